@@ -1,0 +1,106 @@
+# The one command surface of this repository: `make help`. Needs Python 3.11+ and PyPI; everything else it sets up itself.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --warn-undefined-variables
+
+BIN := .venv/bin
+STAMP := .venv/.synced
+PYTHON ?=
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+export PYTHON
+# An activated environment of something else must not leak in.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+SOURCES := components tools tests examples
+# Folders that are no packages, so that mypy has to be told where their modules start.
+export MYPYPATH := examples/code-census:examples/hello
+# Stands for users' code, deliberately bad code among it, and runs on Python 3.7: the rules of this repository do not apply.
+FOREIGN := tests/support/handlers/
+PARALLEL := -n 2 --dist loadgroup
+CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
+PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
+RUNTIME_TESTS := tests/contract/test_runtime*.py tests/component/test_runtime*.py
+
+##@ Start here
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+
+.PHONY: demo
+demo: $(STAMP) ## Run a whole mesh on this machine: count the complexity of Python's own standard library
+	@$(BIN)/python examples/code-census/demo.py $(DEMO_ARGS)
+
+.PHONY: test
+test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
+	@$(MAKE) test-unit
+	@$(MAKE) test-contract
+	@$(MAKE) test-component
+
+##@ Develop
+.PHONY: setup
+setup: $(STAMP) ## Make .venv agree with uv.lock (other targets do it when needed)
+
+$(STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml) tools/bootstrap.sh
+	@tools/bootstrap.sh
+	@touch $@
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format the code and fix what can be fixed safely
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: docs
+docs: $(STAMP) ## Write the pages that are generated from code
+	@for page in $(PAGES); do $(BIN)/python -m tools.$$page || exit 1; done
+
+##@ Check
+.PHONY: check
+check: $(STAMP) lint types imports repo ## Everything that needs no server and no process, in under a minute
+
+.PHONY: lint
+lint: $(STAMP) ## Format and lint rules (ruff)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+
+.PHONY: types
+types: $(STAMP) ## Types (mypy --strict)
+	@$(BIN)/mypy --exclude '$(FOREIGN)' $(SOURCES)
+
+.PHONY: imports
+imports: $(STAMP) ## Directions between rooms (import-linter)
+	@$(BIN)/lint-imports
+
+.PHONY: repo
+repo: $(STAMP) ## Sizes, names, golden vectors, and pages that must agree with the code
+	@for check in $(CHECKS); do $(BIN)/python -m tools.$$check || failed=1; done; exit $${failed:-0}
+	@for page in $(PAGES); do $(BIN)/python -m tools.$$page --check || failed=1; done; exit $${failed:-0}
+
+##@ Test, by tier (tests/README.md says what each needs and how long it takes)
+.PHONY: test-servers
+test-servers: $(STAMP)
+	@if [ -f tests/support/rabbitmq.py ]; then $(BIN)/python -m tests.support.rabbitmq install; fi
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## No socket, no process, virtual time
+	@$(BIN)/pytest $(PARALLEL) tests/unit $(PYTEST_ARGS)
+
+.PHONY: test-contract
+test-contract: $(STAMP) test-servers ## One suite, every transport, store and wire
+	@$(BIN)/pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
+
+.PHONY: test-component
+test-component: $(STAMP) test-servers ## Real processes on this machine, then the faults with their history tables
+	@$(BIN)/pytest $(PARALLEL) tests/component $(PYTEST_ARGS)
+
+.PHONY: test-runtime
+test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
+	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
+
+##@ Tidy up
+.PHONY: clean
+clean: ## Remove what the targets above made inside the checkout (the local mesh is taken down first)
+	@if [ -x $(BIN)/asya ] && [ -d .asya ]; then $(BIN)/asya local down || true; fi
+	@rm -rf .venv .asya .asya-demo .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find components tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +

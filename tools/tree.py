@@ -1,0 +1,56 @@
+"""The files that belong to the repository, and how its checks report.
+
+Every ``tools/check_*.py`` runs as ``python -m tools.check_x`` from the root; exit code 1 means that it found something.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+_SOURCE_ROOMS: Final = ("components", "infra", "tools", "examples", "bench")
+_SKIPPED: Final = frozenset({"__pycache__", "node_modules", "build", "dist"})
+
+
+def repository_files(suffix: str = "") -> list[Path]:
+    """List the files that git tracks or would track, relative to the root; the folder itself where there is no git."""
+    argv = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listing = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode == 0:
+        paths = [Path(name) for name in listing.stdout.split("\0") if name]
+    else:
+        paths = [path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file()]
+    return sorted(path for path in paths if _is_ours(path) and path.name.endswith(suffix) and (ROOT / path).is_file())
+
+
+def _is_ours(path: Path) -> bool:
+    return not any(part in _SKIPPED or (part.startswith(".") and part != ".ci") for part in path.parts)
+
+
+def is_source(path: Path) -> bool:
+    """Tell code that ships or drives the repository from tests and texts."""
+    return path.suffix == ".py" and path.parts[0] in _SOURCE_ROOMS
+
+
+def report(check: str, problems: Iterable[str], summary: str) -> None:
+    """Print what a check found and end the process with 1 if that was anything."""
+    found = list(problems)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    print(f"{check}: {f'{len(found)} to mend' if found else summary}")
+    sys.exit(1 if found else 0)
+
+
+def write_or_compare(page: Path, text: str, *, check: bool, command: str) -> None:
+    """Write a generated page, or with ``check`` end the process with 1 when the page differs from its source."""
+    shown = page.relative_to(ROOT)
+    if not check:
+        page.write_text(text, encoding="utf-8")
+        print(f"{shown}: written")
+    elif not page.exists() or page.read_text(encoding="utf-8") != text:
+        print(f"{shown}: differs from the code it is made from; run: {command}", file=sys.stderr)
+        sys.exit(1)
+    else:
+        print(f"{shown}: agrees with the code")
