@@ -1,0 +1,6 @@
+"""Asya's wire as pure values: what every room agrees on, and nothing that does I/O.
+
+Rooms above this one (transport, sidecar, crew, operator, gateway) import from its modules directly:
+``envelope``, ``framing``, ``reply``, ``status``, ``durations``, ``names``, ``errors``.
+Nothing here reads a clock, an environment variable or a socket; time is an argument.
+"""

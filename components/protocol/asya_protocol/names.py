@@ -1,0 +1,54 @@
+"""Names shared by several rooms, each with a sentence; a change here is a change of the wire."""
+
+from typing import Final
+
+HAPPY_END: Final = "happy-end"
+"""Actor that persists successful results; routes never list it."""
+ERROR_END: Final = "error-end"
+"""Actor that persists failed envelopes; routes never list it."""
+RESERVED_ACTORS: Final = frozenset({HAPPY_END, ERROR_END})
+"""Actors that the sidecars send to by themselves."""
+
+QUEUE_PREFIX: Final = "asya-"
+"""Every actor's queue is this prefix and the actor's name."""
+DLQ_SUFFIX: Final = "-dlq"
+"""An actor's dead letter queue is its queue's name and this suffix."""
+
+SOCKET_NAME: Final = "asya-runtime.sock"
+"""File name of the runtime's Unix socket inside the socket folder."""
+READY_NAME: Final = "runtime-ready"
+"""File that the runtime writes, inside the socket folder, once its handler is loaded and the socket listens."""
+SIDECAR_ADDRESS_NAME: Final = "sidecar-http"
+"""File that the sidecar writes, inside the socket folder, with the ``host:port`` of its HTTP endpoints."""
+
+HEADER_ATTEMPT: Final = "x-asya-attempt"
+"""Envelope header: attempts of the handler at this hop so far, counted from 1; absent means 1."""
+HEADER_DELIVERY: Final = "x-asya-delivery"
+"""Envelope header: deliveries of this hop spent on infrastructure failures, counted from 1; absent means 1."""
+HEADER_TRACEPARENT: Final = "traceparent"
+"""Envelope header: W3C trace context, `00-<trace id>-<span id>-<flags>`."""
+HEADER_TRACESTATE: Final = "tracestate"
+"""Envelope header: W3C vendor trace state, passed on untouched."""
+
+ATTRIBUTE_REASON: Final = "asya-reason"
+"""Transport attribute of a dead letter: why it is here, in words for a person."""
+ATTRIBUTE_QUEUE: Final = "asya-queue"
+"""Transport attribute of a dead letter: the queue it was taken from."""
+
+DEFAULT_EXCHANGE: Final = "asya"
+"""RabbitMQ topic exchange through which outside producers may publish, routing key = actor name."""
+
+
+def queue_name(actor: str) -> str:
+    """Name the queue of an actor, e.g. ``asya-ocr`` for ``ocr``."""
+    return f"{QUEUE_PREFIX}{actor}"
+
+
+def dlq_name(queue: str) -> str:
+    """Name the dead letter queue of a queue, e.g. ``asya-ocr-dlq`` for ``asya-ocr``."""
+    return f"{queue}{DLQ_SUFFIX}"
+
+
+def actor_of(queue: str) -> str:
+    """Name the actor of a queue; a queue without the prefix is its own actor."""
+    return queue.removeprefix(QUEUE_PREFIX)

@@ -1,0 +1,137 @@
+"""What the runtime answers: items, or one error. No I/O here.
+
+A *final* frame is a JSON array: ``[]`` (abort), one or more items ``{"payload", "route", "headers"?}``, or an item
+``{"error": code, "details"?: {"message", "type", "mro"?, "traceback"}}``. On connections opened with our hello
+(docs/protocol.md) frames ``{"more": [item, ...]}`` may precede it, so that a generator's items leave as they are made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import msgspec
+
+from asya_protocol.envelope import Route, parse_route
+from asya_protocol.errors import EnvelopeError, ReplyError
+
+ErrorCode = Literal["connection_error", "msg_parsing_error", "processing_error", "timeout_error"]
+
+PERMANENT_CODES: Final = frozenset({"msg_parsing_error"})
+"""Error codes that no retry can mend."""
+
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANY: Final = msgspec.json.Decoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One output of a handler.
+
+    Attributes:
+        payload: JSON value, undecoded; ``null`` when the item had none.
+        route: The route as returned (``current`` already points at the next actor); none when the item had none or it
+            cannot be read, which means "finished" as in the original.
+        headers: Headers as returned; none when the item had none.
+    """
+
+    payload: msgspec.Raw
+    route: Route | None = None
+    headers: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorItem:
+    """The handler, or the runtime around it, failed.
+
+    Attributes:
+        code: See ``ErrorCode``; other runtimes may send others.
+        message: ``str(exception)``.
+        type: Class name of the exception.
+        mro: Names of the class and its bases, most derived first; only ``(type,)`` from the original's runtime.
+        traceback: Full text.
+    """
+
+    code: str
+    message: str = ""
+    type: str = ""
+    mro: tuple[str, ...] = ()
+    traceback: str = ""
+
+    def details(self) -> dict[str, object]:
+        """Shape it for an error envelope: ``{"message"?, "type"?, "traceback"?}``, empty ones left out."""
+        pairs = {"message": self.message, "type": self.type, "traceback": self.traceback}
+        return {name: value for name, value in pairs.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFrame:
+    """One frame of an answer.
+
+    Attributes:
+        items: Outputs in order, up to the first error.
+        error: The error that ended them, if any.
+        final: No further frame follows for this request.
+    """
+
+    items: tuple[Item, ...] = ()
+    error: ErrorItem | None = None
+    final: bool = field(default=True)
+
+
+def parse_reply(frame: bytes) -> ReplyFrame:
+    """Read one frame of the runtime's answer.
+
+    Raises:
+        ReplyError: Neither an array nor ``{"more": [...]}``, or an item is no object.
+    """
+    try:
+        frame.decode("utf-8")
+        if frame.lstrip()[:1] == b"{":
+            return _collect(_ARRAY.decode(_OBJECT.decode(frame)["more"]), final=False)
+        return _collect(_ARRAY.decode(frame), final=True)
+    except (KeyError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as exc:
+        raise ReplyError(f"failed to parse runtime response: {exc}") from exc
+
+
+def _collect(raw_items: list[msgspec.Raw], *, final: bool) -> ReplyFrame:
+    items: list[Item] = []
+    for raw in raw_items:
+        document = _OBJECT.decode(raw)
+        error = _error(document)
+        if error is not None:
+            return ReplyFrame(items=tuple(items), error=error, final=True)
+        items.append(_item(document))
+    return ReplyFrame(items=tuple(items), final=final)
+
+
+def _item(document: dict[str, msgspec.Raw]) -> Item:
+    route: Route | None
+    try:
+        route = parse_route(document)
+    except EnvelopeError:
+        route = None
+    headers = _ANY.decode(document["headers"]) if "headers" in document else None
+    return Item(
+        payload=document.get("payload", msgspec.Raw(b"null")),
+        route=route,
+        headers=headers if isinstance(headers, dict) else None,
+    )
+
+
+def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:
+    code = _ANY.decode(document["error"]) if "error" in document else None
+    if not code:
+        return None
+    details = _ANY.decode(document["details"]) if "details" in document else {}
+    if not isinstance(details, dict):
+        details = {"message": details}
+    mro = details.get("mro")
+    kind = str(details.get("type") or "")
+    return ErrorItem(
+        code=str(code),
+        message=str(details.get("message") or ""),
+        type=kind,
+        mro=tuple(str(name) for name in mro) if isinstance(mro, list) else (kind,) if kind else (),
+        traceback=str(details.get("traceback") or ""),
+    )

@@ -1,0 +1,1 @@
+"""Servers and shared pieces that tests of several tiers use."""

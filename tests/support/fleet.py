@@ -1,0 +1,149 @@
+"""Replicas of actors as real processes - a sidecar and a runtime each - restarted as a kubelet would, and killed at will."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+Part = Literal["sidecar", "runtime"]
+STOP_TIMEOUT_S = 30.0
+
+
+def runtime_file() -> Path:
+    """Find the runtime file without importing it."""
+    spec = find_spec("asya_runtime")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
+
+
+@dataclass(slots=True)
+class Replica:
+    """One sidecar and one runtime with a socket folder between them."""
+
+    actor: str
+    folder: Path
+    environ: Mapping[str, str]
+    processes: dict[Part, subprocess.Popen[bytes]] = field(default_factory=dict)
+    lives: int = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether the present sidecar consumes."""
+        return self.log("sidecar").count("sidecar started") >= self.lives
+
+    def keep_up(self) -> None:
+        """Start whatever does not run."""
+        commands: dict[Part, list[str]] = {
+            "runtime": [sys.executable, str(runtime_file())],
+            "sidecar": [sys.executable, "-m", "asya_sidecar"],
+        }
+        for part, argv in commands.items():
+            process = self.processes.get(part)
+            if process is None or process.poll() is not None:
+                self.lives += part == "sidecar"
+                with (self.folder / f"{part}.log").open("ab") as log:
+                    self.processes[part] = subprocess.Popen(
+                        argv, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                    )
+
+    def kill(self, part: Part) -> None:
+        """End a part at once."""
+        self.processes[part].kill()
+        self.processes[part].wait()
+
+    def terminate(self) -> int:
+        """Drain the sidecar, then end the runtime; returns the sidecar's exit code."""
+        sidecar, runtime = self.processes["sidecar"], self.processes["runtime"]
+        sidecar.send_signal(signal.SIGTERM)
+        code = sidecar.wait(STOP_TIMEOUT_S)
+        runtime.send_signal(signal.SIGTERM)
+        runtime.wait(STOP_TIMEOUT_S)
+        return code
+
+    def log(self, part: Part) -> str:
+        """What a part has logged so far, over all its lives."""
+        path = self.folder / f"{part}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
+class Fleet:
+    """All replicas of one test."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        # Unix socket paths end at about 107 bytes; pytest's own temporary folders can be longer.
+        self.folder = Path(tempfile.mkdtemp(prefix="asya-fleet-"))
+        self.replicas: list[Replica] = []
+        base = {name: value for name, value in os.environ.items() if not name.startswith(("ASYA_", "PYTHON"))}
+        self._environ = {**base, **environ}
+
+    def add(self, actor: str, handler: str, count: int = 1, **environ: str) -> None:
+        """Add replicas of an actor; ``environ`` goes to both processes."""
+        for _ in range(count):
+            folder = self.folder / f"{actor}-{len(self.replicas)}"
+            settings = {
+                **self._environ,
+                "ASYA_ACTOR_NAME": actor,
+                "ASYA_HANDLER": handler,
+                "ASYA_SOCKET_DIR": str(folder),
+                "ASYA_METRICS_ADDR": "127.0.0.1:0",
+                **environ,
+            }
+            folder.mkdir(parents=True)
+            self.replicas.append(Replica(actor, folder, settings))
+
+    def add_crew(self, store: Path) -> None:
+        """Add happy-end and error-end, keeping objects below ``store``."""
+        crew = {
+            "ASYA_IS_END_ACTOR": "true",
+            "ASYA_HANDLER_MODE": "envelope",
+            "ASYA_ENABLE_VALIDATION": "false",
+            "ASYA_STORE_URL": store.as_uri(),
+        }
+        self.add("happy-end", "asya_crew.end_handlers.happy_end_handler", 1, **crew)
+        self.add("error-end", "asya_crew.end_handlers.error_end_handler", 1, **crew)
+
+    def keep_up(self) -> None:
+        """Start whatever does not run."""
+        for replica in self.replicas:
+            replica.keep_up()
+
+    def wait_ready(self, timeout_s: float = 60.0) -> None:
+        """Wait until every sidecar consumes."""
+        deadline_s = time.monotonic() + timeout_s
+        for replica in self.replicas:
+            while not replica.started:
+                if time.monotonic() > deadline_s:
+                    raise AssertionError(f"{replica.actor} did not start:\n{self.logs()}")
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End everything by recorded pid."""
+        processes = [process for replica in self.replicas for process in replica.processes.values()]
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+        for process in processes:
+            process.wait()
+
+    def remove(self) -> None:
+        """End everything and remove the folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def logs(self, last_bytes: int = 1500) -> str:
+        """The end of every log, for a failure's message."""
+        parts: tuple[Part, ...] = ("sidecar", "runtime")
+        return "\n".join(
+            f"--- {replica.folder.name} {part}\n{replica.log(part)[-last_bytes:]}"
+            for replica in self.replicas
+            for part in parts
+        )

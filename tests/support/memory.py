@@ -1,0 +1,36 @@
+"""A memory broker in a process of its own, as the local mesh runs it."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def memory_broker() -> Iterator[dict[str, str]]:
+    """Run a broker; yields the environment that points a sidecar at it."""
+    with tempfile.TemporaryDirectory(prefix="asya-memory-") as folder:
+        socket = Path(folder) / "broker.sock"
+        broker = subprocess.Popen([sys.executable, "-m", "asya_transport.memory_server", str(socket)])
+        try:
+            deadline_s = time.monotonic() + 30
+            while not socket.exists():
+                assert broker.poll() is None, "memory broker ended"
+                assert time.monotonic() < deadline_s, "memory broker did not listen"
+                time.sleep(0.01)
+            yield {"ASYA_TRANSPORT": "memory", "ASYA_MEMORY_SOCKET": str(socket)}
+        finally:
+            broker.terminate()
+            broker.wait(10)
+
+
+@pytest.fixture
+def memory_environ() -> Iterator[dict[str, str]]:
+    """Environment of a broker for one test."""
+    with memory_broker() as environ:
+        yield environ

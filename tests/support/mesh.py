@@ -1,0 +1,200 @@
+"""Support for tests of the local mesh: fake processes for virtual time, and a real mesh that always comes down."""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from asya_local import mesh
+from asya_local.processes import MARKER, ProcessSpec
+from asya_protocol import names
+from asya_transport.factory import open_transport
+from asya_transport.settings import read_transport_settings
+
+POLL_S = 0.05
+
+
+@dataclass
+class FakeProcess:
+    """A process that ends when it is told to, or when the test says so."""
+
+    spec: ProcessSpec
+    pid: int
+    obeys: bool = True
+    exit_code: int | None = None
+    signals: list[str] = field(default_factory=list)
+
+    def poll(self) -> int | None:
+        return self.exit_code
+
+    def terminate(self) -> None:
+        self.signals.append("TERM")
+        if self.obeys:
+            self.exit_code = 0
+
+    def kill_group(self) -> None:
+        self.signals.append("KILL")
+        if self.exit_code is None:
+            self.exit_code = -9
+
+
+@dataclass
+class FakeLauncher:
+    """Starts fake processes and remembers them."""
+
+    obeys: bool = True
+    started: list[FakeProcess] = field(default_factory=list)
+
+    def launch(self, spec: ProcessSpec) -> FakeProcess:
+        process = FakeProcess(spec, pid=1000 + len(self.started), obeys=self.obeys)
+        self.started.append(process)
+        return process
+
+    def running(self, role: str) -> list[FakeProcess]:
+        return [process for process in self.started if process.spec.role == role and process.exit_code is None]
+
+
+class RunningMesh:
+    """A real mesh, as a test uses it."""
+
+    def __init__(self, options: mesh.UpOptions) -> None:
+        self.options = options
+        self.home = options.home
+        self.said: list[str] = []
+
+    def up(self, **changes: Any) -> mesh.MeshInfo:
+        if changes:
+            fields = {name: getattr(self.options, name) for name in self.options.__slots__}
+            self.options = mesh.UpOptions(**{**fields, **changes})
+        return mesh.up(self.options, self.said.append)
+
+    def down(self) -> bool:
+        return mesh.down(self.home, self.said.append)
+
+    def actor(self, name: str) -> mesh.ActorStatus | None:
+        return next((actor for actor in mesh.status(self.home).actors if actor.name == name), None)
+
+    def until(self, what: Callable[[mesh.ActorStatus], bool], actor: str, limit_s: float = 60.0) -> mesh.ActorStatus:
+        """Wait for an actor's state; fails with what it was last."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            status = self.actor(actor)
+            if status is not None and what(status):
+                return status
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{actor} was last {status}\n" + "\n".join(mesh.logs(self.home, None, lines=20)))
+            time.sleep(POLL_S)
+
+    async def send(self, actors: Sequence[str], payloads: Sequence[object]) -> list[str]:
+        """Send one envelope per payload to the first actor; return their ids."""
+        ids = []
+        async with self._transport() as transport:
+            for payload in payloads:
+                envelope = {"id": uuid.uuid4().hex, "route": {"actors": list(actors), "current": 0}, "payload": payload}
+                await transport.send(names.queue_name(actors[0]), json.dumps(envelope).encode())
+                ids.append(str(envelope["id"]))
+        return ids
+
+    @contextlib.asynccontextmanager
+    async def _transport(self) -> AsyncIterator[Any]:
+        info = mesh.find(self.home)
+        assert info is not None, "the mesh is not up"
+        environment = info.environment()
+        with aws_credentials(environment):
+            transport = open_transport(read_transport_settings(environment))
+            await transport.connect()
+            try:
+                yield transport
+            finally:
+                await transport.close()
+
+    def results(self, prefix: str = "happy-asya") -> dict[str, dict[str, Any]]:
+        """Envelopes in the folder store by id."""
+        folder = self.home / "results" / prefix
+        found = (json.loads(path.read_text()) for path in folder.glob("*.json") if not path.name.startswith("."))
+        return {envelope["id"]: envelope for envelope in found}
+
+    def until_results(self, ids: Sequence[str], prefix: str = "happy-asya", limit_s: float = 90.0) -> dict[str, Any]:
+        """Wait until all ids are in the folder store."""
+        deadline = time.monotonic() + limit_s
+        while not set(ids) <= set(found := self.results(prefix)):
+            if time.monotonic() > deadline:
+                missing = len(set(ids) - set(found))
+                raise AssertionError(
+                    f"{missing} of {len(ids)} results missing; {mesh.status(self.home)}\n"
+                    + "\n".join(mesh.logs(self.home, None, lines=20))
+                )
+            time.sleep(POLL_S)
+        return found
+
+    def processes(self, role: str = "") -> list[psutil.Process]:
+        """Living processes that carry the mesh's marker, of one role: ``sidecar``, ``runtime`` or ``broker``."""
+        marker = (self.home / "mesh-id").read_text()
+        word = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "memory_server", "": ""}[role]
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARKER) == marker and word in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+
+@contextlib.contextmanager
+def aws_credentials(environment: Mapping[str, str]) -> Iterator[None]:
+    """Credentials of an environment in this process for a while: boto3 looks for them nowhere else."""
+    before = dict(os.environ)
+    os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def running_mesh(options: mesh.UpOptions) -> Iterator[RunningMesh]:
+    """A mesh that is taken down, and whose processes are gone, whatever the test does."""
+    running = RunningMesh(options)
+    try:
+        yield running
+    finally:
+        running.down()
+        leftovers = running.processes() if (running.home / "mesh-id").exists() else []
+        shutil.rmtree(running.home, ignore_errors=True)
+        assert not leftovers, f"left behind: {leftovers}"
+
+
+def write_actor(folder: Path, name: str, code: str, **spec: Any) -> Path:
+    """Write a handler module and its manifest; return the manifest.
+
+    Args:
+        folder: Where both go.
+        name: The actor; its module is the name with ``_`` for ``-`` and its handler ``handle``.
+        code: The module.
+        spec: Sections of the spec; scaling is quick unless given.
+    """
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(code)
+    scaling = {"enabled": True, "maxReplicas": 4, "pollingInterval": "300ms", "cooldownPeriod": 1, "queueLength": 1}
+    document = {
+        "apiVersion": "asya.sh/v1alpha1",
+        "kind": "AsyncActor",
+        "metadata": {"name": name},
+        "spec": {"transport": "memory", "handler": f"{module}.handle", "scaling": scaling, **spec},
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def short_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """A name for a mesh folder outside of pytest's deep ones."""
+    return Path(environ.get("TMPDIR", "/tmp")) / f"asya-test-{uuid.uuid4().hex[:8]}"
