@@ -1,0 +1,1123 @@
+#!/usr/bin/env python3
+"""Asya's runtime: serves one user's handler to the sidecar over a Unix socket.
+
+One file, standard library only, Python 3.7 to 3.13, because it is injected alone into images that belong to users. It repeats
+the framing and the envelope rules of ``asya_protocol``; both are held to the same golden vectors. The wire is docs/protocol.md.
+
+Promises:
+
+* Every request gets a reply, whatever the handler returns or raises; only the death of the process closes a connection
+  without one.
+* Handler calls run one at a time in the main thread (model libraries, signals and event loops expect it). Each connection is
+  read by a thread of its own, so that an idle client blocks nobody and a hello is answered while a handler runs.
+* A handler past its timeout is answered for with ``timeout_error``, then the process ends with code 124: a handler stuck in
+  foreign code cannot be stopped otherwise, and whoever supervises the process starts it again.
+* SIGTERM and SIGINT: socket and ready file go at once, requests that were already sent are answered, exit code 0.
+  A second signal drops those that have not started.
+* Payloads and results are never logged.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import io
+import json
+import logging
+import math
+import os
+import re
+import select
+import signal
+import socket
+import stat
+import sys
+import threading
+import time
+import traceback
+import types
+from queue import Empty, SimpleQueue
+
+TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, NoReturn
+
+PROTOCOL = 2
+MAX_FRAME_BYTES = (
+    512 * 1024 * 1024
+)  # RabbitMQ's hard ceiling for one message: a longer length is a lost byte, not a payload
+EXIT_TIMEOUT = 124
+READY_NAME = "runtime-ready"
+MODES = ("payload", "envelope")
+
+STREAM_ITEMS = 20  # a generator's items leave in frames of at most so many ...
+STREAM_LINGER_S = 0.05  # ... and at the latest so long after they were made
+MAX_DETAIL_CHARS = 32768  # an error must fit, with the original payload, into an envelope of 256 KiB
+
+# A handler that never releases the interpreter's lock (a runaway regular expression) also stops the watchdog thread. A C timer
+# behind it ends the process so much later, and is moved on only when it is so much off, because arming it starts a thread.
+HARD_STOP_GRACE_S = 2.0
+HARD_STOP_SLACK_S = 5.0
+LONGEST_TIMEOUT_S = 1e8  # three years; beyond it the C timers overflow
+
+# A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
+SIGNAL_POLL_S = 0.5
+
+logger = logging.getLogger("asya.runtime")
+
+
+class StartupError(Exception):
+    """The runtime cannot start; the text is one line for a person and names the variable to change."""
+
+
+class FrameError(Exception):
+    """A frame is cut short, too long, or says what the protocol does not know."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection; its answer has no reader."""
+
+
+# --- Settings ---------------------------------------------------------------------------------------------------------
+
+
+class Settings:
+    """The runtime's settings, all of them from the environment; an empty value equals unset unless it says otherwise."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.handler = environ.get("ASYA_HANDLER", "")
+        self.mode = (environ.get("ASYA_HANDLER_MODE") or "payload").lower()
+        self.validate = _read_switch(environ, "ASYA_ENABLE_VALIDATION")
+        self.chunk_bytes = _read_chunk_size(environ)
+        self.socket_dir = os.path.abspath(environ.get("ASYA_SOCKET_DIR") or "/var/run/asya")
+        self.socket_path = os.path.join(self.socket_dir, environ.get("ASYA_SOCKET_NAME") or "asya-runtime.sock")
+        self.ready_path = os.path.join(self.socket_dir, READY_NAME)
+        self.socket_chmod = _read_chmod(environ)  # None (variable set and empty) leaves the permissions alone
+        if self.mode not in MODES:
+            raise StartupError("Invalid ASYA_HANDLER_MODE=%s: not in %r" % (self.mode, MODES))
+        if not self.handler:
+            raise StartupError("ASYA_HANDLER is not set; set it to module.function or module.Class.method")
+        if not re.match(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+\Z", self.handler):
+            raise StartupError(
+                "ASYA_HANDLER=%r is not of the form module.function or module.Class.method" % self.handler
+            )
+
+
+def _read_switch(environ: Mapping[str, str], variable: str) -> bool:
+    text = (environ.get(variable) or "true").strip().lower()
+    if text in ("true", "1", "yes", "on"):
+        return True
+    if text in ("false", "0", "no", "off"):
+        return False
+    raise StartupError("%s=%r is neither true, 1, yes, on nor false, 0, no, off" % (variable, text))
+
+
+def _read_chunk_size(environ: Mapping[str, str]) -> int:
+    text = environ.get("ASYA_CHUNK_SIZE") or "65536"
+    try:
+        size = int(text)
+    except ValueError:
+        size = 0
+    if not 1 <= size <= MAX_FRAME_BYTES:
+        raise StartupError("ASYA_CHUNK_SIZE=%r is not a number of bytes from 1 to %d" % (text, MAX_FRAME_BYTES))
+    return size
+
+
+def _read_chmod(environ: Mapping[str, str]) -> int | None:
+    text = environ.get("ASYA_SOCKET_CHMOD", "0o666")
+    if not text:
+        return None
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise StartupError("ASYA_SOCKET_CHMOD=%r is not an octal file mode such as 0600" % text)
+    return mode
+
+
+def set_up_logging(environ: Mapping[str, str]) -> None:
+    """Send all logging to stderr, and lines printed by the handler to stdout as soon as they are whole."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        except (AttributeError, ValueError):
+            pass  # the image replaced or closed it
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers[:] = [output]
+    text = environ.get("ASYA_LOG_LEVEL") or "INFO"
+    level = logging.getLevelName(text.upper())
+    root.setLevel(level if isinstance(level, int) else logging.INFO)
+    if not isinstance(level, int):
+        logger.warning("ASYA_LOG_LEVEL=%r is no level of Python's logging; INFO is used", text)
+    for name in sorted(environ):
+        if name.startswith("ASYA_"):
+            secret = any(word in name for word in ("KEY", "SECRET", "PASSWORD", "TOKEN", "URL"))
+            logger.debug("%s=%s", name, "***" if secret else environ[name])
+
+
+# --- The handler ------------------------------------------------------------------------------------------------------
+
+
+def load_handler(path: str) -> Callable[[Any], Any]:
+    """Import the handler; a class is constructed once, without arguments.
+
+    Raises:
+        StartupError: It cannot be used; the text says what was looked for and what to change.
+    """
+    module, names = _import_longest(path.split("."))
+    if len(names) > 2:
+        raise StartupError(
+            "ASYA_HANDLER=%r: found module %s, but %s is neither a function nor Class.method in it"
+            % (path, module.__name__, ".".join(names))
+        )
+    owner: Any = module
+    if len(names) == 2:
+        owner = _construct(path, _attribute(path, module, names[0]))
+    handler = _attribute(path, owner, names[-1])
+    if not callable(handler):
+        raise StartupError("ASYA_HANDLER=%r: %s is not callable but %s" % (path, names[-1], _describe(handler)))
+    return handler  # type: ignore[no-any-return]
+
+
+def _import_longest(parts: list[str]) -> tuple[types.ModuleType, list[str]]:
+    path = ".".join(parts)
+    for count in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:count])
+        try:
+            return importlib.import_module(name), parts[count:]
+        except ModuleNotFoundError as exc:
+            # Only "this path does not exist" means: try a shorter one. What a module of the user fails to import is a cause.
+            if exc.name is None or not (name + ".").startswith(exc.name + "."):
+                raise StartupError(_import_failure(path, name, exc)) from exc
+        except BaseException as exc:  # noqa: BLE001 - SystemExit at import must not end the runtime with code 0
+            raise StartupError(_import_failure(path, name, exc)) from exc
+    raise StartupError(
+        "ASYA_HANDLER=%r: could not import module %s (working folder %s, PYTHONPATH=%s)"
+        % (path, parts[0], os.getcwd(), os.environ.get("PYTHONPATH", ""))
+    )
+
+
+def _import_failure(path: str, name: str, exc: BaseException) -> str:
+    return "ASYA_HANDLER=%r: importing %s failed: %s: %s" % (path, name, type(exc).__name__, exc)
+
+
+def _attribute(path: str, owner: Any, name: str) -> Any:
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        kind = owner.__name__ if isinstance(owner, types.ModuleType) else type(owner).__name__
+        raise StartupError("ASYA_HANDLER=%r: %s has no attribute %s" % (path, kind, name)) from None
+
+
+def _construct(path: str, cls: Any) -> Any:
+    if not isinstance(cls, type):
+        raise StartupError("ASYA_HANDLER=%r: %s is not a class but %s" % (path, path.split(".")[-2], _describe(cls)))
+    missing = _required_parameters(cls)
+    if missing:
+        raise StartupError(
+            "ASYA_HANDLER=%r: %s() is constructed without arguments, but these parameters have no default: %s"
+            % (path, cls.__name__, ", ".join(missing))
+        )
+    try:
+        return cls()
+    except BaseException as exc:  # noqa: BLE001 - SystemExit in a constructor must not end the runtime with code 0
+        raise StartupError(
+            "ASYA_HANDLER=%r: %s() failed: %s: %s" % (path, cls.__name__, type(exc).__name__, exc)
+        ) from exc
+
+
+def _required_parameters(cls: type) -> list[str]:
+    own = [base for base in cls.__mro__ if base is not object and ("__init__" in vars(base) or "__new__" in vars(base))]
+    if not own and type(cls) is type:
+        return []
+    import inspect  # 1 MiB that only classes with a constructor need
+
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):  # written in C: calling it will tell
+        return []
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+def _describe(value: object) -> str:
+    return "an object of type %s" % type(value).__name__
+
+
+def is_async(handler: Any) -> bool:
+    """Whether calling it gives a coroutine to await: async def, also as a method, partial, wrapped or callable object."""
+    for _ in range(100):  # a chain of decorators could be a ring
+        code = getattr(handler, "__code__", None)
+        if code is not None and code.co_flags & 0x180:  # CO_COROUTINE | CO_ITERABLE_COROUTINE
+            return True
+        for name in ("__wrapped__", "__func__", "func"):
+            if hasattr(handler, name):
+                handler = getattr(handler, name)
+                break
+        else:
+            call = getattr(type(handler), "__call__", None)  # noqa: B004 - the type's, as the interpreter does
+            if isinstance(handler, type) or not isinstance(call, types.FunctionType):
+                return False
+            handler = call
+    return False
+
+
+class EventLoop:
+    """One event loop for the whole process; asyncio (8 MiB) is imported only for handlers that need it."""
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+
+    def run(self, awaitable: Any) -> Any:
+        """Await something in the main thread and return its result, or raise what it raised."""
+        if self._loop is None:
+            import asyncio
+
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+        result, error = self._loop.run_until_complete(_guard(awaitable))
+        if error is not None:
+            raise error
+        return result
+
+    def close(self) -> None:
+        """Let async generators and the default executor finish."""
+        if self._loop is not None:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+
+async def _guard(awaitable: Any) -> tuple[Any, BaseException | None]:
+    # SystemExit and KeyboardInterrupt would tear through the loop and leave it broken for the next envelope.
+    try:
+        return await awaitable, None
+    except BaseException as exc:  # noqa: BLE001 - raised again by run()
+        return None, exc
+
+
+async def _forward(items: Any, add: Callable[[Any], None]) -> None:
+    try:
+        async for value in items:
+            add(value)
+    finally:
+        await items.aclose()
+
+
+# --- JSON and the envelope's rules ------------------------------------------------------------------------------------
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode_json(value: Any) -> bytes:
+    """Write what a handler returned.
+
+    Raises:
+        TypeError: A value of this type is not JSON.
+        ValueError: NaN, Infinity, a lone surrogate or a ring.
+        RecursionError: Nested too deeply.
+    """
+    try:
+        return _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError as exc:
+        surrogate = ascii(exc.object[exc.start])
+        raise ValueError("handler result is not JSON: a string holds the lone surrogate %s" % surrogate) from None
+    except RecursionError:
+        raise RecursionError("handler result is not JSON: it is nested too deeply") from None
+    except TypeError as exc:
+        raise TypeError("handler result is not JSON: %s" % exc) from None
+    except ValueError as exc:
+        raise ValueError("handler result is not JSON: %s" % exc) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError("Envelope is not JSON: %s is not a JSON number" % name)
+
+
+def decode_envelope(body: bytes) -> dict[str, Any]:
+    """Read a request's bytes as a JSON object.
+
+    Raises:
+        ValueError: They are something else; the text says what.
+    """
+    if not body:
+        raise ValueError("Envelope is empty (0 bytes)")
+    try:
+        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("Envelope is nested too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError("Envelope must be a JSON object, not %s" % _json_type(document))
+    if b"\\ud" in body or b"\\uD" in body:
+        try:
+            _ENCODER.encode(document).encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("Envelope is not valid Unicode: a string holds a lone surrogate escape") from None
+        except ValueError:
+            pass  # a number too large for a float; the handler may still want it
+    return document
+
+
+def _json_type(value: object) -> str:
+    names = {type(None): "null", bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return names.get(type(value), type(value).__name__)
+
+
+def validate_envelope(envelope: dict[str, Any], before: dict[str, Any] | None = None) -> None:
+    """Check the rules of an envelope, and set ``route.current`` where it is absent.
+
+    Args:
+        envelope: The input, or one output of a handler in envelope mode.
+        before: The input's route, for an output: actors up to and including its current one must stay.
+
+    Raises:
+        ValueError: A rule is broken.
+    """
+    if "payload" not in envelope:
+        raise ValueError("Missing required field 'payload' in envelope")
+    if "route" not in envelope:
+        raise ValueError("Missing required field 'route' in envelope")
+    _validate_route(envelope["route"])
+    if not isinstance(envelope.get("headers", {}), (dict, type(None))):
+        raise ValueError("Field 'headers' must be a dict")
+    if before is not None:
+        _compare_routes(before, envelope["route"])
+    if "id" in envelope and not isinstance(envelope["id"], str):
+        raise ValueError("Field 'id' must be a string")
+    if not isinstance(envelope.get("parent_id"), (str, type(None))):
+        raise ValueError("Field 'parent_id' must be a string")
+
+
+def _validate_route(route: Any) -> None:
+    if not isinstance(route, dict):
+        raise ValueError("Field 'route' must be a dict")
+    if "actors" not in route:
+        raise ValueError("Missing required field 'actors' in route")
+    actors = route["actors"]
+    if not isinstance(actors, (list, tuple)):
+        raise ValueError("Field 'route.actors' must be a list")
+    if not all(isinstance(actor, str) and actor for actor in actors):
+        raise ValueError("Field 'route.actors' must be a list of actor names")
+    current = route.setdefault("current", 0)
+    if isinstance(current, bool) or not isinstance(current, int):
+        raise ValueError("Field 'route.current' must be an integer")
+    if not actors:
+        raise ValueError("Field 'route.actors' cannot be empty")
+    if not 0 <= current <= len(actors):
+        raise ValueError("Invalid route.current=%d: out of bounds for actors of length %d" % (current, len(actors)))
+
+
+def _compare_routes(before: dict[str, Any], after: dict[str, Any]) -> None:
+    count = before["current"] + 1
+    kept, found = before["actors"][:count], list(after["actors"][:count])
+    if kept != found:
+        raise ValueError(
+            "Route modification error: already-processed actors cannot be erased. "
+            "Input route starts with %r, but output route starts with %r" % (kept, found)
+        )
+
+
+# --- Replies ----------------------------------------------------------------------------------------------------------
+
+
+def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes:
+    """Write the one item of a failed request: ``{"error", "details": {"message", "type", "mro", "traceback"}}``."""
+    kind = type(exc)
+    dropped = (object, BaseException) if isinstance(exc, Exception) else (object,)
+    try:
+        message = str(exc)
+    except BaseException as broken:  # noqa: BLE001 - an exception of the user whose __str__ raises
+        message = "(its text cannot be read: %s)" % type(broken).__name__
+    if stack is None:
+        try:
+            stack = "".join(traceback.format_exception(kind, exc, exc.__traceback__))
+        except BaseException as broken:  # noqa: BLE001 - as above
+            stack = "(its traceback cannot be written: %s)" % type(broken).__name__
+    details = {
+        "message": _clip(message),
+        "type": _clip(kind.__name__),
+        "mro": [_clip(base.__name__) for base in kind.__mro__ if base not in dropped],
+        "traceback": _clip(stack),
+    }
+    return _ENCODER.encode({"error": code, "details": details}).encode("utf-8")
+
+
+def _clip(text: str) -> str:
+    if len(text) > MAX_DETAIL_CHARS:
+        half = MAX_DETAIL_CHARS // 2
+        text = "%s\n... %d characters left out ...\n%s" % (text[:half], len(text) - 2 * half, text[-half:])
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+class Connection:
+    """One client: a thread reads it, the main thread (and the alarms) write to it.
+
+    ``turn`` is held from the moment a request is handed to the main thread until it is answered, so that at most one
+    request per connection waits.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.turn = threading.Lock()
+
+    def send(self, body: bytes) -> None:
+        """Send one frame.
+
+        Raises:
+            ClientGone: Nobody is there to read it.
+        """
+        header = len(body).to_bytes(4, "big")
+        try:
+            if len(body) < 65536:
+                self.sock.sendall(header + body, socket.MSG_NOSIGNAL)
+            else:
+                self.sock.sendall(header, socket.MSG_NOSIGNAL)
+                self.sock.sendall(body, socket.MSG_NOSIGNAL)
+        except OSError as exc:
+            raise ClientGone(str(exc)) from None
+
+    def stop_reading(self) -> None:
+        """Refuse what the client sends from now on; what has arrived can still be read."""
+        try:
+            self.sock.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # the client was faster
+
+    def is_gone(self) -> bool:
+        """Whether the client closed both directions; one that only finished writing still reads."""
+        poller = select.poll()
+        poller.register(self.sock, 0)
+        return any(events & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, events in poller.poll(0))
+
+    def read_frame(self, stream: io.BufferedReader[Any]) -> bytes | None:
+        """Read one frame; none at the end of the stream.
+
+        Raises:
+            FrameError: It is cut or too long.
+        """
+        header = stream.read(4)
+        if not header:
+            return None
+        if len(header) < 4:
+            raise FrameError("frame header cut: %d of 4 bytes" % len(header))
+        length = int.from_bytes(header, "big")
+        if length > MAX_FRAME_BYTES:
+            raise FrameError("frame of %d bytes is over the limit of %d bytes" % (length, MAX_FRAME_BYTES))
+        body = stream.read(length) if length else b""
+        if len(body) < length:
+            raise FrameError("frame cut: %d of %d bytes" % (len(body), length))
+        return body
+
+
+class Request:
+    """One envelope to process, and the way its answer leaves.
+
+    The lock orders the main thread's frames against the stream's linger alarm and the watchdog; ``done`` is set by whoever
+    sends the final frame, exactly once.
+    """
+
+    def __init__(self, connection: Connection, body: bytes, streams: bool, timeout_s: float | None) -> None:
+        self.connection = connection
+        self.body = body
+        self.streams = streams
+        self.timeout_s = timeout_s
+        self.deadline = 0.0
+        self.lock = threading.Lock()
+        self.done = False
+        self.gone = False
+        self.count = 0
+        self._held: list[bytes] = []
+        self._flushed = 0.0
+
+    def add(self, item: bytes, linger: Alarm) -> float:
+        """Take one item of a generator, and return the seconds for which a slow reader held it up.
+
+        Raises:
+            ClientGone: Nobody reads; the generator may stop.
+        """
+        start = time.monotonic()
+        with self.lock:
+            if self.gone:
+                raise ClientGone("connection closed while items were sent")
+            self.count += 1
+            self._held.append(item)
+            if not self.streams:
+                return 0.0
+            if len(self._held) >= STREAM_ITEMS or start - self._flushed >= STREAM_LINGER_S:
+                self._flush()
+            elif len(self._held) == 1:
+                linger.set(start + STREAM_LINGER_S)
+        return time.monotonic() - start
+
+    def flush(self) -> None:
+        """Send what is held, from the linger alarm."""
+        with self.lock:
+            if self._held and not self.done:
+                try:
+                    self._flush()
+                except ClientGone:
+                    self.gone = True
+
+    def _flush(self) -> None:
+        body = b'{"more":[' + b",".join(self._held) + b"]}"
+        if len(body) > MAX_FRAME_BYTES:
+            raise ValueError("handler result of %d bytes is over the limit of %d bytes" % (len(body), MAX_FRAME_BYTES))
+        self._held = []
+        self.connection.send(body)
+        self._flushed = time.monotonic()
+
+    def finish(self, items: Iterable[bytes] = ()) -> None:
+        """Send the final frame of a success."""
+        with self.lock:
+            items = list(items)
+            self.count += len(items)
+            body = b"[" + b",".join(self._held + items) + b"]"
+            if len(body) > MAX_FRAME_BYTES:
+                raise ValueError(
+                    "handler result of %d bytes is over the limit of %d bytes" % (len(body), MAX_FRAME_BYTES)
+                )
+            self._send_final(body)
+
+    def fail(self, item: bytes) -> None:
+        """Send the final frame of a failure; items that are still held are dropped, a retry makes them again."""
+        with self.lock:
+            self._send_final(b"[" + item + b"]")
+
+    def expire(self, item: Callable[[], bytes]) -> bool:
+        """Answer with a timeout, from the watchdog.
+
+        Returns:
+            Whether the handler was too late; false when the answer is on its way, which a slow reader can hold up.
+        """
+        if not self.lock.acquire(False):
+            return False
+        try:
+            if self.done:
+                return False
+            self._send_final(b"[" + item() + b"]")
+        except ClientGone:
+            pass
+        finally:
+            self.lock.release()
+        return True
+
+    def _send_final(self, body: bytes) -> None:
+        if self.done:  # the watchdog was faster and is ending the process: begin nothing that would be cut off
+            time.sleep(60)
+            raise ClientGone("answered by the watchdog")
+        self.done = True
+        self._held = []
+        self.connection.send(body)
+
+
+# --- Alarms -----------------------------------------------------------------------------------------------------------
+
+
+class Alarm:
+    """Calls back in a thread of its own once a moment (``time.monotonic``) has passed; a later moment replaces an earlier one.
+
+    Moving the moment on wakes no thread, so that it costs next to nothing per request. ``lock`` may be held around ``set``.
+    """
+
+    def __init__(self, name: str, ring: Callable[[], None], rest: Callable[[], None] | None = None) -> None:
+        self.lock = threading.RLock()
+        self._name = name
+        self._ring = ring
+        self._rest = rest  # called, lock held, when the thread found nothing to wait for
+        self._changed = threading.Condition(self.lock)
+        self._moment = math.inf
+        self._wakes = math.inf
+        self._started = False
+
+    def set(self, moment: float) -> None:
+        """Ring at a moment; infinity means never."""
+        with self.lock:
+            self._moment = moment
+            if moment < self._wakes:
+                self._changed.notify()
+            if not self._started and moment < math.inf:
+                self._started = True
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            with self.lock:
+                self._wakes = self._moment
+                if self._moment == math.inf:
+                    if self._rest is not None:
+                        self._rest()
+                    self._changed.wait()
+                    continue
+                wait_s = self._moment - time.monotonic()
+                if wait_s > 0:
+                    self._changed.wait(wait_s)
+                    continue
+                self._moment = math.inf
+            self._ring()
+
+
+class Watchdog:
+    """Ends the process when a handler runs past its request's timeout, after answering for it."""
+
+    def __init__(self, end: Callable[[str], None]) -> None:
+        self._end = end
+        self._alarm = Alarm("asya-watchdog", self._ring, self._disarm)
+        self._request: Request | None = None
+        self._hard_stop = 0.0  # moment for which the C timer is armed; 0 is not armed
+
+    def watch(self, request: Request) -> None:
+        """Start the clock of a request."""
+        with self._alarm.lock:
+            if request.timeout_s is None:
+                if self._hard_stop:
+                    self._disarm()
+                return
+            self._request = request
+            request.deadline = time.monotonic() + request.timeout_s
+            self._arm(request.deadline)
+
+    def postpone(self, request: Request, spent_s: float) -> None:
+        """Add the time for which the client's slow reading held the handler up."""
+        with self._alarm.lock:
+            if self._request is request:
+                request.deadline += spent_s
+                self._arm(request.deadline)
+
+    def leave(self) -> None:
+        """Stop the clock."""
+        with self._alarm.lock:
+            if self._request is not None:
+                self._request = None
+                self._alarm.set(math.inf)
+
+    def _arm(self, deadline: float) -> None:
+        earliest = deadline + HARD_STOP_GRACE_S
+        if not earliest <= self._hard_stop <= earliest + 2 * HARD_STOP_SLACK_S:
+            self._hard_stop = earliest + HARD_STOP_SLACK_S
+            # Writes every thread's stack to stderr and ends the process with code 1, without needing the interpreter's lock.
+            faulthandler.dump_traceback_later(self._hard_stop - time.monotonic(), exit=True, file=2)
+        self._alarm.set(deadline)
+
+    def _disarm(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        self._hard_stop = 0.0
+
+    def _ring(self) -> None:
+        with self._alarm.lock:
+            request = self._request
+            if request is None:
+                return
+            if time.monotonic() < request.deadline:  # another request's turn has begun
+                self._alarm.set(request.deadline)
+                return
+        error = TimeoutError("handler ran past its timeout of %g s" % (request.timeout_s or 0.0))
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - no public way to another thread's stack
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+        if request.expire(lambda: error_item("timeout_error", error, stack)):
+            self._end("%s; the process ends with code %d" % (error, EXIT_TIMEOUT))
+        # The handler is ready and its answer waits for a slow reader, which is not the handler's fault.
+        self.postpone(request, 1.0)
+
+
+# --- The server -------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """Owns the socket and the ready file, reads the clients, and calls the handler in the main thread."""
+
+    def __init__(self, settings: Settings, handler: Callable[[Any], Any]) -> None:
+        self.settings = settings
+        self.pid = os.getpid()
+        self._handler = handler
+        self._awaits = is_async(handler)
+        self._loop = EventLoop()
+        self._requests: SimpleQueue[Request | None] = SimpleQueue()
+        self._connections: set[Connection] = set()
+        self._listener: socket.socket | None = None
+        self._acceptor = threading.Thread(target=self._accept, name="asya-accept", daemon=True)
+        self._socket_id: tuple[int, int] | None = None
+        self._ready = b""
+        self._signals = 0
+        self._stopping = False
+        self._old_signals: dict[int, Any] = {}
+        self._watchdog = Watchdog(self._end_late)
+        self._linger = Alarm("asya-linger", self._flush_stream)
+        self._current: Request | None = None
+
+    # Life cycle
+
+    def listen(self) -> None:
+        """Bind the socket, say that we are ready, and start to accept.
+
+        Raises:
+            StartupError: The socket folder cannot be used.
+        """
+        path = self.settings.socket_path
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.settimeout(None)
+            listener.bind(path)
+            if self.settings.socket_chmod is not None:
+                os.chmod(path, self.settings.socket_chmod)
+            listener.listen(128)
+            found = os.stat(path)
+            self._listener, self._socket_id = listener, (found.st_dev, found.st_ino)
+            os.register_at_fork(after_in_child=self._after_fork_in_child)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._old_signals[number] = signal.signal(number, self._on_signal)
+            self._acceptor.start()
+            self._write_ready()
+        except OSError as exc:
+            self.remove_files()
+            problem = "cannot listen on %s: %s" % (path, exc)
+            raise StartupError("ASYA_SOCKET_DIR=%s: %s" % (self.settings.socket_dir, problem)) from None
+
+    def _write_ready(self) -> None:
+        self._ready = ('ready {"protocol": %d, "pid": %d}\n' % (PROTOCOL, self.pid)).encode()
+        partial = "%s.%d" % (self.settings.ready_path, self.pid)
+        with open(partial, "wb") as file:
+            file.write(self._ready)
+        os.replace(partial, self.settings.ready_path)
+
+    def serve(self) -> None:
+        """Process requests until a signal ends it."""
+        while self._signals == 0:
+            self._process_next(SIGNAL_POLL_S)
+        self._stop_reading()
+        while self._signals < 2 and (self._connections or self._acceptor.is_alive()):
+            self._process_next(0.02)
+        self.remove_files()
+        try:
+            self._loop.close()
+        except BaseException:  # noqa: BLE001 - a task that the handler left behind; every request is answered
+            logger.warning("event loop did not close cleanly", exc_info=True)
+        logger.info("stopped")
+
+    def _process_next(self, wait_s: float) -> None:
+        try:
+            request = self._requests.get(timeout=wait_s)
+        except Empty:
+            return
+        if request is None:  # a signal
+            return
+        try:
+            self._process(request)
+        finally:
+            request.connection.turn.release()
+
+    def _stop_reading(self) -> None:
+        # From here on a client's send fails, so that it knows that no handler saw its envelope. What it had sent is still
+        # read and answered, and every reading thread comes to an end (before Python 3.9 an interpreter that ends while a
+        # thread is inside a buffered read aborts).
+        self._stopping = True
+        if self._listener is not None:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in list(self._connections):
+            connection.stop_reading()
+
+    def remove_files(self) -> None:
+        """Remove socket and ready file if they are still ours: a successor may already have made its own."""
+        try:
+            with open(self.settings.ready_path, "rb") as file:
+                ours = file.read() == self._ready
+            if ours:
+                os.unlink(self.settings.ready_path)
+        except OSError:
+            pass
+        try:
+            found = os.stat(self.settings.socket_path)
+            if (found.st_dev, found.st_ino) == self._socket_id:
+                os.unlink(self.settings.socket_path)
+        except OSError:
+            pass
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._signals += 1
+        self.remove_files()
+        self._requests.put(None)  # wakes the main thread when it waits
+
+    def _end_late(self, reason: str) -> NoReturn:
+        self.remove_files()
+        # No logging: the handler may be stuck while it holds the logger's lock, or with stderr full.
+        poller = select.poll()
+        try:
+            poller.register(2, select.POLLOUT)
+            if poller.poll(0):
+                os.write(2, ("asya.runtime - CRITICAL - %s\n" % reason).encode())
+        except OSError:
+            pass
+        os._exit(EXIT_TIMEOUT)
+
+    def _after_fork_in_child(self) -> None:
+        # A process that the handler forks must neither keep the clients' connections open when we die, nor act on our signals.
+        for connection in list(self._connections):
+            _drop(connection.sock)
+        if self._listener is not None:
+            _drop(self._listener)
+        for number, old in self._old_signals.items():
+            try:
+                signal.signal(number, old)
+            except (ValueError, TypeError):
+                pass
+
+    # Reading, in threads
+
+    def _accept(self) -> None:
+        assert self._listener is not None  # noqa: S101 - listen() set it before it started this thread
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+                sock.settimeout(None)  # a library of the user may have called socket.setdefaulttimeout
+                connection = Connection(sock)
+                self._connections.add(connection)
+                if self._stopping:
+                    connection.stop_reading()
+                threading.Thread(target=self._read, args=(connection,), name="asya-client", daemon=True).start()
+            except (OSError, RuntimeError):  # too many open files or threads, which a handler can cause
+                if self._stopping:
+                    return
+                logger.exception("cannot accept a connection; trying again")
+                time.sleep(0.2)
+
+    def _read(self, connection: Connection) -> None:
+        problem: Exception | None = None
+        try:
+            raw = connection.sock.makefile("rb", buffering=0)
+            with io.BufferedReader(raw, self.settings.chunk_bytes) as stream:
+                self._read_requests(connection, stream)
+        except (FrameError, MemoryError) as exc:
+            logger.warning("connection closed: %s", exc or "not enough memory for its frame")
+            problem = exc
+        except (OSError, ClientGone) as exc:
+            logger.debug("connection lost: %s", exc)
+        with connection.turn:  # a client that only finished writing still gets the answer that it waits for
+            if problem is not None:
+                try:
+                    connection.send(b"[" + error_item("connection_error", problem) + b"]")
+                except ClientGone:
+                    pass
+            self._connections.discard(connection)
+            connection.sock.close()
+
+    def _read_requests(self, connection: Connection, stream: io.BufferedReader[Any]) -> None:
+        first = connection.read_frame(stream)
+        if first is None:  # a connect test
+            return
+        streams = _is_hello(first)
+        if streams:
+            connection.send(self._hello())
+        else:
+            self._submit(Request(connection, first, False, None))
+        while True:
+            timeout_s = None
+            if streams:
+                head = connection.read_frame(stream)
+                if head is None:
+                    return
+                timeout_s = _read_head(head)
+            body = connection.read_frame(stream)
+            if body is None:
+                if streams:
+                    raise FrameError("connection ended between a head and its envelope")
+                return
+            self._submit(Request(connection, body, streams, timeout_s))
+
+    def _submit(self, request: Request) -> None:
+        request.connection.turn.acquire()
+        self._requests.put(request)
+
+    def _hello(self) -> bytes:
+        answer = {"protocol": PROTOCOL, "pid": self.pid, "handler": self.settings.handler, "mode": self.settings.mode}
+        return encode_json({"asya": answer})
+
+    # Processing, in the main thread
+
+    def _process(self, request: Request) -> None:
+        start = time.monotonic()
+        envelope_id: object = None
+        try:
+            if request.connection.is_gone():
+                raise ClientGone("connection closed before its envelope was started")
+            self._watchdog.watch(request)
+            self._current = request
+            try:
+                envelope = decode_envelope(request.body)
+                envelope_id = envelope.get("id")
+                if self.settings.validate:
+                    validate_envelope(envelope)
+            except (ValueError, RecursionError) as exc:
+                outcome = "refused: %s" % type(exc).__name__
+                request.fail(error_item("msg_parsing_error", exc))
+            else:
+                outcome = self._answer(request, envelope)
+        except ClientGone as exc:
+            outcome = "not delivered, %s" % exc
+        finally:
+            self._watchdog.leave()
+            self._current = None
+        took_ms = (time.monotonic() - start) * 1000
+        logger.info("envelope id=%s %s, %d items, %.1f ms", _printable(envelope_id), outcome, request.count, took_ms)
+
+    def _answer(self, request: Request, envelope: dict[str, Any]) -> str:
+        try:
+            self._call(request, envelope)
+        except ClientGone:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler are failures of its envelope
+            if os.getpid() != self.pid:
+                os._exit(1)  # the handler forked, and its child came back here
+            request.fail(error_item("processing_error", exc))
+            return "failed: %s" % type(exc).__name__
+        return "processed"
+
+    def _call(self, request: Request, envelope: dict[str, Any]) -> None:
+        argument, write = self._prepare(envelope)
+        result = self._handler(argument)
+        if self._awaits and hasattr(result, "__await__"):
+            result = self._loop.run(result)
+        if os.getpid() != self.pid:
+            os._exit(0)
+
+        def add(value: Any) -> None:
+            spent_s = request.add(write(value, request.count, None), self._linger)
+            if spent_s > 0.01:
+                self._watchdog.postpone(request, spent_s)
+
+        if result is None:
+            request.finish()
+        elif isinstance(result, types.GeneratorType):
+            try:
+                for value in result:
+                    add(value)
+            finally:
+                result.close()
+            request.finish()
+        elif isinstance(result, types.AsyncGeneratorType):
+            self._loop.run(_forward(result, add))
+            request.finish()
+        elif isinstance(result, (list, tuple)):
+            request.finish([write(value, index, len(result)) for index, value in enumerate(result)])
+        else:
+            if isinstance(result, types.CoroutineType):
+                result.close()  # else Python warns that nobody awaited it
+            request.finish([write(result, 0, 1)])
+
+    def _prepare(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes]]:
+        """Choose what the handler gets, and how each of its outputs is written.
+
+        Outputs are written as soon as they are there, so that what a handler changes later does not reach them, and what
+        the route was is read before the call, so that a handler may change its envelope in place.
+        """
+        if self.settings.mode == "payload":
+            return self._prepare_payload(envelope)
+        before = json.loads(_ENCODER.encode(envelope["route"])) if self.settings.validate else None
+
+        def write_envelope(value: Any, index: int, count: int | None) -> bytes:
+            if self.settings.validate:
+                try:
+                    if not isinstance(value, dict):
+                        raise ValueError("must be a dict, not %s" % type(value).__name__)
+                    validate_envelope(value, before)
+                except ValueError as exc:
+                    place = "%d/%s" % (index, "?" if count is None else count)
+                    raise ValueError("Invalid output envelope[%s]: %s" % (place, exc)) from None
+            return encode_json(value)
+
+        return envelope, write_envelope
+
+    def _prepare_payload(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes]]:
+        route = dict(envelope["route"])
+        route["current"] = route.get("current", 0) + 1
+        rest = b',"route":' + encode_json(route)
+        if "headers" in envelope:
+            rest += b',"headers":' + encode_json(envelope["headers"])
+
+        def write_payload(value: Any, index: int, count: int | None) -> bytes:
+            return b'{"payload":' + encode_json(value) + rest + b"}"
+
+        return envelope["payload"], write_payload
+
+    def _flush_stream(self) -> None:
+        request = self._current
+        if request is not None:
+            request.flush()
+
+
+def _drop(sock: socket.socket) -> None:
+    try:
+        os.close(sock.detach())
+    except OSError:
+        pass
+
+
+def _printable(envelope_id: object) -> str:
+    return ascii(envelope_id)[1:-1][:100] if isinstance(envelope_id, str) else "-"
+
+
+def _is_hello(frame: bytes) -> bool:
+    if len(frame) > 4096 or b'"asya"' not in frame:
+        return False
+    try:
+        document = json.loads(frame.decode("utf-8"))
+        offered = document["asya"]["protocol"] if set(document) == {"asya"} else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return isinstance(offered, int) and offered >= PROTOCOL
+
+
+def _read_head(frame: bytes) -> float | None:
+    try:
+        timeout_s = json.loads(frame.decode("utf-8"))["asya"].get("timeout_s")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise FrameError('frame before an envelope is not of the form {"asya": {"timeout_s": 12.5}}') from None
+    if timeout_s is None:
+        return None
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)) or not timeout_s > 0:
+        raise FrameError("timeout_s must be a number of seconds above 0")
+    return float(min(timeout_s, LONGEST_TIMEOUT_S))
+
+
+# --- Start ------------------------------------------------------------------------------------------------------------
+
+
+def clear_folder(settings: Settings) -> None:
+    """Make the socket folder, and remove what a killed predecessor left: nobody may think that we are ready.
+
+    Raises:
+        StartupError: It cannot be made, or something that is no socket is in the way.
+    """
+    try:
+        os.makedirs(settings.socket_dir, exist_ok=True)
+        for path in (settings.ready_path, settings.socket_path):
+            if os.path.lexists(path):
+                if stat.S_ISDIR(os.lstat(path).st_mode):
+                    raise OSError("%s is a directory" % path)
+                os.unlink(path)
+    except OSError as exc:
+        raise StartupError("ASYA_SOCKET_DIR=%s cannot be used: %s" % (settings.socket_dir, exc)) from None
+
+
+def main() -> int:
+    """Run until a signal ends it, and return the exit code."""
+    set_up_logging(os.environ)
+    try:
+        settings = Settings(os.environ)
+        clear_folder(settings)
+        logger.info("handler=%s mode=%s validation=%s", settings.handler, settings.mode, settings.validate)
+        server = Server(settings, load_handler(settings.handler))
+        server.listen()
+    except StartupError as exc:
+        logger.critical("%s", exc)
+        # The user's own code failed: where, is worth the lines. A wrong setting is one line.
+        if exc.__cause__ is not None:
+            logger.error("cause:", exc_info=exc.__cause__)
+        return 1
+    logger.info("ready on %s", settings.socket_path)
+    server.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
