@@ -1,0 +1,38 @@
+"""The one place that turns settings into a transport; a client library is imported only when it is chosen."""
+
+from asya_transport.port import QueueAdmin, Transport
+from asya_transport.settings import TransportSettings
+
+
+def open_transport(settings: TransportSettings) -> Transport:
+    """Build the transport that the settings name; it is not connected yet."""
+    match settings.name:
+        case "sqs":
+            from asya_transport.sqs import SqsTransport
+
+            return SqsTransport(settings)
+        case "rabbitmq":
+            from asya_transport.rabbitmq import RabbitMqTransport
+
+            return RabbitMqTransport(settings)
+        case "memory":
+            from asya_transport.memory import open_memory_transport
+
+            return open_memory_transport(settings)
+
+
+def open_admin(settings: TransportSettings) -> QueueAdmin:
+    """Build the queue admin of the transport that the settings name; it connects when first used."""
+    match settings.name:
+        case "sqs":
+            from asya_transport.sqs_admin import SqsAdmin
+
+            return SqsAdmin(settings)
+        case "rabbitmq":
+            from asya_transport.rabbitmq_admin import RabbitMqAdmin
+
+            return RabbitMqAdmin(settings)
+        case "memory":
+            from asya_transport.memory import open_memory_admin
+
+            return open_memory_admin(settings)

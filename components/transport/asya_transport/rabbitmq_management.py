@@ -1,0 +1,116 @@
+"""RabbitMQ's management API, as far as AMQP cannot tell: unacknowledged counts and the list of queues.
+
+Its counts are samples, up to 5 s old by default (``collect_statistics_interval``, and as much again for quorum
+queues), so callers combine them with what AMQP says live. Blocking; callers run it in a thread.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+
+import urllib3
+
+from asya_protocol.errors import SettingsError, TransportError, TransportUnavailable
+
+VARIABLE: Final = "ASYA_RABBITMQ_MANAGEMENT_URL"
+TIMEOUT_S: Final = 10.0
+# Totals straight from the broker's counters instead of the metrics history, which lags more and may be switched off.
+_TOTALS: Final = {"disable_stats": "true", "enable_queue_totals": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One queue's counts as the management API last sampled them."""
+
+    ready: int
+    unacknowledged: int
+
+
+class Management:
+    """The management API of one broker, for one vhost."""
+
+    def __init__(self, url: str, vhost: str, credentials: tuple[str, str] | None) -> None:
+        """Note where it is; nothing is sent yet.
+
+        Args:
+            url: ``http(s)://[user:password@]host:port[/path]``.
+            vhost: Virtual host of all queues.
+            credentials: User name and password where the URL has none.
+
+        Raises:
+            SettingsError: The URL cannot be used.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as exc:
+            raise SettingsError(VARIABLE, str(exc)) from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(VARIABLE, "must be like http://user:password@host:15672")
+        if parts.username is not None:
+            credentials = (unquote(parts.username), unquote(parts.password or ""))
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        self._base = urlunsplit(
+            (parts.scheme, host if port is None else f"{host}:{port}", parts.path.rstrip("/"), "", "")
+        )
+        self._vhost = quote(vhost, safe="")
+        # Encoded here: urllib3 would take a user name for latin-1, RabbitMQ reads UTF-8.
+        basic = None if credentials is None else ":".join(credentials).encode()
+        self._headers = {} if basic is None else urllib3.make_headers(basic_auth=basic.decode("latin-1"))
+        self._pool = urllib3.PoolManager(
+            maxsize=4, timeout=urllib3.Timeout(total=TIMEOUT_S), retries=urllib3.Retry(total=2, redirect=False)
+        )
+
+    def sample(self, queue: str) -> Sample | None:
+        """Read the last sample of a queue; none where there is none, as for a queue made a moment ago.
+
+        Raises:
+            TransportUnavailable: The API cannot be reached.
+            TransportError: It refuses.
+        """
+        # One page of the list, filtered: only lists come without statistics history.
+        query = {**_TOTALS, "page": "1", "page_size": "100", "name": f"^{_escape(queue)}$", "use_regex": "true"}
+        answer = self._get(f"/api/queues/{self._vhost}?{urlencode(query)}")
+        found = next((item for item in answer.get("items", []) if item.get("name") == queue), None)
+        if found is None or "messages_unacknowledged" not in found:
+            return None
+        return Sample(int(found.get("messages_ready", 0)), int(found["messages_unacknowledged"]))
+
+    def list_queues(self) -> list[str]:
+        """Name every queue of the vhost.
+
+        Raises:
+            TransportUnavailable: The API cannot be reached.
+            TransportError: It refuses.
+        """
+        answer = self._get(f"/api/queues/{self._vhost}?{urlencode({**_TOTALS, 'columns': 'name'})}")
+        return [str(item["name"]) for item in answer]
+
+    def close(self) -> None:
+        """Close its sockets."""
+        self._pool.clear()
+
+    def _get(self, path: str) -> Any:  # noqa: ANN401 - JSON, whose shape depends on the path
+        try:
+            answer = self._pool.request("GET", self._base + path, headers=self._headers)
+        except urllib3.exceptions.HTTPError as exc:
+            raise TransportUnavailable(f"RabbitMQ management API at {self._base} cannot be reached ({exc})") from exc
+        if answer.status >= 500:
+            raise TransportUnavailable(f"RabbitMQ management API at {self._base} answers {answer.status}")
+        if answer.status != 200:
+            hint = {401: "user name or password is wrong", 404: "the vhost does not exist"}.get(
+                answer.status, "does the user have the management tag?"
+            )
+            raise TransportError(
+                f"RabbitMQ management API at {self._base} answers {answer.status}: {hint} ({VARIABLE})"
+            )
+        try:
+            return json.loads(answer.data)
+        except ValueError as exc:
+            raise TransportError(f"{self._base} is no RabbitMQ management API: no JSON ({VARIABLE})") from exc
+
+
+def _escape(name: str) -> str:
+    """Quote a queue's name for the broker's regular expressions (PCRE)."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else f"\\{letter}" for letter in name)

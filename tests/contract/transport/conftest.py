@@ -1,0 +1,51 @@
+"""The brokers on which the transport contract runs."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from asya_transport.memory import MemoryBroker
+from asya_transport.memory_server import MemoryServer
+from asya_transport.settings import TransportSettings
+from tests.contract.transport.bench import Bench
+from tests.support.localstack import localstack_endpoint
+from tests.support.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
+
+__all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
+
+MEMORY_LIMIT_BYTES = 300_000
+
+
+@pytest.fixture(params=["memory", "memory-socket", "sqs", "rabbitmq"])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """One broker; everything made on it is removed."""
+    match request.param:
+        case "sqs":
+            endpoint = request.getfixturevalue("localstack_endpoint")
+            made = Bench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
+        case "rabbitmq":
+            made = Bench(
+                TransportSettings(
+                    name="rabbitmq",
+                    rabbitmq_url=request.getfixturevalue("rabbitmq_url"),
+                    rabbitmq_management_url=request.getfixturevalue("rabbitmq_management_url"),
+                ),
+                delays_release=False,
+            )
+        case "memory":
+            made = Bench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
+        case _:
+            # Not tmp_path: a Unix socket's path may have about 100 characters at most.
+            with tempfile.TemporaryDirectory(prefix="asya-") as folder:
+                path = Path(folder) / "broker.sock"
+                server = MemoryServer(MemoryBroker(max_body_bytes=MEMORY_LIMIT_BYTES), path)
+                await server.start()
+                made = Bench(TransportSettings(name="memory", memory_socket=str(path)))
+                yield made
+                await made.close()
+                await server.close()
+                return
+    yield made
+    await made.close()
