@@ -1,0 +1,5 @@
+"""``python -m asya_sidecar``."""
+
+from asya_sidecar.main import main
+
+main()

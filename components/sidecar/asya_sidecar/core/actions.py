@@ -1,0 +1,94 @@
+"""What the core can ask of the shell: sends, gateway reports, and exactly one settlement per delivery."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from asya_protocol import names
+
+MessageType = Literal["routing", "happy_end", "error_end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Put an envelope on an actor's queue, confirmed, before the settlement."""
+
+    actor: str
+    body: bytes
+    kind: MessageType
+
+    @property
+    def queue(self) -> str:
+        """Full name of the queue."""
+        return names.queue_name(self.actor)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell the gateway.
+
+    Attributes:
+        kind: ``progress`` and ``child`` are best effort; ``final`` must arrive before the settlement.
+        envelope_id: Whose progress it is.
+        body: JSON object as compat of the original's gateway routes wants it.
+    """
+
+    kind: Literal["progress", "child", "final"]
+    envelope_id: str
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Done: every output is confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Send ``body`` to the own queue, to arrive after the delay, then acknowledge the delivery."""
+
+    body: bytes
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give the delivery back; it costs the envelope nothing."""
+
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Move the delivery to the dead letter queue; where there is none, send ``fallback`` instead and acknowledge.
+
+    A dead letter of an end actor has no fallback: without a dead letter queue it is retried, for it must not be lost.
+    """
+
+    reason: str
+    fallback: Send | None = None
+
+
+Settlement = Ack | RetryLater | Release | DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything that happens to one delivery, in order: sends, final reports, settlement.
+
+    Attributes:
+        settlement: The one thing told to the broker.
+        result: Word for logs and ``messages_processed_total``: success, empty_response, end_consumed, retried,
+            failed, dead_lettered, released.
+        sends: Envelopes to send first.
+        reports: What the gateway learns.
+        failed_reason: Label for ``messages_failed_total``; none when nothing failed.
+        cause: For people, why it failed.
+    """
+
+    settlement: Settlement
+    result: str
+    sends: tuple[Send, ...] = ()
+    reports: tuple[Report, ...] = ()
+    failed_reason: str | None = None
+    cause: str = ""

@@ -1,0 +1,106 @@
+"""Building the envelopes that leave a hop: the next one, fan-out children, error envelopes, retry copies."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from asya_protocol import names
+from asya_protocol.envelope import Envelope, Route, parse_id, parse_object, parse_route
+from asya_protocol.errors import EnvelopeError
+from asya_protocol.reply import ErrorItem, Item
+from asya_protocol.trace import next_traceparent
+
+HOP_HEADERS: Final[Mapping[str, None]] = {names.HEADER_ATTEMPT: None, names.HEADER_DELIVERY: None}
+"""Headers that end with the hop."""
+
+_HEADERS: Final = msgspec.json.Decoder(dict[str, object])
+
+
+def onward(envelope: Envelope, *, trace_id: str, span_id: str) -> Envelope:
+    """Prepare an envelope's headers for leaving this hop: counters dropped, trace continued."""
+    traceparent = next_traceparent(envelope.headers.get(names.HEADER_TRACEPARENT), trace_id=trace_id, span_id=span_id)
+    return envelope.with_headers({**HOP_HEADERS, names.HEADER_TRACEPARENT: traceparent})
+
+
+def child(envelope: Envelope, item: Item, index: int) -> Envelope:
+    """Make the envelope for one output.
+
+    Args:
+        envelope: The input, its headers already prepared by ``onward``.
+        item: The output.
+        index: Its place in the fan-out, from 0: the first keeps the id, the others get ``<id>-<index>`` and a parent.
+    """
+    route = item.route or Route(envelope.route.actors, len(envelope.route.actors), envelope.route.extra)
+    made = replace(envelope, route=route, payload=item.payload)
+    if item.headers is not None:
+        kept = {name: value for name, value in item.headers.items() if name not in HOP_HEADERS}
+        trace = envelope.headers.get(names.HEADER_TRACEPARENT)
+        made = replace(made, headers={**kept, names.HEADER_TRACEPARENT: trace})
+    if index > 0:
+        made = replace(made, id=f"{envelope.id}-{index}", parent_id=envelope.id)
+    return made
+
+
+def error_body(envelope: Envelope, text: str, error: ErrorItem | None) -> bytes:
+    """Write the envelope that error-end gets.
+
+    Its payload is ``{"error": text, "details"?: {"message", "type", "traceback"}, "original_payload": ...}``.
+    """
+    payload: dict[str, object] = {"error": text}
+    if error is not None and (details := error.details()):
+        payload["details"] = details
+    payload["original_payload"] = envelope.payload
+    return replace(envelope, payload=msgspec.Raw(msgspec.json.encode(payload))).dump()
+
+
+def refusal_from_envelope(envelope: Envelope, text: str) -> bytes:
+    """Write the error envelope for one that was refused before its handler ran."""
+    return error_body(envelope.with_headers(dict(HOP_HEADERS)), text, None)
+
+
+def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
+    """Write an error envelope around bytes that are no envelope, keeping whatever can be kept.
+
+    An id that cannot be read becomes ``unparsed-<digest of the bytes>``, so that a redelivery overwrites itself in the
+    store. The bytes stay in the payload as ``original_body``, or ``original_body_base64`` when they are not UTF-8.
+    """
+    payload: dict[str, object] = {"error": text}
+    envelope_id = f"unparsed-{hashlib.sha256(body).hexdigest()[:32]}"
+    route = Route((error_end,))
+    try:
+        document = parse_object(body)
+    except EnvelopeError:
+        try:
+            payload["original_body"] = body.decode("utf-8")
+        except UnicodeDecodeError:
+            payload["original_body_base64"] = base64.b64encode(body).decode("ascii")
+    else:
+        payload["original_payload"] = document.get("payload")
+        payload["original_envelope"] = {name: value for name, value in document.items() if name != "payload"}
+        with suppress(EnvelopeError):
+            route = parse_route(document)
+        with suppress(EnvelopeError):
+            envelope_id = parse_id(document)
+    return Envelope(envelope_id, route, msgspec.Raw(msgspec.json.encode(payload))).dump()
+
+
+def with_counters(body: bytes, *, attempt: int, delivery: int) -> bytes:
+    """Copy an envelope's bytes for another try of the same hop: everything stays, only the two counters change."""
+    document = parse_object(body)
+    headers = dict(lenient_headers(document))
+    headers[names.HEADER_ATTEMPT] = attempt
+    headers[names.HEADER_DELIVERY] = delivery
+    return msgspec.json.encode({**document, "headers": headers})
+
+
+def lenient_headers(document: Mapping[str, msgspec.Raw]) -> Mapping[str, object]:
+    """Read the headers of a parsed object; what is no object of JSON values reads as none."""
+    try:
+        return _HEADERS.decode(document["headers"])
+    except (KeyError, msgspec.DecodeError, UnicodeError):
+        return {}

@@ -1,0 +1,180 @@
+"""The decision table: one admitted envelope and what came of its handler call, in; everything that happens next, out.
+
+Rows, first match wins:
+
+| outcome                                   | plain actor                              | end actor                    |
+|-------------------------------------------|------------------------------------------|------------------------------|
+| no items, no error                        | the input to happy-end                   | done, final report           |
+| items                                     | each to its next actor or happy-end      | done, final report           |
+| timeout that the deadline caused          | error-end                                | (no deadline is applied)     |
+| timeout, runtime lost, connection_error   | again later, up to max_deliveries; DLQ   | the same                     |
+| error worth another attempt               | again later with backoff                 | again later with backoff     |
+| other error                               | error-end                                | DLQ (it has nowhere to go)   |
+
+No row ends without a settlement. Called by the pipeline; time and chance are arguments.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from asya_protocol.durations import format_duration
+from asya_protocol.envelope import Envelope
+from asya_protocol.reply import ErrorItem, Item
+from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Report, RetryLater, Send
+from asya_sidecar.core.build import child, error_body, onward, with_counters
+from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
+from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report
+from asya_sidecar.core.work import Hop, Work
+
+END_ACTOR_ATTEMPTS: Final = 20
+"""An end actor tries this often before the DLQ: with delays up to the policy's maximum it outlasts an hour without S3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the shell brings from outside.
+
+    Attributes:
+        now: UTC.
+        chance: Evenly distributed in [0, 1), for jitter.
+        trace_id: 32 hex digits, used when the envelope carries no trace.
+        span_id: 16 hex digits, this hop's span.
+        elapsed_s: How long the handler call took.
+    """
+
+    now: datetime
+    chance: float
+    trace_id: str
+    span_id: str
+    elapsed_s: float = 0.0
+
+
+def decide(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
+    """Choose what happens to one envelope after its handler call.
+
+    Args:
+        work: The admitted envelope; ``route.current`` still points at this actor.
+        outcome: What the runtime did.
+        hop: This actor.
+        moment: Time, chance and ids.
+
+    Returns:
+        Sends and reports in order, then exactly one settlement.
+    """
+    if isinstance(outcome, TimedOut):
+        return _on_timeout(work, hop, moment, outcome.limit_s)
+    if isinstance(outcome, RuntimeLost):
+        return _redeliver(work, hop, moment, outcome.detail)
+    if outcome.error is None:
+        return _succeed(work, outcome, hop, moment)
+    if outcome.error.code == "timeout_error":
+        return _on_timeout(work, hop, moment, work.timeout_s)
+    if outcome.error.code == "connection_error":
+        return _redeliver(work, hop, moment, f"runtime could not read the request: {outcome.error.message}")
+    return _on_error(work, outcome, outcome.error, hop, moment)
+
+
+def forward(
+    work: Work, items: tuple[Item, ...], first: int, hop: Hop, moment: Moment
+) -> tuple[tuple[Send, ...], tuple[Report, ...]]:
+    """Address outputs.
+
+    Args:
+        work: The envelope whose handler made them.
+        items: Outputs in order.
+        first: Place of the first of them in the whole fan-out; larger than 0 when others have been streamed before.
+        hop: This actor.
+        moment: Ids for the trace.
+
+    Returns:
+        One send per item, and one child report for each but the very first.
+    """
+    parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+    sends: list[Send] = []
+    reports: list[Report] = []
+    for index, item in enumerate(items, start=first):
+        made = child(parent, item, index)
+        if index > 0:
+            reports.append(child_report(made))
+        actor = made.route.actor
+        sends.append(
+            Send(hop.happy_end, made.dump(), "happy_end") if actor is None else Send(actor, made.dump(), "routing")
+        )
+    return tuple(sends), tuple(reports)
+
+
+def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
+    items = reply.items
+    if hop.is_end_actor:
+        return Decision(Ack(), "end_consumed", reports=final_report(work.envelope, items, hop, moment.now))
+    if not items and not reply.streamed:
+        unchanged = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+        send = Send(hop.happy_end, unchanged.dump(), "happy_end")
+        return Decision(Ack(), "empty_response", sends=(send,))
+    sends, reports = forward(work, items, reply.streamed, hop, moment)
+    done = completed_report(work.envelope, items, moment.elapsed_s)
+    return Decision(Ack(), "success", sends=sends, reports=(*reports, done))
+
+
+def _on_timeout(work: Work, hop: Hop, moment: Moment, limit_s: float) -> Decision:
+    limit = format_duration(round(limit_s, 3))
+    if work.deadline_bound:
+        return _fail(work, hop, moment, f"Deadline exceeded after the handler ran for {limit}")
+    return _redeliver(work, hop, moment, f"Runtime timeout exceeded after {limit}")
+
+
+def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Moment) -> Decision:
+    cause = f"{error.code}: {error.type}: {error.message}" if error.type else f"{error.code}: {error.message}"
+    policy = hop.retry
+    delay_s = policy.delay_s(work.attempt, moment.chance)
+    if hop.is_end_actor:
+        if work.attempt < END_ACTOR_ATTEMPTS:
+            return _again(work, work.attempt + 1, work.delivery, delay_s, cause)
+        return _bury(work, hop, moment, f"{cause} (after {work.attempt} attempts)")
+    if policy.retries(error, work.attempt) and not _too_late(work.envelope, moment.now, delay_s):
+        return _again(work, work.attempt + 1, work.delivery, delay_s, cause)
+    # Outputs made before the error have their own way to go, as in the original; a retry would make them again.
+    sends, reports = forward(work, reply.items, reply.streamed, hop, moment)
+    failed = _fail(work, hop, moment, error.code, error)
+    return replace(failed, sends=(*sends, *failed.sends), reports=reports)
+
+
+def _fail(work: Work, hop: Hop, moment: Moment, text: str, error: ErrorItem | None = None) -> Decision:
+    parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+    failure = Send(hop.error_end, error_body(parent, text, error), "error_end")
+    cause = f"{error.type}: {error.message}" if error is not None else text
+    return Decision(Ack(), "failed", sends=(failure,), failed_reason="runtime_error", cause=cause)
+
+
+def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str) -> Decision:
+    """Infrastructure failed: try the same hop again without blaming the envelope, a limited number of times."""
+    delay_s = hop.retry.delay_s(work.delivery, moment.chance)
+    if work.delivery >= hop.max_deliveries:
+        return _bury(work, hop, moment, f"{cause} (delivered {work.delivery} times)")
+    if _too_late(work.envelope, moment.now, delay_s) and not hop.is_end_actor:
+        return _fail(work, hop, moment, f"Deadline exceeded; last failure: {cause}")
+    return _again(work, work.attempt, work.delivery + 1, delay_s, cause)
+
+
+def _again(work: Work, attempt: int, delivery: int, delay_s: float, cause: str) -> Decision:
+    copy = with_counters(work.body, attempt=attempt, delivery=delivery)
+    return Decision(RetryLater(copy, delay_s), "retried", failed_reason="runtime_error", cause=cause)
+
+
+def _bury(work: Work, hop: Hop, moment: Moment, reason: str) -> Decision:
+    fallback = None
+    if not hop.is_end_actor:
+        parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+        fallback = Send(hop.error_end, error_body(parent, reason, None), "error_end")
+    return Decision(
+        DeadLetter(reason, fallback),
+        "dead_lettered",
+        reports=dead_report(work.envelope, reason, moment.now),
+        failed_reason="runtime_error",
+        cause=reason,
+    )
+
+
+def _too_late(envelope: Envelope, now: datetime, delay_s: float) -> bool:
+    return envelope.deadline is not None and now + timedelta(seconds=delay_s) >= envelope.deadline

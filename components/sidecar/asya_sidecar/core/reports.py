@@ -1,0 +1,101 @@
+"""What the gateway is told, as values. Bodies are those of the original's gateway routes.
+
+One difference: ``completed`` carries the index of the actor that completed, not that of the next one.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from asya_protocol.envelope import Envelope, format_time
+from asya_protocol.reply import Item
+from asya_protocol.status import Status
+from asya_sidecar.core.actions import Report
+from asya_sidecar.core.work import Hop
+
+_ANY: Final = msgspec.json.Decoder()
+
+
+def received_report(envelope: Envelope, size_bytes: int) -> Report:
+    """This actor has the envelope."""
+    size_kb = size_bytes / 1024
+    return _progress(envelope, "received", message=f"Received message ({size_kb:.2f} KB)", message_size_kb=size_kb)
+
+
+def processing_report(envelope: Envelope, actor: str) -> Report:
+    """The handler is about to run."""
+    return _progress(envelope, "processing", message=f"Processing in {actor}")
+
+
+def completed_report(envelope: Envelope, items: tuple[Item, ...], elapsed_s: float) -> Report:
+    """The handler returned; a route that it changed is told along."""
+    duration_ms = round(elapsed_s * 1000)
+    route = items[0].route if items and items[0].route else envelope.route
+    report = _progress(
+        envelope, "completed", message=f"Completed processing in {duration_ms}ms", duration_ms=duration_ms
+    )
+    return Report("progress", envelope.id, {**report.body, "actors": list(route.actors)})
+
+
+def child_report(made: Envelope) -> Report:
+    """A fan-out made a new envelope."""
+    body = {
+        "id": made.id,
+        "parent_id": made.parent_id or "",
+        "actors": list(made.route.actors),
+        "current": made.route.current,
+    }
+    return Report("child", made.id, body)
+
+
+def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: datetime) -> tuple[Report, ...]:
+    """An end actor is done with it: succeeded at happy-end, failed at error-end, nothing elsewhere."""
+    if hop.actor == hop.happy_end:
+        body: dict[str, object] = {
+            "id": envelope.id,
+            "status": Status.SUCCEEDED.value,
+            "timestamp": format_time(now),
+            "progress": 1.0,
+        }
+        returned = items[0].payload if items else msgspec.Raw(b"null")
+        result = returned if bytes(returned) not in (b"null", b"{}", b'""', b"[]") else envelope.payload
+        if bytes(result) != b"null":
+            body["result"] = result
+        return (Report("final", envelope.id, body),)
+    if hop.actor != hop.error_end:
+        return ()
+    payload = _ANY.decode(envelope.payload)
+    body = {"id": envelope.id, "status": Status.FAILED.value, "timestamp": format_time(now)}
+    if isinstance(payload, dict):
+        if isinstance(payload.get("error"), str):
+            body["error"] = payload["error"]
+        if payload.get("details"):
+            body["error_details"] = payload["details"]
+    return (Report("final", envelope.id, {**body, **_whereabouts(envelope)}),)
+
+
+def dead_report(envelope: Envelope, reason: str, now: datetime) -> tuple[Report, ...]:
+    """The envelope is a dead letter: for its caller that is a failure."""
+    body = {"id": envelope.id, "status": Status.FAILED.value, "timestamp": format_time(now), "error": reason}
+    return (Report("final", envelope.id, {**body, **_whereabouts(envelope)}),)
+
+
+def _whereabouts(envelope: Envelope) -> dict[str, object]:
+    route = envelope.route
+    found: dict[str, object] = {"current_actor_idx": route.current}
+    if route.actors:
+        found["actors"] = list(route.actors)
+    if route.actor is not None:
+        found["current_actor_name"] = route.actor
+    return found
+
+
+def _progress(envelope: Envelope, status: str, **more: object) -> Report:
+    body = {
+        "actors": list(envelope.route.actors),
+        "current_actor_idx": envelope.route.current,
+        "status": status,
+        **more,
+    }
+    return Report("progress", envelope.id, body)

@@ -1,0 +1,33 @@
+"""How many deliveries to hold: fast handlers get a window, slow ones hold exactly what they run."""
+
+from typing import Final
+
+AHEAD_S: Final = 0.5
+"""Work to hold ahead: enough to hide a broker's round trip, little enough that idle replicas find something to do."""
+MAX_AHEAD: Final = 100
+"""Above this a larger RabbitMQ prefetch brings no throughput.
+
+Source: https://github.com/rabbitmq/rabbitmq-website/blob/main/docs/confirms.md (100 to 300 is the plateau).
+"""
+SMOOTHING: Final = 0.2
+"""Weight of the newest call in the running mean of handler time."""
+
+
+def window(concurrency: int, mean_call_s: float | None) -> int:
+    """Deliveries to hold at once.
+
+    Args:
+        concurrency: Handler calls that run at the same time.
+        mean_call_s: Running mean of a call's length; none before the first one ended.
+    """
+    if mean_call_s is None:
+        return concurrency
+    ahead = MAX_AHEAD if mean_call_s <= 0 else int(concurrency * AHEAD_S / mean_call_s)
+    return concurrency + min(ahead, MAX_AHEAD)
+
+
+def smooth(mean_call_s: float | None, call_s: float) -> float:
+    """Take one more call into the running mean; a slower call counts at once, so that hoarding stops at once."""
+    if mean_call_s is None or call_s > mean_call_s * 10:
+        return call_s
+    return mean_call_s + SMOOTHING * (call_s - mean_call_s)

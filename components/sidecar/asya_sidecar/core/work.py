@@ -1,0 +1,134 @@
+"""Admission: is this delivery an envelope for this actor, and what is to be run?
+
+The order of checks is the original's (JSON, id, actor of the route), with these differences: every rule of the envelope
+is checked here, an envelope past its deadline is never run, and an end actor always has something to persist.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from asya_protocol import names
+from asya_protocol.envelope import Envelope, Route, parse_envelope, parse_id, parse_object, parse_route
+from asya_protocol.errors import EnvelopeError, InvalidEnvelope, MalformedEnvelope
+from asya_sidecar.core.actions import Ack, Decision, Send
+from asya_sidecar.core.build import lenient_headers, refusal_body, refusal_from_envelope
+from asya_sidecar.core.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """The facts about this actor that decisions need."""
+
+    actor: str
+    happy_end: str = names.HAPPY_END
+    error_end: str = names.ERROR_END
+    is_end_actor: bool = False
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    max_deliveries: int = 5
+    timeout_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An admitted envelope.
+
+    Attributes:
+        envelope: As parsed.
+        body: What the runtime gets: the producer's own bytes.
+        timeout_s: How long the handler may run: the actor's limit, or less when the deadline is nearer.
+        deadline_bound: The deadline, not the actor's limit, is what ends it.
+        attempt: Attempts of the handler at this hop, this one included.
+        delivery: Deliveries of this hop spent on infrastructure, this one included.
+    """
+
+    envelope: Envelope
+    body: bytes
+    timeout_s: float
+    deadline_bound: bool = False
+    attempt: int = 1
+    delivery: int = 1
+
+
+def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
+    """Check one delivery's bytes.
+
+    Returns:
+        Work to run, or the decision for an envelope that must not be run here.
+    """
+    if hop.is_end_actor:
+        return _admit_at_end(body, hop)
+    try:
+        envelope = parse_envelope(body)
+    except MalformedEnvelope as exc:
+        return _refuse_bytes(body, hop, f"Failed to parse message: {exc}", "parse_error")
+    except InvalidEnvelope as exc:
+        return _refuse_bytes(body, hop, str(exc), "validation_error")
+    actual = envelope.route.actor or ""
+    if actual != hop.actor:
+        text = f"Route mismatch: message routed to wrong actor (expected: {hop.actor}, actual: {actual})"
+        return refuse(envelope, hop, text, "route_mismatch")
+    timeout_s, deadline_bound = hop.timeout_s, False
+    if envelope.deadline is not None:
+        left_s = (envelope.deadline - now).total_seconds()
+        if left_s <= 0:
+            return refuse(envelope, hop, f"Deadline exceeded {-left_s:.1f}s before the handler could run", "deadline")
+        if left_s < timeout_s:
+            timeout_s, deadline_bound = left_s, True
+    return _work(envelope, body, timeout_s, deadline_bound)
+
+
+def refuse(envelope: Envelope, hop: Hop, text: str, reason: str) -> Decision:
+    """Decide for an envelope that can never succeed here: straight to error-end."""
+    error = Send(hop.error_end, refusal_from_envelope(envelope, text), "error_end")
+    return Decision(Ack(), "failed", sends=(error,), failed_reason=reason, cause=text)
+
+
+def count_of(headers: Mapping[str, object], name: str) -> int:
+    """Read a counter header; anything that is no whole number of at least 1 counts as 1."""
+    value = headers.get(name)
+    if isinstance(value, str) and value.isdecimal() and len(value) <= 9:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else 1
+
+
+def _refuse_bytes(body: bytes, hop: Hop, text: str, reason: str) -> Decision:
+    error = Send(hop.error_end, refusal_body(body, text, hop.error_end), "error_end")
+    return Decision(Ack(), "failed", sends=(error,), failed_reason=reason, cause=text)
+
+
+def _admit_at_end(body: bytes, hop: Hop) -> Work | Decision:
+    """Take whatever has an id; what has none is wrapped so that error-end can persist it, never sent to itself."""
+    try:
+        document = parse_object(body)
+        envelope_id = parse_id(document)
+    except EnvelopeError as exc:
+        text = f"Failed to parse message: {exc}" if isinstance(exc, MalformedEnvelope) else str(exc)
+        if hop.actor != hop.error_end:
+            return _refuse_bytes(body, hop, text, "parse_error")
+        body = refusal_body(body, text, hop.error_end)
+        return _work(parse_envelope(body), body, hop.timeout_s, deadline_bound=False)
+    try:
+        envelope = parse_envelope(body)
+    except EnvelopeError:
+        # The original never checked routes here, so results of foreign producers must be persisted too.
+        try:
+            route = parse_route(document)
+        except EnvelopeError:
+            route = Route(actors=())
+        payload = document.get("payload", msgspec.Raw(b"null"))
+        envelope = Envelope(id=envelope_id, route=route, payload=payload, headers=lenient_headers(document))
+    return _work(envelope, body, hop.timeout_s, deadline_bound=False)
+
+
+def _work(envelope: Envelope, body: bytes, timeout_s: float, deadline_bound: bool) -> Work:
+    return Work(
+        envelope=envelope,
+        body=body,
+        timeout_s=timeout_s,
+        deadline_bound=deadline_bound,
+        attempt=count_of(envelope.headers, names.HEADER_ATTEMPT),
+        delivery=count_of(envelope.headers, names.HEADER_DELIVERY),
+    )

@@ -1,0 +1,88 @@
+"""The sidecar's HTTP endpoints, in a thread of their own: ``/metrics``, ``/health`` and ``/ready``.
+
+A thread, so that a stalled event loop cannot answer its own liveness probe: ``/health`` reads a beat that the loop leaves.
+"""
+
+import logging
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from asya_protocol import names
+from asya_protocol.errors import SettingsError
+
+log: Final = logging.getLogger(__name__)
+
+Check = Callable[[], str | None]
+"""Returns none when all is well, else what is not."""
+
+
+class Endpoints:
+    """A small HTTP server; ``close`` ends it."""
+
+    def __init__(self, addr: str, registry: CollectorRegistry, *, health: Check, ready: Check) -> None:
+        host, port = _split(addr)
+        routes = {"/health": health, "/ready": ready}
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                if path == "/metrics":
+                    encode, content_type = choose_encoder(self.headers.get("Accept") or "")
+                    self._answer(200, encode(registry), content_type)
+                elif path in routes:
+                    problem = routes[path]()
+                    self._answer(200 if problem is None else 503, (problem or "OK").encode(), "text/plain")
+                else:
+                    self._answer(404, b"not found; see /metrics, /health, /ready\n", "text/plain")
+
+            def _answer(self, status: int, body: bytes, content_type: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+                log.debug("http request", extra={"request": format % args})
+
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as exc:
+            raise SettingsError("ASYA_METRICS_ADDR", f"cannot listen on {addr!r}: {exc}") from exc
+        self._server.daemon_threads = True
+        self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """``host:port`` that it listens on."""
+        host, port = self._server.server_address[:2]
+        return f"{host if isinstance(host, str) else host.decode()}:{port}"
+
+    def announce(self, socket_dir: Path) -> None:
+        """Write the address beside the runtime's socket, for whoever let the port be chosen."""
+        target = socket_dir / names.SIDECAR_ADDRESS_NAME
+        temporary = target.with_suffix(".tmp")
+        temporary.write_text(self.address, encoding="utf-8")
+        temporary.replace(target)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+def _split(addr: str) -> tuple[str, int]:
+    host, separator, port = addr.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise SettingsError("ASYA_METRICS_ADDR", f"{addr!r} is not host:port")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,172 @@
+"""Performs decisions: confirmed sends, then final reports, then the settlement. Decides nothing about envelopes.
+
+The order is the promise: a delivery is acknowledged only after every output of its hop is confirmed. Where a send turns out
+impossible (no such queue, too large) the envelope goes to error-end with that reason; where the broker is away it is tried
+again for a while, and then the delivery is given back.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from asya_protocol import names
+from asya_protocol.errors import EnvelopeRefused, EnvelopeTooLarge, LeaseLost, QueueMissing, TransportError
+from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater, Send
+from asya_sidecar.core.work import Hop, Work, refuse
+from asya_sidecar.gateway import GatewayAway, GatewayReporter
+from asya_sidecar.metrics import Metrics
+from asya_transport.port import Consumer, Delivery, Transport
+
+log: Final = logging.getLogger(__name__)
+
+SEND_PATIENCE_S: Final = 60.0
+"""How long sends are tried while the broker is away, before the delivery is given back and its work done again."""
+MISSING_PATIENCE_S: Final = 10.0
+"""How long a queue may be missing, because its actor was applied a moment ago, before the route counts as wrong."""
+IMPOSSIBLE: Final = (QueueMissing, EnvelopeTooLarge, EnvelopeRefused)
+"""What no further attempt at the same send can mend."""
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 5.0
+
+
+class Performer:
+    """Carries out decisions on one actor's deliveries."""
+
+    def __init__(
+        self, transport: Transport, consumer: Consumer, hop: Hop, metrics: Metrics, gateway: GatewayReporter | None
+    ) -> None:
+        self._transport = transport
+        self._consumer = consumer
+        self._hop = hop
+        self._queue = names.queue_name(hop.actor)
+        self._metrics = metrics
+        self._gateway = gateway
+
+    async def send_all(self, sends: Iterable[Send]) -> None:
+        """Send and await the confirmation of each.
+
+        Raises:
+            QueueMissing, EnvelopeTooLarge, EnvelopeRefused: A send is impossible.
+            TransportUnavailable: The broker stayed away.
+        """
+        sends = tuple(sends)
+        if len(sends) == 1:  # Nearly always; a task of its own would cost as much as the send.
+            await self._send(sends[0])
+            return
+        pending = [asyncio.ensure_future(self._send(send)) for send in sends]
+        try:
+            await asyncio.gather(*pending)
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def perform(self, decision: Decision, delivery: Delivery, work: Work | None) -> Decision:
+        """Carry out a decision.
+
+        Args:
+            decision: What to do.
+            delivery: What to settle.
+            work: The admitted envelope, for an error envelope when a send is impossible; none when it was refused.
+
+        Returns:
+            The decision that was carried out in the end, for logs and metrics.
+        """
+        try:
+            done = await self._send_or_fail(decision, work)
+            await self._report(done)
+        except (TransportError, GatewayAway) as exc:
+            done = Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="routing_error", cause=str(exc))
+        with suppress(LeaseLost):
+            try:
+                await self._settle(done, delivery)
+            except TransportError as exc:
+                # The outputs are confirmed; the broker hands the delivery out again: a duplicate, never a loss.
+                log.warning("settlement not taken", extra={"error": str(exc), "result": done.result})
+        return done
+
+    async def give_back(self, deliveries: Iterable[Delivery]) -> None:
+        """Release deliveries; those whose lease is gone come again anyway."""
+        results = await asyncio.gather(
+            *(self._consumer.release(delivery) for delivery in deliveries), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, TransportError):
+                raise result
+
+    async def _send_or_fail(self, decision: Decision, work: Work | None) -> Decision:
+        try:
+            await self.send_all(decision.sends)
+        except IMPOSSIBLE as exc:
+            if work is None or self._hop.is_end_actor:
+                # Nothing is left to send: the delivery itself becomes the dead letter.
+                return Decision(DeadLetter(str(exc)), "dead_lettered", failed_reason="routing_error", cause=str(exc))
+            failure = refuse(work.envelope, self._hop, str(exc), "routing_error")
+            try:
+                await self.send_all(failure.sends)
+            except IMPOSSIBLE as worse:
+                text = f"{exc}; error-end did not take it either: {worse}"
+                return Decision(DeadLetter(text), "dead_lettered", failed_reason="error_queue_send_failed", cause=text)
+            return failure
+        return decision
+
+    async def _report(self, decision: Decision) -> None:
+        if self._gateway is None:
+            return
+        for report in decision.reports:
+            if report.kind == "final":
+                await self._gateway.deliver(report)
+            else:
+                self._gateway.post(report)
+
+    async def _settle(self, decision: Decision, delivery: Delivery) -> None:
+        match decision.settlement:
+            case Ack():
+                await self._consumer.ack(delivery)
+            case RetryLater(body, delay_s):
+                await self._retry_later(delivery, body, delay_s)
+            case Release(delay_s):
+                await self._consumer.release(delivery, delay_s)
+            case DeadLetter(reason, fallback):
+                try:
+                    await self._consumer.dead_letter(delivery, reason)
+                except QueueMissing:
+                    await self._without_dead_letter_queue(delivery, reason, fallback)
+
+    async def _retry_later(self, delivery: Delivery, body: bytes, delay_s: float) -> None:
+        try:
+            await self._transport.send(self._queue, body, delay_s=min(delay_s, self._transport.max_delay_s))
+        except (EnvelopeTooLarge, EnvelopeRefused) as exc:
+            # The counters are what did not fit; without them a retry would never end.
+            await self._consumer.dead_letter(delivery, f"cannot be retried: {exc}")
+        else:
+            await self._consumer.ack(delivery)
+
+    async def _without_dead_letter_queue(self, delivery: Delivery, reason: str, fallback: Send | None) -> None:
+        """A queue of the original's operator may have no DLQ; error-end keeps the envelope then."""
+        if fallback is not None:
+            await self.send_all((fallback,))
+            await self._consumer.ack(delivery)
+            return
+        log.error("no dead letter queue, delivery given back", extra={"queue": self._queue, "reason": reason})
+        await self._consumer.release(delivery, LONGEST_PAUSE_S)
+
+    async def _send(self, send: Send) -> None:
+        started_s = time.monotonic()
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await self._transport.send(send.queue, send.body)
+            except TransportError as exc:
+                patience_s = MISSING_PATIENCE_S if isinstance(exc, QueueMissing) else SEND_PATIENCE_S
+                tries = exc.retryable or isinstance(exc, QueueMissing)
+                if not tries or time.monotonic() - started_s + pause_s > patience_s:
+                    raise
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            else:
+                self._metrics.sent(send.queue, send.kind, len(send.body), time.monotonic() - started_s)
+                return

@@ -1,0 +1,326 @@
+"""The sidecar's loop: receive, handler call, sends and settlement overlap inside a bounded window.
+
+Tasks: one *fetcher* keeps up to a window of deliveries in hand (a slow handler holds exactly what it runs); ``concurrency``
+*workers* each own a runtime connection and take a delivery only when the runtime can run it; a *finisher* task per delivery
+performs the decision, so that the next call starts at once; one *keeper* extends leases.
+
+Drain (``stop``): take nothing more and give back what no handler has seen; let running handlers and their sends finish
+within the drain timeout; give back the rest. No attempt is used up by a drain.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+from asya_protocol.errors import QueueMissing, TransportError
+from asya_protocol.reply import Item
+from asya_sidecar.core.actions import Decision, Release, Report
+from asya_sidecar.core.decide import Moment, decide, forward
+from asya_sidecar.core.reports import processing_report, received_report
+from asya_sidecar.core.window import MAX_AHEAD, smooth, window
+from asya_sidecar.core.work import Hop, Work, admit, refuse
+from asya_sidecar.gateway import GatewayReporter
+from asya_sidecar.metrics import Metrics
+from asya_sidecar.performer import IMPOSSIBLE, Performer
+from asya_sidecar.runtime_client import RuntimeClient, RuntimeNotReady
+from asya_transport.port import Consumer, Delivery
+
+log: Final = logging.getLogger(__name__)
+
+RECEIVE_WAIT_S: Final = 20.0
+"""One receive call waits at most this long; SQS bills empty polls, so the longest that it allows."""
+TICK_S: Final = 0.5
+"""How often an idle worker looks after a dead runtime, and the fetcher after room in the window."""
+RUNTIME_PATIENCE_S: Final = 30.0
+"""How long deliveries are held for a runtime that restarts, before other replicas get them."""
+UNSETTLED_LIMIT: Final = 2 * MAX_AHEAD
+"""Finished calls whose sends may be under way at once."""
+
+
+class Pipeline:
+    """Moves one actor's envelopes."""
+
+    def __init__(
+        self,
+        *,
+        hop: Hop,
+        consumer: Consumer,
+        performer: Performer,
+        runtimes: list[RuntimeClient],
+        metrics: Metrics,
+        gateway: GatewayReporter | None = None,
+        fixed_window: int | None = None,
+        drain_timeout_s: float = 25.0,
+    ) -> None:
+        self._hop = hop
+        self._consumer = consumer
+        self._performer = performer
+        self._runtimes = runtimes
+        self._metrics = metrics
+        self._gateway = gateway
+        self._fixed_window = fixed_window
+        self._drain_timeout_s = drain_timeout_s
+        self._in_hand: dict[Delivery, float] = {}
+        self._waiting: deque[Delivery] = deque()
+        self._arrived = asyncio.Event()
+        """Something waits for a worker, or workers have to look up."""
+        self._emptied = asyncio.Event()
+        """There is room for more, or the fetcher has to look up."""
+        self._unsettled = asyncio.Semaphore(UNSETTLED_LIMIT)
+        self._finishers: set[asyncio.Task[None]] = set()
+        self._ready_runtimes = 0
+        self._mean_call_s: float | None = None
+        self._stopping = asyncio.Event()
+        self.beat_s = time.monotonic()
+        """`time.monotonic` of the last sign that the loop turns; read by /health."""
+
+    @property
+    def runtime_ready(self) -> bool:
+        """Whether a handler call could start now."""
+        return self._ready_runtimes > 0
+
+    @property
+    def window(self) -> int:
+        """Deliveries to hold at most."""
+        adaptive = window(len(self._runtimes), self._mean_call_s)
+        return adaptive if self._fixed_window is None else max(self._fixed_window, len(self._runtimes))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then drain."""
+        async with asyncio.TaskGroup() as group:
+            fetcher = group.create_task(self._fetch(), name="fetcher")
+            keeper = group.create_task(self._keep_leases(), name="keeper")
+            workers = [
+                group.create_task(self._work(runtime), name=f"worker-{number}")
+                for number, runtime in enumerate(self._runtimes)
+            ]
+            await stop.wait()
+            self._stopping.set()
+            self._wake()
+            await self._drain(fetcher, workers)
+            keeper.cancel()
+        for runtime in self._runtimes:
+            await runtime.close()
+
+    async def _drain(self, fetcher: "asyncio.Task[None]", workers: list["asyncio.Task[None]"]) -> None:
+        deadline_s = time.monotonic() + self._drain_timeout_s
+        await self._give_back_waiting()
+        # The fetcher ends by itself: a receive call that is cut off could lose what the broker is just handing out.
+        stopping = asyncio.ensure_future(self._consumer.stop())
+        await asyncio.wait([fetcher, stopping], timeout=max(self._drain_timeout_s, 1.0))
+        fetcher.cancel()
+        await self._give_back_waiting()
+        await asyncio.wait(workers, timeout=max(deadline_s - time.monotonic(), 0.1))
+        for worker in workers:
+            worker.cancel()
+        if self._finishers:
+            await asyncio.wait(set(self._finishers), timeout=max(deadline_s - time.monotonic(), 2.0))
+        for finisher in set(self._finishers):
+            finisher.cancel()
+        await asyncio.gather(*self._finishers, stopping, return_exceptions=True)
+        await self._performer.give_back(list(self._in_hand))
+
+    async def _fetch(self) -> None:
+        pause_s = 1.0
+        prefetch = 0
+        while not self._stopping.is_set():
+            self.beat_s = time.monotonic()
+            room = self._room()
+            if room <= 0 or not self.runtime_ready:
+                self._emptied.clear()
+                await _wait_for(self._emptied, TICK_S)
+                continue
+            try:
+                if self.window != prefetch:
+                    prefetch = self.window
+                    await self._consumer.set_prefetch(prefetch)
+                started_s = time.monotonic()
+                deliveries = await self._consumer.receive(room, RECEIVE_WAIT_S)
+                if deliveries:
+                    self._metrics.receive_took(time.monotonic() - started_s)
+                    await self._take(deliveries)
+                pause_s = 1.0
+            except TransportError as exc:
+                level = logging.ERROR if isinstance(exc, QueueMissing) else logging.WARNING
+                log.log(level, "receive failed", extra={"error": str(exc), "retry_in_s": pause_s})
+                await _wait_for(self._stopping, pause_s)
+                pause_s = min(pause_s * 2, 30.0)
+
+    async def _take(self, deliveries: list[Delivery]) -> None:
+        now_s = time.monotonic()
+        for delivery in deliveries:
+            self._metrics.received(len(delivery.body))
+            self._in_hand[delivery] = now_s
+        if self._stopping.is_set():
+            await self._performer.give_back(deliveries)
+            for delivery in deliveries:
+                self._in_hand.pop(delivery, None)
+            return
+        self._waiting.extend(deliveries)
+        self._metrics.in_hand(len(self._in_hand))
+        self._arrived.set()
+
+    async def _work(self, runtime: RuntimeClient) -> None:
+        while not self._stopping.is_set():
+            if not await self._runtime_up(runtime):
+                continue
+            self._ready_runtimes += 1
+            self._wake()
+            try:
+                while not self._stopping.is_set():
+                    try:
+                        await runtime.ready()
+                    except RuntimeNotReady:
+                        break
+                    delivery = await self._next_waiting()
+                    if delivery is None:
+                        continue
+                    try:
+                        await self._handle(delivery, runtime)
+                    except RuntimeNotReady:
+                        self._waiting.appendleft(delivery)
+                        break
+            finally:
+                self._ready_runtimes -= 1
+
+    async def _runtime_up(self, runtime: RuntimeClient) -> bool:
+        """Wait a while for the runtime; when it stays away, let other replicas have what waits here."""
+        if await runtime.wait_ready(TICK_S):
+            return True
+        self.beat_s = time.monotonic()
+        oldest_s = min((self._in_hand[delivery] for delivery in self._waiting), default=self.beat_s)
+        if not self.runtime_ready and self.beat_s - oldest_s > RUNTIME_PATIENCE_S:
+            log.warning("runtime away, deliveries given back", extra={"count": len(self._waiting)})
+            await self._give_back_waiting()
+        return False
+
+    async def _next_waiting(self) -> Delivery | None:
+        if not self._waiting:
+            self._arrived.clear()
+            await _wait_for(self._arrived, TICK_S)
+        return self._waiting.popleft() if self._waiting and not self._stopping.is_set() else None
+
+    async def _handle(self, delivery: Delivery, runtime: RuntimeClient) -> None:
+        admitted = admit(delivery.body, self._hop, datetime.now(UTC))
+        if isinstance(admitted, Decision):
+            await self._finish(delivery, None, admitted)
+            return
+        work = admitted
+        if self._gateway is not None and not self._hop.is_end_actor:
+            self._post(
+                (received_report(work.envelope, len(delivery.body)), processing_report(work.envelope, self._hop.actor))
+            )
+        # Ids, no secrets: the operating system's generator would cost two system calls.
+        trace_id, span_id = f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}"
+
+        async def on_items(items: tuple[Item, ...], first: int) -> None:
+            if not self._hop.is_end_actor:
+                moment = Moment(datetime.now(UTC), 0.0, trace_id, span_id)
+                sends, reports = forward(work, items, first, self._hop, moment)
+                self._post(reports)
+                await self._performer.send_all(sends)
+
+        started_s = time.monotonic()
+        try:
+            outcome = await runtime.call(work.body, work.timeout_s, on_items)
+        except IMPOSSIBLE as exc:
+            await self._finish(delivery, work, refuse(work.envelope, self._hop, str(exc), "routing_error"))
+            return
+        except TransportError as exc:
+            released = Decision(Release(), "released", failed_reason="routing_error", cause=str(exc))
+            await self._finish(delivery, work, released)
+            return
+        elapsed_s = time.monotonic() - started_s
+        self._metrics.called(elapsed_s)
+        self._mean_call_s = smooth(self._mean_call_s, elapsed_s)
+        moment = Moment(datetime.now(UTC), random.random(), trace_id, span_id, elapsed_s)  # noqa: S311 - jitter
+        await self._finish(delivery, work, decide(work, outcome, self._hop, moment))
+
+    async def _finish(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
+        """Hand a decision to a task of its own; waits only while too many are under way."""
+        await self._unsettled.acquire()
+        task = asyncio.create_task(self._perform(delivery, work, decision))
+        self._finishers.add(task)
+        task.add_done_callback(self._finishers.discard)
+
+    async def _perform(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
+        try:
+            done = await self._performer.perform(decision, delivery, work)
+        except Exception:
+            # A defect of ours must not stop the loop: the delivery's lease runs out and it comes again.
+            log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})
+            return
+        finally:
+            self._unsettled.release()
+            taken_s = self._in_hand.pop(delivery, time.monotonic())
+            self._metrics.in_hand(len(self._in_hand))
+            if self._room() > 0:
+                self._emptied.set()
+        duration_s = time.monotonic() - taken_s
+        self._metrics.settled(done.result, done.failed_reason, duration_s)
+        level = logging.INFO if done.failed_reason is None else logging.WARNING
+        log.log(
+            level,
+            "envelope settled",
+            extra={
+                "envelope_id": work.envelope.id if work else "",
+                "actor": self._hop.actor,
+                "result": done.result,
+                "disposition": type(done.settlement).__name__,
+                "duration_s": round(duration_s, 6),
+                "sent": len(done.sends),
+                **({"cause": done.cause} if done.cause else {}),
+                **({"attempt": work.attempt, "delivery": work.delivery} if work and done.failed_reason else {}),
+            },
+        )
+
+    async def _keep_leases(self) -> None:
+        """Extend the lease of everything in hand at a third of its length, so that two extensions may fail."""
+        lease_s = self._consumer.lease_s
+        if lease_s is None:
+            return
+        while True:
+            await asyncio.sleep(lease_s / 3)
+            held = list(self._in_hand)
+            if held:
+                try:
+                    await self._consumer.extend(held, lease_s)
+                except TransportError as exc:
+                    log.warning("leases not extended", extra={"error": str(exc), "count": len(held)})
+
+    async def _give_back_waiting(self) -> None:
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        await self._performer.give_back(waiting)
+        for delivery in waiting:
+            self._in_hand.pop(delivery, None)
+        self._metrics.in_hand(len(self._in_hand))
+
+    def _room(self) -> int:
+        """How many deliveries to take now: none while half of what may wait still waits, so that they come in batches."""
+        window = self.window
+        if len(self._waiting) > (window - len(self._runtimes)) // 2:
+            return 0
+        return window - len(self._in_hand)
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._emptied.set()
+
+    def _post(self, reports: Iterable[Report]) -> None:
+        if self._gateway is not None:
+            for report in reports:
+                self._gateway.post(report)
+
+
+async def _wait_for(event: asyncio.Event, at_most_s: float) -> None:
+    """Wait until something happened, or long enough; callers check again what they wait for."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(at_most_s):
+            await event.wait()

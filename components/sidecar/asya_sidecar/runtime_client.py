@@ -1,0 +1,217 @@
+"""Calls to the runtime over its Unix socket: one connection, one call at a time.
+
+Speaks protocol 2 where the runtime's ready file announces it, else the original's exchange with a connection per call
+(docs/protocol.md). Whatever the runtime does becomes an ``Outcome``; nothing here judges an envelope.
+"""
+
+import asyncio
+import json
+import logging
+import stat
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from asya_protocol import names
+from asya_protocol.errors import FrameError, ReplyError
+from asya_protocol.framing import encode_frame
+from asya_protocol.reply import Item, ReplyFrame, parse_reply
+from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
+from asya_sidecar.runtime_wire import RuntimeWire, connect
+
+log: Final = logging.getLogger(__name__)
+
+HELLO_TIMEOUT_S: Final = 5.0
+"""A runtime answers hello from its own thread, even while a handler runs."""
+WATCHDOG_GRACE_S: Final = 5.0
+"""The runtime ends an overdue handler by itself; only when that too fails does the sidecar hang up."""
+POLL_S: Final = 0.05
+"""How often to look for a runtime that is starting."""
+
+OnItems = Callable[[tuple[Item, ...], int], Awaitable[None]]
+"""Called with streamed items and the place of the first of them."""
+
+
+@dataclass(slots=True)
+class _Connection:
+    wire: RuntimeWire
+    protocol: int
+
+
+class RuntimeNotReady(Exception):
+    """The runtime is starting, restarting or stuck; ask again."""
+
+
+class RuntimeClient:
+    """One slot for handler calls."""
+
+    def __init__(self, socket_dir: Path) -> None:
+        self._socket = socket_dir / names.SOCKET_NAME
+        self._ready_file = socket_dir / names.READY_NAME
+        self._connection: _Connection | None = None
+        self._must_probe = False
+
+    async def ready(self) -> None:
+        """Be connected to a runtime that can take a call.
+
+        Raises:
+            RuntimeNotReady: Not now; the text says what is missing.
+        """
+        if self._connection is not None:
+            if not self._connection.wire.at_eof:
+                return
+            await self._hang_up()
+        protocol = self._announced_protocol()
+        if self._must_probe and protocol == 1:
+            await self._probe()
+        self._connection = await self._open(protocol)
+        self._must_probe = False
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until ``ready`` succeeds; false when it has not within the time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    try:
+                        await self.ready()
+                    except RuntimeNotReady as exc:
+                        log.debug("runtime not ready", extra={"detail": str(exc)})
+                        await asyncio.sleep(POLL_S)
+                    else:
+                        return True
+        return False
+
+    async def call(self, body: bytes, timeout_s: float, on_items: OnItems) -> Outcome:
+        """Run the handler on one envelope.
+
+        Args:
+            body: The envelope's bytes, handed over as they are.
+            timeout_s: The handler's limit.
+            on_items: Takes streamed items while the handler runs; only the items of the last frame are returned.
+
+        Raises:
+            RuntimeNotReady: The envelope could not be handed over, so no handler has seen it.
+        """
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        try:
+            connection = await self._hand_over(body, timeout_s)
+            async with asyncio.timeout(timeout_s + (WATCHDOG_GRACE_S if connection.protocol >= 2 else 0)):
+                return await self._answer(connection, on_items)
+        except TimeoutError:
+            await self._hang_up()
+            self._must_probe = True
+            return TimedOut(timeout_s)
+        except (OSError, EOFError, FrameError, ReplyError) as exc:
+            await self._hang_up()
+            if loop.time() - started_s >= timeout_s:
+                # The watchdog could not answer (foreign code held the interpreter) but did end the runtime.
+                return TimedOut(timeout_s)
+            return RuntimeLost(_describe(exc))
+        except BaseException:
+            # Cancelled by a drain, or a streamed item could not be sent: the rest of this answer is not for the next call.
+            await self._hang_up()
+            raise
+        finally:
+            if self._connection is not None and self._connection.protocol < 2:
+                await self._hang_up()
+
+    async def close(self) -> None:
+        """Hang up. Never raises."""
+        await self._hang_up()
+
+    async def _hand_over(self, body: bytes, timeout_s: float) -> _Connection:
+        await self.ready()
+        connection = self._connection
+        if connection is None:
+            raise RuntimeNotReady("not connected")
+        request = encode_frame(body)
+        if connection.protocol >= 2:
+            request = encode_frame(msgspec.json.encode({"asya": {"timeout_s": timeout_s}})) + request
+        try:
+            await connection.wire.write(request)
+        except OSError as exc:
+            # A cut request is never run: the runtime was gone before it had the whole of it.
+            await self._hang_up()
+            raise RuntimeNotReady(f"runtime hung up: {_describe(exc)}") from exc
+        return connection
+
+    async def _answer(self, connection: _Connection, on_items: OnItems) -> Outcome:
+        streamed = 0
+        while True:
+            reply: ReplyFrame = parse_reply(await connection.wire.read_frame())
+            if reply.error is not None and reply.error.code == "timeout_error" and connection.protocol >= 2:
+                await self._see_off(connection)
+            if reply.final:
+                return Replied(reply.items, streamed, reply.error)
+            await on_items(reply.items, streamed)
+            streamed += len(reply.items)
+
+    async def _see_off(self, connection: _Connection) -> None:
+        """Wait until a runtime that announced its own end is gone, so that the next call cannot reach it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCHDOG_GRACE_S):
+                await connection.wire.read_to_end()
+        await self._hang_up()
+
+    def _announced_protocol(self) -> int:
+        """Read the ready file.
+
+        Raises:
+            RuntimeNotReady: There is none, or no socket beside it.
+        """
+        try:
+            text = self._ready_file.read_text(encoding="utf-8")
+            mode = self._socket.stat().st_mode
+        except OSError as exc:
+            raise RuntimeNotReady(f"runtime is not there yet: {exc}") from exc
+        if not stat.S_ISSOCK(mode):
+            raise RuntimeNotReady(f"{self._socket} is no socket")
+        with suppress(ValueError, AttributeError):
+            if json.loads(text.removeprefix("ready")).get("protocol", 1) >= 2:
+                return 2
+        return 1
+
+    async def _open(self, protocol: int) -> _Connection:
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                wire = await connect(self._socket)
+                if protocol >= 2:
+                    try:
+                        await wire.write(encode_frame(b'{"asya": {"protocol": 2}}'))
+                        await wire.read_frame()
+                    except BaseException:
+                        await wire.close()
+                        raise
+                return _Connection(wire, protocol)
+        except (OSError, EOFError, FrameError) as exc:
+            raise RuntimeNotReady(f"runtime does not answer: {_describe(exc)}") from exc
+
+    async def _probe(self) -> None:
+        """Wait until a runtime of the original, stuck in an overdue call, serves connections again.
+
+        It works through one connection after another, so an empty request is hung up on only once it is free.
+        """
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                wire = await connect(self._socket)
+                try:
+                    wire.end_writing()
+                    await wire.read_to_end()
+                finally:
+                    await wire.close()
+        except (OSError, TimeoutError) as exc:
+            raise RuntimeNotReady(f"runtime is still busy with an overdue call: {_describe(exc)}") from exc
+
+    async def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.wire.close()
+
+
+def _describe(exc: BaseException) -> str:
+    return str(exc) or type(exc).__name__

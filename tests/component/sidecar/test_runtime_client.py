@@ -1,0 +1,151 @@
+"""Calls to runtimes that are not ours, or not well: the original's exchange, hang-ups, rubbish, silence.
+
+The peer here stands in for the original's runtime, which cannot be had; it does what compatibility asks for: one request
+and one reply per connection, strictly one after another, then it closes.
+"""
+
+import asyncio
+import json
+import struct
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from asya_protocol.framing import encode_frame
+from asya_protocol.reply import ErrorItem, Item
+from asya_sidecar.core.outcome import Replied, RuntimeLost, TimedOut
+from asya_sidecar.runtime_client import RuntimeClient, RuntimeNotReady
+
+BODY = json.dumps({"id": "e1", "route": {"actors": ["a"], "current": 0}, "payload": {"n": 1}}).encode()
+Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def no_items(items: tuple[Item, ...], first: int) -> None:
+    raise AssertionError(f"streamed {items} at {first}")
+
+
+@asynccontextmanager
+async def original_runtime(answer: Answer) -> AsyncIterator[Path]:
+    """Serve one connection after another: read one request, let ``answer`` reply, close."""
+    one_at_a_time = asyncio.Lock()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with one_at_a_time:
+            with suppress(asyncio.IncompleteReadError, OSError):
+                (length,) = struct.unpack(">I", await reader.readexactly(4))
+                await answer(await reader.readexactly(length), writer)
+            writer.close()
+
+    with tempfile.TemporaryDirectory(prefix="asya-") as name:
+        folder = Path(name)
+        server = await asyncio.start_unix_server(serve, folder / "asya-runtime.sock")
+        (folder / "runtime-ready").write_text("ready")
+        yield folder
+        server.close()
+        await server.wait_closed()
+
+
+async def echo(request: bytes, writer: asyncio.StreamWriter) -> None:
+    envelope = json.loads(request)
+    item = {"payload": envelope["payload"], "route": {**envelope["route"], "current": 1}}
+    writer.write(encode_frame(json.dumps([item]).encode()))
+    await writer.drain()
+
+
+async def test_the_originals_exchange_is_spoken_call_after_call() -> None:
+    """A connection per call, no hello, no head."""
+    async with original_runtime(echo) as folder:
+        client = RuntimeClient(folder)
+        assert await client.wait_ready(5)
+        for _ in range(3):
+            outcome = await client.call(BODY, 5.0, no_items)
+            assert isinstance(outcome, Replied)
+            assert bytes(outcome.items[0].payload) == b'{"n": 1}'
+            assert outcome.items[0].route is not None
+            assert outcome.items[0].route.current == 1
+        await client.close()
+
+
+async def test_an_overdue_original_is_left_alone_until_it_is_free_again() -> None:
+    """It cannot be stopped; calls wait for it instead of timing out behind it and blaming the next envelope."""
+    release = asyncio.Event()
+
+    async def slow(request: bytes, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        await echo(request, writer)
+
+    async with original_runtime(slow) as folder:
+        client = RuntimeClient(folder)
+        assert await client.call(BODY, 0.2, no_items) == TimedOut(0.2)
+        waiting = asyncio.ensure_future(client.wait_ready(20))
+        assert not (await asyncio.wait([waiting], timeout=0.5))[0], "ready though still busy"
+        release.set()
+        assert await waiting
+        assert isinstance(await client.call(BODY, 5.0, no_items), Replied)
+        await client.close()
+
+
+async def say(data: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(data)
+    with suppress(OSError):
+        await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b"", "failed to read response from runtime"),
+        (b"\x00\x00", "failed to read response from runtime"),
+        (b"\x00\x00\x00\x00", "failed to parse runtime response"),
+        (b"\x00\x00\x00\x10[]", "failed to read response from runtime"),
+        (b"\xff\xff\xff\xff", "over the limit"),
+        (encode_frame(b"{}"), "failed to parse runtime response"),
+        (encode_frame(b"nonsense"), "failed to parse runtime response"),
+        (encode_frame(b"[1]"), "failed to parse runtime response"),
+        (encode_frame(b"\xff"), "failed to parse runtime response"),
+    ],
+    ids=[
+        "nothing",
+        "cut header",
+        "empty frame",
+        "cut frame",
+        "huge frame",
+        "object",
+        "no JSON",
+        "no items",
+        "no UTF-8",
+    ],
+)
+async def test_rubbish_says_nothing_about_the_envelope(data: bytes, detail: str) -> None:
+    """Cut, empty and senseless frames are the runtime's fault."""
+    async with original_runtime(lambda _, writer: say(data, writer)) as folder:
+        client = RuntimeClient(folder)
+        outcome = await client.call(BODY, 5.0, no_items)
+        assert isinstance(outcome, RuntimeLost)
+        assert detail in outcome.detail
+        await client.close()
+
+
+async def test_an_error_reply_of_the_original_is_understood() -> None:
+    """It has no `mro`; the class itself is all that can be matched."""
+    reply = [{"error": "processing_error", "details": {"message": "m", "type": "KeyError", "traceback": "t"}}]
+    async with original_runtime(lambda _, writer: say(encode_frame(json.dumps(reply).encode()), writer)) as folder:
+        client = RuntimeClient(folder)
+        outcome = await client.call(BODY, 5.0, no_items)
+        await client.close()
+    assert outcome == Replied(error=ErrorItem("processing_error", "m", "KeyError", ("KeyError",), "t"))
+
+
+async def test_no_runtime_is_not_ready_rather_than_an_outcome(tmp_path: Path) -> None:
+    """Neither a missing socket, nor a file in its place, nor a stale one costs an envelope anything."""
+    client = RuntimeClient(tmp_path)
+    with pytest.raises(RuntimeNotReady, match="not there yet"):
+        await client.ready()
+    (tmp_path / "runtime-ready").write_text("ready")
+    (tmp_path / "asya-runtime.sock").write_text("")
+    with pytest.raises(RuntimeNotReady, match="no socket"):
+        await client.call(BODY, 5.0, no_items)
+    assert not await client.wait_ready(0.1)

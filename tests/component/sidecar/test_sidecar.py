@@ -1,0 +1,259 @@
+"""A real sidecar beside a real runtime: routing, streaming, deadlines, drain, endpoints, gateway reports."""
+
+import asyncio
+import json
+import signal
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from asya_protocol.envelope import format_time
+from asya_transport.port import QueueSpec
+from tests.component.sidecar.bench import Bench
+from tests.support.memory import memory_environ
+
+__all__ = ["memory_environ"]
+
+HANDLERS = """
+import asyncio, time
+
+def process(payload):
+    if payload.get("slow"): time.sleep(payload["slow"])
+    return payload
+
+async def coroutine(payload):
+    await asyncio.sleep(0.01)
+    return {**payload, "async": True}
+
+def generator(payload):
+    for number in range(payload["n"]):
+        yield {"number": number}
+        if number == 0: time.sleep(payload.get("pause", 0))
+
+async def stream(payload):
+    for number in range(payload["n"]):
+        await asyncio.sleep(0)
+        yield {"number": number}
+
+def nothing(payload):
+    return None
+
+def envelope(envelope):
+    envelope["route"]["actors"].append("extra")
+    envelope["route"]["current"] += 1
+    envelope["headers"]["seen"] = True
+    return envelope
+"""
+
+
+async def test_headers_parents_deadlines_and_unknown_fields_survive(memory_environ: dict[str, str]) -> None:
+    """The original dropped all four at the first hop."""
+    deadline = format_time(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+        await bench.send_payload(
+            {"a": 1}, parent_id="p", headers={"tenant": "x"}, deadline=deadline, extension={"k": [1]}
+        )
+        document = await bench.result()
+    trace = document["headers"].pop("traceparent")
+    assert document == {
+        "id": "e1",
+        "parent_id": "p",
+        "route": {"actors": ["actor"], "current": 1},
+        "headers": {"tenant": "x"},
+        "deadline": deadline,
+        "extension": {"k": [1]},
+        "payload": {"a": 1},
+    }
+    assert len(trace.split("-")) == 4
+
+
+@pytest.mark.parametrize("handler", ["handlers.generator", "handlers.stream"])
+async def test_each_yield_is_one_numbered_child(handler: str, memory_environ: dict[str, str]) -> None:
+    """More items than one frame holds, in order, each under its own id."""
+    async with Bench(memory_environ, HANDLERS, handler) as bench:
+        await bench.send_payload({"n": 50})
+        documents = [await bench.result() for _ in range(50)]
+    assert {d["id"]: d["payload"]["number"] for d in documents} == {"e1": 0} | {f"e1-{n}": n for n in range(1, 50)}
+    assert {d.get("parent_id") for d in documents[1:]} == {"e1"}
+
+
+async def test_a_generators_items_leave_while_it_runs(memory_environ: dict[str, str]) -> None:
+    """The first result is there long before the generator ends."""
+    async with Bench(memory_environ, HANDLERS, "handlers.generator", ASYA_RUNTIME_TIMEOUT="60s") as bench:
+        await bench.send_payload({"n": 2, "pause": 5})
+        first = await bench.result()
+        depth = await bench.admin.measure("asya-actor")
+        assert first["payload"] == {"number": 0}
+        assert depth.in_flight == 1, "the generator had already ended"
+        assert (await bench.result())["id"] == "e1-1"
+
+
+async def test_coroutines_and_aborts(memory_environ: dict[str, str]) -> None:
+    """``async def`` is awaited; ``None`` sends the input to happy-end."""
+    async with Bench(memory_environ, HANDLERS, "handlers.coroutine") as bench:
+        await bench.send_payload({"a": 1})
+        assert (await bench.result())["payload"] == {"a": 1, "async": True}
+    async with Bench(memory_environ, HANDLERS, "handlers.nothing") as bench:
+        await bench.send_payload({"a": 1})
+        document = await bench.result()
+        assert (document["payload"], document["route"]) == ({"a": 1}, {"actors": ["actor"], "current": 0})
+
+
+async def test_the_documented_in_place_idiom_works_at_the_last_actor(memory_environ: dict[str, str]) -> None:
+    """The original raised IndexError on it."""
+    async with Bench(memory_environ, HANDLERS, "handlers.envelope", ASYA_HANDLER_MODE="envelope") as bench:
+        await bench.admin.create("asya-extra", QueueSpec())
+        await bench.send_payload(1, headers={})
+        document = json.loads((await bench.take("asya-extra")).body)
+    assert document["route"] == {"actors": ["actor", "extra"], "current": 1}
+    assert document["headers"]["seen"] is True
+
+
+async def test_a_route_to_a_queue_that_nobody_made_is_an_error_not_silence(memory_environ: dict[str, str]) -> None:
+    """The original published into nothing and acknowledged."""
+    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+        await bench.send({"id": "e1", "route": {"actors": ["actor", "nobody"]}, "payload": {"a": 1}})
+        failure = await bench.failure()
+        assert "queue 'asya-nobody' does not exist" in failure["payload"]["error"]
+        assert failure["payload"]["original_payload"] == {"a": 1}
+
+
+async def test_a_deadline_ends_a_running_handler(memory_environ: dict[str, str]) -> None:
+    """The limit is what is left of the deadline, and the end is an error, not another try."""
+    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+        await bench.works("before")
+        await bench.send_payload({"slow": 60}, deadline=format_time(datetime.now(UTC) + timedelta(seconds=1)))
+        failure = await bench.failure()
+        assert failure["payload"]["error"].startswith("Deadline exceeded")
+        await bench.works()
+
+
+async def test_sigterm_lets_the_running_handler_finish_and_gives_back_the_rest(memory_environ: dict[str, str]) -> None:
+    """Exit code 0, the running one's result is sent, what waited is in the queue again, untouched."""
+    async with Bench(memory_environ, HANDLERS, "handlers.process", ASYA_RABBITMQ_PREFETCH="10") as bench:
+        await bench.works("before")
+        for number in range(5):
+            await bench.send_payload({"slow": 1.0}, f"s{number}")
+        while (await bench.admin.measure("asya-actor")).in_flight < 5:
+            await asyncio.sleep(0.02)
+        sidecar = bench.replica.processes["sidecar"]
+        sidecar.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(sidecar.wait, 30) == 0
+        depth = await bench.admin.measure("asya-actor")
+        assert (depth.ready, depth.in_flight) == (4, 0)
+        finished = {(await bench.result())["id"] for _ in range(5)}
+        assert finished == {f"s{number}" for number in range(5)}
+        assert '"retried"' not in bench.replica.log("sidecar")
+
+
+async def test_endpoints_tell_health_readiness_and_metrics(memory_environ: dict[str, str]) -> None:
+    """Readiness follows the runtime; liveness does not."""
+    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+        await bench.works()
+        address = (bench.replica.folder / "sidecar-http").read_text()
+        assert await asyncio.to_thread(fetch, address, "/health") == (200, "OK")
+        assert await asyncio.to_thread(fetch, address, "/ready") == (200, "OK")
+        status, text = await asyncio.to_thread(fetch, address, "/metrics")
+        assert status == 200
+        for line in (
+            'asya_actor_messages_received_total{queue="actor",transport="memory"} 1.0',
+            'asya_actor_messages_processed_total{queue="actor",status="success"} 1.0',
+            'asya_actor_messages_sent_total{destination_queue="asya-happy-end",message_type="happy_end"} 1.0',
+            "asya_actor_active_messages 0.0",
+        ):
+            assert line in text
+        bench.replica.kill("runtime")
+        while (await asyncio.to_thread(fetch, address, "/ready"))[0] != 503:
+            await asyncio.sleep(0.05)
+        assert (await asyncio.to_thread(fetch, address, "/health"))[0] == 200
+        await bench.works("again")
+
+
+def fetch(address: str, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code, exc.read().decode()
+
+
+class RecordingGateway:
+    """Stands in for a gateway: records what is posted, and can refuse for a while."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.refusals = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                refused = outer.refusals > 0 and self.path.endswith("/final")
+                outer.refusals -= refused
+                if not refused:
+                    outer.posts.append((self.path, body))
+                self.send_response(503 if refused else 200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def gateway() -> Iterator[RecordingGateway]:
+    recording = RecordingGateway()
+    yield recording
+    recording.server.shutdown()
+    recording.server.server_close()
+    recording.thread.join()
+
+
+async def test_progress_is_reported_in_order(memory_environ: dict[str, str], gateway: RecordingGateway) -> None:
+    """received, processing, completed - each with this actor's index - and a child before its parent's completion."""
+    async with Bench(memory_environ, HANDLERS, "handlers.generator", ASYA_GATEWAY_URL=gateway.url) as bench:
+        await bench.send_payload({"n": 2})
+        await bench.result()
+        await bench.result()
+        while len(gateway.posts) < 4:
+            await asyncio.sleep(0.02)
+    assert [path for path, _ in gateway.posts] == [
+        "/envelopes/e1/progress",
+        "/envelopes/e1/progress",
+        "/envelopes",
+        "/envelopes/e1/progress",
+    ]
+    assert [body.get("status") for _, body in gateway.posts] == ["received", "processing", None, "completed"]
+    assert {body["current_actor_idx"] for _, body in gateway.posts if "status" in body} == {0}
+    assert gateway.posts[2][1] == {"id": "e1-1", "parent_id": "e1", "actors": ["actor"], "current": 1}
+
+
+async def test_a_final_report_is_delivered_even_if_the_gateway_refuses_at_first(
+    memory_environ: dict[str, str], gateway: RecordingGateway
+) -> None:
+    """The delivery stays unacknowledged until the gateway has it."""
+    gateway.refusals = 2
+    settings = {"ASYA_GATEWAY_URL": gateway.url, "ASYA_IS_END_ACTOR": "true", "ASYA_ACTOR_HAPPY_END": "actor"}
+    async with Bench(memory_environ, HANDLERS, "handlers.process", **settings) as bench:
+        await bench.send_payload({"done": True})
+        while not gateway.posts:
+            await asyncio.sleep(0.02)
+        while (await bench.admin.measure("asya-actor")).total:
+            await asyncio.sleep(0.02)
+    ((path, body),) = gateway.posts
+    assert (path, body["status"], body["result"]) == ("/envelopes/e1/final", "succeeded", {"done": True})

@@ -1,0 +1,40 @@
+"""Backoff and the adaptive window: arithmetic that a table can show."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asya_sidecar.core.retry import RetryPolicy
+from asya_sidecar.core.window import MAX_AHEAD, smooth, window
+
+
+@pytest.mark.parametrize(("attempt", "delay_s"), [(1, 1.0), (2, 2.0), (3, 4.0), (9, 256.0), (10, 300.0), (5000, 300.0)])
+def test_backoff_doubles_up_to_its_bound(attempt: int, delay_s: float) -> None:
+    """In the middle of the jitter the pause is exact."""
+    assert RetryPolicy().delay_s(attempt, 0.5) == delay_s
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_jitter_stays_within_its_share(attempt: int, chance: float) -> None:
+    """A fifth either way, never over the bound."""
+    policy = RetryPolicy()
+    middle_s = min(2.0 ** min(attempt - 1, 60), 1e9)
+    delay_s = policy.delay_s(attempt, chance)
+    assert min(0.8 * middle_s, 300.0) <= delay_s <= min(1.2 * middle_s, 300.0)
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "mean_s", "held"),
+    [(1, None, 1), (1, 60.0, 1), (1, 0.6, 1), (1, 0.1, 6), (1, 0.001, 101), (4, 0.1, 24), (4, 60.0, 4), (1, 0.0, 101)],
+)
+def test_slow_handlers_hold_exactly_what_they_run(concurrency: int, mean_s: float | None, held: int) -> None:
+    """Fast ones hold half a second of work ahead, bounded."""
+    assert window(concurrency, mean_s) == held
+    assert held <= concurrency + MAX_AHEAD
+
+
+def test_one_slow_call_ends_hoarding_at_once() -> None:
+    """A mean would need many calls to notice."""
+    assert smooth(0.001, 5.0) == 5.0
+    assert smooth(None, 0.2) == 0.2
+    assert smooth(1.0, 0.5) == pytest.approx(0.9)
