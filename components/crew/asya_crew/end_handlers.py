@@ -1,0 +1,69 @@
+"""The handlers of happy-end and error-end: each persists the envelope it gets and sends nothing on.
+
+They run inside the runtime, in envelope mode without validation, and refuse to be imported otherwise: in payload mode
+there is no id to persist under. A store that fails raises; the sidecar then keeps the envelope and tries again.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from asya_crew.results import persist
+from asya_crew.settings import read_prefixes
+from asya_crew.store import Store, open_store
+
+logger = logging.getLogger("asya.crew")
+
+
+def check_environment(environ: Mapping[str, str]) -> None:
+    """Refuse a runtime that would not hand whole, unaltered envelopes over.
+
+    Raises:
+        RuntimeError: The text says which variable to set.
+    """
+    mode = (environ.get("ASYA_HANDLER_MODE") or "payload").lower()
+    if mode != "envelope":
+        raise RuntimeError(f"End handlers must run in envelope mode: set ASYA_HANDLER_MODE=envelope, not {mode!r}")
+    validation = (environ.get("ASYA_ENABLE_VALIDATION") or "true").lower()
+    if validation in {"true", "1", "yes", "on"}:
+        raise RuntimeError("End handlers must run with validation disabled: set ASYA_ENABLE_VALIDATION=false")
+
+
+check_environment(os.environ)
+
+_STORE: Final = open_store(os.environ)
+_PREFIXES: Final = read_prefixes(os.environ)
+
+if _STORE is None:
+    logger.warning("neither ASYA_S3_BUCKET nor ASYA_STORE_URL is set: nothing is persisted")
+
+
+def happy_end_handler(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Persist a finished envelope.
+
+    Raises:
+        ValueError: It is no envelope, or has no ``id``.
+    """
+    return _end(_STORE, _PREFIXES.results, envelope)
+
+
+def error_end_handler(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Persist a failed envelope.
+
+    Raises:
+        ValueError: It is no envelope, or has no ``id``.
+    """
+    return _end(_STORE, _PREFIXES.errors, envelope)
+
+
+def _end(store: Store | None, prefix: str, envelope: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(envelope, dict):
+        raise ValueError(f"Envelope must be a dict, not {type(envelope).__name__}")  # noqa: TRY004 - as the original
+    if "id" not in envelope:
+        raise ValueError("Envelope missing required field: id")
+    if store is not None:
+        key = persist(store, prefix, envelope, datetime.now(UTC))
+        logger.debug("envelope id=%s persisted as %s", envelope["id"], key)
+    return {}

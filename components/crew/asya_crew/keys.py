@@ -1,0 +1,55 @@
+"""Names of the objects that the end actors write. Pure: the moment is an argument.
+
+Two objects per envelope: the index ``<prefix><id>.json``, found without listing, and the original's dated one,
+``<prefix><moment>/<last actor>/<id>.json``. No id and no actor name leads out of the prefix.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote
+
+MAX_SEGMENT_CHARS: Final = 180
+"""File names end at 255 bytes and S3 keys at 1024; prefix, moment, actor and ending need some of that."""
+
+
+def segment(name: str) -> str:
+    """Turn any text into one path segment; text that is a plain name stays as it is, different texts stay different."""
+    encoded = quote(name, safe="", errors="surrogatepass")
+    if encoded.startswith("."):
+        encoded = f"%2E{encoded[1:]}"
+    if len(encoded) > MAX_SEGMENT_CHARS:
+        encoded = f"{encoded[:100]}~{hashlib.sha256(encoded.encode()).hexdigest()}"
+    return encoded
+
+
+def name_of(envelope: Mapping[str, object], body: bytes) -> str:
+    """Name an envelope's objects by its id; one without a usable id by its content, so that none replaces another."""
+    envelope_id = envelope["id"]
+    if isinstance(envelope_id, str) and envelope_id:
+        return envelope_id
+    return f"no-id-{hashlib.sha256(body).hexdigest()[:32]}"
+
+
+def index_key(prefix: str, name: str) -> str:
+    """Key under which an envelope is found by its id."""
+    return f"{prefix}{segment(name)}.json"
+
+
+def dated_key(prefix: str, name: str, envelope: Mapping[str, object], moment: datetime) -> str:
+    """Key as the original writes it."""
+    stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{prefix}{stamp}/{segment(last_actor(envelope))}/{segment(name)}.json"
+
+
+def last_actor(envelope: Mapping[str, object]) -> str:
+    """The actor at which the envelope stopped: the current one, or the route's last when the route is finished."""
+    route = envelope.get("route")
+    actors = route.get("actors") if isinstance(route, Mapping) else None
+    if not isinstance(route, Mapping) or not isinstance(actors, list) or not actors:
+        return "unknown"
+    current = route.get("current", 0)
+    if isinstance(current, int) and 0 <= current < len(actors):
+        return str(actors[current])
+    return str(actors[-1])

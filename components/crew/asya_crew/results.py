@@ -1,0 +1,73 @@
+"""What became of an envelope: written once by the end actors, found again by its id.
+
+A redelivered envelope overwrites its own objects. The dated key holds the moment of the first write, so it is kept
+in the index object's metadata, which is written first: whatever interrupts us, the next delivery finds the same name.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from asya_crew.keys import dated_key, index_key, name_of
+from asya_crew.settings import Prefixes, read_prefixes
+from asya_crew.store import Store
+from asya_protocol.status import Status
+
+DATED_KEY: Final = "asya-dated-key"
+"""Metadata of an index object: key of the dated object beside it."""
+
+
+def persist(store: Store, prefix: str, envelope: Mapping[str, Any], moment: datetime) -> str:
+    """Write an envelope's two objects; what they hold is the whole envelope.
+
+    Args:
+        store: Where to.
+        prefix: The end actor's own.
+        envelope: With ``id``; the rest is as it came.
+        moment: Now, for an envelope that is not in the store yet.
+
+    Returns:
+        The index key.
+
+    Raises:
+        Exception: The store's own, when it could not write; the envelope is then not to be settled.
+    """
+    body = json.dumps(envelope, indent=2, default=str).encode()
+    name = name_of(envelope, body)
+    index = index_key(prefix, name)
+    known = store.info(index)
+    dated = known.metadata.get(DATED_KEY) if known is not None else None
+    if dated is None:
+        dated = dated_key(prefix, name, envelope, moment)
+    store.put(index, body, metadata={DATED_KEY: dated})
+    store.put(dated, body)
+    return index
+
+
+def find_result(
+    store: Store, prefixes: Prefixes | Mapping[str, str], envelope_id: str
+) -> tuple[Status, dict[str, Any]] | None:
+    """Find what the end actors wrote about an envelope.
+
+    Args:
+        store: Where they write.
+        prefixes: Their prefixes, or the environment that holds them.
+        envelope_id: Not empty.
+
+    Returns:
+        ``succeeded`` or ``failed``, and the envelope as they got it; none when neither has it (yet). Where both have
+        it (an error was sent again and went through), the later one.
+    """
+    if not isinstance(prefixes, Prefixes):
+        prefixes = read_prefixes(prefixes)
+    keys = {
+        Status.SUCCEEDED: index_key(prefixes.results, envelope_id),
+        Status.FAILED: index_key(prefixes.errors, envelope_id),
+    }
+    found = {status: info.modified_s for status, key in keys.items() if (info := store.info(key)) is not None}
+    for status in sorted(found, key=lambda status: found[status], reverse=True):
+        body = store.get(keys[status])
+        if body is not None:
+            return status, json.loads(body)
+    return None

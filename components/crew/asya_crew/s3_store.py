@@ -1,0 +1,156 @@
+"""The crew's store on S3 or anything that speaks it; the only module of the crew that knows boto3.
+
+Failures that may pass (network, throttling, 5xx) are tried again inside with backoff; what is left is raised.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from asya_crew.settings import StoreSettings
+from asya_crew.store import ObjectInfo
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.literals import BucketLocationConstraintType
+
+ATTEMPTS: Final = 5
+"""Botocore waits up to 1, 2, 4 and 8 s between them: an envelope is not held longer before its sidecar hears of it."""
+CONNECT_TIMEOUT_S: Final = 5
+READ_TIMEOUT_S: Final = 30
+NO_CONSTRAINT_REGION: Final = "us-east-1"
+"""The one region whose name S3 refuses as a LocationConstraint.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+"""
+
+_MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
+
+logger = logging.getLogger("asya.crew")
+
+
+def open_s3_client(settings: StoreSettings) -> "S3Client":
+    """Make a client; nothing is connected yet."""
+    elsewhere = settings.endpoint is not None
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        config=Config(
+            signature_version="s3v4",
+            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            s3={"addressing_style": "path"} if elsewhere else None,
+            # Other makers' S3 may not know the checksums that boto3 adds of its own accord since 1.36.
+            request_checksum_calculation="when_required" if elsewhere else None,
+            response_checksum_validation="when_required" if elsewhere else None,
+        ),
+    )
+
+
+class S3Store:
+    """Objects in one bucket, which is looked for, and made, once per process."""
+
+    def __init__(self, client: "S3Client", bucket: str, region: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._region = region
+        self._bucket_seen = False
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str = "application/json",
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write an object.
+
+        Raises:
+            botocore.exceptions.ClientError: S3 refused.
+            botocore.exceptions.BotoCoreError: S3 could not be reached.
+        """
+        self._ensure_bucket()
+        try:
+            self._put(key, body, content_type, metadata or {})
+        except ClientError as exc:
+            if exc.response.get("Error", {}).get("Code") != "NoSuchBucket":
+                raise
+            # Deleted since we looked; an end actor lives for months.
+            self._bucket_seen = False
+            self._ensure_bucket()
+            self._put(key, body, content_type, metadata or {})
+
+    def _put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
+        self._client.put_object(
+            Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=dict(metadata)
+        )
+
+    def get(self, key: str) -> bytes | None:
+        """Read an object; raises as ``put`` does."""
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as exc:
+            if _is_missing(exc):
+                return None
+            raise
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Ask about an object; raises as ``put`` does."""
+        try:
+            found = self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as exc:
+            if _is_missing(exc):
+                return None
+            raise
+        return ObjectInfo(modified_s=found["LastModified"].timestamp(), metadata=found.get("Metadata", {}))
+
+    def list(self, prefix: str) -> list[str]:
+        """Keys with a prefix, sorted; none when the bucket does not exist; else raises as ``put`` does."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        try:
+            return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+        except ClientError as exc:
+            if _is_missing(exc):
+                return []
+            raise
+
+    def _ensure_bucket(self) -> None:
+        if self._bucket_seen:
+            return
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except ClientError as exc:
+            if _is_missing(exc):
+                self._create_bucket()
+            else:
+                # A role that may only write objects gets 403 here; whether it may write, the write will tell.
+                logger.warning("cannot look for bucket %s: %s", self._bucket, exc)
+        self._bucket_seen = True
+
+    def _create_bucket(self) -> None:
+        try:
+            if self._region == NO_CONSTRAINT_REGION:
+                self._client.create_bucket(Bucket=self._bucket)
+            else:
+                region: BucketLocationConstraintType = self._region  # type: ignore[assignment]  # a setting, any text
+                self._client.create_bucket(
+                    Bucket=self._bucket, CreateBucketConfiguration={"LocationConstraint": region}
+                )
+            logger.info("bucket %s made in %s", self._bucket, self._region)
+        except ClientError as exc:
+            # Another replica was faster.
+            if exc.response.get("Error", {}).get("Code") != "BucketAlreadyOwnedByYou":
+                raise
+
+
+def _is_missing(exc: ClientError) -> bool:
+    return str(exc.response.get("Error", {}).get("Code")) in _MISSING

@@ -1,0 +1,111 @@
+"""What became of an envelope is written once, survives redelivery and interruption, and is found by its id."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asya_crew.results import find_result, persist
+from asya_crew.settings import Prefixes
+from asya_crew.store import FolderStore
+from asya_protocol.status import Status
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+ENVELOPE: dict[str, Any] = {
+    "id": "e1",
+    "route": {"actors": ["a", "b"], "current": 2},
+    "headers": {"traceparent": "t"},
+    "payload": {"text": "é"},
+    "tenant": "kept",
+}
+DATED = "happy-asya/2026-01-02T03:04:05.678901Z/b/e1.json"
+
+
+class Interrupted(Exception):
+    """The process dies here."""
+
+
+class FailingStore(FolderStore):
+    """A real folder whose writes fail from the n-th on."""
+
+    def __init__(self, root: Path, *, good_writes: int) -> None:
+        super().__init__(root)
+        self.left = good_writes
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str = "application/json",
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        if self.left == 0:
+            raise Interrupted
+        self.left -= 1
+        super().put(key, body, content_type, metadata=metadata)
+
+
+def test_both_objects_hold_the_whole_envelope_as_the_original_writes_it(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    assert persist(store, "happy-asya/", ENVELOPE, MOMENT) == "happy-asya/e1.json"
+    assert store.list("happy-asya/") == [DATED, "happy-asya/e1.json"]
+    assert store.get(DATED) == store.get("happy-asya/e1.json") == json.dumps(ENVELOPE, indent=2).encode()
+
+
+def test_a_redelivery_overwrites_its_own_objects(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    persist(store, "happy-asya/", ENVELOPE, MOMENT)
+    persist(store, "happy-asya/", {**ENVELOPE, "payload": 2}, MOMENT + timedelta(hours=1))
+    assert store.list("") == [DATED, "happy-asya/e1.json"]
+    assert json.loads(store.get(DATED) or b"")["payload"] == 2
+
+
+@pytest.mark.parametrize("good_writes", [0, 1])
+def test_an_interrupted_write_raises_and_the_redelivery_completes_it(tmp_path: Path, good_writes: int) -> None:
+    with pytest.raises(Interrupted):
+        persist(FailingStore(tmp_path, good_writes=good_writes), "happy-asya/", ENVELOPE, MOMENT)
+    later = MOMENT + timedelta(hours=1)
+    persist(FolderStore(tmp_path), "happy-asya/", ENVELOPE, later)
+    dated = DATED if good_writes else DATED.replace("T03:", "T04:")
+    assert FolderStore(tmp_path).list("") == [dated, "happy-asya/e1.json"]
+
+
+def test_values_that_are_no_json_are_written_as_text(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    persist(store, "", {**ENVELOPE, "payload": MOMENT}, MOMENT)
+    assert json.loads(store.get("e1.json") or b"")["payload"] == str(MOMENT)
+
+
+def test_an_id_that_looks_like_a_path_stays_inside_its_prefix(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    persist(store, "happy-asya/", {**ENVELOPE, "id": "../../x"}, MOMENT)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    found = find_result(store, Prefixes(), "../../x")
+    assert found is not None
+
+
+def test_a_result_is_found_with_its_status(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    persist(store, "happy-asya/", ENVELOPE, MOMENT)
+    persist(store, "error-asya/", {**ENVELOPE, "id": "e2"}, MOMENT)
+    assert find_result(store, Prefixes(), "e1") == (Status.SUCCEEDED, ENVELOPE)
+    assert find_result(store, {}, "e2") == (Status.FAILED, {**ENVELOPE, "id": "e2"})
+    assert find_result(store, {"ASYA_S3_RESULTS_PREFIX": "other/"}, "e1") is None
+    assert find_result(store, Prefixes(), "e3") is None
+
+
+@pytest.mark.parametrize(("later", "status"), [("happy-asya/", Status.SUCCEEDED), ("error-asya/", Status.FAILED)])
+def test_an_envelope_that_reached_both_ends_has_the_later_status(tmp_path: Path, later: str, status: Status) -> None:
+    store = FolderStore(tmp_path)
+    for prefix in ("happy-asya/", "error-asya/"):
+        persist(store, prefix, ENVELOPE, MOMENT)
+        modified_s = 2_000_000_000 if prefix == later else 1_000_000_000
+        os.utime(tmp_path / prefix / "e1.json", (modified_s, modified_s))
+    found = find_result(store, Prefixes(), "e1")
+    assert found is not None
+    assert found[0] is status
