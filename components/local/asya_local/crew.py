@@ -1,0 +1,56 @@
+"""The end actors of the mesh, as manifests: part of every local mesh unless the user's files define them. Pure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from asya_operator.actor import parse_actor
+from asya_operator.manifests import DeclaredActor, Origin
+from asya_protocol import names
+
+HANDLERS: Final = {
+    names.HAPPY_END: "asya_crew.end_handlers.happy_end_handler",
+    names.ERROR_END: "asya_crew.end_handlers.error_end_handler",
+}
+MAX_REPLICAS: Final = 4
+"""Persisting one envelope takes milliseconds; more processes than this would wait for the same store."""
+BUILT_IN: Final = Origin(Path("built-in crew"), 1)
+
+
+def crew_actors(transport: str, store: Mapping[str, str]) -> list[DeclaredActor]:
+    """Declare happy-end and error-end.
+
+    Args:
+        transport: The mesh's transport.
+        store: Environment that leads to the object store.
+    """
+    return [DeclaredActor(parse_actor(_manifest(name, transport, store)), BUILT_IN) for name in HANDLERS]
+
+
+def _manifest(name: str, transport: str, store: Mapping[str, str]) -> dict[str, object]:
+    env = {
+        "ASYA_HANDLER": HANDLERS[name],
+        "ASYA_HANDLER_MODE": "envelope",
+        "ASYA_ENABLE_VALIDATION": "false",
+        **store,
+    }
+    container = {"name": "asya-runtime", "env": [{"name": key, "value": value} for key, value in env.items()]}
+    return {
+        "apiVersion": "asya.sh/v1alpha1",
+        "kind": "AsyncActor",
+        "metadata": {"name": name},
+        "spec": {
+            "transport": transport,
+            "timeout": {"processing": 60, "gracefulShutdown": 15},
+            "scaling": {
+                "enabled": True,
+                "maxReplicas": MAX_REPLICAS,
+                "pollingInterval": 1,
+                "cooldownPeriod": 10,
+                "queueLength": 50,
+            },
+            # A store that is away for a while must cost no result: about an hour of tries.
+            "retry": {"maxAttempts": 20},
+            "workload": {"template": {"spec": {"containers": [container]}}},
+        },
+    }

@@ -1,0 +1,90 @@
+"""From a request to the plans of all actors: reads the manifests, adds the crew, notices when files have changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from asya_local.crew import crew_actors
+from asya_local.errors import MeshError
+from asya_local.plan import ActorPlan, MeshSettings, plan_actor
+from asya_local.state import Request, StateFolder
+from asya_operator.errors import ManifestError
+from asya_operator.manifests import Manifests, list_files, read_manifests
+
+Signature = tuple[tuple[str, int, int], ...]
+_OURS: Final = "ASYA_"
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What a request asks for, worked out.
+
+    Attributes:
+        plans: By actor name.
+        notes: What was left out or is different on this machine.
+    """
+
+    plans: Mapping[str, ActorPlan]
+    notes: tuple[str, ...]
+
+
+def declare(
+    request: Request,
+    state: StateFolder,
+    environ: Mapping[str, str],
+    *,
+    transport_env: Mapping[str, str],
+    store_env: Mapping[str, str],
+) -> Declarations:
+    """Work out the plans of every actor that a request asks for.
+
+    Args:
+        request: What the user asked for.
+        state: The mesh's folder.
+        environ: What processes inherit; our own variables in it belong to whoever started the mesh and are left out.
+        transport_env: Leads sidecars to the broker.
+        store_env: Leads the crew to the object store.
+
+    Raises:
+        ManifestError: A manifest cannot be used; names the file and the place.
+        MeshError: There is no actor in the manifests.
+    """
+    manifests = read_manifests([Path(path) for path in request.manifests])
+    if not manifests.actors:
+        raise MeshError(f"no AsyncActor in {', '.join(request.manifests)}; a mesh needs at least one")
+    settings = MeshSettings(
+        home=state.home,
+        mesh_id=state.mesh_id,
+        transport=request.transport,
+        transport_env={name: value for name, value in transport_env.items() if name != "ASYA_TRANSPORT"},
+        base_env={name: value for name, value in environ.items() if not name.startswith(_OURS)},
+        source=Path(request.source) if request.source else None,
+        max_replicas=request.max_replicas,
+    )
+    own = {declared.actor.name for declared in manifests.actors}
+    crew = [declared for declared in crew_actors(request.transport, store_env) if declared.actor.name not in own]
+    plans = [plan_actor(declared, manifests, settings) for declared in (*manifests.actors, *crew)]
+    return Declarations({plan.name: plan for plan in plans}, (*manifests.notes, *_transport_notes(manifests, request)))
+
+
+def signature(request: Request) -> Signature:
+    """What changes when a manifest is written, added or removed."""
+    found = []
+    try:
+        for path in list_files([Path(path) for path in request.manifests]):
+            stat = path.stat()
+            found.append((str(path), stat.st_mtime_ns, stat.st_size))
+    except (ManifestError, OSError):
+        return ()
+    return tuple(found)
+
+
+def merge_environment(transport_env: Mapping[str, str], store_env: Mapping[str, str]) -> dict[str, str]:
+    """What a client needs: the way to the broker and to the store."""
+    return {**transport_env, **store_env}
+
+
+def _transport_notes(manifests: Manifests, request: Request) -> list[str]:
+    others = sorted({d.actor.spec.transport for d in manifests.actors} - {request.transport})
+    return [f"actors that ask for transport {', '.join(others)} run on {request.transport} here"] if others else []

@@ -1,0 +1,256 @@
+"""What should run for one actor: its processes' programs, environments and folders, and its scaling bounds.
+
+Made from an AsyncActor and the mesh's settings; equal manifests give equal plans, and a changed digest means that running
+replicas are out of date. Looks up programs on this machine, starts nothing.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from asya_local.container import FilePlan, container_env, plan_files, resolve_env
+from asya_local.errors import MeshError
+from asya_local.processes import MARKER, ProcessSpec
+from asya_operator.actor import ANNOTATION_SOURCE, AsyncActor
+from asya_operator.errors import ManifestError
+from asya_operator.manifests import DeclaredActor, Manifests
+from asya_operator.pod import EnvVar
+from asya_operator.sidecar_env import build_sidecar_env
+from asya_transport.port import QueueSpec
+
+BROKER_DELIVERIES_FACTOR: Final = 4
+"""The broker's own limit stands well behind the sidecar's: it counts every receive, drains too."""
+_AWS_IDENTITY: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"})
+
+
+@dataclass(frozen=True, slots=True)
+class MeshSettings:
+    """What all actors of a mesh share.
+
+    Attributes:
+        home: The mesh's folder.
+        mesh_id: Marks the mesh's processes.
+        transport: Its broker's kind.
+        transport_env: Environment that leads sidecars to the broker.
+        base_env: Environment that every process inherits.
+        source: Folder of handlers' code that goes before annotations; none leaves it to them.
+        max_replicas: Cap per actor on this machine.
+    """
+
+    home: Path
+    mesh_id: str
+    transport: str
+    transport_env: Mapping[str, str]
+    base_env: Mapping[str, str]
+    source: Path | None
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPlan:
+    """Bounds and pace of one actor's scaling.
+
+    Attributes:
+        fixed: Replica count while scaling is off, else none.
+        declared_max: Upper bound as declared; ``maximum`` may be lower because of this machine's cap.
+    """
+
+    fixed: int | None
+    minimum: int
+    maximum: int
+    declared_max: int
+    polling_s: float
+    cooldown_s: float
+    queue_length: int
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActorPlan:
+    """Everything that one actor's replicas need; programs and environments lack only the replica's socket folder.
+
+    Attributes:
+        watched: Folder of the handler's code, none for code that nobody here edits.
+        digest: Changes with everything that needs a new replica.
+        content_digest: Changes with the mounted files, which need a new runtime only.
+    """
+
+    actor: AsyncActor
+    scaling: ScalingPlan
+    queue_spec: QueueSpec
+    sidecar_env: Mapping[str, str]
+    runtime_env: Mapping[str, str]
+    runtime_argv: tuple[str, ...]
+    cwd: Path
+    watched: Path | None
+    files: FilePlan
+    files_root: Path
+    notes: tuple[str, ...]
+    digest: str
+    content_digest: str
+
+    @property
+    def name(self) -> str:
+        """The actor's name."""
+        return self.actor.name
+
+    @property
+    def grace_s(self) -> float:
+        """Seconds from SIGTERM to SIGKILL."""
+        return self.actor.spec.timeout.graceful_shutdown
+
+    def sidecar_spec(self, folder: Path, logs: Path, number: int) -> ProcessSpec:
+        """The sidecar of one replica."""
+        return ProcessSpec(
+            role="sidecar",
+            actor=self.name,
+            argv=(sys.executable, "-m", "asya_sidecar"),
+            env={**self.sidecar_env, "ASYA_SOCKET_DIR": str(folder), "ASYA_METRICS_ADDR": "127.0.0.1:0"},
+            cwd=self.files_root,
+            log=logs / self.name / f"{number}-sidecar.log",
+            # Asked, not killed: it gives back what it holds, and its drain is bounded.
+            with_parent=signal.SIGTERM,
+        )
+
+    def runtime_spec(self, folder: Path, logs: Path, number: int) -> ProcessSpec:
+        """The runtime of one replica."""
+        return ProcessSpec(
+            role="runtime",
+            actor=self.name,
+            argv=self.runtime_argv,
+            env={**self.runtime_env, "ASYA_SOCKET_DIR": str(folder)},
+            cwd=self.cwd,
+            log=logs / self.name / f"{number}-runtime.log",
+        )
+
+
+def plan_actor(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings) -> ActorPlan:
+    """Work out what should run for an actor.
+
+    Raises:
+        ManifestError: The manifest asks for something that is not to be had here; names the actor and the place.
+    """
+    actor = declared.actor
+    try:
+        return _plan(declared, manifests, settings)
+    except MeshError as exc:
+        raise ManifestError(f"{declared.origin}: AsyncActor {actor.name!r}: {exc}") from exc
+
+
+def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings) -> ActorPlan:
+    actor = declared.actor
+    template = actor.spec.workload.template
+    root = settings.home / "volumes" / actor.name
+    fields = {"metadata.name": actor.name, "metadata.namespace": actor.metadata.namespace or "default"}
+    files = plan_files(template, manifests)
+    own_env = container_env(template.runtime, manifests, fields, files, root)
+    source, first = _source(declared, settings)
+    runtime_env = {
+        "PYTHONUNBUFFERED": "1",
+        **settings.base_env,
+        **own_env,
+        "PYTHONPATH": _python_path(source, settings.base_env, own_env, first=first),
+        **({"ASYA_ENABLE_VALIDATION": "false"} if actor.is_end_actor else {}),
+        MARKER: settings.mesh_id,
+    }
+    transport_env = [EnvVar(name=name, value=value) for name, value in settings.transport_env.items()]
+    entries = build_sidecar_env(actor, transport=settings.transport, transport_env=transport_env)
+    # Credentials of the mesh's broker must not be mixed with parts of the user's own.
+    mixed = _AWS_IDENTITY if "AWS_ACCESS_KEY_ID" in settings.transport_env else frozenset()
+    sidecar_env = {
+        **{name: value for name, value in settings.base_env.items() if name not in mixed},
+        **resolve_env(entries, (), manifests, fields),
+        MARKER: settings.mesh_id,
+    }
+    argv = (_python(actor), runtime_file())
+    environments = (sorted(runtime_env.items()), sorted(sidecar_env.items()))
+    parts = (argv, source, *environments, files.scratch, files.mounts, actor.spec.timeout)
+    return ActorPlan(
+        actor=actor,
+        scaling=_scaling(actor, settings.max_replicas),
+        queue_spec=QueueSpec(max_deliveries=max(20, BROKER_DELIVERIES_FACTOR * actor.spec.delivery.max_deliveries)),
+        sidecar_env=sidecar_env,
+        runtime_env=runtime_env,
+        runtime_argv=argv,
+        cwd=source,
+        watched=source if declared.origin.file.is_file() else None,
+        files=files,
+        files_root=root,
+        notes=files.notes,
+        digest=_digest(parts),
+        content_digest=_digest(files.files),
+    )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+
+
+def runtime_file() -> str:
+    """Path of the runtime, found without importing it (importing would read its environment and set up logging).
+
+    Raises:
+        MeshError: It is not installed.
+    """
+    spec = importlib.util.find_spec("asya_runtime")
+    if spec is None or spec.origin is None:
+        raise MeshError("asya_runtime is not installed beside asya_local; run: make setup")
+    return spec.origin
+
+
+def _python(actor: AsyncActor) -> str:
+    wanted = actor.spec.workload.python_executable
+    if wanted == "python3":
+        return sys.executable
+    found = shutil.which(wanted)
+    if found is None:
+        raise MeshError(
+            f"spec.workload.pythonExecutable: {wanted!r} is not on this machine; give another or leave it out"
+        )
+    return found
+
+
+def _source(declared: DeclaredActor, settings: MeshSettings) -> tuple[Path, bool]:
+    """The folder of the handler's code, and whether somebody named it (then its modules go first)."""
+    if not declared.origin.file.is_file():  # the built-in crew: installed beside this package
+        return settings.home, False
+    annotation = declared.actor.metadata.annotations.get(ANNOTATION_SOURCE)
+    folder = declared.origin.file.parent
+    if settings.source is not None:
+        return settings.source, True
+    if annotation is None:
+        return folder.resolve(), False
+    source = (folder / annotation).resolve()
+    if not source.is_dir():
+        raise MeshError(f"metadata.annotations.{ANNOTATION_SOURCE}: {source} is no folder")
+    return source, True
+
+
+def _python_path(source: Path, base_env: Mapping[str, str], own_env: Mapping[str, str], *, first: bool) -> str:
+    """Join the module folders: a named source first; the manifest's folder, nobody's choice, after the actor's own."""
+    own, inherited = own_env.get("PYTHONPATH", ""), base_env.get("PYTHONPATH", "")
+    parts = [str(source), own, inherited] if first else [own, str(source), inherited]
+    return ":".join(part for part in parts if part)
+
+
+def _scaling(actor: AsyncActor, cap: int) -> ScalingPlan:
+    scaling = actor.spec.scaling
+    fixed = None if scaling.enabled else min(actor.spec.workload.replicas, cap)
+    declared_max = scaling.max_replicas if scaling.enabled else actor.spec.workload.replicas
+    maximum = min(declared_max, cap)
+    return ScalingPlan(
+        fixed=fixed,
+        minimum=fixed if fixed is not None else min(scaling.min_replicas, maximum),
+        maximum=maximum,
+        declared_max=declared_max,
+        polling_s=scaling.polling_interval,
+        cooldown_s=scaling.cooldown_period,
+        queue_length=scaling.queue_length,
+        concurrency=actor.spec.sidecar.concurrency,
+    )

@@ -1,0 +1,236 @@
+"""The mesh's folder: who writes which file, and how it is read while it is being written.
+
+``request.json``    written by ``up``: what the user asks for
+``mesh.json``       written by the supervisor: who it is, how to reach its broker and store, how far it has come
+``processes.json``  written by the supervisor: every process that it started
+``status.json``     written by the supervisor every second
+``mesh-id``         the mesh's marker, for the folder's life
+``logs/``, ``volumes/``, ``results/``, ``run/``   logs, mounted files, results without S3, sockets
+
+Every file is replaced as a whole, so a reader never sees half of one. Files may hold credentials: only the owner reads them.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from asya_local.errors import MeshError
+from asya_local.processes import ProcessRecord, as_json
+
+MAX_RUN_DIR_BYTES: Final = 60
+"""A Unix socket path has 107 bytes on Linux (103 on macOS); a replica's folder and file name take up to 45 of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asks for.
+
+    Attributes:
+        id: New for each ``up``; the supervisor repeats it once it has followed.
+        manifests: Absolute paths.
+        transport: The broker's kind.
+        source: Folder of handlers' code, or none.
+        endpoint: SQS and S3 endpoint that already runs, or none.
+        rabbitmq_url: Broker for rabbitmq.
+        rabbitmq_management_url: Its management API.
+        max_replicas: Cap per actor.
+        store: Environment of an object store that the user named; empty lets the mesh choose.
+        localstack_python: Interpreter that holds LocalStack, when the mesh starts it.
+        reload: Whether edited code is loaded anew.
+    """
+
+    id: str
+    manifests: list[str]
+    transport: str
+    source: str | None
+    endpoint: str | None
+    rabbitmq_url: str | None
+    rabbitmq_management_url: str | None
+    max_replicas: int
+    store: dict[str, str] = field(default_factory=dict)
+    localstack_python: str | None = None
+    reload: bool = True
+
+    @property
+    def broker(self) -> tuple[object, ...]:
+        """What two requests must share to be about one mesh."""
+        return (self.transport, self.endpoint, self.rabbitmq_url)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerRecord:
+    """A broker process of the mesh; it outlives a supervisor that was killed, and the next one takes it over."""
+
+    process: ProcessRecord
+    kind: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeshRecord:
+    """What the supervisor says about itself.
+
+    Attributes:
+        supervisor: Its process.
+        transport: The broker's kind.
+        request_id: The latest request that it follows.
+        stage: What it is doing, while it is not ready.
+        ready: Whether queues exist and replicas are kept running.
+        error: Why it could not start, else empty.
+        environment: What a client needs to reach broker and store.
+        manifests: What it follows.
+        notes: What was left out of the manifests.
+        stop_limit_s: Seconds within which it ends once asked to.
+        broker: Its broker's process, none when that is somebody else's.
+    """
+
+    supervisor: ProcessRecord
+    transport: str
+    request_id: str = ""
+    stage: str = "starting"
+    ready: bool = False
+    error: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    manifests: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stop_limit_s: float = 60.0
+    broker: BrokerRecord | None = None
+
+
+class StateFolder:
+    """Reads and writes the mesh's folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+
+    @property
+    def logs(self) -> Path:
+        """Folder of all logs."""
+        return self.home / "logs"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """The supervisor's own log."""
+        return self.logs / "supervisor.log"
+
+    @property
+    def mesh_id(self) -> str:
+        """The mesh's marker, made when first asked for."""
+        path = self.home / "mesh-id"
+        with contextlib.suppress(OSError):
+            if text := path.read_text(encoding="utf-8").strip():
+                return text
+        fresh = uuid.uuid4().hex
+        self._write("mesh-id", fresh)
+        return fresh
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder for sockets: below the mesh's folder, or in the temporary folder when that is too deep."""
+        here = self.home / "run"
+        if len(os.fsencode(here)) <= MAX_RUN_DIR_BYTES:
+            return here
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"asya-{digest}"
+
+    def make_run_dir(self) -> Path:
+        """Make the folder for sockets, ours alone.
+
+        Raises:
+            MeshError: Somebody else has put something there.
+        """
+        folder = self.run_dir
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise MeshError(f"{folder} belongs to somebody else; remove it, or choose a shorter --home")
+        return folder
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other ``up`` and ``down`` commands out.
+
+        Raises:
+            MeshError: One is at work.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / ".gitignore").write_text("*\n", encoding="utf-8")
+        with (self.home / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise MeshError(f"another command is at work on the mesh in {self.home}; try again shortly") from None
+            yield
+
+    def read_request(self) -> Request | None:
+        """The latest request."""
+        document = self._read("request.json")
+        return Request(**document) if document else None
+
+    def write_request(self, request: Request) -> None:
+        """Ask for something."""
+        self._write_json("request.json", asdict(request))
+
+    def read_mesh(self) -> MeshRecord | None:
+        """What the supervisor said last, dead or alive."""
+        document = self._read("mesh.json")
+        if not document:
+            return None
+        broker = document.pop("broker")
+        supervisor = ProcessRecord(**document.pop("supervisor"))
+        record = broker and BrokerRecord(ProcessRecord(**broker["process"]), broker["kind"], broker["address"])
+        return MeshRecord(**document, supervisor=supervisor, broker=record)
+
+    def write_mesh(self, record: MeshRecord) -> None:
+        """Say how far the supervisor is."""
+        self._write_json("mesh.json", asdict(record))
+
+    def read_processes(self) -> list[ProcessRecord]:
+        """Every process that the supervisor started and that may still run."""
+        document = self._read("processes.json")
+        return [ProcessRecord(**entry) for entry in document["processes"]] if document else []
+
+    def write_processes(self, records: list[ProcessRecord]) -> None:
+        """Remember the processes."""
+        self._write_json("processes.json", {"processes": as_json(records)})
+
+    def read_status(self) -> dict[str, Any] | None:
+        """The latest status document."""
+        return self._read("status.json")
+
+    def write_status(self, document: dict[str, Any]) -> None:
+        """Leave a status document."""
+        self._write_json("status.json", document)
+
+    def forget(self) -> None:
+        """Remove what only a running mesh has; logs, results and the request stay."""
+        for name in ("mesh.json", "processes.json", "status.json"):
+            (self.home / name).unlink(missing_ok=True)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            document = json.loads((self.home / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as exc:
+            raise MeshError(f"{self.home / name} cannot be read ({exc}); remove it and run: asya local down") from exc
+        return document if isinstance(document, dict) else None
+
+    def _write_json(self, name: str, document: dict[str, Any]) -> None:
+        self._write(name, json.dumps(document, indent=1))
+
+    def _write(self, name: str, text: str) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        target = self.home / name
+        # One name per process: up and the supervisor never write the same file, and a crash leaves at most this one.
+        temporary = self.home / f".{name}.{os.getpid()}"
+        temporary.touch(mode=0o600)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)

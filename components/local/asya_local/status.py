@@ -1,0 +1,96 @@
+"""What the mesh says about itself, and the rule that names an actor's state. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+ActorState = Literal["Napping", "ScalingUp", "Running", "ScalingDown", "Degraded", "RuntimeError"]
+
+
+@dataclass(frozen=True, slots=True)
+class ActorStatus:
+    """One actor as it is now.
+
+    Attributes:
+        name: The actor.
+        status: Its state in a word.
+        replicas: Replicas ready to work.
+        desired: Replicas that there should be.
+        min: Lower bound.
+        max: Upper bound, this machine's cap included.
+        queued: Envelopes waiting, delayed ones included.
+        in_flight: Envelopes received and not settled.
+        done: Processed since the mesh came up.
+        failed: Failed since the mesh came up.
+        restarts: Processes started again after they died.
+        message: What a person should know, else empty.
+        rate: Envelopes finished per second over the last ten seconds, failed ones included.
+        p50_s: Median of the handler calls in that time, none when there was none; 120 stands for all that is longer.
+        oldest_s: How long the oldest envelope has been waiting, about; none when none waits.
+    """
+
+    name: str
+    status: ActorState
+    replicas: int
+    desired: int
+    min: int
+    max: int
+    queued: int
+    in_flight: int
+    done: int
+    failed: int
+    restarts: int
+    message: str = ""
+    rate: float = 0.0
+    p50_s: float | None = None
+    oldest_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeshStatus:
+    """The mesh as it was at its last beat.
+
+    Attributes:
+        running: Whether its supervisor lives.
+        transport: Its broker's kind; empty when no mesh is there.
+        updated_at: Unix time of the last beat, 0 when there was none.
+        actors: By name.
+        message: Trouble that concerns all (manifests that cannot be read, a broker away), else empty.
+    """
+
+    running: bool
+    transport: str
+    updated_at: float
+    actors: list[ActorStatus]
+    message: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Shape it for the status file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "MeshStatus":
+        """Read what ``as_json`` wrote."""
+        actors = [ActorStatus(**actor) for actor in document["actors"]]
+        return cls(**{**document, "actors": actors})
+
+
+def name_state(*, ready: int, present: int, desired: int, runtime_fails: bool, trouble: bool) -> ActorState:
+    """Name an actor's state.
+
+    Args:
+        ready: Replicas that can work.
+        present: Replicas that are there, ready or not, those that are ending excluded.
+        desired: Replicas that there should be.
+        runtime_fails: A runtime keeps dying.
+        trouble: Anything else is wrong: a sidecar keeps dying, the queue cannot be measured.
+    """
+    if runtime_fails:
+        return "RuntimeError"
+    if trouble:
+        return "Degraded"
+    if present > desired:
+        return "ScalingDown"
+    if ready < desired:
+        return "ScalingUp"
+    return "Running" if desired else "Napping"

@@ -1,0 +1,1 @@
+"""Asya's operator. First piece: the AsyncActor model that the local mesh shares."""

@@ -1,0 +1,93 @@
+"""Reading manifests from files and folders."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from asya_operator.errors import ManifestError, UnreadableManifest
+from asya_operator.manifests import read_manifests
+
+ACTOR = """
+apiVersion: asya.sh/v1alpha1
+kind: AsyncActor
+metadata: {name: %s}
+spec: {transport: sqs, handler: m.f}
+"""
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_documents_of_several_files_and_folders_are_read_together(tmp_path: Path):
+    """A folder stands for its YAML and JSON files; everything else in it is left alone."""
+    folder = tmp_path / "actors"
+    folder.mkdir()
+    write(folder, "b.yml", ACTOR % "b")
+    write(folder, "a.yaml", (ACTOR % "a") + "---\n" + (ACTOR % "a2") + "---\n")
+    write(folder, "notes.txt", "not: [yaml")
+    single = write(tmp_path, "c.json", _as_json("c"))
+    read = read_manifests([folder, single, single])
+    assert [declared.actor.name for declared in read.actors] == ["a", "a2", "b", "c"]
+    assert str(read.actors[1].origin) == f"{folder / 'a.yaml'} (document 2)"
+
+
+def _as_json(name: str) -> str:
+    return json.dumps({"kind": "List", "items": [yaml.safe_load(ACTOR % name)]})
+
+
+def test_config_maps_and_secrets_are_decoded_by_name_and_key(tmp_path: Path):
+    """Text, binary and secret data become bytes."""
+    encoded = base64.b64encode(b"\x00\xff").decode()
+    path = write(
+        tmp_path,
+        "x.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: 'text'}\n"
+        f"binaryData: {{b: {encoded}}}\n---\n"
+        f"apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata: {{p: {encoded}}}\nstringData: {{q: plain}}\n",
+    )
+    read = read_manifests([path])
+    assert read.config_maps == {"c": {"k": b"text", "b": b"\x00\xff"}}
+    assert read.secrets == {"s": {"p": b"\x00\xff", "q": b"plain"}}
+
+
+def test_other_kinds_are_left_out_with_a_note(tmp_path: Path):
+    """Nothing is ignored in silence."""
+    path = write(tmp_path, "x.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n")
+    assert read_manifests([path]).notes == (f"{path} (document 1): Service is not used here",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [", "x.yaml: cannot be read as YAML"),
+        ("- 1\n", "x.yaml (document 1): is no Kubernetes object"),
+        ("kind: ConfigMap\n", "x.yaml (document 1): metadata.name: required field is missing"),
+        ("kind: ConfigMap\nmetadata: {name: c}\ndata: {k: 1}\n", "x.yaml (document 1): data.k: must be a string"),
+        ("kind: Secret\nmetadata: {name: c}\ndata: {k: '?'}\n", "x.yaml (document 1): data: is not base64"),
+        ("kind: Other\n---\n" + (ACTOR % "A"), "x.yaml (document 2): AsyncActor 'A': metadata.name:"),
+        ((ACTOR % "a") + "---\n" + (ACTOR % "a"), "x.yaml (document 2): AsyncActor 'a' is defined in"),
+        ((ACTOR % "a").replace("v1alpha1", "v9"), "x.yaml (document 1): apiVersion 'asya.sh/v9' of AsyncActor"),
+    ],
+)
+def test_an_error_names_the_file_the_document_and_the_place(tmp_path: Path, text: str, expected: str):
+    """A person must find the line."""
+    path = write(tmp_path, "x.yaml", text)
+    with pytest.raises(ManifestError) as caught:
+        read_manifests([path])
+    assert expected in str(caught.value)
+
+
+def test_a_file_that_is_not_text_or_not_there_is_named(tmp_path: Path):
+    """Bytes that are no UTF-8, and a path that leads nowhere."""
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UnreadableManifest, match="cannot be read as YAML"):
+        read_manifests([path])
+    with pytest.raises(UnreadableManifest, match="no such file or folder"):
+        read_manifests([tmp_path / "absent"])
