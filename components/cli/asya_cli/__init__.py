@@ -1,0 +1,1 @@
+"""Asya's command line. Commands import what they need when they run, so that ``asya --help`` answers at once."""

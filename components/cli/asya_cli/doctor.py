@@ -1,0 +1,194 @@
+"""``asya doctor``: what this machine has, what for, and the one command that brings what is missing."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from asya_cli.console import Console
+from asya_cli.exit_codes import ExitCode
+from asya_cli.options import json_option
+
+OLDEST_PYTHON: Final = (3, 11)
+
+INSTALLERS: Final[dict[str, dict[str, str]]] = {
+    "apt-get": {
+        "python": "uv python install 3.13",
+        "rabbitmq": "sudo apt-get install -y rabbitmq-server",
+        "docker": "sudo apt-get install -y docker.io",
+        "kubectl": "sudo apt-get install -y kubernetes-client",
+    },
+    "dnf": {
+        "python": "sudo dnf install -y python3.13",
+        "rabbitmq": "sudo dnf install -y rabbitmq-server",
+        "docker": "sudo dnf install -y moby-engine",
+        "kubectl": "sudo dnf install -y kubernetes-client",
+    },
+    "brew": {
+        "python": "brew install python@3.13",
+        "rabbitmq": "brew install rabbitmq",
+        "docker": "brew install --cask docker",
+        "kubectl": "brew install kubectl",
+    },
+    "": {
+        "python": "uv python install 3.13",
+        "uv": "make setup",
+        "rabbitmq": "see https://www.rabbitmq.com/docs/download",
+        "docker": "see https://docs.docker.com/get-docker/",
+        "kubectl": "see https://kubernetes.io/docs/tasks/tools/",
+    },
+}
+"""Package manager, and the one command that installs each thing with it; the empty name is for everyone else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked for.
+
+    Attributes:
+        name: What it is.
+        found: Whether it is there and usable.
+        required: Whether the local mesh cannot run without it.
+        detail: Where it is, or what happens without it.
+        purpose: What needs it.
+        cure: One command that brings it; empty when it is there.
+    """
+
+    name: str
+    found: bool
+    required: bool
+    detail: str
+    purpose: str
+    cure: str = ""
+
+
+@click.command(short_help="Say what this machine lacks, what for, and how to get it.")
+@json_option
+def doctor(as_json: bool) -> None:
+    """Say what is missing on this machine, what for, and the one command that installs it.
+
+    Exit code 0 when the local mesh can run.
+    """
+    console = Console(as_json=as_json)
+    findings = list(examine())
+    ready = all(finding.found for finding in findings if finding.required)
+    document = {"ready": ready, "checks": [asdict(finding) for finding in findings]}
+    console.result(document, [*_lines(findings), "", _verdict(ready)])
+    sys.exit(ExitCode.SUCCESS if ready else ExitCode.FAILED)
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, in the order in which a newcomer needs it."""
+    yield _python()
+    yield _rooms()
+    yield _localstack_python()
+    yield _program("uv", "make", installed_by("uv"))
+    yield _program("rabbitmq-server", "make test; asya local up takes any --rabbitmq-url", installed_by("rabbitmq"))
+    yield _program("docker", "images and kind clusters; not the local mesh", installed_by("docker"))
+    yield _program("kubectl", "actors on Kubernetes; not the local mesh", installed_by("kubectl"))
+
+
+def installed_by(package: str) -> str:
+    """Name the one command that installs a package here."""
+    for manager, commands in INSTALLERS.items():
+        if shutil.which(manager) and package in commands:
+            return commands[package]
+    return INSTALLERS[""].get(package, "")
+
+
+def localstack_python() -> tuple[str, str] | None:
+    """Find a Python on which LocalStack runs: its path and version."""
+    from asya_local.localstack import PYTHONS
+
+    pyenv = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
+    candidates = [sys.executable, *(path for version in PYTHONS if (path := shutil.which(f"python{version}")))]
+    for version in PYTHONS:
+        candidates += map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True))
+    for candidate in candidates:
+        # A version manager's shim may exist and still not run: only what answers counts.
+        argv = [candidate, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.executable)"]
+        try:
+            answer = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        version, _, executable = answer.stdout.strip().partition(" ")
+        if answer.returncode == 0 and version.rpartition(".")[0] in PYTHONS:
+            return executable, version
+    return None
+
+
+def _python() -> Finding:
+    found = sys.version_info >= OLDEST_PYTHON
+    return Finding(
+        name="Python >= 3.11",
+        found=found,
+        required=True,
+        detail=f"{platform.python_version()} at {sys.executable}",
+        purpose="everything",
+        cure="" if found else installed_by("python"),
+    )
+
+
+def _rooms() -> Finding:
+    needed = ("asya_local", "asya_sidecar", "asya_crew", "asya_operator", "asya_runtime")
+    absent = [name for name in needed if importlib.util.find_spec(name) is None]
+    return Finding(
+        name="Asya's packages",
+        found=not absent,
+        required=True,
+        detail=f"{', '.join(absent)} cannot be imported" if absent else "sidecar, runtime, crew, operator, local mesh",
+        purpose="everything",
+        cure="make setup" if absent else "",
+    )
+
+
+def _localstack_python() -> Finding:
+    python = localstack_python()
+    return Finding(
+        name="Python 3.12 or 3.13",
+        found=python is not None,
+        required=False,
+        detail=f"{python[1]} at {python[0]}" if python else "not found; moto's server stands in for LocalStack",
+        purpose="LocalStack (SQS and S3 of the local mesh)",
+        cure="" if python else installed_by("python"),
+    )
+
+
+def _program(name: str, purpose: str, cure: str) -> Finding:
+    from asya_local.localstack import cache_folder, find_uv
+
+    path = shutil.which(name) or (find_uv(cache_folder()) if name == "uv" else None)
+    return Finding(
+        name=name,
+        found=path is not None,
+        required=False,
+        detail=path or "not on PATH",
+        purpose=purpose,
+        cure="" if path else cure,
+    )
+
+
+def _lines(findings: list[Finding]) -> Iterator[str]:
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        mark = "ok      " if finding.found else "MISSING " if finding.required else "optional"
+        yield f"{mark}  {finding.name.ljust(width)}  {finding.detail}"
+        if not finding.found:
+            yield f"{'':10}{'':{width}}  for: {finding.purpose}"
+            yield f"{'':10}{'':{width}}  get it: {finding.cure}"
+
+
+def _verdict(ready: bool) -> str:
+    return (
+        "The local mesh can run: asya local up -f FILE"
+        if ready
+        else "The local mesh cannot run until what is MISSING is there."
+    )

@@ -1,0 +1,81 @@
+"""What the command line tells its caller by its exit code, and errors that carry one.
+
+CommandError
+├── NotFound          the thing asked for is not there, or the envelope failed    (1)
+├── BadRequest        the command or its input cannot be used                     (2)
+├── MeshNotRunning    no mesh, or its broker cannot be reached                    (3)
+└── TimedOut          the answer did not come in time                             (4)
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command."""
+
+    SUCCESS = 0
+    """It did what was asked."""
+    FAILED = 1
+    """The envelope failed, or what was asked for is not there."""
+    USAGE = 2
+    """The command line or its input cannot be used."""
+    UNREACHABLE = 3
+    """No mesh is running, or its broker cannot be reached."""
+    TIMED_OUT = 4
+    """The answer did not come in time; what was sent goes on."""
+
+
+class CommandError(Exception):
+    """One line of cause and one of cure; a traceback only with ``ASYA_DEBUG``."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+    def __init__(self, cause: str, cure: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.cure = cure
+
+
+class NotFound(CommandError):
+    """The thing asked for is not there."""
+
+
+class BadRequest(CommandError):
+    """The command or its input cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class MeshNotRunning(CommandError):
+    """No mesh is running here, or its broker cannot be reached."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class TimedOut(CommandError):
+    """The answer did not come in time."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+
+def translate(error: Exception) -> CommandError:
+    """Turn any error of the rooms below into one with an exit code, a cause and a cure."""
+    from asya_local.errors import MeshError
+    from asya_protocol.errors import AsyaError, QueueMissing, TransportUnavailable
+
+    match error:
+        case CommandError():
+            return error
+        case TransportUnavailable():
+            return MeshNotRunning(f"the broker cannot be reached: {error}", "look at it with: asya local status")
+        case QueueMissing():
+            return NotFound(str(error), "see which actors there are with: asya local status")
+        case MeshError():
+            return CommandError(str(error))
+        case AsyaError(fault="user" | "producer"):
+            return BadRequest(str(error))
+        case AsyaError():
+            return CommandError(str(error))
+        case _:
+            return CommandError(f"{type(error).__name__}: {error}", "ASYA_DEBUG=1 shows where it came from")

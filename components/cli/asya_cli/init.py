@@ -1,0 +1,90 @@
+"""``asya init``: the folder of a new actor, with a test that passes and a manifest that runs."""
+
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import click
+
+from asya_cli.console import Console
+from asya_cli.exit_codes import BadRequest
+from asya_cli.options import json_option
+
+FILES: Final = ("handler.py", "actor.yaml", "test_handler.py", "README.md")
+NAME: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class ActorName(click.ParamType[str]):
+    """The name of a new actor, as Kubernetes and the brokers take it."""
+
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check it."""
+        text = str(value)
+        if not NAME.fullmatch(text):
+            self.fail(
+                f"{text!r} must be lowercase letters, digits and '-', start with a letter, at most 63", param, ctx
+            )
+        if text in ("happy-end", "error-end"):
+            self.fail(f"{text!r} is one of the two actors that end every route", param, ctx)
+        return text
+
+
+@click.command(short_help="Start a new actor.")
+@click.argument("name", type=ActorName())
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Where its files go; otherwise a new folder of its name.",
+)  # fmt: skip
+@json_option
+def init(name: str, folder: Path | None, as_json: bool) -> None:
+    """Make the folder of a new actor: handler, test, manifest and three commands to run it. Overwrites nothing."""
+    console = Console(as_json=as_json)
+    target = folder if folder is not None else Path(name)
+    written = write_actor(name, target)
+    console.result(
+        {"actor": name, "folder": str(target), "files": [str(path) for path in written]},
+        [*(str(path) for path in written), f"next: cd {target} and follow README.md"],
+    )
+
+
+def write_actor(name: str, folder: Path) -> list[Path]:
+    """Write the files of a new actor, all of them or none.
+
+    Raises:
+        BadRequest: One of them is there already, or the folder cannot be written to.
+    """
+    there = [file for file in FILES if (folder / file).exists()]
+    if there:
+        cause = f"{folder} already holds {', '.join(there)}, and nothing is overwritten"
+        raise BadRequest(cause, f"asya init {name} --folder another-folder")
+    values = {"name": name, "class_name": class_name(name)}
+    texts = {file: Template(_template(file)).substitute(values) for file in FILES}
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, text in texts.items():
+            with (folder / file).open(
+                "x", encoding="utf-8"
+            ) as output:  # x: also who comes between does not lose a file
+                written.append(folder / file)
+                output.write(text)
+    except OSError as exc:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise BadRequest(f"{folder} cannot be written to: {exc}") from exc
+    return written
+
+
+def class_name(name: str) -> str:
+    """Turn an actor's name into that of its class."""
+    words = "".join(part.capitalize() for part in name.split("-"))
+    return f"{words}Actor" if keyword.iskeyword(words) else words
+
+
+def _template(file: str) -> str:
+    return (files("asya_cli") / "templates" / f"{file}.txt").read_text(encoding="utf-8")

@@ -1,0 +1,158 @@
+"""``asya local``: the mesh on this machine, up and down, its state and its logs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from asya_cli.console import Console
+from asya_cli.exit_codes import NotFound
+from asya_cli.options import home_option, json_option
+
+if TYPE_CHECKING:
+    from asya_local.mesh import ActorStatus
+
+COLUMNS: Final = (
+    "ACTOR", "STATUS", "RUNNING", "DESIRED", "MIN", "MAX", "QUEUED", "IN-FLIGHT", "DONE", "FAILED", "RESTARTS",
+)  # fmt: skip
+
+
+@click.group(short_help="Run actors as processes on this machine.")
+def local() -> None:
+    """Run actors as processes on this machine, scaled on the depth of their queues."""
+
+
+@local.command()
+@click.option(
+    "-f", "--file", "manifests", multiple=True, required=True, metavar="PATH",
+    type=click.Path(exists=True, path_type=Path), help="AsyncActor manifests: a file or a folder; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--transport", type=click.Choice(["sqs", "rabbitmq", "memory"]), default="sqs", show_default=True,
+    help="Broker: SQS on LocalStack, RabbitMQ, or one in memory.",
+)  # fmt: skip
+@click.option(
+    "--source", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Handlers' code; otherwise the annotation asya.sh/source, or the manifest's folder.",
+)  # fmt: skip
+@click.option(
+    "--endpoint", metavar="URL", help="SQS and S3 endpoint that already runs, instead of starting LocalStack."
+)
+@click.option(
+    "--rabbitmq-url", metavar="URL", help="Broker for --transport rabbitmq, amqp://user:password@host:port/vhost."
+)
+@click.option("--rabbitmq-management-url", metavar="URL", help="Its management API, to count in-flight envelopes.")
+@click.option("--max-replicas", type=click.IntRange(min=1), help="Upper bound for every actor on this machine.")
+@click.option("--no-reload", is_flag=True, help="Keep running the code as it was when a replica started.")
+@home_option
+@json_option
+def up(
+    *,
+    manifests: tuple[Path, ...],
+    transport: str,
+    source: Path | None,
+    endpoint: str | None,
+    rabbitmq_url: str | None,
+    rabbitmq_management_url: str | None,
+    max_replicas: int | None,
+    no_reload: bool,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Bring a mesh up, or make the running one follow the manifests."""
+    from asya_local import mesh
+
+    console = Console(as_json=as_json)
+    options = mesh.UpOptions(
+        manifests=manifests,
+        transport=transport,
+        home=home,
+        source=source,
+        endpoint=endpoint,
+        rabbitmq_url=rabbitmq_url,
+        rabbitmq_management_url=rabbitmq_management_url,
+        max_replicas=max_replicas,
+        reload=not no_reload,
+    )
+    with console.progress("starting the mesh") as step:
+        info = mesh.up(options, step)
+        actors = [actor.name for actor in mesh.status(home).actors]
+    for note in info.notes:
+        console.note(f"note: {note}")
+    console.result(
+        {"home": str(home), "transport": info.transport, "actors": actors, "found": info.found, "notes": info.notes},
+        [
+            f"the mesh is up in {home} on {info.transport}: {', '.join(actors)}",
+            "send something: asya send ACTOR --payload '{...}' --wait; take it down: asya local down",
+        ],
+    )
+
+
+@local.command()
+@home_option
+@json_option
+def down(home: Path, as_json: bool) -> None:
+    """Take the mesh down and leave no process behind; LocalStack's queues and results go with it."""
+    from asya_local import mesh
+
+    console = Console(as_json=as_json)
+    with console.progress("taking the mesh down") as step:
+        was_running = mesh.down(home, step)
+    console.result(
+        {"was_running": was_running}, "the mesh is down" if was_running else f"no mesh was running in {home}"
+    )
+
+
+@local.command()
+@home_option
+@json_option
+def status(home: Path, as_json: bool) -> None:
+    """Show every actor: replicas, queue, what is done and what failed."""
+    from asya_cli.mesh import require_mesh
+    from asya_local import mesh
+
+    require_mesh(home)
+    console = Console(as_json=as_json)
+    found = mesh.status(home)
+    if as_json:
+        console.result(found.as_json())
+        return
+    actors = found.actors
+    console.table(COLUMNS, [actor_row(actor) for actor in actors])
+    for actor in actors:
+        if actor.message:
+            console.note(f"{actor.name}: {actor.message}")
+    if found.message:
+        console.note(found.message)
+
+
+@local.command()
+@click.argument("actor", required=False)
+@click.option("-F", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=0), default=50, show_default=True, help="Newest lines of each log."
+)
+@home_option
+@json_option
+def logs(actor: str | None, follow: bool, lines: int, home: Path, as_json: bool) -> None:
+    """Print the logs of the mesh, or of ACTOR's sidecars and runtimes; also those of a mesh that has ended."""
+    from asya_cli.mesh import require_mesh
+    from asya_local import mesh
+
+    console = Console(as_json=as_json)
+    printed = False
+    for line in mesh.logs(home, actor, follow, lines):
+        console.result({"line": line}, line)
+        printed = True
+    if not printed:
+        require_mesh(home)
+        raise NotFound(f"there is no log of {actor or 'any actor'} in {home}", "asya local status")
+
+
+def actor_row(actor: "ActorStatus") -> tuple[str, ...]:
+    """Write one actor as a row under ``COLUMNS``."""
+    numbers = (
+        actor.replicas, actor.desired, actor.min, actor.max,
+        actor.queued, actor.in_flight, actor.done, actor.failed, actor.restarts,
+    )  # fmt: skip
+    return (actor.name, actor.status, *(str(number) for number in numbers))

@@ -1,0 +1,130 @@
+"""The running mesh, as commands use it: find it or another broker, know its actors, work on its broker."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from asya_cli.exit_codes import MeshNotRunning
+from asya_local import mesh as local_mesh
+from asya_transport.factory import open_admin, open_transport
+from asya_transport.port import QueueAdmin, Transport
+from asya_transport.settings import read_transport_settings
+
+SEND_LIMIT_S: Final = 30.0
+"""A broker on this machine answers in milliseconds; one that has not after this long will not."""
+
+T = TypeVar("T")
+
+
+def require_mesh(home: Path) -> local_mesh.MeshInfo:
+    """Find the mesh of a folder.
+
+    Raises:
+        MeshNotRunning: There is none.
+    """
+    mesh = local_mesh.find(home)
+    if mesh is None:
+        raise MeshNotRunning(f"no mesh is running in {home}", "asya local up -f actors.yaml")
+    return mesh
+
+
+def known_actors(home: Path) -> set[str]:
+    """Name the actors of the running mesh."""
+    return {actor.name for actor in local_mesh.status(home).actors} - {"happy-end", "error-end"}
+
+
+def broker_environment(mesh: local_mesh.MeshInfo) -> Mapping[str, str]:
+    """The environment that leads to the mesh's broker and store; credentials go where the AWS clients look."""
+    environment = mesh.environment()
+    os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
+    return environment
+
+
+def find_broker(home: Path) -> Mapping[str, str]:
+    """The environment that leads to a broker: the running mesh's, or our own where ``ASYA_TRANSPORT`` is set.
+
+    Raises:
+        MeshNotRunning: No mesh is running, and the environment names no broker.
+    """
+    mesh, named = local_mesh.find(home), os.environ.get("ASYA_TRANSPORT")
+    if mesh is not None:
+        if named:
+            print(f"warning: the mesh in {home} is meant, ASYA_TRANSPORT is not looked at", file=sys.stderr)
+        return broker_environment(mesh)
+    if not named:
+        cause = f"no mesh is running in {home}, and ASYA_TRANSPORT names no broker"
+        raise MeshNotRunning(cause, "asya local up -f actors.yaml")
+    return os.environ
+
+
+def on_broker(
+    environment: Mapping[str, str], work: Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]
+) -> T:
+    """Work on a broker; the first Ctrl-C asks the work to end, the second ends it.
+
+    Args:
+        environment: Leads to the broker.
+        work: Gets a connected transport, an admin, and the event that Ctrl-C (or SIGTERM) sets.
+
+    Raises:
+        MeshNotRunning: The broker did not answer in time.
+        AsyaError: Whatever the work met.
+    """
+    return asyncio.run(_on_broker(environment, work))
+
+
+async def _on_broker(
+    environment: Mapping[str, str], work: Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]
+) -> T:
+    settings = read_transport_settings(environment)
+    transport, admin, stopping = open_transport(settings), open_admin(settings), asyncio.Event()
+    loop, us = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end() -> None:
+        if stopping.is_set() and us is not None:
+            us.cancel()
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    try:
+        try:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await transport.connect()
+        except TimeoutError as exc:
+            raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
+        return await work(transport, admin, stopping)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        await transport.close()
+        await admin.close()
+
+
+def deliver(environment: Mapping[str, str], queue: str, body: bytes) -> None:
+    """Put one body on a queue; return when the broker has confirmed it.
+
+    Raises:
+        QueueMissing: No actor has that queue.
+        EnvelopeTooLarge: The broker does not take a body of that size.
+        TransportUnavailable: The broker is away.
+        MeshNotRunning: The broker did not answer in time.
+    """
+    try:
+        asyncio.run(_deliver(environment, queue, body))
+    except TimeoutError as exc:
+        raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
+
+
+async def _deliver(environment: Mapping[str, str], queue: str, body: bytes) -> None:
+    transport = open_transport(read_transport_settings(environment))
+    try:
+        async with asyncio.timeout(SEND_LIMIT_S):
+            await transport.connect()
+            await transport.send(queue, body)
+    finally:
+        await transport.close()

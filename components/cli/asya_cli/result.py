@@ -1,0 +1,119 @@
+"""``asya result``: read what the crew has persisted about an envelope."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import click
+
+from asya_cli.console import Console
+from asya_cli.exit_codes import ExitCode, NotFound, TimedOut
+from asya_cli.options import Duration, home_option, json_option
+
+POLL_S: Final = 0.25
+"""One small read of the store per poll; results of a mesh on one machine take tens of milliseconds."""
+QUIET_S: Final = 2.0
+"""A wait that is shorter says nothing."""
+SAY_EVERY_S: Final = 5.0
+
+
+@click.command(short_help="Print the result of an envelope.")
+@click.argument("envelope_id", metavar="ID")
+@click.option("--wait", "wait_s", type=Duration(), default=0.0, metavar="DURATION", help="Wait for it, e.g. 30s.")
+@home_option
+@json_option
+def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
+    """Print the result of the envelope ID; exit code 1 when it failed or nothing is known of it."""
+    from asya_cli.mesh import broker_environment, require_mesh
+
+    console = Console(as_json=as_json)
+    environment = broker_environment(require_mesh(home))
+    found = wait_for_result(environment, envelope_id, wait_s, console)
+    print_result(console, found)
+    sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundResult:
+    """What the crew has persisted about an envelope.
+
+    Attributes:
+        succeeded: It reached happy-end.
+        envelope: As the end actor got it.
+    """
+
+    succeeded: bool
+    envelope: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, object]:
+        """Shape it for ``--json``: ``{"id", "status", "payload"}``, or ``"error"`` and what was given to the handler."""
+        payload = self.envelope.get("payload")
+        document: dict[str, object] = {"id": self.envelope.get("id"), "status": "succeeded", "payload": payload}
+        if not self.succeeded:
+            failure = payload if isinstance(payload, Mapping) else {"error": payload}
+            document |= {
+                "status": "failed",
+                "payload": failure.get("original_payload"),
+                "error": {"code": failure.get("error"), **(failure.get("details") or {})},
+            }
+        return document
+
+
+def wait_for_result(
+    environment: Mapping[str, str], envelope_id: str, wait_s: float, console: Console, *, poll_s: float = POLL_S
+) -> FoundResult:
+    """Read a result from the crew's store, waiting for it.
+
+    Args:
+        environment: Leads to the store, e.g. ``MeshInfo.environment()``.
+        envelope_id: The id that was sent; a fan-out's further children have ids of their own.
+        wait_s: How long to look again; 0 looks once.
+        console: Told that we wait.
+        poll_s: Pause between looks.
+
+    Raises:
+        NotFound: Nothing is known of it, and nobody wanted to wait.
+        TimedOut: It did not come in time.
+    """
+    from asya_crew.results import find_result
+    from asya_crew.store import open_store
+    from asya_protocol.status import Status
+
+    store = open_store(environment)
+    if store is None:
+        raise NotFound("this mesh persists no results: it has no store")
+    deadline, quiet_s = time.monotonic() + wait_s, QUIET_S
+    with console.progress(f"waiting for {envelope_id}") as step:
+        while True:
+            found = find_result(store, environment, envelope_id)
+            if found is not None:
+                return FoundResult(found[0] is Status.SUCCEEDED, found[1])
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                break
+            if wait_s - left_s > quiet_s:
+                step(f"no result yet after {wait_s - left_s:.0f} of {wait_s:g} s")
+                quiet_s += SAY_EVERY_S
+            time.sleep(min(poll_s, left_s))
+    if wait_s:
+        raise TimedOut(f"no result of {envelope_id} within {wait_s:g} s", f"asya result {envelope_id} --wait 5m")
+    raise NotFound(f"nothing is known of {envelope_id}", f"wait for it: asya result {envelope_id} --wait 30s")
+
+
+def print_result(console: Console, found: FoundResult) -> None:
+    """Print a success's payload on stdout, or a failure's cause on stderr."""
+    document = found.as_json()
+    if console.as_json:
+        console.result(document)
+    elif found.succeeded:
+        console.result(document, json.dumps(document["payload"], indent=2, ensure_ascii=False))
+    else:
+        error = {name: str(value) for name, value in cast("dict[str, object]", document["error"]).items()}
+        cause = ": ".join(error[name] for name in ("code", "type", "message") if error.get(name))
+        console.note(f"failed: {document['id']}: {cause}")
+        if error.get("traceback"):
+            console.note(error["traceback"].rstrip())

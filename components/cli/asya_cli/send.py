@@ -1,0 +1,157 @@
+"""``asya send``: put one envelope on the queue of the first actor of its route."""
+
+import re
+import secrets
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import click
+
+from asya_cli.console import Console
+from asya_cli.exit_codes import BadRequest, ExitCode
+from asya_cli.options import Duration, home_option, json_option
+from asya_protocol import names
+from asya_protocol.envelope import Envelope
+
+_OWN_HEADERS: Final = re.compile(r"x-asya-", re.IGNORECASE)
+
+
+@click.command(short_help="Send one envelope along a route of actors.")
+@click.argument("actors", metavar="ACTOR...", nargs=-1, required=True)
+@click.option(
+    "--payload", required=True, metavar="JSON|@FILE|-", help="JSON text, @file that holds it, or - for stdin."
+)
+@click.option("--id", "envelope_id", metavar="ID", help="The envelope's id; made up when not given.")
+@click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="A header; may be repeated.")
+@click.option("--deadline", type=Duration(), metavar="DURATION", help="Nobody wants the result after, e.g. 5m.")
+@click.option("--wait", is_flag=True, help="Wait for the result and print it.")
+@click.option(
+    "--timeout", "timeout_s", type=Duration(), default=60.0, show_default="60s", help="How long --wait waits."
+)
+@home_option
+@json_option
+def send(
+    *,
+    actors: tuple[str, ...],
+    payload: str,
+    envelope_id: str | None,
+    headers: tuple[str, ...],
+    deadline: float | None,
+    wait: bool,
+    timeout_s: float,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Send one envelope along the route ACTOR..., e.g. asya send ocr translate --payload '{"page": 1}'.
+
+    A handler that returns a list fans out: the first item keeps the id, the others are ID-1, ID-2 and so on.
+    """
+    from asya_cli.mesh import broker_environment, deliver, known_actors, require_mesh
+    from asya_cli.result import print_result, wait_for_result
+
+    console = Console(as_json=as_json)
+    envelope = build_envelope(
+        actors,
+        read_payload(payload),
+        envelope_id=envelope_id or str(uuid.uuid4()),
+        headers=read_headers(headers),
+        deadline=None if deadline is None else datetime.now(UTC) + timedelta(seconds=deadline),
+    )
+    mesh = require_mesh(home)
+    known = known_actors(home)
+    for actor in dict.fromkeys(actors):
+        if actor not in known:
+            console.warn(f"this mesh has no actor {actor!r}, only {', '.join(sorted(known)) or 'none at all'}")
+    environment = broker_environment(mesh)
+    deliver(environment, names.queue_name(actors[0]), envelope.dump())
+    if not wait:
+        console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
+        return
+    console.note(f"sent {envelope.id}")
+    found = wait_for_result(environment, envelope.id, timeout_s, console)
+    print_result(console, found)
+    sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
+
+
+def build_envelope(
+    actors: Sequence[str],
+    payload: bytes,
+    *,
+    envelope_id: str,
+    headers: Mapping[str, object],
+    deadline: datetime | None,
+) -> Envelope:
+    """Build an envelope whose turn it is at the first actor, in a new trace unless the headers continue one.
+
+    Raises:
+        BadRequest: The route lists an end actor or a name that cannot be one.
+        EnvelopeError: The envelope breaks a rule of the protocol.
+    """
+    import msgspec
+
+    from asya_protocol.envelope import Route, parse_envelope
+    from asya_protocol.trace import next_traceparent
+
+    for actor in actors:
+        if actor in names.RESERVED_ACTORS:
+            raise BadRequest(
+                f"{actor!r} cannot be part of a route: the sidecars send there by themselves",
+                "leave it out; every route ends there anyway",
+            )
+    trace = next_traceparent(
+        headers.get(names.HEADER_TRACEPARENT), trace_id=secrets.token_hex(16), span_id=secrets.token_hex(8)
+    )
+    envelope = Envelope(
+        id=envelope_id,
+        route=Route(actors=tuple(actors)),
+        payload=msgspec.Raw(payload),
+        headers={**headers, names.HEADER_TRACEPARENT: trace},
+        deadline=deadline,
+    )
+    return parse_envelope(envelope.dump())
+
+
+def read_payload(text: str) -> bytes:
+    """Read ``--payload``: JSON text, ``@file`` or ``-``; strict JSON, as the sidecars demand.
+
+    Raises:
+        BadRequest: The file cannot be read or its text is not JSON.
+    """
+    import msgspec
+
+    try:
+        if text == "-":
+            raw = sys.stdin.buffer.read()
+        elif text.startswith("@"):
+            raw = Path(text[1:]).read_bytes()
+        else:
+            raw = text.encode()
+        msgspec.json.decode(raw)
+    except OSError as exc:
+        raise BadRequest(f"the payload cannot be read: {exc}") from exc
+    except (msgspec.DecodeError, UnicodeError) as exc:
+        raise BadRequest(
+            f"the payload is not JSON: {exc}", 'quote it for the shell: --payload \'{"who": "you"}\''
+        ) from exc
+    return raw.strip()
+
+
+def read_headers(pairs: Sequence[str]) -> dict[str, object]:
+    """Read ``--header name=value`` options; values are text.
+
+    Raises:
+        BadRequest: A pair has no name or no ``=``, or is one of the mesh's own headers.
+    """
+    headers: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise BadRequest(f"--header {pair!r} is not NAME=VALUE")
+        if _OWN_HEADERS.match(name):
+            raise BadRequest(f"--header {name}: headers that start with x-asya- belong to the mesh")
+        headers[name] = value
+    return headers

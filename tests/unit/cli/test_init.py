@@ -1,0 +1,54 @@
+"""``asya init``: what it writes, and what it never touches."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from asya_cli.exit_codes import BadRequest
+from asya_cli.init import FILES, class_name, init, write_actor
+from asya_operator.manifests import read_manifests
+
+
+def test_a_new_actors_manifest_is_valid_and_leads_to_its_handler(tmp_path: Path):
+    """In a folder that was not there."""
+    written = write_actor("page-ocr", tmp_path / "deep" / "page-ocr")
+    assert sorted(path.name for path in written) == sorted(FILES)
+    (declared,) = read_manifests([tmp_path / "deep" / "page-ocr"]).actors
+    assert declared.actor.name == "page-ocr"
+    handler = ast.parse((tmp_path / "deep" / "page-ocr" / "handler.py").read_text())
+    assert [node.name for node in handler.body if isinstance(node, ast.ClassDef)] == ["PageOcr"]
+    env = {entry.name: entry.value for entry in declared.actor.spec.workload.template.runtime.env}
+    assert env["ASYA_HANDLER"] == "handler.PageOcr.process"
+
+
+@pytest.mark.parametrize("there", FILES)
+def test_nothing_is_overwritten_and_nothing_is_written_beside_it(tmp_path: Path, there: str):
+    """All files or none."""
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(BadRequest, match=f"already holds {there}"):
+        write_actor("ocr", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [there]
+    assert (tmp_path / there).read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_that_says_so(tmp_path: Path):
+    """A file is in its place."""
+    (tmp_path / "ocr").write_text("mine")
+    with pytest.raises(BadRequest, match="cannot be written to"):
+        write_actor("ocr", tmp_path / "ocr")
+
+
+@pytest.mark.parametrize("name", ["Ocr", "1st", "a_b", "a-", "a" * 64, "", "../a", "happy-end", "error-end"])
+def test_a_name_that_no_actor_can_have_is_refused(tmp_path: Path, name: str):
+    """Before anything is written."""
+    answer = CliRunner().invoke(init, [name, "--folder", str(tmp_path / "new")])
+    assert answer.exit_code == 2
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("ocr", "Ocr"), ("page-2-ocr", "Page2Ocr"), ("none", "NoneActor")])
+def test_the_class_is_named_after_the_actor(name: str, expected: str):
+    """Words of Python keep their meaning."""
+    assert class_name(name) == expected
