@@ -1,0 +1,204 @@
+"""``make demo``: a whole mesh on this machine counts the complexity of its own Python standard library.
+
+Ends with one line, ``demo: sent N, succeeded S, failed F, lost 0, in T s``, and with exit code 0 only if N = S + F, nothing
+is lost and at least one file took the error path. The mesh is taken down in any case.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import sysconfig
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from board import Board
+from ledger import Account, Results, broken_files, count_files, settle
+
+from asya_cli.mesh import broker_environment, deliver
+from asya_cli.send import build_envelope
+from asya_local import mesh
+from asya_protocol.names import ERROR_END, HAPPY_END, queue_name
+
+HERE = Path(__file__).parent
+ROUTE = ("modules", "parse", "grade")
+POLL_S = 0.2
+# Two show that it scales; each one more is two processes to start, which pays only where a core is free for it.
+MAX_REPLICAS = max(2, os.cpu_count() or 1)
+LOOK_S = 3.0
+NAP_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """One run of the demo: what is counted, and where the mesh lives."""
+
+    home: Path
+    root: Path
+    limit: int
+    endpoint: str | None
+    patience_s: float
+
+
+def main() -> None:
+    """Run the demo; see the module's docstring for what its end means."""
+    parser = argparse.ArgumentParser(description="Count the complexity of Python's standard library with a mesh.")
+    parser.add_argument("--limit", type=int, default=100, help="how many files (default: %(default)s)")
+    parser.add_argument("--home", type=Path, default=Path(".asya-demo"), help="folder for the mesh's state")
+    parser.add_argument("--endpoint", help="SQS and S3 endpoint that already runs, instead of starting LocalStack")
+    parser.add_argument("--patience", type=float, default=100.0, help="give up after so many seconds without an end")
+    arguments = parser.parse_args()
+    root = Path(sysconfig.get_path("stdlib"))
+    census = Census(arguments.home.absolute(), root, arguments.limit, arguments.endpoint, arguments.patience)
+    # Whoever ends the demo politely (a CI host's time limit) gets the mesh taken down too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A shell starts background commands with SIGINT ignored; the mesh must come down all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    started = time.monotonic()
+    try:
+        account = run(census)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except mesh.MeshError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        sys.exit(1)
+    elapsed_s = time.monotonic() - started
+    print(
+        f"demo: sent {account.sent}, succeeded {len(account.succeeded)}, failed {len(account.failed)}, "
+        f"lost {len(account.lost)}, in {elapsed_s:.1f} s"
+    )
+    sys.exit(0 if account.balanced and account.failed else 1)
+
+
+def run(census: Census) -> Account:
+    """Bring the mesh up, send, watch, account, and take it down whatever happens."""
+    if census.home.exists():
+        # A run that was killed outright may have left its mesh behind.
+        mesh.down(census.home, say)
+        shutil.rmtree(census.home)
+    try:
+        options = mesh.UpOptions(
+            manifests=(HERE / "actors.yaml",), transport="sqs", home=census.home, source=None,
+            endpoint=census.endpoint, rabbitmq_url=None, rabbitmq_management_url=None, max_replicas=MAX_REPLICAS,
+        )  # fmt: skip
+        started = time.monotonic()
+        info = mesh.up(options, say)
+        say(f"the mesh is up after {time.monotonic() - started:.1f} s")
+        for note in info.notes:
+            say(note)
+        account = feed(census, broker_environment(info))
+        if not account.balanced or not account.failed:
+            explain(census, account)
+    except (mesh.MeshError, OSError):
+        show_logs(census)
+        raise
+    finally:
+        mesh.down(census.home, say)
+    print_most_complex(account)
+    return account
+
+
+def feed(census: Census, environment: Mapping[str, str]) -> Account:
+    """Send one envelope, watch until every child of it has an end, and account for them."""
+    results = Results(environment)
+    extra = [] if broken_files(census.root) else [stand_in_file(census)]
+    sent = count_files(census.root, census.limit, len(extra))
+    payload = json.dumps({"root": str(census.root), "limit": census.limit, "extra": extra}).encode()
+    envelope_id = f"census-{uuid.uuid4().hex[:8]}"
+    envelope = build_envelope(ROUTE, payload, envelope_id=envelope_id, headers={}, deadline=None)
+    say(f"one envelope to {' -> '.join(ROUTE)}; it becomes {sent}, one per file of {census.root}")
+    deliver(environment, queue_name(ROUTE[0]), envelope.dump())
+    with Board() as board:
+        watch(census, board, results, sent)
+        account = settle(sent, envelope_id, *results.read())
+        if account.balanced:
+            nap(census, board)
+    return account
+
+
+def watch(census: Census, board: Board, results: Results, sent: int) -> None:
+    """Show the mesh until as many envelopes have ended as were sent, or patience does.
+
+    The mesh's own figures are for the eye; what counts is in S3, which is asked seldom enough not to slow the mesh down.
+    """
+    deadline = time.monotonic() + census.patience_s
+    look_at = 0.0
+    while time.monotonic() < deadline:
+        actors = mesh.status(census.home).actors
+        done = {actor.name: actor.done for actor in actors}
+        happy, error = done.get(HAPPY_END, 0), done.get(ERROR_END, 0)
+        board.show(actors, f"{happy} succeeded, {error} failed of {sent}")
+        if happy + error >= sent or time.monotonic() > look_at:
+            if sum(results.count()) >= sent:
+                return
+            look_at = time.monotonic() + LOOK_S
+        time.sleep(POLL_S)
+
+
+def nap(census: Census, board: Board) -> None:
+    """Show the mesh until the actors of the route have scaled back to zero.
+
+    Raises:
+        MeshError: They have not.
+    """
+    deadline = time.monotonic() + NAP_LIMIT_S
+    while time.monotonic() < deadline:
+        actors = mesh.status(census.home).actors
+        board.show(actors, "all done; waiting for the actors to nap")
+        if all(actor.replicas == 0 for actor in actors if actor.name in ROUTE):
+            return
+        time.sleep(POLL_S)
+    raise mesh.MeshError(f"the actors did not scale back to zero within {NAP_LIMIT_S:g} s")
+
+
+def stand_in_file(census: Census) -> str:
+    """Write a file that does not parse, where the installation leaves its broken test files out."""
+    path = census.home / "made" / "broken_on_purpose.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("def broken(:\n", encoding="utf-8")
+    say(f"this Python ships no file that fails to parse; {path} stands in")
+    return str(path)
+
+
+def explain(census: Census, account: Account) -> None:
+    """Say what does not add up, and show the logs that may tell why."""
+    if not account.failed:
+        say("no file took the error path")
+    for text in (*(f"lost: {name}" for name in account.lost), *(f"unexpected: {text}" for text in account.unexpected)):
+        say(text)
+    show_logs(census)
+
+
+def show_logs(census: Census) -> None:
+    """Print the end of every log of the mesh."""
+    try:
+        for line in mesh.logs(census.home, None, follow=False, lines=30):
+            print(line, file=sys.stderr)
+    except (mesh.MeshError, OSError) as error:
+        print(f"no logs: {error}", file=sys.stderr)
+
+
+def print_most_complex(account: Account) -> None:
+    """Print the ten most complex modules, as their payloads say."""
+    graded = sorted((item["payload"] for item in account.succeeded.values()), key=lambda found: -found["complexity"])
+    print("\nthe ten most complex modules:")
+    for found in graded[:10]:
+        print(
+            f"  {found['complexity']:5}  {found['grade']}  {found['module']}"
+            f" ({found['functions']} functions, {found['branches']} branches, {found['lines']} lines)"
+        )
+    print()
+
+
+def say(text: str) -> None:
+    """Tell what goes on."""
+    print(f"demo: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

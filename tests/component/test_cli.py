@@ -1,0 +1,193 @@
+"""The command line against a real mesh on the memory transport: sidecars, runtimes, crew and store are all there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+LIMIT_S = 60
+HANDLERS = """\
+import asyncio
+
+
+def greet(payload):
+    if payload.get("who") is None:
+        raise ValueError("nobody to greet")
+    return {"message": f"Hello {payload['who']}!"}
+
+
+async def forget(payload):
+    await asyncio.sleep(3600)
+"""
+MANIFEST = """\
+apiVersion: asya.sh/v1alpha1
+kind: AsyncActor
+metadata: {{name: {name}}}
+spec:
+  transport: memory
+  image: none
+  handler: handlers.{name}
+  scaling: {{enabled: true, minReplicas: 0, maxReplicas: 1, queueLength: 1, pollingInterval: 1, cooldownPeriod: 600}}
+  retry: {{nonRetryable: [ValueError]}}
+  timeout: {{processing: 60, gracefulShutdown: 2}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one command said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """``asya`` with a home of its own."""
+
+    home: Path
+
+    def __call__(self, *words: str, stdin: str = "") -> Answer:
+        environment = {**os.environ, "ASYA_HOME": str(self.home)}
+        argv = [sys.executable, "-c", "from asya_cli.main import main; main()", *words]
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> CommandLine:
+    """A command line without a mesh."""
+    return CommandLine(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """A command line with a mesh of two actors."""
+    folder = tmp_path_factory.mktemp("mesh")
+    (folder / "handlers.py").write_text(HANDLERS)
+    for name in ("greet", "forget"):
+        (folder / f"{name}.yaml").write_text(MANIFEST.format(name=name))
+    command_line = CommandLine(folder / "home")
+    up = command_line("local", "up", "-f", str(folder), "--transport", "memory")
+    try:
+        assert up.code == 0, up.err
+        assert "greet" in up.out
+        yield command_line
+    finally:
+        assert command_line("local", "down").code == 0
+
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+
+def test_a_sent_envelope_comes_back_as_a_result(asya: CommandLine):
+    answer = asya("send", "greet", "--payload", '{"who": "you"}', "--wait")
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out) == {"message": "Hello you!"}
+
+
+def test_an_id_is_printed_and_leads_to_the_result(asya: CommandLine):
+    sent = asya("send", "greet", "--payload", "-", "--id", "from-stdin", stdin='{"who": "pipe"}')
+    assert (sent.code, sent.out) == (0, "from-stdin\n")
+    found = asya("result", "from-stdin", "--wait", "30s", "--json")
+    assert found.code == 0, found.err
+    assert json.loads(found.out) == {"id": "from-stdin", "status": "succeeded", "payload": {"message": "Hello pipe!"}}
+
+
+def test_a_failed_envelope_says_why_and_exits_with_1(asya: CommandLine):
+    answer = asya("send", "greet", "--payload", "{}", "--id", "nobody", "--wait")
+    assert answer.code == 1
+    assert "ValueError: nobody to greet" in answer.err
+    document = json.loads(asya("result", "nobody", "--json").out)
+    assert (document["status"], document["payload"], document["error"]["type"]) == ("failed", {}, "ValueError")
+
+
+def test_an_unknown_id_exits_with_1_and_says_how_to_wait(asya: CommandLine):
+    answer = asya("result", "never-sent")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == (
+        "error: nothing is known of never-sent\n  try: wait for it: asya result never-sent --wait 30s\n"
+    )
+
+
+def test_a_result_that_does_not_come_in_time_exits_with_4(asya: CommandLine):
+    answer = asya("send", "forget", "--payload", "{}", "--wait", "--timeout", "1s")
+    assert answer.code == 4
+    assert "no result of" in answer.err
+
+
+def test_an_actor_that_the_mesh_does_not_have_is_warned_of(asya: CommandLine):
+    answer = asya("send", "greet", "gret", "--payload", '{"who": "you"}')
+    assert "warning: this mesh has no actor 'gret', only forget, greet" in answer.err
+
+
+def test_a_first_actor_without_a_queue_exits_with_1(asya: CommandLine):
+    answer = asya("send", "gret", "--payload", "{}")
+    assert answer.code == 1
+    assert "asya-gret" in answer.err
+
+
+def test_status_lists_every_actor(asya: CommandLine):
+    actors = {actor["name"]: actor for actor in json.loads(asya("local", "status", "--json").out)["actors"]}
+    assert {"greet", "forget", "happy-end", "error-end"} <= actors.keys()
+    table = asya("local", "status").out.splitlines()
+    assert table[0].split()[:3] == ["ACTOR", "STATUS", "RUNNING"]
+    assert len(table) == len(actors) + 1
+
+
+def test_logs_are_those_of_the_actor(asya: CommandLine):
+    assert asya("send", "greet", "--payload", '{"who": "logs"}', "--wait").code == 0
+    assert asya("local", "logs", "greet").out
+    assert asya("local", "logs", "nobody").code == 1
+
+
+def test_a_second_up_finds_the_first(asya: CommandLine):
+    manifests = str(asya.home.parent)
+    assert asya("local", "up", "-f", manifests, "--transport", "memory").code == 0
+    assert asya("send", "greet", "--payload", '{"who": "again"}', "--wait").code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["local", "status"], ["send", "greet", "--payload", "{}"], ["result", "x"], ["local", "logs"]]
+)
+def test_without_a_mesh_the_exit_code_is_3_and_the_cure_is_named(nowhere: CommandLine, words: list[str]):
+    answer = nowhere(*words)
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err.endswith("try: asya local up -f actors.yaml\n")
+
+
+def test_taking_down_what_is_not_there_is_no_error(nowhere: CommandLine):
+    assert nowhere("local", "down", "--json").out == '{"was_running": false}\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["send", "greet"], "--payload"),
+        (["send", "greet", "--payload", "{who: you}"], "not JSON"),
+        (["send", "happy-end", "--payload", "{}"], "cannot be part of a route"),
+        (["result", "x", "--wait", "soon"], "soon"),
+        (["local", "up", "-f", "/nowhere.yaml"], "/nowhere.yaml"),
+    ],
+)
+def test_a_command_that_cannot_be_used_exits_with_2_and_says_why(nowhere: CommandLine, words: list[str], problem: str):
+    answer = nowhere(*words)
+    assert answer.code == 2
+    assert problem in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_manifest_that_breaks_a_rule_exits_with_2_and_names_the_field(nowhere: CommandLine, tmp_path: Path):
+    manifest = tmp_path / "actors.yaml"
+    manifest.write_text(MANIFEST.format(name="greet").replace("maxReplicas: 1", "maxReplicas: none"))
+    answer = nowhere("local", "up", "-f", str(manifest), "--transport", "memory")
+    assert answer.code == 2
+    assert "maxReplicas" in answer.err

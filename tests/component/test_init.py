@@ -1,0 +1,91 @@
+"""The first quarter of an hour with Asya: a new actor, its own test, a mesh that runs it, a look at it, an edit."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+LIMIT_S = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one command said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Commands of a README, run in the actor's folder."""
+
+    folder: Path
+
+    def __call__(self, command: str) -> Answer:
+        words = shlex.split(command, comments=True)
+        own = {"asya": [sys.executable, "-c", "from asya_cli.main import main; main()"], "python": [sys.executable]}
+        # The rules of this repository's own tests must not decide over the user's.
+        environment = {**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+        done = subprocess.run(
+            [*own[words[0]], *words[1:]],
+            cwd=self.folder, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False,
+        )  # fmt: skip
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A shell in the folder of a new actor; its mesh comes down at the end."""
+    made = Shell(tmp_path)("asya init page-ocr")
+    assert (made.code, "page-ocr/handler.py" in made.out) == (0, True)
+    in_folder = Shell(tmp_path / "page-ocr")
+    yield in_folder
+    assert in_folder("asya local down").code == 0
+
+
+def test_a_new_actor_passes_its_test_runs_and_follows_its_edits(shell: Shell):
+    """The three commands of its own README, as they stand there; then top, and an edit."""
+    commands = (shell.folder / "README.md").read_text().split("```bash\n")[1].split("```")[0].splitlines()
+    assert len(commands) == 3
+    test, up, send = commands
+    tested = shell(test)
+    assert (tested.code, "2 passed" in tested.out) == (0, True), tested
+    assert shell(up).code == 0
+    sent = shell(send)
+    assert (sent.code, "Hello you!" in sent.out) == (0, True), sent
+
+    table = shell("asya top --once")
+    assert table.code == 0
+    columns, *rows = table.out.splitlines()
+    assert columns.split() == ["ACTOR", "STATUS", "REPLICAS", "QUEUED", "IN-FLIGHT", "RATE", "P50", "OLDEST"]
+    assert {row.split()[0] for row in rows} == {"page-ocr", "happy-end", "error-end"}
+    document = json.loads(shell("asya top --json").out)
+    (ocr,) = [actor for actor in document["actors"] if actor["name"] == "page-ocr"]
+    assert {"rate", "p50_s", "oldest_s", "queued", "in_flight"} <= set(ocr)
+
+    code = shell.folder / "handler.py"
+    code.write_text(code.read_text().replace('"Hello"', '"Good morning"'))
+    deadline = time.monotonic() + LIMIT_S
+    while "Good morning you!" not in (answer := shell(send)).out:
+        assert time.monotonic() < deadline, answer
+
+    code.write_text("mine")
+    again = shell("asya init page-ocr --folder .")
+    assert (again.code, code.read_text()) == (2, "mine")
+    assert "nothing is overwritten" in again.err
+
+
+def test_top_without_a_mesh_says_how_to_get_one(tmp_path: Path):
+    """As every command that needs one."""
+    answer = Shell(tmp_path)("asya top --once")
+    assert answer.code == 3
+    assert "asya local up" in answer.err

@@ -1,0 +1,81 @@
+"""The local mesh on SQS and S3: it starts LocalStack itself, hands it to the next supervisor, and ends it."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from asya_crew.store import open_store
+from asya_local import mesh
+from tests.support.localstack import require_server
+from tests.support.mesh import RunningMesh, running_mesh, short_home, write_actor
+
+SLOW = "import time\ndef handle(payload):\n    time.sleep(payload['s'])\n    return payload\n"
+HELLO = Path(__file__).parents[1] / "support" / "hello_actor.yaml"
+
+
+@pytest.fixture
+def sqs_mesh(tmp_path: Path) -> Iterator[RunningMesh]:
+    """A mesh on a LocalStack of its own."""
+    require_server()
+    write_actor(tmp_path, "slow", SLOW)
+    options = mesh.UpOptions(manifests=(tmp_path, HELLO), transport="sqs", home=short_home())
+    with running_mesh(options) as running:
+        yield running
+
+
+def stored(home: Path, envelope_id: str, limit_s: float = 90.0) -> dict[str, Any]:
+    """Wait for a result in S3."""
+    info = mesh.find(home)
+    assert info is not None
+    store = open_store(info.environment())
+    assert store is not None
+    deadline = time.monotonic() + limit_s
+    while (body := store.get(f"happy-asya/{envelope_id}.json")) is None:
+        assert time.monotonic() < deadline, "\n".join(mesh.logs(home, None, lines=10))
+        time.sleep(0.2)
+    found = json.loads(body)
+    assert isinstance(found, dict)
+    return found
+
+
+def servers(home: Path) -> list[int]:
+    """Processes that work in the mesh's LocalStack folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cwd().startswith(str(home / "localstack")) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
+async def test_the_whole_mesh_runs_on_a_localstack_of_its_own(sqs_mesh: RunningMesh):
+    """0 -> N -> 0, results in S3, a killed supervisor, a take-over, and nothing left at the end."""
+    info = sqs_mesh.up()
+    assert info.transport == "sqs"
+    ids = await sqs_mesh.send(["slow"], [{"s": 0.3, "n": number} for number in range(8)])
+    sqs_mesh.until(lambda actor: actor.replicas >= 2, "slow")
+    (hello,) = await sqs_mesh.send(["hello-actor"], [{"who": "SQS"}])
+    assert [stored(sqs_mesh.home, envelope_id)["payload"]["n"] for envelope_id in ids] == list(range(8))
+    assert stored(sqs_mesh.home, hello)["payload"] == {"message": "Hello SQS!"}
+    napping = sqs_mesh.until(lambda actor: actor.status == "Napping", "slow", limit_s=90)
+    assert (napping.failed, napping.restarts) == (0, 0)
+
+    before = servers(sqs_mesh.home)
+    waiting = await sqs_mesh.send(["slow"], [{"s": 0, "n": 99}])
+    os.kill(info.pid, signal.SIGKILL)
+    again = sqs_mesh.up()
+    assert again.pid != info.pid
+    assert before
+    assert servers(sqs_mesh.home) == before
+    assert stored(sqs_mesh.home, waiting[0])["payload"]["n"] == 99
+
+    assert sqs_mesh.down()
+    assert servers(sqs_mesh.home) == []

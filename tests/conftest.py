@@ -1,0 +1,27 @@
+"""What all tiers share: a test's marker is its folder, and the tables that tests record are printed at the end."""
+
+from pathlib import Path
+
+import pytest
+
+TIERS = ("unit", "contract", "component", "conformance")
+TABLE = "table"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test with the tier whose folder it lies in."""
+    root = Path(__file__).parent
+    for item in items:
+        tier = item.path.relative_to(root).parts[0] if item.path.is_relative_to(root) else ""
+        if tier in TIERS:
+            item.add_marker(getattr(pytest.mark, tier))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print recorded tables, of passed tests too and also those of xdist's workers."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    for report in reports:
+        if getattr(report, "when", "") == "call":
+            for name, value in report.user_properties:
+                if name == TABLE:
+                    terminalreporter.write_line(f"\n{value}")
