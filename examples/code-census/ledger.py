@@ -18,7 +18,7 @@ from typing import Any
 from census import BROKEN_ON_PURPOSE, SKIPPED, TESTS
 
 from asya_crew.settings import read_prefixes
-from asya_crew.store import open_store
+from asya_store.factory import open_store
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from asya_crew.store import open_store
 from asya_local import mesh
+from asya_store.factory import open_store
 from tests.support.localstack import require_server
 from tests.support.mesh import RunningMesh, running_mesh, short_home, write_actor
 

@@ -80,8 +80,8 @@ def wait_for_result(
         TimedOut: It did not come in time.
     """
     from asya_crew.results import find_result
-    from asya_crew.store import open_store
     from asya_protocol.status import Status
+    from asya_store.factory import open_store
 
     store = open_store(environment)
     if store is None:

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from asya_crew.results import persist
 from asya_crew.settings import read_prefixes
-from asya_crew.store import Store, open_store
+from asya_store.factory import open_store
+from asya_store.port import Store
 
 logger = logging.getLogger("asya.crew")
 

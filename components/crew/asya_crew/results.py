@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from asya_crew.keys import dated_key, index_key, name_of
 from asya_crew.settings import Prefixes, read_prefixes
-from asya_crew.store import Store
 from asya_protocol.status import Status
+from asya_store.port import Store
 
 DATED_KEY: Final = "asya-dated-key"
 """Metadata of an index object: key of the dated object beside it."""

@@ -6,6 +6,7 @@ AsyaError
 │   ├── MalformedEnvelope      not JSON, not UTF-8, not an object, nested too deeply
 │   ├── InvalidEnvelope        an object, but a field is missing or has a wrong type
 │   └── RouteError             the route does not lead here, or nowhere
+├── StoreUnavailable       the object store did not do what was asked             (retryable)
 ├── FrameError             a frame on the runtime socket is cut or too large      (retryable, peer)
 ├── ReplyError             the runtime answered something that is no reply        (retryable, peer)
 └── TransportError         the broker did not do what was asked
@@ -57,6 +58,13 @@ class InvalidEnvelope(EnvelopeError):
 
 class RouteError(EnvelopeError):
     """The route does not lead to this actor, or leads nowhere."""
+
+
+class StoreUnavailable(AsyaError):
+    """The object store cannot be reached, or refused; the text is the store's own and names the object."""
+
+    retryable: ClassVar[bool] = True
+    fault: ClassVar[Fault] = "peer"
 
 
 class FrameError(AsyaError):

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from asya_protocol.errors import StoreUnavailable
+
 ENVELOPE = {"id": "e1", "route": {"actors": ["a"], "current": 0}, "payload": {"error": "x", "original_payload": 1}}
 MODULES = ("handlers.end_handlers", "asya_crew.end_handlers")
 Load = Callable[..., ModuleType]
@@ -62,7 +64,7 @@ def test_without_a_store_nothing_is_kept_and_nothing_fails(load: Load) -> None:
 
 def test_a_store_that_fails_is_not_swallowed(load: Load, tmp_path: Path) -> None:
     (tmp_path / "happy-asya").write_text("a file where the folder should be")
-    with pytest.raises(OSError, match="happy-asya"):
+    with pytest.raises(StoreUnavailable, match="happy-asya"):
         load(**GOOD, ASYA_STORE_URL=tmp_path.as_uri()).happy_end_handler(ENVELOPE)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from asya_crew.results import find_result, persist
 from asya_crew.settings import Prefixes
-from asya_crew.store import FolderStore
 from asya_protocol.status import Status
+from asya_store.folder import FolderStore
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ENVELOPE: dict[str, Any] = {

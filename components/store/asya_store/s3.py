@@ -1,18 +1,21 @@
-"""The crew's store on S3 or anything that speaks it; the only module of the crew that knows boto3.
+"""The store on S3 or anything that speaks it; the only module outside the SQS transport that knows boto3.
 
-Failures that may pass (network, throttling, 5xx) are tried again inside with backoff; what is left is raised.
+Failures that may pass (network, throttling, 5xx) are tried again inside with backoff; what is left is raised as
+``StoreUnavailable``. A client may be used by several threads at once.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from asya_crew.settings import StoreSettings
-from asya_crew.store import ObjectInfo
+from asya_protocol.errors import StoreUnavailable
+from asya_store.port import ObjectInfo
+from asya_store.settings import StoreSettings
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -30,7 +33,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 
 _MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
 
-logger = logging.getLogger("asya.crew")
+logger = logging.getLogger("asya.store")
 
 
 def open_s3_client(settings: StoreSettings) -> "S3Client":
@@ -72,22 +75,18 @@ class S3Store:
         *,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Write an object.
-
-        Raises:
-            botocore.exceptions.ClientError: S3 refused.
-            botocore.exceptions.BotoCoreError: S3 could not be reached.
-        """
-        self._ensure_bucket()
-        try:
-            self._put(key, body, content_type, metadata or {})
-        except ClientError as exc:
-            if exc.response.get("Error", {}).get("Code") != "NoSuchBucket":
-                raise
-            # Deleted since we looked; an end actor lives for months.
-            self._bucket_seen = False
+        """Write an object; the bucket is made where it is missing."""
+        with self._translated(key):
             self._ensure_bucket()
-            self._put(key, body, content_type, metadata or {})
+            try:
+                self._put(key, body, content_type, metadata or {})
+            except ClientError as exc:
+                if exc.response.get("Error", {}).get("Code") != "NoSuchBucket":
+                    raise
+                # Deleted since we looked; an end actor lives for months.
+                self._bucket_seen = False
+                self._ensure_bucket()
+                self._put(key, body, content_type, metadata or {})
 
     def _put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
         self._client.put_object(
@@ -95,33 +94,52 @@ class S3Store:
         )
 
     def get(self, key: str) -> bytes | None:
-        """Read an object; raises as ``put`` does."""
-        try:
-            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except ClientError as exc:
-            if _is_missing(exc):
-                return None
-            raise
+        """Read an object."""
+        with self._translated(key):
+            try:
+                return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            except ClientError as exc:
+                if _is_missing(exc):
+                    return None
+                raise
 
     def info(self, key: str) -> ObjectInfo | None:
-        """Ask about an object; raises as ``put`` does."""
-        try:
-            found = self._client.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as exc:
-            if _is_missing(exc):
-                return None
-            raise
+        """Ask about an object."""
+        with self._translated(key):
+            try:
+                found = self._client.head_object(Bucket=self._bucket, Key=key)
+            except ClientError as exc:
+                if _is_missing(exc):
+                    return None
+                raise
         return ObjectInfo(modified_s=found["LastModified"].timestamp(), metadata=found.get("Metadata", {}))
 
     def list(self, prefix: str) -> list[str]:
-        """Keys with a prefix, sorted; none when the bucket does not exist; else raises as ``put`` does."""
+        """Keys with a prefix, sorted; none when the bucket does not exist."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        with self._translated(prefix):
+            try:
+                return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+            except ClientError as exc:
+                if _is_missing(exc):
+                    return []
+                raise
+
+    def delete(self, key: str) -> None:
+        """Remove an object; S3 does not tell whether there was one."""
+        with self._translated(key):
+            try:
+                self._client.delete_object(Bucket=self._bucket, Key=key)
+            except ClientError as exc:
+                if not _is_missing(exc):
+                    raise
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
         try:
-            return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
-        except ClientError as exc:
-            if _is_missing(exc):
-                return []
-            raise
+            yield
+        except (ClientError, BotoCoreError) as exc:
+            raise StoreUnavailable(f"s3://{self._bucket}/{key}: {type(exc).__name__}: {exc}") from exc
 
     def _ensure_bucket(self) -> None:
         if self._bucket_seen:

@@ -1,4 +1,4 @@
-"""One contract for the crew's stores: a folder, and S3 as moto plays it inside this process (no server, no network)."""
+"""One contract for the object stores: a folder, and S3 as moto plays it inside this process (no server, no network)."""
 
 import io
 from collections.abc import Iterator
@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse, HTTPHeaders
-from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from asya_crew.s3_store import ATTEMPTS, S3Store, open_s3_client
-from asya_crew.settings import StoreSettings
-from asya_crew.store import FolderStore, Store
+from asya_protocol.errors import StoreUnavailable
+from asya_store.folder import FolderStore
+from asya_store.port import Store
+from asya_store.s3 import ATTEMPTS, S3Store, open_s3_client
+from asya_store.settings import StoreSettings
 
 
 @pytest.fixture
@@ -55,6 +56,14 @@ def test_metadata_and_time_are_told_without_reading(store: Store) -> None:
     assert info is not None
     assert info.metadata == {"asya-dated-key": "a/2026/b%2Fc.json"}
     assert info.modified_s > 1_700_000_000
+
+
+def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(store: Store) -> None:
+    store.put("a/b.json", b"{}", metadata={"asya-note": "x"})
+    store.delete("a/b.json")
+    store.delete("a/b.json")
+    store.delete("never/there.json")
+    assert (store.get("a/b.json"), store.info("a/b.json"), store.list("")) == (None, None, [])
 
 
 def test_what_is_not_there_is_none(store: Store) -> None:
@@ -166,13 +175,13 @@ def test_a_failure_that_stays_is_raised(pauses: list[float]) -> None:
     store.put("before.json", b"{}")
     unsteady = Unsteady(failures=1000)
     answer_with(store, unsteady)
-    with pytest.raises(ClientError, match="SlowDown"):
+    with pytest.raises(StoreUnavailable, match="SlowDown"):
         store.put("a.json", b"{}")
     assert (unsteady.requests, len(pauses)) == (ATTEMPTS, ATTEMPTS - 1)
 
 
 def test_an_endpoint_that_is_not_there_is_raised(pauses: list[float]) -> None:
     settings = StoreSettings(endpoint="http://127.0.0.1:9", access_key="k", secret_key="s")
-    with pytest.raises(EndpointConnectionError):
+    with pytest.raises(StoreUnavailable, match="Could not connect"):
         S3Store(open_s3_client(settings), "b", "us-east-1").put("a.json", b"{}")
     assert len(pauses) == ATTEMPTS - 1

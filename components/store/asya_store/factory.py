@@ -1,0 +1,27 @@
+"""The choice between the stores; S3 and its client are imported only when they are chosen."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from asya_store.folder import FolderStore
+from asya_store.port import Store
+from asya_store.settings import read_store_settings
+
+
+def open_store(environ: Mapping[str, str]) -> Store | None:
+    """Open the store that the environment names; none when it names none.
+
+    Args:
+        environ: ``ASYA_STORE_URL``, ``ASYA_S3_*`` and ``AWS_REGION``, see ``settings.StoreSettings``.
+
+    Raises:
+        SettingsError: A value cannot be used; names the variable.
+    """
+    settings = read_store_settings(environ)
+    if settings.folder is not None:
+        return FolderStore(Path(settings.folder))
+    if settings.bucket is not None:
+        from asya_store.s3 import S3Store, open_s3_client
+
+        return S3Store(open_s3_client(settings), settings.bucket, settings.region)
+    return None
