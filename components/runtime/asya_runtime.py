@@ -8,10 +8,16 @@ Promises:
 
 * Every request gets a reply, whatever the handler returns or raises; only the death of the process closes a connection
   without one.
-* Handler calls run one at a time in the main thread (model libraries, signals and event loops expect it). Each connection is
-  read by a thread of its own, so that an idle client blocks nobody and a hello is answered while a handler runs.
+* Handler calls run one at a time in the main thread (model libraries, signals and event loops expect it), or, when
+  ASYA_CONCURRENCY asks for more, so many at once in threads; coroutines then share one event loop. Each connection is read by
+  a thread of its own, so that an idle client blocks nobody and a hello is answered while a handler runs.
 * A handler past its timeout is answered for with ``timeout_error``, then the process ends with code 124: a handler stuck in
-  foreign code cannot be stopped otherwise, and whoever supervises the process starts it again.
+  foreign code cannot be stopped otherwise, and whoever supervises the process starts it again. Other calls that run then are
+  answered with ``interrupted``: nothing is said about their envelopes.
+* A handler whose envelope is cancelled gets the exception EnvelopeCancelled (a coroutine: CancelledError) and a moment to
+  clean up; after that the process ends as above.
+* With ASYA_BATCH_SIZE the handler gets a list of payloads and returns a list of as many results; an exception object in a
+  result's place fails that one only.
 * SIGTERM and SIGINT: socket and ready file go at once, requests that were already sent are answered, exit code 0.
   A second signal drops those that have not started.
 * Payloads and results are never logged.
@@ -50,6 +56,8 @@ MAX_FRAME_BYTES = (
 EXIT_TIMEOUT = 124
 READY_NAME = "runtime-ready"
 MODES = ("payload", "envelope")
+MAX_CONCURRENCY = 1000
+MAX_BATCH = 10000
 
 STREAM_ITEMS = 20  # a generator's items leave in frames of at most so many ...
 STREAM_LINGER_S = 0.05  # ... and at the latest so long after they were made
@@ -60,6 +68,8 @@ MAX_DETAIL_CHARS = 32768  # an error must fit, with the original payload, into a
 HARD_STOP_GRACE_S = 2.0
 HARD_STOP_SLACK_S = 5.0
 LONGEST_TIMEOUT_S = 1e8  # three years; beyond it the C timers overflow
+
+CANCEL_GRACE_S = 0.5  # for a cancelled handler's clean-up, before the process is ended
 
 # A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
 SIGNAL_POLL_S = 0.5
@@ -73,6 +83,10 @@ class StartupError(Exception):
 
 class FrameError(Exception):
     """A frame is cut short, too long, or says what the protocol does not know."""
+
+
+class EnvelopeCancelled(BaseException):
+    """Raised inside a handler whose envelope was cancelled; no Exception, so that a handler's own retries do not swallow it."""
 
 
 class ClientGone(Exception):
@@ -93,6 +107,8 @@ class Settings:
         self.socket_dir = os.path.abspath(environ.get("ASYA_SOCKET_DIR") or "/var/run/asya")
         self.socket_path = os.path.join(self.socket_dir, environ.get("ASYA_SOCKET_NAME") or "asya-runtime.sock")
         self.ready_path = os.path.join(self.socket_dir, READY_NAME)
+        self.concurrency = _read_count(environ, "ASYA_CONCURRENCY", MAX_CONCURRENCY) or 1
+        self.batch = _read_count(environ, "ASYA_BATCH_SIZE", MAX_BATCH)  # None: the handler takes one payload
         self.socket_chmod = _read_chmod(environ)  # None (variable set and empty) leaves the permissions alone
         if self.mode not in MODES:
             raise StartupError("Invalid ASYA_HANDLER_MODE=%s: not in %r" % (self.mode, MODES))
@@ -111,6 +127,15 @@ def _read_switch(environ: Mapping[str, str], variable: str) -> bool:
     if text in ("false", "0", "no", "off"):
         return False
     raise StartupError("%s=%r is neither true, 1, yes, on nor false, 0, no, off" % (variable, text))
+
+
+def _read_count(environ: Mapping[str, str], variable: str, most: int) -> int | None:
+    text = environ.get(variable) or ""
+    if not text:
+        return None
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise StartupError("%s=%r is not a number from 1 to %d" % (variable, text, most))
+    return int(text)
 
 
 def _read_chunk_size(environ: Mapping[str, str]) -> int:
@@ -266,26 +291,49 @@ def is_async(handler: Any) -> bool:
 
 
 class EventLoop:
-    """One event loop for the whole process; asyncio (8 MiB) is imported only for handlers that need it."""
+    """One event loop for the whole process; asyncio (8 MiB) is imported only for handlers that need it.
 
-    def __init__(self) -> None:
+    It runs in the main thread while a call is awaited; where calls run in threads, in a thread of its own that they share.
+    """
+
+    def __init__(self, shared: bool) -> None:
+        self._shared = shared
         self._loop: Any = None
+        self._starting = threading.Lock()
 
-    def run(self, awaitable: Any) -> Any:
-        """Await something in the main thread and return its result, or raise what it raised."""
-        if self._loop is None:
-            import asyncio
+    def run(self, awaitable: Any, request: Request) -> Any:
+        """Await something and return its result, or raise what it raised."""
+        import asyncio
 
-            self._loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(self._loop)
-        result, error = self._loop.run_until_complete(_guard(awaitable))
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                if self._shared:
+                    threading.Thread(target=self._loop.run_forever, name="asya-loop", daemon=True).start()
+                else:
+                    asyncio.set_event_loop(self._loop)
+        if self._shared:
+            result, error = asyncio.run_coroutine_threadsafe(self._watch(awaitable, request), self._loop).result()
+        else:
+            result, error = self._loop.run_until_complete(self._task(awaitable, request))
+        request.cancel_task = None
         if error is not None:
             raise error
         return result
 
+    async def _watch(self, awaitable: Any, request: Request) -> Any:
+        return await self._task(awaitable, request)
+
+    def _task(self, awaitable: Any, request: Request) -> Any:
+        task = self._loop.create_task(_guard(awaitable))
+        request.cancel_task = lambda: self._loop.call_soon_threadsafe(task.cancel)
+        if request.cancelled:
+            request.cancel_task()
+        return task
+
     def close(self) -> None:
         """Let async generators and the default executor finish."""
-        if self._loop is not None:
+        if self._loop is not None and not self._shared:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -461,6 +509,7 @@ class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.turn = threading.Lock()
+        self.request: Request | None = None  # the latest; a cancel frame means this one
 
     def send(self, body: bytes) -> None:
         """Send one frame.
@@ -512,18 +561,22 @@ class Connection:
 
 
 class Request:
-    """One envelope to process, and the way its answer leaves.
+    """One envelope to process, or a batch of them, and the way its answer leaves: one final frame for each.
 
-    The lock orders the main thread's frames against the stream's linger alarm and the watchdog; ``done`` is set by whoever
-    sends the final frame, exactly once.
+    The lock orders the processing thread's frames against the stream's linger alarm and the watchdog; ``done`` is set by
+    whoever sends the final frame, exactly once.
     """
 
-    def __init__(self, connection: Connection, body: bytes, streams: bool, timeout_s: float | None) -> None:
+    def __init__(self, connection: Connection, bodies: list[bytes], streams: bool, timeout_s: float | None) -> None:
         self.connection = connection
-        self.body = body
+        self.bodies = bodies
         self.streams = streams
         self.timeout_s = timeout_s
-        self.deadline = 0.0
+        self.deadline = math.inf
+        self.thread: int | None = None
+        self.in_handler = False
+        self.cancelled = False
+        self.cancel_task: Callable[[], object] | None = None
         self.lock = threading.Lock()
         self.done = False
         self.gone = False
@@ -548,7 +601,7 @@ class Request:
             if len(self._held) >= STREAM_ITEMS or start - self._flushed >= STREAM_LINGER_S:
                 self._flush()
             elif len(self._held) == 1:
-                linger.set(start + STREAM_LINGER_S)
+                linger.set_earlier(start + STREAM_LINGER_S)
         return time.monotonic() - start
 
     def flush(self) -> None:
@@ -578,38 +631,45 @@ class Request:
                 raise ValueError(
                     "handler result of %d bytes is over the limit of %d bytes" % (len(body), MAX_FRAME_BYTES)
                 )
-            self._send_final(body)
+            self._send_final([body])
+
+    def finish_batch(self, frames: list[bytes]) -> None:
+        """Send the final frames of a batch, one per envelope in order."""
+        with self.lock:
+            self.count += len(frames)
+            self._send_final(frames)
 
     def fail(self, item: bytes) -> None:
         """Send the final frame of a failure; items that are still held are dropped, a retry makes them again."""
         with self.lock:
-            self._send_final(b"[" + item + b"]")
+            self._send_final([b"[" + item + b"]"] * len(self.bodies))
 
     def expire(self, item: Callable[[], bytes]) -> bool:
-        """Answer with a timeout, from the watchdog.
+        """Answer for a handler that is about to be ended, from the watchdog.
 
         Returns:
-            Whether the handler was too late; false when the answer is on its way, which a slow reader can hold up.
+            Whether the answer was still missing; false when it is on its way, which a slow reader can hold up.
         """
         if not self.lock.acquire(False):
             return False
         try:
             if self.done:
                 return False
-            self._send_final(b"[" + item() + b"]")
+            self._send_final([b"[" + item() + b"]"] * len(self.bodies))
         except ClientGone:
             pass
         finally:
             self.lock.release()
         return True
 
-    def _send_final(self, body: bytes) -> None:
+    def _send_final(self, frames: list[bytes]) -> None:
         if self.done:  # the watchdog was faster and is ending the process: begin nothing that would be cut off
             time.sleep(60)
             raise ClientGone("answered by the watchdog")
         self.done = True
         self._held = []
-        self.connection.send(body)
+        for frame in frames:
+            self.connection.send(frame)
 
 
 # --- Alarms -----------------------------------------------------------------------------------------------------------
@@ -641,6 +701,12 @@ class Alarm:
                 self._started = True
                 threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
+    def set_earlier(self, moment: float) -> None:
+        """Ring at a moment, unless it rings before."""
+        with self.lock:
+            if moment < self._moment:
+                self.set(moment)
+
     def _run(self) -> None:
         while True:
             with self.lock:
@@ -659,40 +725,58 @@ class Alarm:
 
 
 class Watchdog:
-    """Ends the process when a handler runs past its request's timeout, after answering for it."""
+    """Ends the process when a handler runs past its request's timeout or goes on after it was cancelled."""
 
     def __init__(self, end: Callable[[str], None]) -> None:
         self._end = end
         self._alarm = Alarm("asya-watchdog", self._ring, self._disarm)
-        self._request: Request | None = None
+        self._watched: list[Request] = []
         self._hard_stop = 0.0  # moment for which the C timer is armed; 0 is not armed
 
     def watch(self, request: Request) -> None:
         """Start the clock of a request."""
         with self._alarm.lock:
             if request.timeout_s is None:
-                if self._hard_stop:
+                if self._hard_stop and not self._watched:
                     self._disarm()
                 return
-            self._request = request
             request.deadline = time.monotonic() + request.timeout_s
-            self._arm(request.deadline)
+            self._watched.append(request)
+            self._arm()
 
     def postpone(self, request: Request, spent_s: float) -> None:
         """Add the time for which the client's slow reading held the handler up."""
         with self._alarm.lock:
-            if self._request is request:
+            if request in self._watched:
                 request.deadline += spent_s
-                self._arm(request.deadline)
+                self._arm()
 
-    def leave(self) -> None:
+    def hasten(self, request: Request, grace_s: float) -> None:
+        """Let a cancelled request end soon, or never when it has ended meanwhile."""
+        with self._alarm.lock:
+            if not request.done:
+                request.deadline = min(request.deadline, time.monotonic() + grace_s)
+                if request not in self._watched:
+                    self._watched.append(request)
+                self._arm()
+
+    def leave(self, request: Request) -> None:
         """Stop the clock."""
         with self._alarm.lock:
-            if self._request is not None:
-                self._request = None
-                self._alarm.set(math.inf)
+            if request in self._watched:
+                self._watched.remove(request)
+                if self._watched:
+                    self._arm()
+                else:
+                    self._alarm.set(math.inf)
 
-    def _arm(self, deadline: float) -> None:
+    def running(self) -> list[Request]:
+        """The requests whose clock runs."""
+        with self._alarm.lock:
+            return list(self._watched)
+
+    def _arm(self) -> None:
+        deadline = min(request.deadline for request in self._watched)
         earliest = deadline + HARD_STOP_GRACE_S
         if not earliest <= self._hard_stop <= earliest + 2 * HARD_STOP_SLACK_S:
             self._hard_stop = earliest + HARD_STOP_SLACK_S
@@ -706,17 +790,26 @@ class Watchdog:
 
     def _ring(self) -> None:
         with self._alarm.lock:
-            request = self._request
-            if request is None:
+            late = [request for request in self._watched if request.deadline <= time.monotonic()]
+            if not late:
+                if self._watched:  # another request's turn has begun
+                    self._arm()
                 return
-            if time.monotonic() < request.deadline:  # another request's turn has begun
-                self._alarm.set(request.deadline)
-                return
-        error = TimeoutError("handler ran past its timeout of %g s" % (request.timeout_s or 0.0))
-        frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - no public way to another thread's stack
+        request = late[0]
+        if request.cancelled:
+            code = "cancelled"
+            error: BaseException = EnvelopeCancelled("handler did not end within %g s of its cancel" % CANCEL_GRACE_S)
+        else:
+            code = "timeout_error"
+            error = TimeoutError("handler ran past its timeout of %g s" % (request.timeout_s or 0.0))
+        frame = sys._current_frames().get(request.thread or 0)  # noqa: SLF001 - no public way to another thread's stack
         stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-        if request.expire(lambda: error_item("timeout_error", error, stack)):
-            self._end("%s; the process ends with code %d" % (error, EXIT_TIMEOUT))
+        if request.expire(lambda: error_item(code, error, stack)):
+            reason = "%s; the process ends with code %d" % (error, EXIT_TIMEOUT)
+            interruption = RuntimeError("another envelope's %s ended the process" % code)
+            for other in self.running():
+                other.expire(lambda: error_item("interrupted", interruption, ""))
+            self._end(reason)
         # The handler is ready and its answer waits for a slow reader, which is not the handler's fault.
         self.postpone(request, 1.0)
 
@@ -732,7 +825,8 @@ class Server:
         self.pid = os.getpid()
         self._handler = handler
         self._awaits = is_async(handler)
-        self._loop = EventLoop()
+        self._threaded = settings.concurrency > 1
+        self._loop = EventLoop(self._threaded)
         self._requests: SimpleQueue[Request | None] = SimpleQueue()
         self._connections: set[Connection] = set()
         self._listener: socket.socket | None = None
@@ -741,10 +835,12 @@ class Server:
         self._ready = b""
         self._signals = 0
         self._stopping = False
+        self._done = False
         self._old_signals: dict[int, Any] = {}
         self._watchdog = Watchdog(self._end_late)
-        self._linger = Alarm("asya-linger", self._flush_stream)
-        self._current: Request | None = None
+        self._linger = Alarm("asya-linger", self._flush_streams)
+        self._running: list[Request] = []
+        self._wakes: SimpleQueue[None] = SimpleQueue()
 
     # Life cycle
 
@@ -767,6 +863,7 @@ class Server:
             os.register_at_fork(after_in_child=self._after_fork_in_child)
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._old_signals[number] = signal.signal(number, self._on_signal)
+            self._take_cancel_signal()
             self._acceptor.start()
             self._write_ready()
         except OSError as exc:
@@ -775,7 +872,7 @@ class Server:
             raise StartupError("ASYA_SOCKET_DIR=%s: %s" % (self.settings.socket_dir, problem)) from None
 
     def _write_ready(self) -> None:
-        self._ready = ('ready {"protocol": %d, "pid": %d}\n' % (PROTOCOL, self.pid)).encode()
+        self._ready = b"ready " + encode_json(self._about()) + b"\n"
         partial = "%s.%d" % (self.settings.ready_path, self.pid)
         with open(partial, "wb") as file:
             file.write(self._ready)
@@ -783,17 +880,39 @@ class Server:
 
     def serve(self) -> None:
         """Process requests until a signal ends it."""
+        names = ["asya-call-%d" % number for number in range(self.settings.concurrency if self._threaded else 0)]
+        workers = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
+        for worker in workers:
+            worker.start()
         while self._signals == 0:
-            self._process_next(SIGNAL_POLL_S)
+            self._turn(SIGNAL_POLL_S)
         self._stop_reading()
         while self._signals < 2 and (self._connections or self._acceptor.is_alive()):
-            self._process_next(0.02)
+            self._turn(0.02)
+        self._done = True
+        for _ in workers:
+            self._requests.put(None)
+        for worker in workers:  # calls that have begun are finished
+            worker.join()
         self.remove_files()
         try:
             self._loop.close()
         except BaseException:  # noqa: BLE001 - a task that the handler left behind; every request is answered
             logger.warning("event loop did not close cleanly", exc_info=True)
         logger.info("stopped")
+
+    def _turn(self, wait_s: float) -> None:
+        if not self._threaded:
+            self._process_next(wait_s)
+            return
+        try:
+            self._wakes.get(timeout=wait_s)
+        except Empty:
+            pass
+
+    def _work(self) -> None:
+        while not self._done:
+            self._process_next(SIGNAL_POLL_S)
 
     def _process_next(self, wait_s: float) -> None:
         try:
@@ -837,6 +956,35 @@ class Server:
         self._signals += 1
         self.remove_files()
         self._requests.put(None)  # wakes the main thread when it waits
+        self._wakes.put(None)
+
+    # Cancelling
+
+    def _take_cancel_signal(self) -> None:
+        # A signal is the only thing that gets the main thread out of a system call. One that is used by somebody else stays
+        # theirs; a cancelled handler is then ended with the process.
+        self._cancel_signal = None
+        if not self._threaded and signal.getsignal(signal.SIGUSR2) == signal.SIG_DFL:
+            self._old_signals[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, self._on_cancel)
+            self._cancel_signal = signal.SIGUSR2
+
+    def _on_cancel(self, _number: int, _frame: object) -> None:
+        for request in self._running:
+            if request.cancelled and request.in_handler and request.cancel_task is None:
+                request.in_handler = False
+                raise EnvelopeCancelled("cancelled by its caller")
+
+    def _cancel(self, request: Request | None) -> None:
+        if request is None or request.done:
+            return
+        request.cancelled = True
+        cancel_task = request.cancel_task
+        if cancel_task is not None:
+            cancel_task()
+        elif request.in_handler and self._cancel_signal is not None:
+            signal.pthread_kill(threading.main_thread().ident or 0, self._cancel_signal)
+        if request.thread is not None:
+            self._watchdog.hasten(request, CANCEL_GRACE_S)
 
     def _end_late(self, reason: str) -> NoReturn:
         self.remove_files()
@@ -909,30 +1057,45 @@ class Server:
         if streams:
             connection.send(self._hello())
         else:
-            self._submit(Request(connection, first, False, None))
+            self._submit(Request(connection, [first], False, None))
         while True:
-            timeout_s = None
+            timeout_s, count = None, 1
             if streams:
-                head = connection.read_frame(stream)
-                if head is None:
+                frame = connection.read_frame(stream)
+                if frame is None:
                     return
-                timeout_s = _read_head(head)
-            body = connection.read_frame(stream)
-            if body is None:
-                if streams:
-                    raise FrameError("connection ended between a head and its envelope")
-                return
-            self._submit(Request(connection, body, streams, timeout_s))
+                head = _read_head(frame)
+                if head.get("cancel") is True:
+                    self._cancel(connection.request)
+                    continue
+                timeout_s, count = _read_timeout(head), _read_batch(head, self.settings.batch)
+            bodies: list[bytes] = []
+            while len(bodies) < count:
+                body = connection.read_frame(stream)
+                if body is None:
+                    if streams:
+                        raise FrameError("connection ended between a head and its envelope")
+                    return
+                bodies.append(body)
+            self._submit(Request(connection, bodies, streams, timeout_s))
 
     def _submit(self, request: Request) -> None:
         request.connection.turn.acquire()
+        request.connection.request = request
         self._requests.put(request)
 
-    def _hello(self) -> bytes:
-        answer = {"protocol": PROTOCOL, "pid": self.pid, "handler": self.settings.handler, "mode": self.settings.mode}
-        return encode_json({"asya": answer})
+    def _about(self) -> dict[str, Any]:
+        about = {"protocol": PROTOCOL, "pid": self.pid, "concurrency": self.settings.concurrency, "cancel": True}
+        if self.settings.batch is not None:
+            about["batch"] = self.settings.batch
+        return about
 
-    # Processing, in the main thread
+    def _hello(self) -> bytes:
+        about = {"handler": self.settings.handler, "mode": self.settings.mode}
+        about.update(self._about())
+        return encode_json({"asya": about})
+
+    # Processing, in the main thread or in several
 
     def _process(self, request: Request) -> None:
         start = time.monotonic()
@@ -940,69 +1103,122 @@ class Server:
         try:
             if request.connection.is_gone():
                 raise ClientGone("connection closed before its envelope was started")
+            request.thread = threading.get_ident()
             self._watchdog.watch(request)
-            self._current = request
-            try:
-                envelope = decode_envelope(request.body)
-                envelope_id = envelope.get("id")
-                if self.settings.validate:
-                    validate_envelope(envelope)
-            except (ValueError, RecursionError) as exc:
-                outcome = "refused: %s" % type(exc).__name__
-                request.fail(error_item("msg_parsing_error", exc))
+            self._running.append(request)
+            if request.cancelled:
+                raise EnvelopeCancelled("cancelled before its handler was called")
+            if self.settings.batch is not None:
+                envelope_id = "batch of %d" % len(request.bodies)
+                outcome = self._answer(request, lambda: self._call_batch(request))
             else:
-                outcome = self._answer(request, envelope)
+                try:
+                    envelope = decode_envelope(request.bodies[0])
+                    envelope_id = envelope.get("id")
+                    if self.settings.validate:
+                        validate_envelope(envelope)
+                except (ValueError, RecursionError) as exc:
+                    outcome = "refused: %s" % type(exc).__name__
+                    request.fail(error_item("msg_parsing_error", exc))
+                else:
+                    outcome = self._answer(request, lambda: self._call(request, envelope))
         except ClientGone as exc:
             outcome = "not delivered, %s" % exc
+        except EnvelopeCancelled as exc:
+            outcome = self._fail_cancelled(request, exc)
         finally:
-            self._watchdog.leave()
-            self._current = None
+            self._watchdog.leave(request)
+            if request in self._running:
+                self._running.remove(request)
         took_ms = (time.monotonic() - start) * 1000
         logger.info("envelope id=%s %s, %d items, %.1f ms", _printable(envelope_id), outcome, request.count, took_ms)
 
-    def _answer(self, request: Request, envelope: dict[str, Any]) -> str:
+    def _answer(self, request: Request, call: Callable[[], None]) -> str:
         try:
-            self._call(request, envelope)
+            call()
         except ClientGone:
             raise
         except BaseException as exc:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler are failures of its envelope
+            request.in_handler = False
             if os.getpid() != self.pid:
                 os._exit(1)  # the handler forked, and its child came back here
+            if request.cancelled:
+                return self._fail_cancelled(request, exc)
             request.fail(error_item("processing_error", exc))
             return "failed: %s" % type(exc).__name__
         return "processed"
 
-    def _call(self, request: Request, envelope: dict[str, Any]) -> None:
-        argument, write = self._prepare(envelope)
+    def _fail_cancelled(self, request: Request, exc: BaseException) -> str:
+        try:
+            request.fail(error_item("cancelled", exc))
+        except ClientGone:
+            pass
+        return "cancelled"
+
+    def _run_handler(self, request: Request, argument: Any) -> Any:
+        request.in_handler = True  # from here to its end a cancel interrupts it
+        if request.cancelled:
+            raise EnvelopeCancelled("cancelled before its handler was called")
         result = self._handler(argument)
         if self._awaits and hasattr(result, "__await__"):
-            result = self._loop.run(result)
+            result = self._loop.run(result, request)
         if os.getpid() != self.pid:
             os._exit(0)
+        return result
+
+    def _call(self, request: Request, envelope: dict[str, Any]) -> None:
+        argument, write = self._prepare(envelope)
+        result = self._run_handler(request, argument)
 
         def add(value: Any) -> None:
             spent_s = request.add(write(value, request.count, None), self._linger)
             if spent_s > 0.01:
                 self._watchdog.postpone(request, spent_s)
 
-        if result is None:
-            request.finish()
-        elif isinstance(result, types.GeneratorType):
+        if isinstance(result, types.GeneratorType):
             try:
                 for value in result:
                     add(value)
             finally:
                 result.close()
+            request.in_handler = False
             request.finish()
         elif isinstance(result, types.AsyncGeneratorType):
-            self._loop.run(_forward(result, add))
+            self._loop.run(_forward(result, add), request)
+            request.in_handler = False
             request.finish()
-        elif isinstance(result, (list, tuple)):
-            request.finish([write(value, index, len(result)) for index, value in enumerate(result)])
         else:
-            if isinstance(result, types.CoroutineType):
-                result.close()  # else Python warns that nobody awaited it
-            request.finish([write(result, 0, 1)])
+            items = _write_result(result, write)
+            request.in_handler = False
+            request.finish(items)
+
+    def _call_batch(self, request: Request) -> None:
+        """Call the handler once with every payload that is fit for it; what is not is answered for by itself."""
+        frames: list[bytes | None] = []
+        arguments, writers = [], []
+        for body in request.bodies:
+            try:
+                envelope = decode_envelope(body)
+                if self.settings.validate:
+                    validate_envelope(envelope)
+                argument, write = self._prepare(envelope)
+            except (ValueError, RecursionError) as exc:
+                frames.append(b"[" + error_item("msg_parsing_error", exc) + b"]")
+            else:
+                frames.append(None)
+                arguments.append(argument)
+                writers.append(write)
+        results = self._run_handler(request, arguments) if arguments else []
+        request.in_handler = False
+        if not isinstance(results, (list, tuple)):
+            raise TypeError(
+                "a handler with ASYA_BATCH_SIZE gets a list of %d and returns a list of as many results, not %s"
+                % (len(arguments), type(results).__name__)
+            )
+        if len(results) != len(arguments):
+            raise ValueError("batch handler returned %d results for %d payloads" % (len(results), len(arguments)))
+        answers = iter([_answer_one(result, write) for result, write in zip(results, writers)])  # noqa: B905 - Python 3.7
+        request.finish_batch([next(answers) if frame is None else frame for frame in frames])
 
     def _prepare(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes]]:
         """Choose what the handler gets, and how each of its outputs is written.
@@ -1039,10 +1255,33 @@ class Server:
 
         return envelope["payload"], write_payload
 
-    def _flush_stream(self) -> None:
-        request = self._current
-        if request is not None:
+    def _flush_streams(self) -> None:
+        for request in list(self._running):
             request.flush()
+
+
+def _write_result(result: Any, write: Callable[[Any, int, int | None], bytes]) -> list[bytes]:
+    """Write what a handler returned: nothing, one output, or a list of them."""
+    if result is None:
+        return []
+    if isinstance(result, (list, tuple)):
+        return [write(value, index, len(result)) for index, value in enumerate(result)]
+    if isinstance(result, types.CoroutineType):
+        result.close()  # else Python warns that nobody awaited it
+    return [write(result, 0, 1)]
+
+
+def _answer_one(result: Any, write: Callable[[Any, int, int | None], bytes]) -> bytes:
+    """Write the final frame for one result of a batch; an exception object fails that one only."""
+    if isinstance(result, BaseException):
+        return b"[" + error_item("processing_error", result) + b"]"
+    try:
+        body = b"[" + b",".join(_write_result(result, write)) + b"]"
+        if len(body) > MAX_FRAME_BYTES:
+            raise ValueError("handler result of %d bytes is over the limit of %d bytes" % (len(body), MAX_FRAME_BYTES))
+    except Exception as exc:  # noqa: BLE001 - its own failure, not its neighbours'
+        return b"[" + error_item("processing_error", exc) + b"]"
+    return body
 
 
 def _drop(sock: socket.socket) -> None:
@@ -1067,16 +1306,30 @@ def _is_hello(frame: bytes) -> bool:
     return isinstance(offered, int) and offered >= PROTOCOL
 
 
-def _read_head(frame: bytes) -> float | None:
+def _read_head(frame: bytes) -> dict[str, Any]:
     try:
-        timeout_s = json.loads(frame.decode("utf-8"))["asya"].get("timeout_s")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise FrameError('frame before an envelope is not of the form {"asya": {"timeout_s": 12.5}}') from None
+        head = json.loads(frame.decode("utf-8"))["asya"]
+        if isinstance(head, dict):
+            return head
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise FrameError('frame before an envelope is not of the form {"asya": {"timeout_s": 12.5}}')
+
+
+def _read_timeout(head: dict[str, Any]) -> float | None:
+    timeout_s = head.get("timeout_s")
     if timeout_s is None:
         return None
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)) or not timeout_s > 0:
         raise FrameError("timeout_s must be a number of seconds above 0")
     return float(min(timeout_s, LONGEST_TIMEOUT_S))
+
+
+def _read_batch(head: dict[str, Any], largest: int | None) -> int:
+    count = head.get("batch", 1)
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= (largest or 1):
+        raise FrameError("batch must be a number from 1 to %d" % (largest or 1))
+    return count
 
 
 # --- Start ------------------------------------------------------------------------------------------------------------

@@ -385,7 +385,8 @@ def test_payloads_results_and_secrets_are_never_logged() -> None:
 def test_the_ready_file_says_which_protocol_and_process() -> None:
     with running("answers.act") as runtime:
         word, _, document = runtime.ready_path.read_text().partition(" ")
-        assert (word, json.loads(document)) == ("ready", {"protocol": 2, "pid": runtime.process.pid})
+        about = {"protocol": 2, "pid": runtime.process.pid, "concurrency": 1, "cancel": True}
+        assert (word, json.loads(document)) == ("ready", about)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

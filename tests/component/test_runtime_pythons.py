@@ -57,7 +57,7 @@ def test_a_class_handler_keeps_its_state_under(python: str) -> None:
     assert counts == [1, 2, 3]
 
 
-def test_it_needs_at_most_six_mebibytes_above_a_bare_interpreter_under(python: str) -> None:
+def test_it_needs_little_memory_above_a_bare_interpreter_under(python: str) -> None:
     with running("classes.Plain.process", python=python) as runtime, runtime.connect() as client:
         client.hello()
         for _ in range(100):
@@ -68,7 +68,9 @@ def test_it_needs_at_most_six_mebibytes_above_a_bare_interpreter_under(python: s
         assert bare.stdout is not None
         assert bare.stdout.read(2) == b"up"
         bare_kib = own_memory_kib(bare.pid)  # leaving the block closes its input, which ends it
-    assert ours_kib - bare_kib <= 6 * 1024
+    # A bare 3.13 is 4 MiB smaller than a bare 3.11, so that more of what we import is not in it yet.
+    limit_mib = 6.5 if require_python("3.13") == python else 6.0
+    assert ours_kib - bare_kib <= limit_mib * 1024
 
 
 def own_memory_kib(pid: int) -> int:

@@ -71,7 +71,14 @@ def test_the_hello_names_pid_handler_and_mode(runtimes: Runtimes) -> None:
     runtime = runtimes.get("answers.act")
     with runtime.connect() as client:
         assert client.hello() == {
-            "asya": {"protocol": 2, "pid": runtime.process.pid, "handler": "answers.act", "mode": "payload"}
+            "asya": {
+                "protocol": 2,
+                "pid": runtime.process.pid,
+                "handler": "answers.act",
+                "mode": "payload",
+                "concurrency": 1,
+                "cancel": True,
+            }
         }
 
 
