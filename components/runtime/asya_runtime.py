@@ -796,17 +796,16 @@ class Watchdog:
                     self._arm()
                 return
         request = late[0]
+        code = "interrupted" if request.cancelled else "timeout_error"
         if request.cancelled:
-            code = "cancelled"
             error: BaseException = EnvelopeCancelled("handler did not end within %g s of its cancel" % CANCEL_GRACE_S)
         else:
-            code = "timeout_error"
             error = TimeoutError("handler ran past its timeout of %g s" % (request.timeout_s or 0.0))
         frame = sys._current_frames().get(request.thread or 0)  # noqa: SLF001 - no public way to another thread's stack
         stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
         if request.expire(lambda: error_item(code, error, stack)):
             reason = "%s; the process ends with code %d" % (error, EXIT_TIMEOUT)
-            interruption = RuntimeError("another envelope's %s ended the process" % code)
+            interruption = RuntimeError("the process ends because of another call: %s" % error)
             for other in self.running():
                 other.expire(lambda: error_item("interrupted", interruption, ""))
             self._end(reason)

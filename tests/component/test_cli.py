@@ -124,6 +124,19 @@ def test_a_result_that_does_not_come_in_time_exits_with_4(asya: CommandLine):
     assert "no result of" in answer.err
 
 
+def test_a_cancel_ends_a_running_handler_and_what_has_ended_cannot_be_cancelled(asya: CommandLine):
+    envelope_id = json.loads(asya("send", "forget", "--payload", "{}", "--json").out)["id"]
+    assert asya("result", envelope_id).code == 1
+    answer = asya("cancel", envelope_id, "--wait", "30s")
+    assert (answer.code, answer.out) == (0, f"{envelope_id}: cancelled\n")
+    assert "failed" in asya("result", envelope_id).err
+    again = asya("cancel", envelope_id, "--json")
+    assert (again.code, json.loads(again.out)) == (0, {"id": envelope_id, "status": "cancelled"})
+    done = json.loads(asya("send", "greet", "--payload", '{"who": "x"}', "--json", "--wait").out)["id"]
+    late = asya("cancel", done)
+    assert (late.code, late.out) == (1, f"{done}: has already succeeded\n")
+
+
 def test_an_actor_that_the_mesh_does_not_have_is_warned_of(asya: CommandLine):
     answer = asya("send", "greet", "gret", "--payload", '{"who": "you"}')
     assert "warning: this mesh has no actor 'gret', only forget, greet" in answer.err

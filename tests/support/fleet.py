@@ -32,6 +32,8 @@ class Replica:
     actor: str
     folder: Path
     environ: Mapping[str, str]
+    environ_of: dict[Part, Mapping[str, str]] = field(default_factory=dict)
+    """For a part whose environment differs."""
     processes: dict[Part, subprocess.Popen[bytes]] = field(default_factory=dict)
     lives: int = 0
 
@@ -52,7 +54,11 @@ class Replica:
                 self.lives += part == "sidecar"
                 with (self.folder / f"{part}.log").open("ab") as log:
                     self.processes[part] = subprocess.Popen(
-                        argv, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                        argv,
+                        env=dict(self.environ_of.get(part, self.environ)),
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
                     )
 
     def kill(self, part: Part) -> None:

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from asya_cli.cancel import cancel
 from asya_cli.console import Console
 from asya_cli.dlq import dlq
 from asya_cli.doctor import doctor
@@ -27,7 +28,7 @@ def asya() -> None:
     """Run, feed and watch a mesh of async actors."""
 
 
-for command in (init, local, top, send, result, dlq, doctor):
+for command in (init, local, top, send, result, cancel, dlq, doctor):
     asya.add_command(command)
 
 

@@ -44,7 +44,7 @@ def declare(
         state: The mesh's folder.
         environ: What processes inherit; our own variables in it belong to whoever started the mesh and are left out.
         transport_env: Leads sidecars to the broker.
-        store_env: Leads the crew to the object store.
+        store_env: Leads the crew and the sidecars to the object store.
 
     Raises:
         ManifestError: A manifest cannot be used; names the file and the place.
@@ -61,6 +61,7 @@ def declare(
         base_env={name: value for name, value in environ.items() if not name.startswith(_OURS)},
         source=Path(request.source) if request.source else None,
         max_replicas=request.max_replicas,
+        store_env=store_env,
     )
     own = {declared.actor.name for declared in manifests.actors}
     crew = [declared for declared in crew_actors(request.transport, store_env) if declared.actor.name not in own]

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from asya_operator.actor import ANNOTATION_SOURCE, AsyncActor
 from asya_operator.errors import ManifestError
 from asya_operator.manifests import DeclaredActor, Manifests
 from asya_operator.pod import EnvVar
-from asya_operator.sidecar_env import build_sidecar_env
+from asya_operator.sidecar_env import build_runtime_env, build_sidecar_env
 from asya_transport.port import QueueSpec
 
 BROKER_DELIVERIES_FACTOR: Final = 4
@@ -41,6 +41,7 @@ class MeshSettings:
         base_env: Environment that every process inherits.
         source: Folder of handlers' code that goes before annotations; none leaves it to them.
         max_replicas: Cap per actor on this machine.
+        store_env: Environment that leads sidecars to the object store.
     """
 
     home: Path
@@ -50,6 +51,7 @@ class MeshSettings:
     base_env: Mapping[str, str]
     source: Path | None
     max_replicas: int
+    store_env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class ScalingPlan:
     cooldown_s: float
     queue_length: int
     concurrency: int
+    """Envelopes that one replica works on at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +157,17 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
     runtime_env = {
         "PYTHONUNBUFFERED": "1",
         **settings.base_env,
+        **{entry.name: entry.value or "" for entry in build_runtime_env(actor)},
         **own_env,
         "PYTHONPATH": _python_path(source, settings.base_env, own_env, first=first),
-        **({"ASYA_ENABLE_VALIDATION": "false"} if actor.is_end_actor else {}),
         MARKER: settings.mesh_id,
     }
     transport_env = [EnvVar(name=name, value=value) for name, value in settings.transport_env.items()]
-    entries = build_sidecar_env(actor, transport=settings.transport, transport_env=transport_env)
+    store_env = [EnvVar(name=name, value=value) for name, value in settings.store_env.items()]
+    entries = build_sidecar_env(actor, transport=settings.transport, transport_env=transport_env, store_env=store_env)
     # Credentials of the mesh's broker must not be mixed with parts of the user's own.
-    mixed = _AWS_IDENTITY if "AWS_ACCESS_KEY_ID" in settings.transport_env else frozenset()
+    ours = {**settings.transport_env, **settings.store_env}
+    mixed = _AWS_IDENTITY if "AWS_ACCESS_KEY_ID" in ours else frozenset()
     sidecar_env = {
         **{name: value for name, value in settings.base_env.items() if name not in mixed},
         **resolve_env(entries, (), manifests, fields),
@@ -252,5 +257,5 @@ def _scaling(actor: AsyncActor, cap: int) -> ScalingPlan:
         polling_s=scaling.polling_interval,
         cooldown_s=scaling.cooldown_period,
         queue_length=scaling.queue_length,
-        concurrency=actor.spec.sidecar.concurrency,
+        concurrency=actor.at_once,
     )

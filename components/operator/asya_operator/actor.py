@@ -138,6 +138,15 @@ def _refuse_kind(value: object) -> object:
     return value
 
 
+class Batch(SpecPart):
+    """A handler that takes a list of payloads and returns a list of as many results."""
+
+    size: int = Field(ge=1, le=10_000)
+    """Most payloads in one call."""
+    wait_ms: int = Field(default=50, ge=0, le=60_000)
+    """How long to wait for a batch to fill, in milliseconds."""
+
+
 class Workload(SpecPart):
     """What runs the handler."""
 
@@ -177,6 +186,7 @@ class ActorSpec(SpecPart):
     scaling: Scaling = Field(default_factory=Scaling)
     retry: Retry = Field(default_factory=Retry)
     delivery: Delivery = Field(default_factory=Delivery)
+    batch: Batch | None = None
     workload: Workload
 
     @model_validator(mode="before")
@@ -229,6 +239,11 @@ class AsyncActor(SpecPart):
     def queue(self) -> str:
         """The actor's queue."""
         return names.queue_name(self.name)
+
+    @property
+    def at_once(self) -> int:
+        """Envelopes that one replica's handlers work on at the same time."""
+        return self.spec.sidecar.concurrency * (self.spec.batch.size if self.spec.batch else 1)
 
     @property
     def is_end_actor(self) -> bool:

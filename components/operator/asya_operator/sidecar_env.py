@@ -1,6 +1,6 @@
-"""The sidecar's environment for an actor, as Kubernetes ``env`` entries in a fixed order. Pure.
+"""The environment of an actor's sidecar and runtime, as Kubernetes ``env`` entries in a fixed order. Pure.
 
-The operator puts it into the pod, the local mesh into a process: both get their sidecar from here, so that a manifest
+The operator puts it into the pod, the local mesh into processes: both get it from here, so that a manifest
 means the same in both. The names are the original's where it has one (compatible with its sidecar image).
 """
 
@@ -23,6 +23,7 @@ def build_sidecar_env(
     *,
     transport: str,
     transport_env: Iterable[EnvVar] = (),
+    store_env: Iterable[EnvVar] = (),
     gateway_url: str = "",
     socket_dir: str = SOCKET_DIR,
 ) -> list[EnvVar]:
@@ -32,6 +33,7 @@ def build_sidecar_env(
         actor: As declared.
         transport: Value of ``ASYA_TRANSPORT``; the operator's configuration or the local mesh decides it.
         transport_env: What the transport needs (endpoints, regions, references to secrets).
+        store_env: What leads to the mesh's object store; empty: large payloads and cancels have nowhere to be.
         gateway_url: Where final states are reported; empty takes the literal ``ASYA_GATEWAY_URL`` of the runtime
             container, as the original does.
         socket_dir: Folder shared with the runtime.
@@ -55,9 +57,22 @@ def build_sidecar_env(
     return [
         *(EnvVar(name=name, value=value) for name, value in entries),
         *transport_env,
+        *store_env,
         EnvVar(name="ASYA_SOCKET_DIR", value=socket_dir),
         *actor.spec.sidecar.env,
     ]
+
+
+def build_runtime_env(actor: AsyncActor) -> list[EnvVar]:
+    """List what the runtime is told besides the user's own environment, which has the last word."""
+    entries: list[tuple[str, str]] = []
+    if actor.spec.sidecar.concurrency > 1:
+        entries.append(("ASYA_CONCURRENCY", str(actor.spec.sidecar.concurrency)))
+    if actor.spec.batch is not None:
+        entries.append(("ASYA_BATCH_SIZE", str(actor.spec.batch.size)))
+    if actor.is_end_actor:
+        entries.append(("ASYA_ENABLE_VALIDATION", "false"))
+    return [EnvVar(name=name, value=value) for name, value in entries]
 
 
 def drain_timeout_s(actor: AsyncActor) -> float:
@@ -66,9 +81,11 @@ def drain_timeout_s(actor: AsyncActor) -> float:
 
 
 def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
-    retry = actor.spec.retry
+    retry, batch = actor.spec.retry, actor.spec.batch
+    batching = [("ASYA_BATCH_SIZE", str(batch.size)), ("ASYA_BATCH_WAIT_MS", str(batch.wait_ms))] if batch else []
     return [
         ("ASYA_CONCURRENCY", str(actor.spec.sidecar.concurrency)),
+        *batching,
         ("ASYA_RETRY_MAX_ATTEMPTS", str(retry.max_attempts)),
         ("ASYA_RETRY_INITIAL_DELAY", format_duration(retry.initial_delay)),
         ("ASYA_RETRY_MAX_DELAY", format_duration(retry.max_delay)),

@@ -14,7 +14,9 @@ import msgspec
 from asya_protocol.envelope import Route, parse_route
 from asya_protocol.errors import EnvelopeError, ReplyError
 
-ErrorCode = Literal["connection_error", "msg_parsing_error", "processing_error", "timeout_error"]
+ErrorCode = Literal[
+    "connection_error", "msg_parsing_error", "processing_error", "timeout_error", "interrupted", "cancelled"
+]
 
 PERMANENT_CODES: Final = frozenset({"msg_parsing_error"})
 """Error codes that no retry can mend."""

@@ -11,18 +11,22 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, QueueMissing, SettingsError
+from asya_sidecar.gate import Gate
 from asya_sidecar.gateway import GatewayReporter
 from asya_sidecar.http import Endpoints
 from asya_sidecar.logs import log_json
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
-from asya_sidecar.runtime_client import RuntimeClient
+from asya_sidecar.runtime_client import Features, RuntimeClient
 from asya_sidecar.settings import SidecarSettings, read_settings
+from asya_store.cancels import CancelList
+from asya_store.factory import open_store
 from asya_transport.factory import open_transport
 from asya_transport.port import Consumer, Transport
 
@@ -88,7 +92,9 @@ async def _work(
             "see the runtime's log, or raise ASYA_RUNTIME_READY_TIMEOUT",
         )
     await transport.connect()
-    consumer = await _unless_stopped(_consume(settings, transport), stop)
+    shape = _shape(settings, runtimes[0].features)
+    del runtimes[shape.concurrency :]
+    consumer = await _unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
     if consumer is None:
         return
     gateway = GatewayReporter(settings.gateway_url) if settings.gateway_url else None
@@ -98,14 +104,17 @@ async def _work(
         performer=Performer(transport, consumer, settings.hop, metrics, gateway),
         runtimes=runtimes,
         metrics=metrics,
+        gate=_gate(settings),
         gateway=gateway,
         fixed_window=settings.transport.rabbitmq_prefetch,
+        batch_size=shape.batch,
+        batch_wait_s=settings.batch_wait_s,
         drain_timeout_s=settings.drain_timeout_s,
     )
     state.pipeline, state.consumer = pipeline, consumer
     log.info(
         "sidecar started",
-        extra={"actor": settings.hop.actor, "transport": transport.name, "concurrency": settings.concurrency},
+        extra={"actor": settings.hop.actor, "transport": transport.name, **asdict(shape)},
     )
     reporter = asyncio.create_task(gateway.run()) if gateway else None
     try:
@@ -115,13 +124,41 @@ async def _work(
             reporter.cancel()
 
 
-async def _consume(settings: SidecarSettings, transport: Transport) -> Consumer:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many envelopes handlers get at once: ``concurrency`` calls of ``batch`` envelopes each."""
+
+    concurrency: int
+    batch: int
+
+
+def _shape(settings: SidecarSettings, features: Features) -> Shape:
+    """Agree with the runtime; what it does not announce it cannot do."""
+    if settings.concurrency > features.concurrency:
+        log.warning(
+            "runtime runs fewer calls at once than asked for; set ASYA_CONCURRENCY in its environment too",
+            extra={"asked": settings.concurrency, "runs": features.concurrency},
+        )
+    if features.batch is None and settings.batch_size is not None:
+        log.warning("runtime takes no batches; set ASYA_BATCH_SIZE in its environment too")
+    largest = features.batch or 1
+    return Shape(min(settings.concurrency, features.concurrency), min(settings.batch_size or largest, largest))
+
+
+def _gate(settings: SidecarSettings) -> Gate:
+    store = open_store(settings.store)
+    if store is None or not settings.cancel_poll_s:
+        return Gate(settings.hop)
+    return Gate(settings.hop, CancelList(store), settings.cancel_poll_s)
+
+
+async def _consume(settings: SidecarSettings, transport: Transport, prefetch: int) -> Consumer:
     """Open the consumer; the queue may be made a little later than this process."""
     queue = names.queue_name(settings.hop.actor)
     pause_s = settings.transport.queue_retry_backoff_s
     for attempt in range(1, settings.transport.queue_retry_max_attempts + 1):
         try:
-            return await transport.consume(queue, prefetch=settings.concurrency)
+            return await transport.consume(queue, prefetch=prefetch)
         except QueueMissing as exc:
             if attempt == settings.transport.queue_retry_max_attempts:
                 raise

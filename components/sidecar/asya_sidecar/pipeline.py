@@ -1,8 +1,9 @@
 """The sidecar's loop: receive, handler call, sends and settlement overlap inside a bounded window.
 
 Tasks: one *fetcher* keeps up to a window of deliveries in hand (a slow handler holds exactly what it runs); ``concurrency``
-*workers* each own a runtime connection and take a delivery only when the runtime can run it; a *finisher* task per delivery
-performs the decision, so that the next call starts at once; one *keeper* extends leases.
+*workers* each own a runtime connection and take a delivery, or a batch of them, only when the runtime can run it; a
+*finisher* task per delivery performs the decision, so that the next call starts at once; one *keeper* extends leases; one
+*listener* hears of cancels, where there is somebody to hear them from.
 
 Drain (``stop``): take nothing more and give back what no handler has seen; let running handlers and their sends finish
 within the drain timeout; give back the rest. No attempt is used up by a drain.
@@ -10,24 +11,22 @@ within the drain timeout; give back the rest. No attempt is used up by a drain.
 
 import asyncio
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError
-from asya_protocol.reply import Item
-from asya_sidecar.core.actions import Decision, Release, Report
-from asya_sidecar.core.decide import Moment, decide, forward
-from asya_sidecar.core.reports import processing_report, received_report
-from asya_sidecar.core.window import MAX_AHEAD, smooth, window
-from asya_sidecar.core.work import Hop, Work, admit, refuse
+from asya_sidecar.core.actions import Decision, Report
+from asya_sidecar.core.batches import plan_calls
+from asya_sidecar.core.window import MAX_AHEAD, window
+from asya_sidecar.core.work import Hop, Work
+from asya_sidecar.gate import Gate
 from asya_sidecar.gateway import GatewayReporter
+from asya_sidecar.handling import Handling
 from asya_sidecar.metrics import Metrics
-from asya_sidecar.performer import IMPOSSIBLE, Performer
+from asya_sidecar.performer import Performer
 from asya_sidecar.runtime_client import RuntimeClient, RuntimeNotReady
 from asya_transport.port import Consumer, Delivery
 
@@ -54,8 +53,11 @@ class Pipeline:
         performer: Performer,
         runtimes: list[RuntimeClient],
         metrics: Metrics,
+        gate: Gate | None = None,
         gateway: GatewayReporter | None = None,
         fixed_window: int | None = None,
+        batch_size: int = 1,
+        batch_wait_s: float = 0.0,
         drain_timeout_s: float = 25.0,
     ) -> None:
         self._hop = hop
@@ -63,8 +65,12 @@ class Pipeline:
         self._performer = performer
         self._runtimes = runtimes
         self._metrics = metrics
+        self._gate = gate or Gate(hop)
         self._gateway = gateway
+        self._handling = Handling(hop, performer, metrics, self._post if gateway is not None else None)
         self._fixed_window = fixed_window
+        self._batch_size = batch_size
+        self._batch_wait_s = batch_wait_s
         self._drain_timeout_s = drain_timeout_s
         self._in_hand: dict[Delivery, float] = {}
         self._waiting: deque[Delivery] = deque()
@@ -75,7 +81,6 @@ class Pipeline:
         self._unsettled = asyncio.Semaphore(UNSETTLED_LIMIT)
         self._finishers: set[asyncio.Task[None]] = set()
         self._ready_runtimes = 0
-        self._mean_call_s: float | None = None
         self._stopping = asyncio.Event()
         self.beat_s = time.monotonic()
         """`time.monotonic` of the last sign that the loop turns; read by /health."""
@@ -88,14 +93,21 @@ class Pipeline:
     @property
     def window(self) -> int:
         """Deliveries to hold at most."""
-        adaptive = window(len(self._runtimes), self._mean_call_s)
-        return adaptive if self._fixed_window is None else max(self._fixed_window, len(self._runtimes))
+        at_once = self._at_once
+        adaptive = window(at_once, self._handling.mean_s)
+        return adaptive if self._fixed_window is None else max(self._fixed_window, at_once)
+
+    @property
+    def _at_once(self) -> int:
+        """Deliveries that handlers can work on at the same time."""
+        return len(self._runtimes) * self._batch_size
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain."""
         async with asyncio.TaskGroup() as group:
             fetcher = group.create_task(self._fetch(), name="fetcher")
             keeper = group.create_task(self._keep_leases(), name="keeper")
+            listener = group.create_task(self._listen(), name="listener")
             workers = [
                 group.create_task(self._work(runtime), name=f"worker-{number}")
                 for number, runtime in enumerate(self._runtimes)
@@ -105,6 +117,7 @@ class Pipeline:
             self._wake()
             await self._drain(fetcher, workers)
             keeper.cancel()
+            listener.cancel()
         for runtime in self._runtimes:
             await runtime.close()
 
@@ -178,13 +191,8 @@ class Pipeline:
                         await runtime.ready()
                     except RuntimeNotReady:
                         break
-                    delivery = await self._next_waiting()
-                    if delivery is None:
-                        continue
-                    try:
-                        await self._handle(delivery, runtime)
-                    except RuntimeNotReady:
-                        self._waiting.appendleft(delivery)
+                    deliveries = await self._next_batch()
+                    if deliveries and not await self._handle(deliveries, runtime):
                         break
             finally:
                 self._ready_runtimes -= 1
@@ -200,47 +208,51 @@ class Pipeline:
             await self._give_back_waiting()
         return False
 
-    async def _next_waiting(self) -> Delivery | None:
+    async def _next_waiting(self, at_most_s: float = TICK_S) -> Delivery | None:
         if not self._waiting:
             self._arrived.clear()
-            await _wait_for(self._arrived, TICK_S)
+            await _wait_for(self._arrived, at_most_s)
         return self._waiting.popleft() if self._waiting and not self._stopping.is_set() else None
 
-    async def _handle(self, delivery: Delivery, runtime: RuntimeClient) -> None:
-        admitted = admit(delivery.body, self._hop, datetime.now(UTC))
-        if isinstance(admitted, Decision):
-            await self._finish(delivery, None, admitted)
-            return
-        work = admitted
-        if self._gateway is not None and not self._hop.is_end_actor:
-            self._post(
-                (received_report(work.envelope, len(delivery.body)), processing_report(work.envelope, self._hop.actor))
-            )
-        # Ids, no secrets: the operating system's generator would cost two system calls.
-        trace_id, span_id = f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}"
+    async def _next_batch(self) -> list[Delivery]:
+        """Take the next delivery, and for a handler that takes batches wait a little for more."""
+        first = await self._next_waiting()
+        if first is None:
+            return []
+        batch = [first]
+        if self._batch_size > 1:
+            deadline_s = time.monotonic() + self._batch_wait_s
+            while len(batch) < self._batch_size:
+                left_s = deadline_s - time.monotonic()
+                if not self._waiting and left_s <= 0:
+                    break
+                delivery = await self._next_waiting(max(left_s, 0.0))
+                if delivery is not None:
+                    batch.append(delivery)
+                elif self._stopping.is_set():
+                    break
+        return batch
 
-        async def on_items(items: tuple[Item, ...], first: int) -> None:
-            if not self._hop.is_end_actor:
-                moment = Moment(datetime.now(UTC), 0.0, trace_id, span_id)
-                sends, reports = forward(work, items, first, self._hop, moment)
-                self._post(reports)
-                await self._performer.send_all(sends)
-
-        started_s = time.monotonic()
-        try:
-            outcome = await runtime.call(work.body, work.timeout_s, on_items)
-        except IMPOSSIBLE as exc:
-            await self._finish(delivery, work, refuse(work.envelope, self._hop, str(exc), "routing_error"))
-            return
-        except TransportError as exc:
-            released = Decision(Release(), "released", failed_reason="routing_error", cause=str(exc))
-            await self._finish(delivery, work, released)
-            return
-        elapsed_s = time.monotonic() - started_s
-        self._metrics.called(elapsed_s)
-        self._mean_call_s = smooth(self._mean_call_s, elapsed_s)
-        moment = Moment(datetime.now(UTC), random.random(), trace_id, span_id, elapsed_s)  # noqa: S311 - jitter
-        await self._finish(delivery, work, decide(work, outcome, self._hop, moment))
+    async def _handle(self, deliveries: list[Delivery], runtime: RuntimeClient) -> bool:
+        """Bring deliveries from admission to their decisions; false when the runtime went away under it."""
+        admitted: list[tuple[Delivery, Work]] = []
+        for delivery in deliveries:
+            work = await self._gate.admit(delivery.body)
+            if isinstance(work, Decision):
+                await self._finish(delivery, None, work)
+            else:
+                admitted.append((delivery, work))
+        calls = plan_calls(admitted, self._batch_size)
+        for place, call in enumerate(calls):
+            try:
+                decisions = await self._handling.call([work for _, work in call], runtime)
+            except RuntimeNotReady:
+                unseen = [delivery for later in calls[place:] for delivery, _ in later]
+                self._waiting.extendleft(reversed(unseen))
+                return False
+            for (delivery, work), decision in zip(call, decisions, strict=True):
+                await self._finish(delivery, work, decision)
+        return True
 
     async def _finish(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
         """Hand a decision to a task of its own; waits only while too many are under way."""
@@ -294,6 +306,15 @@ class Pipeline:
                 except TransportError as exc:
                     log.warning("leases not extended", extra={"error": str(exc), "count": len(held)})
 
+    async def _listen(self) -> None:
+        """Ask for cancels while something runs, and end what was cancelled."""
+        if self._gate.listen_s is None:
+            return
+        while True:
+            await asyncio.sleep(self._gate.listen_s)
+            if self._in_hand and await self._gate.refresh():
+                await self._handling.cancel(self._gate.is_cancelled)
+
     async def _give_back_waiting(self) -> None:
         waiting = list(self._waiting)
         self._waiting.clear()
@@ -305,7 +326,7 @@ class Pipeline:
     def _room(self) -> int:
         """How many deliveries to take now: none while half of what may wait still waits, so that they come in batches."""
         window = self.window
-        if len(self._waiting) > (window - len(self._runtimes)) // 2:
+        if len(self._waiting) > max((window - self._at_once) // 2, self._batch_size - 1):
             return 0
         return window - len(self._in_hand)
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,17 +29,39 @@ HELLO_TIMEOUT_S: Final = 5.0
 """A runtime answers hello from its own thread, even while a handler runs."""
 WATCHDOG_GRACE_S: Final = 5.0
 """The runtime ends an overdue handler by itself; only when that too fails does the sidecar hang up."""
+ENDING_CODES: Final = frozenset({"timeout_error", "interrupted"})
+"""Error codes after which the runtime ends itself."""
 POLL_S: Final = 0.05
 """How often to look for a runtime that is starting."""
+
+CANCEL_PATIENCE_S: Final = 2.0
+"""A runtime that was told to cancel ends the handler, or itself, within half a second."""
 
 OnItems = Callable[[tuple[Item, ...], int], Awaitable[None]]
 """Called with streamed items and the place of the first of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a runtime announces in its ready file; the defaults are the original's.
+
+    Attributes:
+        protocol: 2 where it speaks our exchange.
+        concurrency: Handler calls that it runs at the same time.
+        batch: Largest batch that its handler takes; none when it takes one payload at a time.
+        cancel: It can be told to end a running handler.
+    """
+
+    protocol: int = 1
+    concurrency: int = 1
+    batch: int | None = None
+    cancel: bool = False
+
+
 @dataclass(slots=True)
 class _Connection:
     wire: RuntimeWire
-    protocol: int
+    features: Features
 
 
 class RuntimeNotReady(Exception):
@@ -54,6 +76,14 @@ class RuntimeClient:
         self._ready_file = socket_dir / names.READY_NAME
         self._connection: _Connection | None = None
         self._must_probe = False
+        self._answered = asyncio.Event()
+        self._answering: _Connection | None = None
+        """The connection on which a call is under way."""
+
+    @property
+    def features(self) -> Features:
+        """What the runtime said of itself when ``ready`` last succeeded."""
+        return self._connection.features if self._connection is not None else Features()
 
     async def ready(self) -> None:
         """Be connected to a runtime that can take a call.
@@ -65,10 +95,10 @@ class RuntimeClient:
             if not self._connection.wire.at_eof:
                 return
             await self._hang_up()
-        protocol = self._announced_protocol()
-        if self._must_probe and protocol == 1:
+        features = self._announced()
+        if self._must_probe and features.protocol == 1:
             await self._probe()
-        self._connection = await self._open(protocol)
+        self._connection = await self._open(features)
         self._must_probe = False
 
     async def wait_ready(self, timeout_s: float) -> bool:
@@ -96,12 +126,60 @@ class RuntimeClient:
         Raises:
             RuntimeNotReady: The envelope could not be handed over, so no handler has seen it.
         """
+        (outcome,) = await self.call_batch((body,), timeout_s, on_items)
+        return outcome
+
+    async def call_batch(self, bodies: Sequence[bytes], timeout_s: float, on_items: OnItems) -> list[Outcome]:
+        """Run the handler once on several envelopes, at most as many as ``features.batch``.
+
+        Args:
+            bodies: The envelopes' bytes.
+            timeout_s: The handler's limit for all of them together.
+            on_items: As for ``call``; a batch streams nothing.
+
+        Returns:
+            One outcome each, in the same order; what ended the call ended all that had no answer yet.
+
+        Raises:
+            RuntimeNotReady: They could not be handed over, so no handler has seen them.
+        """
+        outcomes: list[Outcome] = []
+        end = await self._exchange(bodies, timeout_s, on_items, outcomes)
+        return outcomes if end is None else [*outcomes, *[end] * (len(bodies) - len(outcomes))]
+
+    async def cancel(self) -> None:
+        """End the call that is under way, if any: its handler is interrupted, or its process ended.
+
+        A runtime that cannot be told is hung up on; what its handler still makes has no reader.
+        """
+        connection = self._answering
+        if connection is None:
+            return
+        if connection.features.cancel:
+            with suppress(OSError):
+                await connection.wire.write(encode_frame(b'{"asya": {"cancel": true}}'))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CANCEL_PATIENCE_S):
+                    await self._answered.wait()
+        if self._answering is connection:
+            self._must_probe = True
+            await connection.wire.close()
+
+    async def _exchange(
+        self, bodies: Sequence[bytes], timeout_s: float, on_items: OnItems, outcomes: list[Outcome]
+    ) -> Outcome | None:
+        """Fill ``outcomes``; returns what ended the call before all had an answer, else none."""
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         try:
-            connection = await self._hand_over(body, timeout_s)
-            async with asyncio.timeout(timeout_s + (WATCHDOG_GRACE_S if connection.protocol >= 2 else 0)):
-                return await self._answer(connection, on_items)
+            connection = await self._hand_over(bodies, timeout_s)
+            self._answered.clear()
+            self._answering = connection
+            async with asyncio.timeout(timeout_s + (WATCHDOG_GRACE_S if connection.features.protocol >= 2 else 0)):
+                for _ in bodies:
+                    outcomes.append(await self._answer(connection, on_items))
+                if connection.features.protocol >= 2 and _ends_itself(outcomes[-1]):
+                    await self._see_off(connection)
         except TimeoutError:
             await self._hang_up()
             self._must_probe = True
@@ -117,21 +195,27 @@ class RuntimeClient:
             await self._hang_up()
             raise
         finally:
-            if self._connection is not None and self._connection.protocol < 2:
+            self._answering = None
+            self._answered.set()
+            if self._connection is not None and self._connection.features.protocol < 2:
                 await self._hang_up()
+        return None
 
     async def close(self) -> None:
         """Hang up. Never raises."""
         await self._hang_up()
 
-    async def _hand_over(self, body: bytes, timeout_s: float) -> _Connection:
+    async def _hand_over(self, bodies: Sequence[bytes], timeout_s: float) -> _Connection:
         await self.ready()
         connection = self._connection
         if connection is None:
             raise RuntimeNotReady("not connected")
-        request = encode_frame(body)
-        if connection.protocol >= 2:
-            request = encode_frame(msgspec.json.encode({"asya": {"timeout_s": timeout_s}})) + request
+        request = b"".join(map(encode_frame, bodies))
+        if connection.features.protocol >= 2:
+            head: dict[str, object] = {"timeout_s": timeout_s}
+            if len(bodies) > 1:
+                head["batch"] = len(bodies)
+            request = encode_frame(msgspec.json.encode({"asya": head})) + request
         try:
             await connection.wire.write(request)
         except OSError as exc:
@@ -144,8 +228,6 @@ class RuntimeClient:
         streamed = 0
         while True:
             reply: ReplyFrame = parse_reply(await connection.wire.read_frame())
-            if reply.error is not None and reply.error.code == "timeout_error" and connection.protocol >= 2:
-                await self._see_off(connection)
             if reply.final:
                 return Replied(reply.items, streamed, reply.error)
             await on_items(reply.items, streamed)
@@ -158,7 +240,7 @@ class RuntimeClient:
                 await connection.wire.read_to_end()
         await self._hang_up()
 
-    def _announced_protocol(self) -> int:
+    def _announced(self) -> Features:
         """Read the ready file.
 
         Raises:
@@ -171,23 +253,25 @@ class RuntimeClient:
             raise RuntimeNotReady(f"runtime is not there yet: {exc}") from exc
         if not stat.S_ISSOCK(mode):
             raise RuntimeNotReady(f"{self._socket} is no socket")
-        with suppress(ValueError, AttributeError):
-            if json.loads(text.removeprefix("ready")).get("protocol", 1) >= 2:
-                return 2
-        return 1
+        with suppress(ValueError, AttributeError, TypeError):
+            about = json.loads(text.removeprefix("ready"))
+            if about.get("protocol", 1) >= 2:
+                batch = about.get("batch")
+                return Features(2, int(about.get("concurrency", 1)), batch and int(batch), bool(about.get("cancel")))
+        return Features()
 
-    async def _open(self, protocol: int) -> _Connection:
+    async def _open(self, features: Features) -> _Connection:
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
                 wire = await connect(self._socket)
-                if protocol >= 2:
+                if features.protocol >= 2:
                     try:
                         await wire.write(encode_frame(b'{"asya": {"protocol": 2}}'))
                         await wire.read_frame()
                     except BaseException:
                         await wire.close()
                         raise
-                return _Connection(wire, protocol)
+                return _Connection(wire, features)
         except (OSError, EOFError, FrameError) as exc:
             raise RuntimeNotReady(f"runtime does not answer: {_describe(exc)}") from exc
 
@@ -211,6 +295,10 @@ class RuntimeClient:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.wire.close()
+
+
+def _ends_itself(outcome: Outcome) -> bool:
+    return isinstance(outcome, Replied) and outcome.error is not None and outcome.error.code in ENDING_CODES
 
 
 def _describe(exc: BaseException) -> str:

@@ -4,7 +4,7 @@ A value that cannot be used stops the start and names the variable; the original
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from asya_protocol import names
 from asya_protocol.errors import SettingsError
 from asya_sidecar.core.retry import RetryPolicy
 from asya_sidecar.core.work import Hop
+from asya_store.settings import StoreSettings, read_store_settings
 from asya_transport.settings import TransportSettings, read_duration, read_int, read_transport_settings
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
@@ -31,7 +32,17 @@ class SidecarSettings:
     socket_dir: Path = Path("/var/run/asya")
     """`ASYA_SOCKET_DIR`: folder shared with the runtime."""
     concurrency: int = 1
-    """`ASYA_CONCURRENCY`: handler calls at the same time."""
+    """`ASYA_CONCURRENCY`: handler calls at the same time; no more than the runtime, which reads it too, announces."""
+    batch_size: int | None = None
+    """`ASYA_BATCH_SIZE`: envelopes that the handler gets at once, as a list; the runtime reads it too. Unset takes what
+    the runtime announces; a runtime without it gets one payload at a time."""
+    batch_wait_s: float = 0.05
+    """`ASYA_BATCH_WAIT_MS`: milliseconds to wait for a batch to fill (50)."""
+    store: StoreSettings = field(default_factory=StoreSettings)
+    """The object store that the mesh shares, see asya_store."""
+    cancel_poll_s: float = 1.0
+    """`ASYA_CANCEL_POLL`: how often a sidecar with work in hand looks for cancels in the object store; 0 never looks.
+    Without a store there are no cancels."""
     runtime_ready_timeout_s: float = 300.0
     """`ASYA_RUNTIME_READY_TIMEOUT`: how long to wait for the runtime at the start."""
     drain_timeout_s: float = 25.0
@@ -81,6 +92,10 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
         transport=read_transport_settings(env),
         socket_dir=Path(env.get("ASYA_SOCKET_DIR", "/var/run/asya")),
         concurrency=read_int(env, "ASYA_CONCURRENCY", 1, low=1, high=1000) or 1,
+        batch_size=read_int(env, "ASYA_BATCH_SIZE", None, low=1, high=10_000),
+        batch_wait_s=(read_int(env, "ASYA_BATCH_WAIT_MS", 50, low=0, high=60_000) or 0) / 1000,
+        store=read_store_settings(env),
+        cancel_poll_s=read_duration(env, "ASYA_CANCEL_POLL", 1.0),
         runtime_ready_timeout_s=read_duration(env, "ASYA_RUNTIME_READY_TIMEOUT", 300.0),
         drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 25.0),
         gateway_url=gateway_url.rstrip("/") if gateway_url else None,

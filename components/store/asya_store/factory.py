@@ -5,19 +5,20 @@ from pathlib import Path
 
 from asya_store.folder import FolderStore
 from asya_store.port import Store
-from asya_store.settings import read_store_settings
+from asya_store.settings import StoreSettings, read_store_settings
 
 
-def open_store(environ: Mapping[str, str]) -> Store | None:
-    """Open the store that the environment names; none when it names none.
+def open_store(settings: StoreSettings | Mapping[str, str]) -> Store | None:
+    """Open the store that the settings name; none when they name none. Nothing is connected yet.
 
     Args:
-        environ: ``ASYA_STORE_URL``, ``ASYA_S3_*`` and ``AWS_REGION``, see ``settings.StoreSettings``.
+        settings: As read, or the environment to read: ``ASYA_STORE_URL``, ``ASYA_S3_*`` and ``AWS_REGION``.
 
     Raises:
         SettingsError: A value cannot be used; names the variable.
     """
-    settings = read_store_settings(environ)
+    if not isinstance(settings, StoreSettings):
+        settings = read_store_settings(settings)
     if settings.folder is not None:
         return FolderStore(Path(settings.folder))
     if settings.bucket is not None:

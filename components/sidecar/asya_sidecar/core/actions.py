@@ -79,7 +79,7 @@ class Decision:
     Attributes:
         settlement: The one thing told to the broker.
         result: Word for logs and ``messages_processed_total``: success, empty_response, end_consumed, retried,
-            failed, dead_lettered, released.
+            failed, dead_lettered, released, cancelled, duplicate.
         sends: Envelopes to send first.
         reports: What the gateway learns.
         failed_reason: Label for ``messages_failed_total``; none when nothing failed.

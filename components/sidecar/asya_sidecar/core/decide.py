@@ -8,6 +8,7 @@ Rows, first match wins:
 | items                                     | each to its next actor or happy-end      | done, final report           |
 | timeout that the deadline caused          | error-end                                | (no deadline is applied)     |
 | timeout, runtime lost, connection_error   | again later, up to max_deliveries; DLQ   | the same                     |
+| interrupted by a neighbour's end          | given back, at no cost                   | the same                     |
 | error worth another attempt               | again later with backoff                 | again later with backoff     |
 | other error                               | error-end                                | DLQ (it has nowhere to go)   |
 
@@ -21,14 +22,19 @@ from typing import Final
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope
 from asya_protocol.reply import ErrorItem, Item
-from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Report, RetryLater, Send
+from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.build import child, error_body, onward, with_counters
 from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report
-from asya_sidecar.core.work import Hop, Work
+from asya_sidecar.core.work import Hop, Work, refuse
 
 END_ACTOR_ATTEMPTS: Final = 20
 """An end actor tries this often before the DLQ: with delays up to the policy's maximum it outlasts an hour without S3."""
+
+
+INTERRUPTED_PAUSE_S: Final = 1.0
+"""Before an envelope comes again whose call ended with the process of another: about as long as a runtime takes to start."""
+CANCELLED: Final = "Cancelled by its caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,17 @@ def decide(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
         return _succeed(work, outcome, hop, moment)
     if outcome.error.code == "timeout_error":
         return _on_timeout(work, hop, moment, work.timeout_s)
+    if outcome.error.code == "interrupted":
+        cause = outcome.error.message
+        return Decision(Release(INTERRUPTED_PAUSE_S), "released", failed_reason="runtime_error", cause=cause)
     if outcome.error.code == "connection_error":
         return _redeliver(work, hop, moment, f"runtime could not read the request: {outcome.error.message}")
     return _on_error(work, outcome, outcome.error, hop, moment)
+
+
+def cancelled(work: Work, hop: Hop) -> Decision:
+    """Choose what happens to an envelope that its caller no longer wants: it ends in error-end, whatever its handler did."""
+    return replace(refuse(work.envelope, hop, CANCELLED, "cancelled"), result="cancelled", failed_reason=None)
 
 
 def forward(

@@ -1,0 +1,66 @@
+"""``asya cancel``: have the mesh stop working on an envelope."""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from asya_cli.console import Console
+from asya_cli.exit_codes import CommandError, ExitCode, NotFound, TimedOut
+from asya_cli.options import Duration, home_option, json_option
+from asya_cli.result import FoundResult, wait_for_result
+
+CANCELLED: Final = "Cancelled by its caller"
+"""How error-end's envelope says it; the sidecar's word."""
+
+
+@click.command(short_help="Stop working on an envelope.")
+@click.argument("envelope_id", metavar="ID")
+@click.option(
+    "--wait", "wait_s", type=Duration(), default=5.0, metavar="DURATION", help="Watch it end, 5s unless said otherwise."
+)
+@home_option
+@json_option
+def cancel(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
+    """Cancel the envelope ID and everything that its fan-outs made.
+
+    A running handler is interrupted within two seconds (in a batch its result is dropped instead); an envelope that waits
+    in a queue ends when its turn comes. Both end in error-end. Exit code 1 when it had already ended.
+    """
+    from asya_cli.mesh import broker_environment, require_mesh
+    from asya_store.cancels import CancelList
+    from asya_store.factory import open_store
+
+    console = Console(as_json=as_json)
+    environment = broker_environment(require_mesh(home))
+    store = open_store(environment)
+    if store is None:
+        raise CommandError("this mesh cannot cancel: it has no object store")
+    found = _look(environment, envelope_id, 0.0, console)
+    if found is None:
+        CancelList(store).add(envelope_id, time.time())
+        found = _look(environment, envelope_id, wait_s, console)
+    status = "cancelling" if found is None else _status(found)
+    words = {
+        "cancelling": f"{envelope_id}: will be cancelled when its turn comes",
+        "cancelled": f"{envelope_id}: cancelled",
+    }
+    console.result({"id": envelope_id, "status": status}, words.get(status, f"{envelope_id}: has already {status}"))
+    sys.exit(ExitCode.SUCCESS if status in words else ExitCode.FAILED)
+
+
+def _look(environment: Mapping[str, str], envelope_id: str, wait_s: float, console: Console) -> FoundResult | None:
+    try:
+        return wait_for_result(environment, envelope_id, wait_s, console)
+    except (NotFound, TimedOut):
+        return None
+
+
+def _status(found: FoundResult) -> str:
+    if found.succeeded:
+        return "succeeded"
+    payload = found.envelope.get("payload")
+    return "cancelled" if isinstance(payload, dict) and payload.get("error") == CANCELLED else "failed"

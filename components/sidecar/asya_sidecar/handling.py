@@ -1,0 +1,123 @@
+"""From admitted envelopes to their decisions: the handler call, timed, reported and judged."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from asya_protocol.errors import TransportError
+from asya_protocol.reply import Item
+from asya_sidecar.core.actions import Decision, Release, Report
+from asya_sidecar.core.decide import Moment, cancelled, decide, forward
+from asya_sidecar.core.outcome import Outcome
+from asya_sidecar.core.reports import processing_report, received_report
+from asya_sidecar.core.window import smooth
+from asya_sidecar.core.work import Hop, Work, refuse
+from asya_sidecar.metrics import Metrics
+from asya_sidecar.performer import IMPOSSIBLE, Performer
+from asya_sidecar.runtime_client import RuntimeClient
+
+log: Final = logging.getLogger(__name__)
+
+Post = Callable[[Iterable[Report]], None]
+
+
+@dataclass(slots=True)
+class Call:
+    """One handler call under way.
+
+    Attributes:
+        works: What the handler got.
+        unwanted: Indexes of those that were cancelled since.
+    """
+
+    works: Sequence[Work]
+    unwanted: set[int] = field(default_factory=set)
+
+
+class Handling:
+    """Calls handlers for one actor."""
+
+    def __init__(self, hop: Hop, performer: Performer, metrics: Metrics, post: Post | None) -> None:
+        self._hop = hop
+        self._performer = performer
+        self._metrics = metrics
+        self._post = post if not hop.is_end_actor else None
+        self.mean_s: float | None = None
+        """Running mean of a call's length per envelope; none before the first one ended."""
+        self._running: dict[RuntimeClient, Call] = {}
+
+    async def call(self, works: Sequence[Work], runtime: RuntimeClient) -> list[Decision]:
+        """Run the handler once and decide for each envelope.
+
+        Args:
+            works: One envelope, or several for a handler that takes batches.
+            runtime: Where to; no other call is under way on it.
+
+        Raises:
+            RuntimeNotReady: No handler has seen them.
+        """
+        if self._post is not None:
+            for work in works:
+                size_bytes = len(work.body)
+                self._post(
+                    (received_report(work.envelope, size_bytes), processing_report(work.envelope, self._hop.actor))
+                )
+        # Ids, no secrets: the operating system's generator would cost two system calls.
+        ids = [(f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}") for _ in works]
+
+        async def on_items(items: tuple[Item, ...], first: int) -> None:
+            if not self._hop.is_end_actor:
+                sends, reports = forward(works[0], items, first, self._hop, Moment(datetime.now(UTC), 0.0, *ids[0]))
+                if self._post is not None:
+                    self._post(reports)
+                await self._performer.send_all(sends)
+
+        started_s = time.monotonic()
+        call = self._running[runtime] = Call(works)
+        try:
+            if len(works) == 1:
+                outcomes = [await runtime.call(works[0].body, works[0].timeout_s, on_items)]
+            else:
+                timeout_s = min(work.timeout_s for work in works)
+                outcomes = await runtime.call_batch([work.body for work in works], timeout_s, on_items)
+        except IMPOSSIBLE as exc:
+            return [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
+        except TransportError as exc:
+            released = Decision(Release(), "released", failed_reason="routing_error", cause=str(exc))
+            return [released for _ in works]
+        finally:
+            self._running.pop(runtime, None)
+        elapsed_s = time.monotonic() - started_s
+        self._metrics.called(elapsed_s)
+        self.mean_s = smooth(self.mean_s, elapsed_s / len(works))
+        return [
+            self._decide(work, outcome, pair, elapsed_s, unwanted=index in call.unwanted)
+            for index, (work, outcome, pair) in enumerate(zip(works, outcomes, ids, strict=True))
+        ]
+
+    def _decide(
+        self, work: Work, outcome: Outcome, ids: tuple[str, str], elapsed_s: float, *, unwanted: bool
+    ) -> Decision:
+        if unwanted:
+            return cancelled(work, self._hop)
+        chance = random.random()  # noqa: S311 - jitter
+        return decide(work, outcome, self._hop, Moment(datetime.now(UTC), chance, *ids, elapsed_s))
+
+    async def cancel(self, is_unwanted: Callable[[Work], bool]) -> None:
+        """End the calls of envelopes that nobody wants any more.
+
+        In a batch the others go on: the result of the one is dropped when the call returns.
+        """
+        ending = []
+        for runtime, call in self._running.items():
+            unwanted = {index for index, work in enumerate(call.works) if is_unwanted(work)} - call.unwanted
+            call.unwanted |= unwanted
+            if unwanted and len(call.works) == 1:
+                log.info("handler cancelled", extra={"envelope_id": call.works[0].envelope.id})
+                ending.append(runtime.cancel())
+        await asyncio.gather(*ending)

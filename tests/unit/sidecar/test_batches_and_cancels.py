@@ -1,0 +1,56 @@
+"""Which envelopes share a call, and whose cancel stops an envelope."""
+
+from dataclasses import replace
+
+import pytest
+
+from asya_protocol.reply import ErrorItem
+from asya_sidecar.core.actions import Ack, Release
+from asya_sidecar.core.batches import plan_calls
+from asya_sidecar.core.cancels import lineage
+from asya_sidecar.core.decide import Moment, cancelled, decide
+from asya_sidecar.core.outcome import Replied
+from asya_sidecar.core.work import Hop
+from tests.unit.sidecar.samples import MakeWork, sent
+
+
+def test_calls_are_filled_in_order_and_risky_envelopes_run_alone(make_work: MakeWork) -> None:
+    works = [make_work(id=f"e{number}") for number in range(6)]
+    works[1] = replace(works[1], delivery=2)
+    works[4] = replace(works[4], deadline_bound=True)
+    calls = plan_calls(((work.envelope.id, work) for work in works), 3)
+    assert [[name for name, _ in call] for call in calls] == [["e0", "e2", "e3"], ["e5"], ["e1"], ["e4"]]
+
+
+def test_nothing_admitted_is_no_call() -> None:
+    assert plan_calls([], 3) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "ids"),
+    [
+        ({"id": "e1"}, ["e1"]),
+        ({"id": "job-2-10"}, ["job-2-10", "job-2", "job"]),
+        ({"id": "a-b"}, ["a-b"]),
+        ({"id": "own", "parent_id": "p"}, ["own", "p"]),
+        ({"id": "-1"}, ["-1"]),
+    ],
+)
+def test_an_envelope_is_cancelled_under_its_ancestors_ids(
+    make_work: MakeWork, fields: dict[str, str], ids: list[str]
+) -> None:
+    assert list(lineage(make_work(**fields).envelope)) == ids
+
+
+def test_a_cancelled_envelope_ends_in_error_end(make_work: MakeWork, hop: Hop) -> None:
+    decision = cancelled(make_work(), hop)
+    assert isinstance(decision.settlement, Ack)
+    assert (decision.result, decision.failed_reason) == ("cancelled", None)
+    (send,) = decision.sends
+    assert (send.actor, sent(send.body)["payload"]["error"]) == ("error-end", "Cancelled by its caller")
+
+
+def test_an_interrupted_call_costs_its_envelope_nothing(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    decision = decide(make_work(), Replied(error=ErrorItem("interrupted", "another's end")), hop, moment)
+    assert isinstance(decision.settlement, Release)
+    assert decision.sends == ()
