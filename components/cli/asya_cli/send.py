@@ -52,6 +52,8 @@ def send(
     """
     from asya_cli.mesh import broker_environment, deliver, known_actors, require_mesh
     from asya_cli.result import print_result, wait_for_result
+    from asya_store.claims import ClaimDesk
+    from asya_store.factory import open_store
 
     console = Console(as_json=as_json)
     envelope = build_envelope(
@@ -67,7 +69,9 @@ def send(
         if actor not in known:
             console.warn(f"this mesh has no actor {actor!r}, only {', '.join(sorted(known)) or 'none at all'}")
     environment = broker_environment(mesh)
-    deliver(environment, names.queue_name(actors[0]), envelope.dump())
+    store = open_store(environment)
+    body = envelope.dump() if store is None else ClaimDesk(store).leave(envelope.dump())
+    deliver(environment, names.queue_name(actors[0]), body)
     if not wait:
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
         return

@@ -1,4 +1,4 @@
-"""What stands between a delivery and the handler: the envelope's rules, and whether anybody still wants it."""
+"""What stands between a delivery and the handler: the envelope's rules, cancels, and the payload's way from the store."""
 
 import asyncio
 import logging
@@ -6,22 +6,38 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
-from asya_protocol.errors import StoreUnavailable
-from asya_sidecar.core.actions import Decision
+from asya_protocol import names
+from asya_protocol.errors import InvalidEnvelope, StoreUnavailable
+from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import cancelled
-from asya_sidecar.core.work import Hop, Work, admit
+from asya_sidecar.core.work import Hop, Work, admit, refuse, refused_at_end, with_payload
 from asya_store.cancels import CancelList
+from asya_store.claims import ClaimDesk, ClaimLost, ClaimRedeemed, read_claim
 
 log: Final = logging.getLogger(__name__)
+
+AWAY_PAUSE_S: Final = 5.0
+"""Before a delivery comes again whose payload could not be read because the store was away."""
+NO_DESK: Final = (
+    "payload was left in the object store, and this actor's sidecar has none; set ASYA_S3_BUCKET or ASYA_STORE_URL"
+)
 
 
 class Gate:
     """Admits envelopes for one actor."""
 
-    def __init__(self, hop: Hop, cancels: CancelList | None = None, listen_s: float | None = None) -> None:
+    def __init__(
+        self,
+        hop: Hop,
+        *,
+        cancels: CancelList | None = None,
+        listen_s: float | None = None,
+        claims: ClaimDesk | None = None,
+    ) -> None:
         self._hop = hop
         self._cancels = cancels
+        self._claims = claims
         self.listen_s = listen_s if cancels is not None and not hop.is_end_actor else None
         """Seconds between two looks at the list of cancels; none where there is none."""
         self._looked_s = 0.0
@@ -33,12 +49,15 @@ class Gate:
             Work to run, or the decision for what must not be run here.
         """
         admitted = admit(body, self._hop, datetime.now(UTC))
-        if self.listen_s is None or isinstance(admitted, Decision):
+        if isinstance(admitted, Decision):
             return admitted
-        if time.monotonic() - self._looked_s > self.listen_s:
-            await self.refresh()
-        if self.is_cancelled(admitted):
-            return cancelled(admitted, self._hop)
+        if self.listen_s is not None:
+            if time.monotonic() - self._looked_s > self.listen_s:
+                await self.refresh()
+            if self.is_cancelled(admitted):
+                return cancelled(admitted, self._hop)
+        if names.HEADER_CLAIM in admitted.envelope.headers:
+            return await self._fetch(admitted)
         return admitted
 
     async def refresh(self) -> bool:
@@ -56,3 +75,23 @@ class Gate:
         if not self._cancels:  # none, or an empty list
             return False
         return any(name in self._cancels for name in lineage(work.envelope))
+
+    async def _fetch(self, work: Work) -> Work | Decision:
+        if self._claims is None:
+            return self._refuse(work, NO_DESK)
+        try:
+            claim = read_claim(work.envelope.headers)
+            if claim is None:
+                return work
+            return with_payload(work, claim, await asyncio.to_thread(self._claims.fetch, claim))
+        except StoreUnavailable as exc:
+            return Decision(Release(AWAY_PAUSE_S), "released", failed_reason="store_error", cause=str(exc))
+        except ClaimRedeemed as exc:
+            return Decision(Ack(), "duplicate", cause=f"payload was used and given up: {exc}")
+        except (ClaimLost, InvalidEnvelope) as exc:
+            return self._refuse(work, str(exc))
+
+    def _refuse(self, work: Work, text: str) -> Work | Decision:
+        if self._hop.actor == self._hop.error_end:
+            return refused_at_end(work, self._hop, text)
+        return refuse(work.envelope, self._hop, text, "claim_lost")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from asya_protocol.errors import TransportError
 from asya_protocol.reply import Item
 from asya_sidecar.core.actions import Decision, Release, Report
 from asya_sidecar.core.decide import Moment, cancelled, decide, forward
@@ -18,7 +17,7 @@ from asya_sidecar.core.reports import processing_report, received_report
 from asya_sidecar.core.window import smooth
 from asya_sidecar.core.work import Hop, Work, refuse
 from asya_sidecar.metrics import Metrics
-from asya_sidecar.performer import IMPOSSIBLE, Performer
+from asya_sidecar.performer import AWAY, IMPOSSIBLE, Performer
 from asya_sidecar.runtime_client import RuntimeClient
 
 log: Final = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ class Handling:
                 outcomes = await runtime.call_batch([work.body for work in works], timeout_s, on_items)
         except IMPOSSIBLE as exc:
             return [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
-        except TransportError as exc:
+        except AWAY as exc:
             released = Decision(Release(), "released", failed_reason="routing_error", cause=str(exc))
             return [released for _ in works]
         finally:

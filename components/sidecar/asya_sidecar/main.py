@@ -26,6 +26,7 @@ from asya_sidecar.pipeline import Pipeline
 from asya_sidecar.runtime_client import Features, RuntimeClient
 from asya_sidecar.settings import SidecarSettings, read_settings
 from asya_store.cancels import CancelList
+from asya_store.claims import ClaimDesk
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
 from asya_transport.port import Consumer, Transport
@@ -98,13 +99,16 @@ async def _work(
     if consumer is None:
         return
     gateway = GatewayReporter(settings.gateway_url) if settings.gateway_url else None
+    store = open_store(settings.store)
+    claims = ClaimDesk(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
+    cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
     pipeline = Pipeline(
         hop=settings.hop,
         consumer=consumer,
-        performer=Performer(transport, consumer, settings.hop, metrics, gateway),
+        performer=Performer(transport, consumer, settings.hop, metrics, gateway, claims=claims),
         runtimes=runtimes,
         metrics=metrics,
-        gate=_gate(settings),
+        gate=Gate(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims),
         gateway=gateway,
         fixed_window=settings.transport.rabbitmq_prefetch,
         batch_size=shape.batch,
@@ -143,13 +147,6 @@ def _shape(settings: SidecarSettings, features: Features) -> Shape:
         log.warning("runtime takes no batches; set ASYA_BATCH_SIZE in its environment too")
     largest = features.batch or 1
     return Shape(min(settings.concurrency, features.concurrency), min(settings.batch_size or largest, largest))
-
-
-def _gate(settings: SidecarSettings) -> Gate:
-    store = open_store(settings.store)
-    if store is None or not settings.cancel_poll_s:
-        return Gate(settings.hop)
-    return Gate(settings.hop, CancelList(store), settings.cancel_poll_s)
 
 
 async def _consume(settings: SidecarSettings, transport: Transport, prefetch: int) -> Consumer:

@@ -13,11 +13,19 @@ from contextlib import suppress
 from typing import Final
 
 from asya_protocol import names
-from asya_protocol.errors import EnvelopeRefused, EnvelopeTooLarge, LeaseLost, QueueMissing, TransportError
+from asya_protocol.errors import (
+    EnvelopeRefused,
+    EnvelopeTooLarge,
+    LeaseLost,
+    QueueMissing,
+    StoreUnavailable,
+    TransportError,
+)
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater, Send
 from asya_sidecar.core.work import Hop, Work, refuse
 from asya_sidecar.gateway import GatewayAway, GatewayReporter
 from asya_sidecar.metrics import Metrics
+from asya_store.claims import ClaimDesk
 from asya_transport.port import Consumer, Delivery, Transport
 
 log: Final = logging.getLogger(__name__)
@@ -26,6 +34,8 @@ SEND_PATIENCE_S: Final = 60.0
 """How long sends are tried while the broker is away, before the delivery is given back and its work done again."""
 MISSING_PATIENCE_S: Final = 10.0
 """How long a queue may be missing, because its actor was applied a moment ago, before the route counts as wrong."""
+AWAY: Final = (TransportError, StoreUnavailable)
+"""What stopped a send that may succeed later."""
 IMPOSSIBLE: Final = (QueueMissing, EnvelopeTooLarge, EnvelopeRefused)
 """What no further attempt at the same send can mend."""
 FIRST_PAUSE_S: Final = 0.1
@@ -36,7 +46,14 @@ class Performer:
     """Carries out decisions on one actor's deliveries."""
 
     def __init__(
-        self, transport: Transport, consumer: Consumer, hop: Hop, metrics: Metrics, gateway: GatewayReporter | None
+        self,
+        transport: Transport,
+        consumer: Consumer,
+        hop: Hop,
+        metrics: Metrics,
+        gateway: GatewayReporter | None,
+        *,
+        claims: ClaimDesk | None = None,
     ) -> None:
         self._transport = transport
         self._consumer = consumer
@@ -44,6 +61,7 @@ class Performer:
         self._queue = names.queue_name(hop.actor)
         self._metrics = metrics
         self._gateway = gateway
+        self._claims = claims
 
     async def send_all(self, sends: Iterable[Send]) -> None:
         """Send and await the confirmation of each.
@@ -51,6 +69,7 @@ class Performer:
         Raises:
             QueueMissing, EnvelopeTooLarge, EnvelopeRefused: A send is impossible.
             TransportUnavailable: The broker stayed away.
+            StoreUnavailable: A payload is too large for the broker, and the store stayed away.
         """
         sends = tuple(sends)
         if len(sends) == 1:  # Nearly always; a task of its own would cost as much as the send.
@@ -78,12 +97,14 @@ class Performer:
         try:
             done = await self._send_or_fail(decision, work)
             await self._report(done)
-        except (TransportError, GatewayAway) as exc:
+        except (*AWAY, GatewayAway) as exc:
             done = Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="routing_error", cause=str(exc))
         with suppress(LeaseLost):
             try:
                 await self._settle(done, delivery)
-            except TransportError as exc:
+                if isinstance(done.settlement, Ack) and work is not None:
+                    await self._redeem(work)
+            except AWAY as exc:
                 # The outputs are confirmed; the broker hands the delivery out again: a duplicate, never a loss.
                 log.warning("settlement not taken", extra={"error": str(exc), "result": done.result})
         return done
@@ -136,9 +157,24 @@ class Performer:
                 except QueueMissing:
                     await self._without_dead_letter_queue(delivery, reason, fallback)
 
+    async def _redeem(self, work: Work) -> None:
+        """The delivery is gone, so its payload's place in the store is free."""
+        if self._claims is not None and work.claim is not None:
+            try:
+                await asyncio.to_thread(self._claims.redeem, work.claim)
+            except StoreUnavailable as exc:
+                log.warning("claim not redeemed", extra={"error": str(exc), "key": work.claim.key})
+
+    async def _light(self, body: bytes) -> bytes:
+        """What is to be sent: the envelope, or one with a claim where it is too large."""
+        if self._claims is None or len(body) <= self._claims.over_bytes:
+            return body
+        return await asyncio.to_thread(self._claims.leave, body)
+
     async def _retry_later(self, delivery: Delivery, body: bytes, delay_s: float) -> None:
         try:
-            await self._transport.send(self._queue, body, delay_s=min(delay_s, self._transport.max_delay_s))
+            delay_s = min(delay_s, self._transport.max_delay_s)
+            await self._transport.send(self._queue, await self._light(body), delay_s=delay_s)
         except (EnvelopeTooLarge, EnvelopeRefused) as exc:
             # The counters are what did not fit; without them a retry would never end.
             await self._consumer.dead_letter(delivery, f"cannot be retried: {exc}")
@@ -159,8 +195,8 @@ class Performer:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                await self._transport.send(send.queue, send.body)
-            except TransportError as exc:
+                await self._transport.send(send.queue, await self._light(send.body))
+            except AWAY as exc:
                 patience_s = MISSING_PATIENCE_S if isinstance(exc, QueueMissing) else SEND_PATIENCE_S
                 tries = exc.retryable or isinstance(exc, QueueMissing)
                 if not tries or time.monotonic() - started_s + pause_s > patience_s:

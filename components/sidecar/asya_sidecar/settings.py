@@ -12,6 +12,7 @@ from asya_protocol import names
 from asya_protocol.errors import SettingsError
 from asya_sidecar.core.retry import RetryPolicy
 from asya_sidecar.core.work import Hop
+from asya_store.claims import DEFAULT_OVER_BYTES
 from asya_store.settings import StoreSettings, read_store_settings
 from asya_transport.settings import TransportSettings, read_duration, read_int, read_transport_settings
 
@@ -40,6 +41,9 @@ class SidecarSettings:
     """`ASYA_BATCH_WAIT_MS`: milliseconds to wait for a batch to fill (50)."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """The object store that the mesh shares, see asya_store."""
+    claim_over_bytes: int = DEFAULT_OVER_BYTES
+    """`ASYA_CLAIM_OVER_BYTES`: envelopes over this size leave their payload in the object store; 0 never does. Without a
+    store they travel whole, as far as the broker takes them."""
     cancel_poll_s: float = 1.0
     """`ASYA_CANCEL_POLL`: how often a sidecar with work in hand looks for cancels in the object store; 0 never looks.
     Without a store there are no cancels."""
@@ -95,6 +99,7 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
         batch_size=read_int(env, "ASYA_BATCH_SIZE", None, low=1, high=10_000),
         batch_wait_s=(read_int(env, "ASYA_BATCH_WAIT_MS", 50, low=0, high=60_000) or 0) / 1000,
         store=read_store_settings(env),
+        claim_over_bytes=read_int(env, "ASYA_CLAIM_OVER_BYTES", DEFAULT_OVER_BYTES, low=0, high=2**31) or 0,
         cancel_poll_s=read_duration(env, "ASYA_CANCEL_POLL", 1.0),
         runtime_ready_timeout_s=read_duration(env, "ASYA_RUNTIME_READY_TIMEOUT", 300.0),
         drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 25.0),

@@ -49,12 +49,17 @@ def child(envelope: Envelope, item: Item, index: int) -> Envelope:
 def error_body(envelope: Envelope, text: str, error: ErrorItem | None) -> bytes:
     """Write the envelope that error-end gets.
 
-    Its payload is ``{"error": text, "details"?: {"message", "type", "traceback"}, "original_payload": ...}``.
+    Its payload is ``{"error": text, "details"?: {"message", "type", "traceback"}, "original_payload": ...}``, with
+    ``"original_claim"`` where the payload has not been read from the object store.
     """
     payload: dict[str, object] = {"error": text}
     if error is not None and (details := error.details()):
         payload["details"] = details
     payload["original_payload"] = envelope.payload
+    claim = envelope.headers.get(names.HEADER_CLAIM)
+    if claim is not None:
+        payload["original_claim"] = claim
+        envelope = envelope.with_headers({names.HEADER_CLAIM: None})
     return replace(envelope, payload=msgspec.Raw(msgspec.json.encode(payload))).dump()
 
 

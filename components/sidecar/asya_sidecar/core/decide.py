@@ -172,7 +172,7 @@ def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str) -> Decision:
 
 
 def _again(work: Work, attempt: int, delivery: int, delay_s: float, cause: str) -> Decision:
-    copy = with_counters(work.body, attempt=attempt, delivery=delivery)
+    copy = with_counters(work.source or work.body, attempt=attempt, delivery=delivery)
     return Decision(RetryLater(copy, delay_s), "retried", failed_reason="runtime_error", cause=cause)
 
 

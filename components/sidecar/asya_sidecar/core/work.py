@@ -5,7 +5,7 @@ is checked here, an envelope past its deadline is never run, and an end actor al
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
@@ -16,6 +16,7 @@ from asya_protocol.errors import EnvelopeError, InvalidEnvelope, MalformedEnvelo
 from asya_sidecar.core.actions import Ack, Decision, Send
 from asya_sidecar.core.build import lenient_headers, refusal_body, refusal_from_envelope
 from asya_sidecar.core.retry import RetryPolicy
+from asya_store.claims import Claim, check_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Work:
         deadline_bound: The deadline, not the actor's limit, is what ends it.
         attempt: Attempts of the handler at this hop, this one included.
         delivery: Deliveries of this hop spent on infrastructure, this one included.
+        source: The delivered bytes, where they are not ``body``: the payload came from the object store.
+        claim: To where it was there.
     """
 
     envelope: Envelope
@@ -50,6 +53,8 @@ class Work:
     deadline_bound: bool = False
     attempt: int = 1
     delivery: int = 1
+    source: bytes | None = None
+    claim: Claim | None = None
 
 
 def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
@@ -84,6 +89,18 @@ def refuse(envelope: Envelope, hop: Hop, text: str, reason: str) -> Decision:
     """Decide for an envelope that can never succeed here: straight to error-end."""
     error = Send(hop.error_end, refusal_from_envelope(envelope, text), "error_end")
     return Decision(Ack(), "failed", sends=(error,), failed_reason=reason, cause=text)
+
+
+def with_payload(work: Work, claim: Claim, payload: bytes) -> Work:
+    """Give an envelope that carried a claim its payload; another try of the hop sends the claim again."""
+    whole = replace(work.envelope.with_headers({names.HEADER_CLAIM: None}), payload=msgspec.Raw(payload))
+    return replace(work, envelope=whole, body=check_out(work.body, payload), source=work.body, claim=claim)
+
+
+def refused_at_end(work: Work, hop: Hop, text: str) -> Work:
+    """What error-end persists of an envelope that it cannot take as it is: it is never sent to itself."""
+    body = refusal_from_envelope(work.envelope, text)
+    return _work(parse_envelope(body), body, hop.timeout_s, deadline_bound=False)
 
 
 def count_of(headers: Mapping[str, object], name: str) -> int:
