@@ -80,7 +80,8 @@ repo: $(STAMP) ## Sizes, names, golden vectors, and pages that must agree with t
 ##@ Test, by tier (tests/README.md says what each needs and how long it takes)
 .PHONY: test-servers
 test-servers: $(STAMP)
-	@if [ -f tests/support/rabbitmq.py ]; then $(BIN)/python -m tests.support.rabbitmq install; fi
+	@$(BIN)/python -m tests.support.rabbitmq install
+	@$(BIN)/python -m tests.support.postgres install
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## No socket, no process, virtual time

@@ -32,6 +32,7 @@ from typing import IO, Any, Self
 
 import pytest
 
+from tests.support.apt import apt_install
 from tests.support.shared_server import guard, session_folder, share
 
 START_TIMEOUT_S = 90.0  # A broker needs 5 s on two idle cores; loaded ones take many times that.
@@ -57,29 +58,8 @@ def install() -> None:
     Raises:
         RuntimeError: It cannot be installed here; says why.
     """
-    if find_server() is not None:
-        return
-    apt = shutil.which("apt-get")
-    if apt is None:
-        raise RuntimeError("no apt-get here; install RabbitMQ by hand, for example: brew install rabbitmq")
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    policy = Path("/usr/sbin/policy-rc.d")
-    refuses = not policy.exists()
-    if refuses:  # Debian asks this file before it starts a service; 101 means no.
-        subprocess.run(
-            [*sudo, "tee", str(policy)], input=b"#!/bin/sh\nexit 101\n", stdout=subprocess.DEVNULL, check=True
-        )
-        subprocess.run([*sudo, "chmod", "755", str(policy)], check=True)
-    try:
-        command = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", apt, "-q", "-y"]
-        if subprocess.run([*command, "install", "--no-install-recommends", PACKAGE], check=False).returncode != 0:
-            subprocess.run([*command, "update"], check=True)
-            subprocess.run([*command, "install", "--no-install-recommends", PACKAGE], check=True)
-    except subprocess.CalledProcessError as exc:
-        raise RuntimeError(f"{PACKAGE} could not be installed: {exc}") from exc
-    finally:
-        if refuses:
-            subprocess.run([*sudo, "rm", "-f", str(policy)], check=True)
+    if find_server() is None:
+        apt_install(PACKAGE)
 
 
 @dataclass(frozen=True, slots=True)

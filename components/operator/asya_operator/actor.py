@@ -126,10 +126,18 @@ class Retry(SpecPart):
         return self
 
 
+class Dedup(SpecPart):
+    """Duplicates of what this actor has finished are dropped."""
+
+    window: PositiveDuration = 3600.0
+    """For how long it is remembered."""
+
+
 class Delivery(SpecPart):
     """What happens to an envelope whose replica crashed or timed out."""
 
     max_deliveries: int = Field(default=5, ge=1, le=1000)
+    dedup: Dedup | None = None
 
 
 def _refuse_kind(value: object) -> object:

@@ -81,7 +81,7 @@ def drain_timeout_s(actor: AsyncActor) -> float:
 
 
 def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
-    retry, batch = actor.spec.retry, actor.spec.batch
+    retry, batch, dedup = actor.spec.retry, actor.spec.batch, actor.spec.delivery.dedup
     batching = [("ASYA_BATCH_SIZE", str(batch.size)), ("ASYA_BATCH_WAIT_MS", str(batch.wait_ms))] if batch else []
     return [
         ("ASYA_CONCURRENCY", str(actor.spec.sidecar.concurrency)),
@@ -94,6 +94,7 @@ def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
         ("ASYA_RETRY_ON", ",".join(retry.retry_on)),
         ("ASYA_RETRY_NON_RETRYABLE", ",".join(retry.non_retryable)),
         ("ASYA_MAX_DELIVERIES", str(actor.spec.delivery.max_deliveries)),
+        *([("ASYA_DEDUP_WINDOW", format_duration(dedup.window))] if dedup else []),
         ("ASYA_DRAIN_TIMEOUT", format_duration(drain_timeout_s(actor))),
     ]
 

@@ -12,13 +12,17 @@ from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import cancelled
 from asya_sidecar.core.work import Hop, Work, admit, refuse, refused_at_end, with_payload
+from asya_sidecar.dedup import Dedup
 from asya_store.cancels import CancelList
 from asya_store.claims import ClaimDesk, ClaimLost, ClaimRedeemed, read_claim
+from asya_store.dedup import Verdict
 
 log: Final = logging.getLogger(__name__)
 
 AWAY_PAUSE_S: Final = 5.0
 """Before a delivery comes again whose payload could not be read because the store was away."""
+BUSY_PAUSE_S: Final = 2.0
+"""Before a duplicate is looked at again whose twin is being worked on."""
 NO_DESK: Final = (
     "payload was left in the object store, and this actor's sidecar has none; set ASYA_S3_BUCKET or ASYA_STORE_URL"
 )
@@ -34,10 +38,12 @@ class Gate:
         cancels: CancelList | None = None,
         listen_s: float | None = None,
         claims: ClaimDesk | None = None,
+        dedup: Dedup | None = None,
     ) -> None:
         self._hop = hop
         self._cancels = cancels
         self._claims = claims
+        self.dedup = dedup
         self.listen_s = listen_s if cancels is not None and not hop.is_end_actor else None
         """Seconds between two looks at the list of cancels; none where there is none."""
         self._looked_s = 0.0
@@ -56,9 +62,28 @@ class Gate:
                 await self.refresh()
             if self.is_cancelled(admitted):
                 return cancelled(admitted, self._hop)
+        if self.dedup is not None:
+            refused = await self._ask(self.dedup, admitted)
+            if refused is not None:
+                return refused
         if names.HEADER_CLAIM in admitted.envelope.headers:
-            return await self._fetch(admitted)
+            work = await self._fetch(admitted)
+            if self.dedup is not None and isinstance(work, Decision):
+                await self.dedup.end(admitted, None)
+            return work
         return admitted
+
+    async def _ask(self, dedup: Dedup, work: Work) -> Decision | None:
+        try:
+            verdict = await dedup.begin(work)
+        except StoreUnavailable as exc:
+            return Decision(Release(AWAY_PAUSE_S), "released", failed_reason="store_error", cause=str(exc))
+        match verdict:
+            case Verdict.DONE:
+                return Decision(Ack(), "duplicate", cause="done before, within the dedup window")
+            case Verdict.BUSY:
+                return Decision(Release(BUSY_PAUSE_S), "released", cause="another delivery of it is being worked on")
+        return None
 
     async def refresh(self) -> bool:
         """Look at the list of cancels; whether it holds any. A store that is away leaves what is known."""

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, QueueMissing, SettingsError
+from asya_sidecar.dedup import Dedup
 from asya_sidecar.gate import Gate
 from asya_sidecar.gateway import GatewayReporter
 from asya_sidecar.http import Endpoints
@@ -27,6 +28,7 @@ from asya_sidecar.runtime_client import Features, RuntimeClient
 from asya_sidecar.settings import SidecarSettings, read_settings
 from asya_store.cancels import CancelList
 from asya_store.claims import ClaimDesk
+from asya_store.dedup import open_dedup
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
 from asya_transport.port import Consumer, Transport
@@ -102,13 +104,16 @@ async def _work(
     store = open_store(settings.store)
     claims = ClaimDesk(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
+    dedup = None
+    if settings.dedup_window_s and not settings.hop.is_end_actor:
+        dedup = Dedup(settings.hop, open_dedup(settings.dedup_url), settings.dedup_window_s)
     pipeline = Pipeline(
         hop=settings.hop,
         consumer=consumer,
         performer=Performer(transport, consumer, settings.hop, metrics, gateway, claims=claims),
         runtimes=runtimes,
         metrics=metrics,
-        gate=Gate(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims),
+        gate=Gate(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup),
         gateway=gateway,
         fixed_window=settings.transport.rabbitmq_prefetch,
         batch_size=shape.batch,

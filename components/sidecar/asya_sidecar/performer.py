@@ -23,6 +23,7 @@ from asya_protocol.errors import (
 )
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater, Send
 from asya_sidecar.core.work import Hop, Work, refuse
+from asya_sidecar.dedup import Dedup
 from asya_sidecar.gateway import GatewayAway, GatewayReporter
 from asya_sidecar.metrics import Metrics
 from asya_store.claims import ClaimDesk
@@ -83,13 +84,16 @@ class Performer:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    async def perform(self, decision: Decision, delivery: Delivery, work: Work | None) -> Decision:
+    async def perform(
+        self, decision: Decision, delivery: Delivery, work: Work | None, dedup: Dedup | None = None
+    ) -> Decision:
         """Carry out a decision.
 
         Args:
             decision: What to do.
             delivery: What to settle.
             work: The admitted envelope, for an error envelope when a send is impossible; none when it was refused.
+            dedup: Told what became of it, before the settlement: what is done stays done though the settlement be lost.
 
         Returns:
             The decision that was carried out in the end, for logs and metrics.
@@ -99,6 +103,8 @@ class Performer:
             await self._report(done)
         except (*AWAY, GatewayAway) as exc:
             done = Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="routing_error", cause=str(exc))
+        if dedup is not None and work is not None:
+            await dedup.end(work, done)
         with suppress(LeaseLost):
             try:
                 await self._settle(done, delivery)

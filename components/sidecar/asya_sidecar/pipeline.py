@@ -107,7 +107,9 @@ class Pipeline:
         async with asyncio.TaskGroup() as group:
             fetcher = group.create_task(self._fetch(), name="fetcher")
             keeper = group.create_task(self._keep_leases(), name="keeper")
-            listener = group.create_task(self._listen(), name="listener")
+            helpers = [group.create_task(self._listen(), name="listener")]
+            if self._gate.dedup is not None:
+                helpers.append(group.create_task(self._gate.dedup.keep(), name="dedup-keeper"))
             workers = [
                 group.create_task(self._work(runtime), name=f"worker-{number}")
                 for number, runtime in enumerate(self._runtimes)
@@ -117,9 +119,12 @@ class Pipeline:
             self._wake()
             await self._drain(fetcher, workers)
             keeper.cancel()
-            listener.cancel()
+            for helper in helpers:
+                helper.cancel()
         for runtime in self._runtimes:
             await runtime.close()
+        if self._gate.dedup is not None:
+            await self._gate.dedup.close()
 
     async def _drain(self, fetcher: "asyncio.Task[None]", workers: list["asyncio.Task[None]"]) -> None:
         deadline_s = time.monotonic() + self._drain_timeout_s
@@ -247,8 +252,11 @@ class Pipeline:
             try:
                 decisions = await self._handling.call([work for _, work in call], runtime)
             except RuntimeNotReady:
-                unseen = [delivery for later in calls[place:] for delivery, _ in later]
-                self._waiting.extendleft(reversed(unseen))
+                unseen = [pair for later in calls[place:] for pair in later]
+                if self._gate.dedup is not None:
+                    for _, work in unseen:
+                        await self._gate.dedup.end(work, None)
+                self._waiting.extendleft(delivery for delivery, _ in reversed(unseen))
                 return False
             for (delivery, work), decision in zip(call, decisions, strict=True):
                 await self._finish(delivery, work, decision)
@@ -263,7 +271,7 @@ class Pipeline:
 
     async def _perform(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
         try:
-            done = await self._performer.perform(decision, delivery, work)
+            done = await self._performer.perform(decision, delivery, work, self._gate.dedup)
         except Exception:
             # A defect of ours must not stop the loop: the delivery's lease runs out and it comes again.
             log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})

@@ -44,6 +44,12 @@ class SidecarSettings:
     claim_over_bytes: int = DEFAULT_OVER_BYTES
     """`ASYA_CLAIM_OVER_BYTES`: envelopes over this size leave their payload in the object store; 0 never does. Without a
     store they travel whole, as far as the broker takes them."""
+    dedup_window_s: float = 0.0
+    """`ASYA_DEDUP_WINDOW`: for so long a duplicate of an envelope that this actor has finished is dropped; 0 (the default)
+    runs every delivery."""
+    dedup_url: str = "memory:"
+    """`ASYA_DEDUP_URL`: where that is remembered: `postgresql://user:password@host/database`, shared by all replicas, or
+    `memory:`, each replica for itself."""
     cancel_poll_s: float = 1.0
     """`ASYA_CANCEL_POLL`: how often a sidecar with work in hand looks for cancels in the object store; 0 never looks.
     Without a store there are no cancels."""
@@ -100,6 +106,8 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
         batch_wait_s=(read_int(env, "ASYA_BATCH_WAIT_MS", 50, low=0, high=60_000) or 0) / 1000,
         store=read_store_settings(env),
         claim_over_bytes=read_int(env, "ASYA_CLAIM_OVER_BYTES", DEFAULT_OVER_BYTES, low=0, high=2**31) or 0,
+        dedup_window_s=read_duration(env, "ASYA_DEDUP_WINDOW", 0.0),
+        dedup_url=_read_dedup_url(env),
         cancel_poll_s=read_duration(env, "ASYA_CANCEL_POLL", 1.0),
         runtime_ready_timeout_s=read_duration(env, "ASYA_RUNTIME_READY_TIMEOUT", 300.0),
         drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 25.0),
@@ -109,6 +117,14 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
         metrics_namespace=env.get("ASYA_METRICS_NAMESPACE", "asya_actor"),
         log_level=_LEVELS[level],
     )
+
+
+def _read_dedup_url(env: Mapping[str, str]) -> str:
+    url = env.get("ASYA_DEDUP_URL", "memory:")
+    if url != "memory:" and not url.startswith(("postgresql://", "postgres://")):
+        # The text may hold a password.
+        raise SettingsError("ASYA_DEDUP_URL", "must be memory: or start with postgresql://")
+    return url
 
 
 def _read_retry(env: Mapping[str, str]) -> RetryPolicy:

@@ -92,3 +92,8 @@ class Decision:
     reports: tuple[Report, ...] = ()
     failed_reason: str | None = None
     cause: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether a duplicate of the envelope has nothing left to do; what failed may be sent again by a person."""
+        return self.result in {"success", "empty_response", "end_consumed"}

@@ -1,0 +1,111 @@
+"""What has been done already: the port behind ``spec.delivery.dedup``, and the twin of it in memory.
+
+A key stands for one envelope at one place of its route. ``begin`` answers ``run`` to exactly one of those who ask for the
+same key at the same time; who got it says ``finish`` once every output is confirmed, or ``forget`` when the work is to be
+done again. A holder that dies without a word loses its hold when the lease runs out.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+SWEEP_EVERY: Final = 1000
+"""Finished work is looked through for what has expired every so many begins."""
+
+
+class Verdict(StrEnum):
+    """What a key's state means for whoever wants to work on it."""
+
+    RUN = "run"
+    """Nobody has done it, or not lately; it is ours now."""
+    DONE = "done"
+    """It was done within the window."""
+    BUSY = "busy"
+    """Somebody works on it."""
+
+
+class DedupStore(Protocol):
+    """Keys in hand and keys done. Every method raises ``StoreUnavailable`` when the store could not be asked."""
+
+    async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
+        """Ask for a key."""
+
+    async def extend(self, keys: Iterable[str], owner: str, lease_s: float) -> None:
+        """Hold keys for another ``lease_s`` from now; those of somebody else stay theirs."""
+
+    async def finish(self, key: str, window_s: float) -> None:
+        """Remember a key as done for a time."""
+
+    async def forget(self, key: str, owner: str) -> None:
+        """Let go of a key that is held and not done."""
+
+    async def close(self) -> None:
+        """Let go of the store. Never raises."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    owner: str
+    done: bool
+    expires_s: float
+
+
+class MemoryDedup:
+    """The store within one process: replicas do not know of one another."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._begins = 0
+
+    async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
+        """Ask for a key."""
+        now_s = self._clock()
+        self._begins += 1
+        if self._begins % SWEEP_EVERY == 0:
+            self._entries = {name: entry for name, entry in self._entries.items() if entry.expires_s > now_s}
+        entry = self._entries.get(key)
+        if entry is not None and entry.expires_s > now_s:
+            return Verdict.DONE if entry.done else Verdict.BUSY
+        self._entries[key] = _Entry(owner, done=False, expires_s=now_s + lease_s)
+        return Verdict.RUN
+
+    async def extend(self, keys: Iterable[str], owner: str, lease_s: float) -> None:
+        """Hold keys for another lease."""
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None and entry.owner == owner and not entry.done:
+                entry.expires_s = self._clock() + lease_s
+
+    async def finish(self, key: str, window_s: float) -> None:
+        """Remember a key as done."""
+        self._entries[key] = _Entry("", done=True, expires_s=self._clock() + window_s)
+
+    async def forget(self, key: str, owner: str) -> None:
+        """Let go of a key."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.owner == owner and not entry.done:
+            del self._entries[key]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def open_dedup(url: str) -> DedupStore:
+    """Open the store that a URL names; nothing is connected yet.
+
+    Args:
+        url: ``memory:`` or ``postgresql://user:password@host/database``.
+
+    Raises:
+        ValueError: It names neither.
+    """
+    if url == "memory:":
+        return MemoryDedup()
+    if url.startswith(("postgresql://", "postgres://")):
+        from asya_store.postgres import PostgresDedup
+
+        return PostgresDedup(url)
+    raise ValueError("must be memory: or start with postgresql://")
