@@ -23,6 +23,7 @@ HOP: Final[dict[str, tuple[str, str]]] = {
     "ASYA_ACTOR_HAPPY_END": ("`happy-end`", "Where finished envelopes go."),
     "ASYA_ACTOR_ERROR_END": ("`error-end`", "Where failed envelopes go."),
     "ASYA_IS_END_ACTOR": ("`false`", "This actor forwards nothing and takes envelopes whose route is finished."),
+    "ASYA_IS_COLLECTOR": ("`true` for `fan-in`", "This actor keeps envelopes; one without output is done."),
     "ASYA_RUNTIME_TIMEOUT": ("`5m`", "One handler call; a handler that runs longer is ended and started again."),
     "ASYA_MAX_DELIVERIES": ("`5`", "Deliveries of a hop spent on crashes and timeouts before its dead letter queue."),
 }

@@ -640,9 +640,10 @@ class Request:
             self._send_final(frames)
 
     def fail(self, item: bytes) -> None:
-        """Send the final frame of a failure; items that are still held are dropped, a retry makes them again."""
+        """Send the final frame of a failure, behind what a generator had made and the linger still holds."""
         with self.lock:
-            self._send_final([b"[" + item + b"]"] * len(self.bodies))
+            held = self._held if self.streams else []
+            self._send_final([b"[" + b",".join(held + [item]) + b"]"] * len(self.bodies))
 
     def expire(self, item: Callable[[], bytes]) -> bool:
         """Answer for a handler that is about to be ended, from the watchdog.
@@ -1189,6 +1190,8 @@ class Server:
         else:
             items = _write_result(result, write)
             request.in_handler = False
+            if len(items) == 1 and isinstance(result, (list, tuple)):
+                request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
             request.finish(items)
 
     def _call_batch(self, request: Request) -> None:

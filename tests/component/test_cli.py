@@ -32,7 +32,7 @@ spec:
   transport: memory
   image: none
   handler: handlers.{name}
-  scaling: {{enabled: true, minReplicas: 0, maxReplicas: 1, queueLength: 1, pollingInterval: 1, cooldownPeriod: 600}}
+  scaling: {{enabled: true, minReplicas: 0, maxReplicas: 3, queueLength: 1, pollingInterval: 1, cooldownPeriod: 600}}
   retry: {{nonRetryable: [ValueError]}}
   timeout: {{processing: 60, gracefulShutdown: 2}}
 """
@@ -139,7 +139,7 @@ def test_a_cancel_ends_a_running_handler_and_what_has_ended_cannot_be_cancelled(
 
 def test_an_actor_that_the_mesh_does_not_have_is_warned_of(asya: CommandLine):
     answer = asya("send", "greet", "gret", "--payload", '{"who": "you"}')
-    assert "warning: this mesh has no actor 'gret', only forget, greet" in answer.err
+    assert "warning: this mesh has no actor 'gret', only fan-in, forget, greet" in answer.err
 
 
 def test_a_first_actor_without_a_queue_exits_with_1(asya: CommandLine):

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,14 @@ def test_metadata_and_time_are_told_without_reading(store: Store) -> None:
     assert info is not None
     assert info.metadata == {"asya-dated-key": "a/2026/b%2Fc.json"}
     assert info.modified_s > 1_700_000_000
+
+
+def test_of_many_who_create_an_object_one_wins(store: Store) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        won = list(threads.map(lambda number: store.create("fan-in/g/winner", str(number).encode()), range(8)))
+    assert won.count(True) == 1
+    assert store.get("fan-in/g/winner") == str(won.index(True)).encode()
+    assert store.create("fan-in/g/other", b"x")
 
 
 def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(store: Store) -> None:

@@ -117,6 +117,17 @@ class Fleet:
         self.add("happy-end", "asya_crew.end_handlers.happy_end_handler", 1, **crew)
         self.add("error-end", "asya_crew.end_handlers.error_end_handler", 1, **crew)
 
+    def add_fan_in(self, store: Path, count: int = 1, **environ: str) -> None:
+        """Add the collector, keeping groups below ``store``."""
+        collector = {
+            "ASYA_HANDLER_MODE": "envelope",
+            "ASYA_ENABLE_VALIDATION": "false",
+            "ASYA_BATCH_SIZE": "32",
+            "ASYA_RETRY_NON_RETRYABLE": "ValueError",
+            "ASYA_STORE_URL": store.as_uri(),
+        }
+        self.add("fan-in", "asya_crew.fan_in_handler.fan_in_handler", count, **{**collector, **environ})
+
     def keep_up(self) -> None:
         """Start whatever does not run."""
         for replica in self.replicas:

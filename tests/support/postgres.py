@@ -5,6 +5,7 @@
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import psycopg.sql
 import pytest
 
 from tests.support.apt import apt_install
@@ -66,6 +68,13 @@ class PostgresServer:
     def url(self) -> str:
         """Where it listens."""
         return f"postgresql://asya@127.0.0.1:{self._port}/postgres"
+
+    def new_database(self) -> str:
+        """Make a database that nothing has used yet, and return its URL."""
+        name = f"t{secrets.token_hex(6)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        return self.url.removesuffix("postgres") + name
 
     def start(self) -> None:
         """Start it and wait until it answers."""

@@ -6,10 +6,10 @@ there is no id to persist under. A store that fails raises; the sidecar then kee
 
 import logging
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from asya_crew.environment import check_environment
 from asya_crew.results import persist
 from asya_crew.settings import read_prefixes
 from asya_store.factory import open_store
@@ -18,21 +18,7 @@ from asya_store.port import Store
 logger = logging.getLogger("asya.crew")
 
 
-def check_environment(environ: Mapping[str, str]) -> None:
-    """Refuse a runtime that would not hand whole, unaltered envelopes over.
-
-    Raises:
-        RuntimeError: The text says which variable to set.
-    """
-    mode = (environ.get("ASYA_HANDLER_MODE") or "payload").lower()
-    if mode != "envelope":
-        raise RuntimeError(f"End handlers must run in envelope mode: set ASYA_HANDLER_MODE=envelope, not {mode!r}")
-    validation = (environ.get("ASYA_ENABLE_VALIDATION") or "true").lower()
-    if validation in {"true", "1", "yes", "on"}:
-        raise RuntimeError("End handlers must run with validation disabled: set ASYA_ENABLE_VALIDATION=false")
-
-
-check_environment(os.environ)
+check_environment(os.environ, "End handlers")
 
 _STORE: Final = open_store(os.environ)
 _PREFIXES: Final = read_prefixes(os.environ)

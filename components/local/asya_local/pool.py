@@ -119,7 +119,7 @@ class ActorPool:
         in_flight = max(depth.in_flight, active)
         wanted = desired_replicas(
             in_flight=in_flight,
-            total=depth.ready + depth.delayed + in_flight,
+            total=depth.ready + in_flight,  # what is delayed needs nobody yet: a timer may run for an hour
             concurrency=scaling.concurrency,
             queue_length=scaling.queue_length,
             minimum=scaling.minimum,

@@ -14,7 +14,7 @@ def desired_replicas(
 
     Args:
         in_flight: Received and not settled.
-        total: Everything that still needs work: waiting, in flight, delayed.
+        total: Everything that needs work now: waiting, in flight.
         concurrency: Handler calls that one replica makes at a time.
         queue_length: Envelopes per replica that the actor's author wants at most.
         minimum: Never fewer.

@@ -35,11 +35,15 @@ class Item:
         route: The route as returned (``current`` already points at the next actor); none when the item had none or it
             cannot be read, which means "finished" as in the original.
         headers: Headers as returned; none when the item had none.
+        id: Id as returned; only a collector's is used.
+        parent_id: The same.
     """
 
     payload: msgspec.Raw
     route: Route | None = None
     headers: Mapping[str, object] | None = None
+    id: str | None = None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,14 @@ def _item(document: dict[str, msgspec.Raw]) -> Item:
         payload=document.get("payload", msgspec.Raw(b"null")),
         route=route,
         headers=headers if isinstance(headers, dict) else None,
+        id=_text(document, "id"),
+        parent_id=_text(document, "parent_id"),
     )
+
+
+def _text(document: dict[str, msgspec.Raw], name: str) -> str | None:
+    value = _ANY.decode(document[name]) if name in document else None
+    return value if isinstance(value, str) and value else None
 
 
 def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:

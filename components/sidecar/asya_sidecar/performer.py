@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from asya_protocol import names
@@ -128,6 +129,9 @@ class Performer:
         try:
             await self.send_all(decision.sends)
         except IMPOSSIBLE as exc:
+            wanted = tuple(send for send in decision.sends if send.kind != "notice")
+            if len(wanted) < len(decision.sends):  # what only tells others must not decide about the envelope itself
+                return await self._send_or_fail(replace(decision, sends=wanted), work)
             if work is None or self._hop.is_end_actor:
                 # Nothing is left to send: the delivery itself becomes the dead letter.
                 return Decision(DeadLetter(str(exc)), "dead_lettered", failed_reason="routing_error", cause=str(exc))
@@ -201,7 +205,8 @@ class Performer:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                await self._transport.send(send.queue, await self._light(send.body))
+                delay_s = min(send.delay_s, self._transport.max_delay_s)
+                await self._transport.send(send.queue, await self._light(send.body), delay_s=delay_s)
             except AWAY as exc:
                 patience_s = MISSING_PATIENCE_S if isinstance(exc, QueueMissing) else SEND_PATIENCE_S
                 tries = exc.retryable or isinstance(exc, QueueMissing)

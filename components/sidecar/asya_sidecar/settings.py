@@ -27,7 +27,7 @@ class SidecarSettings:
 
     hop: Hop
     """`ASYA_ACTOR_NAME` (required), `ASYA_ACTOR_HAPPY_END`, `ASYA_ACTOR_ERROR_END`, `ASYA_IS_END_ACTOR`,
-    `ASYA_RUNTIME_TIMEOUT` (5m), `ASYA_RETRY_*` (see docs/promises.md), `ASYA_MAX_DELIVERIES` (5)."""
+    `ASYA_IS_COLLECTOR`, `ASYA_RUNTIME_TIMEOUT` (5m), `ASYA_RETRY_*` (see docs/promises.md), `ASYA_MAX_DELIVERIES` (5)."""
     transport: TransportSettings
     """`ASYA_TRANSPORT` and the variables of the transport."""
     socket_dir: Path = Path("/var/run/asya")
@@ -93,6 +93,7 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
         happy_end=happy_end,
         error_end=error_end,
         is_end_actor=_read_bool(env, "ASYA_IS_END_ACTOR", default=False),
+        is_collector=_read_bool(env, "ASYA_IS_COLLECTOR", default=actor == names.FAN_IN),
         retry=_read_retry(env),
         max_deliveries=read_int(env, "ASYA_MAX_DELIVERIES", 5, low=1, high=1000) or 5,
         timeout_s=read_duration(env, "ASYA_RUNTIME_TIMEOUT", 300.0) or 300.0,

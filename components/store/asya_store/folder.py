@@ -35,6 +35,22 @@ class FolderStore:
                 _metadata_path(path).unlink(missing_ok=True)
             _replace(path, body)
 
+    def create(self, key: str, body: bytes) -> bool:
+        """Write the file whole, then give it its name, which a link refuses where the name is taken."""
+        path = self._path(key)
+        with _translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, partial = tempfile.mkstemp(prefix=".partial-", dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(body)
+                path.hardlink_to(partial)
+            except FileExistsError:
+                return False
+            finally:
+                Path(partial).unlink(missing_ok=True)
+            return True
+
     def get(self, key: str) -> bytes | None:
         """Read the file."""
         path = self._path(key)

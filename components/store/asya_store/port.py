@@ -37,6 +37,9 @@ class Store(Protocol):
     ) -> None:
         """Write an object, replacing one of the same key; metadata is ASCII text by name."""
 
+    def create(self, key: str, body: bytes) -> bool:
+        """Write an object where there is none; false, and nothing written, where there is one. Of many who ask, one wins."""
+
     def get(self, key: str) -> bytes | None:
         """Read an object; none when there is none."""
 

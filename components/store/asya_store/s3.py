@@ -31,6 +31,7 @@ NO_CONSTRAINT_REGION: Final = "us-east-1"
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 """
 
+_TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
 
 logger = logging.getLogger("asya.store")
@@ -92,6 +93,20 @@ class S3Store:
         self._client.put_object(
             Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=dict(metadata)
         )
+
+    def create(self, key: str, body: bytes) -> bool:
+        """Write an object under the condition that there is none (S3 since 2024, MinIO, LocalStack)."""
+        with self._translated(key):
+            self._ensure_bucket()
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+                )
+            except ClientError as exc:
+                if exc.response.get("Error", {}).get("Code") in _TAKEN:
+                    return False
+                raise
+            return True
 
     def get(self, key: str) -> bytes | None:
         """Read an object."""

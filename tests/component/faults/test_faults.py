@@ -8,7 +8,7 @@ consumed again.
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,60 +16,12 @@ import pytest
 from asya_local import localstack
 from tests.component.faults.run import FaultRun, perform
 from tests.support.history import History
-from tests.support.memory import memory_environ
-from tests.support.rabbitmq import RabbitMqServer, free_ports, require_server
-
-__all__ = ["memory_environ"]
+from tests.support.rabbitmq import RabbitMqServer
 
 ENVELOPES = 1000
 DRAINS = 50
 
 pytestmark = pytest.mark.timeout(420)
-
-
-@pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[RabbitMqServer]:
-    """A broker of our own, to restart and to cut."""
-    require_server()
-    with RabbitMqServer() as server:
-        yield server
-
-
-@pytest.fixture
-def rabbitmq_environ(rabbitmq: RabbitMqServer) -> dict[str, str]:
-    """Settings of that broker."""
-    return {
-        "ASYA_TRANSPORT": "rabbitmq",
-        "ASYA_RABBITMQ_URL": rabbitmq.url,
-        "ASYA_RABBITMQ_MANAGEMENT_URL": rabbitmq.management_url,
-    }
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[localstack.CloudServer]:
-    """A LocalStack of our own, to pause."""
-    python = localstack.ensure_installed(print)
-    server = localstack.start(tmp_path_factory.mktemp("cloud"), free_ports(1)[0], ("sqs",), python=python)
-    try:
-        localstack.wait_ready(server)
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def sqs_environ(cloud: localstack.CloudServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Settings of that LocalStack; a short lease, so that a killed sidecar's envelopes come again soon."""
-    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    for name, value in credentials.items():
-        monkeypatch.setenv(name, value)
-    return {
-        "ASYA_TRANSPORT": "sqs",
-        "ASYA_SQS_ENDPOINT": cloud.endpoint,
-        "ASYA_SQS_VISIBILITY_TIMEOUT": "10",
-        "ASYA_SQS_WAIT_TIME_SECONDS": "2",
-        **credentials,
-    }
 
 
 Check = Callable[[History, str], None]

@@ -52,7 +52,7 @@ async def test_replicas_that_share_a_database_run_an_envelope_once(
     memory_environ: dict[str, str], postgres: PostgresServer
 ) -> None:
     """Both get a delivery of it at the same time; one waits and then sees that it is done."""
-    settings = {"ASYA_DEDUP_WINDOW": "1h", "ASYA_DEDUP_URL": postgres.url}
+    settings = {"ASYA_DEDUP_WINDOW": "1h", "ASYA_DEDUP_URL": postgres.new_database()}
     suffix = f"-{secrets.token_hex(4)}"
     bench = Bench(memory_environ, HANDLERS, "handlers.process", suffix, **settings)
     bench.fleet.add(bench.actor, "handlers.process", 1, PYTHONPATH=str(bench.fleet.folder))
@@ -80,7 +80,7 @@ async def test_a_killed_sidecars_envelope_is_run_by_the_next_one(
     memory_environ: dict[str, str], postgres: PostgresServer
 ) -> None:
     """Its hold on the envelope ends with its lease."""
-    settings = {"ASYA_DEDUP_WINDOW": "1h", "ASYA_DEDUP_URL": postgres.url}
+    settings = {"ASYA_DEDUP_WINDOW": "1h", "ASYA_DEDUP_URL": postgres.new_database()}
     async with Bench(memory_environ, HANDLERS, "handlers.process", f"-{secrets.token_hex(4)}", **settings) as bench:
         await bench.send_payload({"sleep": 1})
         while not (bench.fleet.folder / "runs").exists():

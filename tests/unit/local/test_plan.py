@@ -61,7 +61,7 @@ def test_the_seeds_hello_actor_gets_its_file_where_its_path_leads(tmp_path: Path
 def test_the_crew_is_part_of_every_mesh_and_knows_its_store(tmp_path: Path):
     """Unless the user's files define it."""
     found = plans(tmp_path, request(HELLO))
-    assert sorted(found) == ["error-end", "happy-end", "hello-actor"]
+    assert sorted(found) == ["error-end", "fan-in", "happy-end", "hello-actor"]
     crew = found["happy-end"]
     assert crew.runtime_env["ASYA_STORE_URL"] == "file:///r"
     assert crew.runtime_env["ASYA_HANDLER_MODE"] == "envelope"

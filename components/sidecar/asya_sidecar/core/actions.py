@@ -6,16 +6,17 @@ from typing import Literal
 
 from asya_protocol import names
 
-MessageType = Literal["routing", "happy_end", "error_end"]
+MessageType = Literal["routing", "happy_end", "error_end", "notice"]
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Put an envelope on an actor's queue, confirmed, before the settlement."""
+    """Put an envelope on an actor's queue, confirmed, before the settlement; after a delay as far as the broker can."""
 
     actor: str
     body: bytes
     kind: MessageType
+    delay_s: float = 0.0
 
     @property
     def queue(self) -> str:
@@ -79,7 +80,8 @@ class Decision:
     Attributes:
         settlement: The one thing told to the broker.
         result: Word for logs and ``messages_processed_total``: success, empty_response, end_consumed, retried,
-            failed, dead_lettered, released, cancelled, duplicate.
+            failed, dead_lettered, released, cancelled, duplicate,
+            collected.
         sends: Envelopes to send first.
         reports: What the gateway learns.
         failed_reason: Label for ``messages_failed_total``; none when nothing failed.
@@ -96,4 +98,4 @@ class Decision:
     @property
     def done(self) -> bool:
         """Whether a duplicate of the envelope has nothing left to do; what failed may be sent again by a person."""
-        return self.result in {"success", "empty_response", "end_consumed"}
+        return self.result in {"success", "empty_response", "end_consumed", "collected"}

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -15,7 +15,11 @@ from asya_protocol.errors import EnvelopeError
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.trace import next_traceparent
 
-HOP_HEADERS: Final[Mapping[str, None]] = {names.HEADER_ATTEMPT: None, names.HEADER_DELIVERY: None}
+HOP_HEADERS: Final[Mapping[str, None]] = {
+    names.HEADER_ATTEMPT: None,
+    names.HEADER_DELIVERY: None,
+    names.HEADER_DELAY: None,
+}
 """Headers that end with the hop."""
 
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
@@ -44,6 +48,33 @@ def child(envelope: Envelope, item: Item, index: int) -> Envelope:
     if index > 0:
         made = replace(made, id=f"{envelope.id}-{index}", parent_id=envelope.id)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """One output of a collector.
+
+    Attributes:
+        envelope: With the id and the parent that the collector gave it.
+        delay_s: To wait before it is sent on.
+        failed: Why it is to go to error-end; none when it goes on.
+    """
+
+    envelope: Envelope
+    delay_s: float = 0.0
+    failed: str | None = None
+
+
+def collected(envelope: Envelope, item: Item) -> Collected:
+    """Make the envelope for one output of a collector."""
+    headers = item.headers or {}
+    delay, failed = headers.get(names.HEADER_DELAY), headers.get(names.HEADER_FAILED)
+    made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None})
+    return Collected(
+        envelope=replace(made, id=item.id or envelope.id, parent_id=item.parent_id),
+        delay_s=float(delay) if isinstance(delay, int | float) and not isinstance(delay, bool) and delay > 0 else 0.0,
+        failed=str(failed) if failed else None,
+    )
 
 
 def error_body(envelope: Envelope, text: str, error: ErrorItem | None) -> bytes:

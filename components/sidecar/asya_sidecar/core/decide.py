@@ -4,7 +4,7 @@ Rows, first match wins:
 
 | outcome                                   | plain actor                              | end actor                    |
 |-------------------------------------------|------------------------------------------|------------------------------|
-| no items, no error                        | the input to happy-end                   | done, final report           |
+| no items, no error                        | the input to happy-end; a collector: done| done, final report           |
 | items                                     | each to its next actor or happy-end      | done, final report           |
 | timeout that the deadline caused          | error-end                                | (no deadline is applied)     |
 | timeout, runtime lost, connection_error   | again later, up to max_deliveries; DLQ   | the same                     |
@@ -20,10 +20,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from asya_protocol.durations import format_duration
-from asya_protocol.envelope import Envelope
+from asya_protocol.envelope import Envelope, Route
 from asya_protocol.reply import ErrorItem, Item
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
-from asya_sidecar.core.build import child, error_body, onward, with_counters
+from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
+from asya_sidecar.core.fan_in import close_group, give_up, join_group
 from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report
 from asya_sidecar.core.work import Hop, Work, refuse
@@ -90,7 +91,7 @@ def cancelled(work: Work, hop: Hop) -> Decision:
 
 
 def forward(
-    work: Work, items: tuple[Item, ...], first: int, hop: Hop, moment: Moment
+    work: Work, items: tuple[Item, ...], first: int, hop: Hop, moment: Moment, *, ends: bool = False
 ) -> tuple[tuple[Send, ...], tuple[Report, ...]]:
     """Address outputs.
 
@@ -100,22 +101,50 @@ def forward(
         first: Place of the first of them in the whole fan-out; larger than 0 when others have been streamed before.
         hop: This actor.
         moment: Ids for the trace.
+        ends: No more outputs follow.
 
     Returns:
-        One send per item, and one child report for each but the very first.
+        One send per item, and one child report for each but the very first; at the end of a stream that goes to fan-in, a
+        notice to it.
     """
+    if hop.is_collector:
+        return _forward_collected(work, items, hop, moment), ()
+    fans_out = first > 0 or not ends or len(items) > 1
+    count = len(items) if ends and first == 0 else None
     parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
     sends: list[Send] = []
     reports: list[Report] = []
     for index, item in enumerate(items, start=first):
         made = child(parent, item, index)
+        if fans_out:
+            made = join_group(made, work.envelope, index, count)
         if index > 0:
             reports.append(child_report(made))
-        actor = made.route.actor
-        sends.append(
-            Send(hop.happy_end, made.dump(), "happy_end") if actor is None else Send(actor, made.dump(), "routing")
-        )
+        sends.append(_send_on(made, hop))
     return tuple(sends), tuple(reports)
+
+
+def _forward_collected(work: Work, items: tuple[Item, ...], hop: Hop, moment: Moment) -> tuple[Send, ...]:
+    parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+    sends: list[Send] = []
+    for made in (collected(parent, item) for item in items):
+        if made.failed is None:
+            sends.append(replace(_send_on(made.envelope, hop), delay_s=made.delay_s))
+        else:
+            sends.append(Send(hop.error_end, made.envelope.dump(), "error_end"))
+            sends += give_up(work.envelope, hop.actor, made.failed)
+    return tuple(sends)
+
+
+def _route_of(work: Work, items: tuple[Item, ...]) -> Route:
+    """The route of a stream's children: as the last of them says, else the input's."""
+    returned = items[-1].route if items else None
+    return returned or work.envelope.route
+
+
+def _send_on(made: Envelope, hop: Hop) -> Send:
+    actor = made.route.actor
+    return Send(hop.happy_end, made.dump(), "happy_end") if actor is None else Send(actor, made.dump(), "routing")
 
 
 def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
@@ -123,10 +152,15 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
     if hop.is_end_actor:
         return Decision(Ack(), "end_consumed", reports=final_report(work.envelope, items, hop, moment.now))
     if not items and not reply.streamed:
+        if hop.is_collector:
+            return Decision(Ack(), "collected")
         unchanged = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
         send = Send(hop.happy_end, unchanged.dump(), "happy_end")
-        return Decision(Ack(), "empty_response", sends=(send,))
-    sends, reports = forward(work, items, reply.streamed, hop, moment)
+        sends = (send, *give_up(work.envelope, hop.actor, "its handler returned nothing"))
+        return Decision(Ack(), "empty_response", sends=sends)
+    sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True)
+    if reply.streamed and not hop.is_collector:
+        sends += close_group(work.envelope, _route_of(work, items), reply.streamed + len(items))
     done = completed_report(work.envelope, items, moment.elapsed_s)
     return Decision(Ack(), "success", sends=sends, reports=(*reports, done))
 
@@ -149,7 +183,7 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     if policy.retries(error, work.attempt) and not _too_late(work.envelope, moment.now, delay_s):
         return _again(work, work.attempt + 1, work.delivery, delay_s, cause)
     # Outputs made before the error have their own way to go, as in the original; a retry would make them again.
-    sends, reports = forward(work, reply.items, reply.streamed, hop, moment)
+    sends, reports = forward(work, reply.items, reply.streamed, hop, moment, ends=True)
     failed = _fail(work, hop, moment, error.code, error)
     return replace(failed, sends=(*sends, *failed.sends), reports=reports)
 
@@ -158,7 +192,8 @@ def _fail(work: Work, hop: Hop, moment: Moment, text: str, error: ErrorItem | No
     parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
     failure = Send(hop.error_end, error_body(parent, text, error), "error_end")
     cause = f"{error.type}: {error.message}" if error is not None else text
-    return Decision(Ack(), "failed", sends=(failure,), failed_reason="runtime_error", cause=cause)
+    sends = (failure, *give_up(work.envelope, hop.actor, cause))
+    return Decision(Ack(), "failed", sends=sends, failed_reason="runtime_error", cause=cause)
 
 
 def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str) -> Decision:
@@ -184,6 +219,7 @@ def _bury(work: Work, hop: Hop, moment: Moment, reason: str) -> Decision:
     return Decision(
         DeadLetter(reason, fallback),
         "dead_lettered",
+        sends=give_up(work.envelope, hop.actor, reason),
         reports=dead_report(work.envelope, reason, moment.now),
         failed_reason="runtime_error",
         cause=reason,

@@ -15,6 +15,7 @@ from asya_protocol.envelope import Envelope, Route, parse_envelope, parse_id, pa
 from asya_protocol.errors import EnvelopeError, InvalidEnvelope, MalformedEnvelope
 from asya_sidecar.core.actions import Ack, Decision, Send
 from asya_sidecar.core.build import lenient_headers, refusal_body, refusal_from_envelope
+from asya_sidecar.core.fan_in import give_up
 from asya_sidecar.core.retry import RetryPolicy
 from asya_store.claims import Claim, check_out
 
@@ -27,6 +28,8 @@ class Hop:
     happy_end: str = names.HAPPY_END
     error_end: str = names.ERROR_END
     is_end_actor: bool = False
+    is_collector: bool = False
+    """Its handler keeps envelopes: one without output is done, and outputs have the ids and delays that it gives them."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     max_deliveries: int = 5
     timeout_s: float = 300.0
@@ -88,7 +91,8 @@ def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
 def refuse(envelope: Envelope, hop: Hop, text: str, reason: str) -> Decision:
     """Decide for an envelope that can never succeed here: straight to error-end."""
     error = Send(hop.error_end, refusal_from_envelope(envelope, text), "error_end")
-    return Decision(Ack(), "failed", sends=(error,), failed_reason=reason, cause=text)
+    sends = (error, *give_up(envelope, hop.actor, text))
+    return Decision(Ack(), "failed", sends=sends, failed_reason=reason, cause=text)
 
 
 def with_payload(work: Work, claim: Claim, payload: bytes) -> Work:

@@ -1,0 +1,162 @@
+"""The crew's ``fan-in``: joins the children of one fan-out into one envelope with the ordered list of their payloads.
+
+Handler for the runtime, in envelope mode, without validation, in batches. Children are kept in the object store, so that a
+kill loses nothing: a redelivered child overwrites itself. One envelope of a group, the *winner*, ends it; when that one is
+redelivered it does so again, everybody else who comes after it is swallowed. The envelope that opened a group starts a
+timer, which is an envelope to ourselves with a delay.
+"""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+from asya_crew.group_store import GroupStore
+from asya_crew.groups import Entry, Group, Verdict, read_entry
+from asya_crew.settings import FanInSettings
+from asya_protocol import names
+
+logger = logging.getLogger("asya.crew")
+
+Envelope = dict[str, Any]
+Output = Envelope | list[Envelope] | Exception | None
+
+REMEMBERED: Final = 1000
+"""Groups whose state is kept in memory as well, so that a child costs one write and no read."""
+LOOK_AGAIN_S: Final = 1.0
+"""What other replicas added to a group is looked for at most this often, and when the timer rings."""
+LOOK, TIDY = "look", "tidy"
+LOOK_EVERY_S: Final = 30.0
+"""The timer rings so often until the group is over: two replicas that each saw a half of it find the whole."""
+NAMED: Final = 20
+"""Missing children that an error names."""
+TIDY_AFTER_S: Final = 900.0
+"""A winner is redelivered within minutes if at all; until then its children must be there."""
+
+
+class FanIn:
+    """Collects envelopes of many groups."""
+
+    def __init__(self, groups: GroupStore, settings: FanInSettings, clock: Callable[[], float] = time.time) -> None:
+        self._groups = groups
+        self._settings = settings
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[Group, float]] = OrderedDict()
+        self._over: OrderedDict[str, str] = OrderedDict()
+
+    def handle(self, envelopes: list[Envelope]) -> list[Output]:
+        """Take envelopes, and return for each what is to be sent: nothing, a joined envelope, a failed one, a timer."""
+        entries = [_read(envelope) for envelope in envelopes]
+        over = [isinstance(entry, Entry) and self._is_over(entry) for entry in entries]
+        self._groups.keep(
+            (entry, envelope.get("payload"))
+            for entry, envelope, late in zip(entries, envelopes, over, strict=True)
+            if isinstance(entry, Entry) and entry.timer is None and not late
+        )
+        return [self._one(*found) for found in zip(entries, envelopes, over, strict=True)]
+
+    def _one(self, entry: Entry | Exception | None, envelope: Envelope, late: bool) -> Output:
+        if isinstance(entry, Exception):
+            return entry
+        if entry is None:
+            return {**_onward(envelope, []), "payload": [envelope.get("payload")]}
+        if entry.timer == TIDY:
+            self._groups.tidy(entry.group)
+            return None
+        if late:
+            logger.info("group=%s is over: %s came late", entry.group, entry.token)
+            return _timer(envelope, TIDY, TIDY_AFTER_S) if entry.timer is not None else None
+        return self._judge(entry, envelope, self._clock()) or None
+
+    def _judge(self, entry: Entry, envelope: Envelope, now_s: float) -> list[Envelope]:
+        group = self._group(entry, now_s)
+        left_s = group.opened_s + self._settings.timeout_s - now_s
+        verdict = group.judge(partial=self._settings.partial, late=left_s <= 0)
+        winds_timer = entry.timer is not None or entry.token == group.opener
+        if verdict is Verdict.WAIT:
+            return [_timer(envelope, LOOK, min(max(left_s, 1.0), LOOK_EVERY_S))] if winds_timer else []
+        self._known.pop(entry.group, None)
+        timer = [_timer(envelope, TIDY, TIDY_AFTER_S)] if winds_timer else []
+        if not self._groups.win(entry.group, entry.token):
+            return timer
+        self._remember_over(entry.group, entry.token)
+        return [self._end(verdict, entry, group, envelope), *timer]
+
+    def _is_over(self, entry: Entry) -> bool:
+        """Whether another envelope has ended the group; asked of the store where somebody may have without our knowing."""
+        winner = self._over.get(entry.group)
+        if winner is None and not self._is_fresh(entry, self._clock()):
+            winner = self._groups.winner(entry.group)
+            if winner is not None:
+                self._remember_over(entry.group, winner)
+        return winner is not None and winner != entry.token
+
+    def _is_fresh(self, entry: Entry, now_s: float) -> bool:
+        known = self._known.get(entry.group)
+        return known is not None and entry.timer is None and now_s - known[1] < LOOK_AGAIN_S
+
+    def _group(self, entry: Entry, now_s: float) -> Group:
+        fresh = self._is_fresh(entry, now_s)
+        known = self._known.pop(entry.group, None)
+        if known is None or not fresh:
+            known = self._groups.load(entry, now_s), now_s
+        if entry.timer is None:
+            known[0].add(entry)
+        self._known[entry.group] = known
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known[0]
+
+    def _remember_over(self, group: str, winner: str) -> None:
+        self._over[group] = winner
+        while len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)
+
+    def _end(self, verdict: Verdict, entry: Entry, group: Group, envelope: Envelope) -> Envelope:
+        _, rest = read_entry(envelope["headers"])
+        payloads = self._groups.payloads(entry.group, group.here)
+        # The children's parent goes on under its own id: that is the one which its sender knows.
+        made = {**_onward(envelope, rest), "id": entry.group.rpartition("@")[0], "payload": payloads}
+        made.pop("parent_id", None)
+        if group.missing:
+            made["headers"][names.HEADER_MISSING] = sorted(group.missing)
+        if verdict is Verdict.FAIL:
+            message = _explain(group)
+            made["headers"][names.HEADER_FAILED] = message
+            details = {"type": "ChildrenMissing", "message": message}
+            made["payload"] = {"error": "processing_error", "details": details, "original_payload": payloads}
+        return made
+
+
+def _read(envelope: Envelope) -> Entry | Exception | None:
+    try:
+        return read_entry(envelope.get("headers") or {})[0]
+    except ValueError as exc:
+        return exc
+
+
+def _onward(envelope: Envelope, stack: list[Any]) -> Envelope:
+    """Copy an envelope for the actor after this one, with what is left of its stack."""
+    route = envelope["route"]
+    own = {names.HEADER_FAN_IN, names.HEADER_DELAY}
+    headers = {name: value for name, value in (envelope.get("headers") or {}).items() if name not in own}
+    if stack:
+        headers[names.HEADER_FAN_IN] = stack
+    return {**envelope, "route": {**route, "current": route.get("current", 0) + 1}, "headers": headers}
+
+
+def _explain(group: Group) -> str:
+    missing = [f"{index} ({reason})" for index, reason in sorted(group.missing.items())]
+    of = "an unknown number" if group.count is None else str(group.count)
+    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    return f"{len(group.here)} of {of} children came; missing: {', '.join(missing[:NAMED]) or 'unknown'}{more}"
+
+
+def _timer(envelope: Envelope, name: str, delay_s: float) -> Envelope:
+    """An envelope to ourselves that comes after a delay."""
+    entry, rest = read_entry(envelope["headers"])
+    group = "" if entry is None else entry.group
+    own = {names.HEADER_FAN_IN: [*rest, {"group": group, "timer": name}], names.HEADER_DELAY: delay_s}
+    headers = {key: value for key, value in envelope["headers"].items() if key != names.HEADER_TRACEPARENT}
+    return {"id": f"{group}/{name}", "route": envelope["route"], "headers": {**headers, **own}, "payload": None}

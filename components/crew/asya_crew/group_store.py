@@ -1,0 +1,104 @@
+"""Groups in the object store, so that they outlive every process: one object per child, and who ended the group.
+
+Below ``fan-in/<group>/``: ``group.json`` (who was here first, and when), ``count.json``, ``items/<index>.json`` with a child's
+payload, ``missing/<index>.json`` with a reason, ``winner``: the token of the one envelope that ends the group. The winner
+stays when the rest is tidied away, so that what comes late finds a group that is over.
+"""
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from asya_crew.groups import Entry, Group
+from asya_store.keys import segment
+from asya_store.port import Store
+
+PREFIX: Final = "fan-in/"
+THREADS: Final = 16
+"""S3 answers one request in tens of milliseconds; a group of a thousand is read in a few seconds."""
+
+
+class GroupStore:
+    """Reads and writes groups. Every method raises ``StoreUnavailable`` when the store is away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fan-in")
+
+    def keep(self, found: Iterable[tuple[Entry, Any]]) -> None:
+        """Keep what envelopes brought; the same again overwrites itself.
+
+        Args:
+            found: Entries and payloads.
+        """
+        list(self._threads.map(lambda pair: self._keep_one(*pair), found))
+
+    def load(self, entry: Entry, now_s: float) -> Group:
+        """Read a group, opening it when this envelope is the first of it."""
+        folder = _folder(entry.group)
+        if entry.timer is None:
+            self._store.create(f"{folder}group.json", _json({"opener": entry.token, "opened_s": now_s}))
+        about = self._read(f"{folder}group.json") or {"opener": "", "opened_s": now_s}
+        group = Group(opener=about["opener"], opened_s=about["opened_s"])
+        keys = self._store.list(folder)
+        reasons = [key for key in keys if key.startswith(f"{folder}missing/")]
+        for key, reason in zip(reasons, self._threads.map(self._read, reasons), strict=True):
+            group.given_up[_index(key)] = str(reason)
+        group.here = {_index(key) for key in keys if key.startswith(f"{folder}items/")}
+        for index in group.here:
+            group.given_up.pop(index, None)
+        if f"{folder}count.json" in keys:
+            group.count = self._read(f"{folder}count.json")
+        return group
+
+    def payloads(self, group_id: str, indexes: Iterable[int]) -> list[Any]:
+        """Read children's payloads in the order of their indexes."""
+        folder = _folder(group_id)
+        return list(self._threads.map(self._read, [_item(folder, index) for index in sorted(indexes)]))
+
+    def win(self, group_id: str, token: str) -> bool:
+        """Claim the end of a group; true for the first who asks, and for the same one again."""
+        key = f"{_folder(group_id)}winner"
+        return self._store.create(key, token.encode()) or self.winner(group_id) == token
+
+    def winner(self, group_id: str) -> str | None:
+        """Token of the envelope that ended the group; none while it goes on."""
+        found = self._store.get(f"{_folder(group_id)}winner")
+        return None if found is None else found.decode()
+
+    def tidy(self, group_id: str) -> None:
+        """Delete everything of a group that is over but its winner."""
+        folder = _folder(group_id)
+        keys = [key for key in self._store.list(folder) if key != f"{folder}winner"]
+        list(self._threads.map(self._store.delete, keys))
+
+    def _keep_one(self, entry: Entry, payload: Any) -> None:  # noqa: ANN401 - any JSON value
+        folder = _folder(entry.group)
+        if entry.count is not None and not entry.index:
+            # Where the sender knew, every child brings the same count: that of the first is enough.
+            self._store.create(f"{folder}count.json", _json(entry.count))
+        if entry.index is not None and entry.missing is None:
+            self._store.put(_item(folder, entry.index), _json(payload))
+        elif entry.index is not None:
+            self._store.put(f"{folder}missing/{entry.index:07}.json", _json(entry.missing))
+
+    def _read(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
+        body = self._store.get(key)
+        return None if body is None else json.loads(body)
+
+
+def _folder(group_id: str) -> str:
+    return f"{PREFIX}{segment(group_id)}/"
+
+
+def _item(folder: str, index: int) -> str:
+    return f"{folder}items/{index:07}.json"
+
+
+def _index(key: str) -> int:
+    return int(key.rpartition("/")[2].removesuffix(".json"))
+
+
+def _json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    return json.dumps(value, ensure_ascii=False).encode()

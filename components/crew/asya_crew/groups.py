@@ -1,0 +1,150 @@
+"""What is known of one fan-out's children, and what follows from it. Pure: the clock is an argument.
+
+| known                                              | verdict                                             |
+|----------------------------------------------------|-----------------------------------------------------|
+| every child is here                                | join                                                |
+| every child is here or given up, some given up     | fail; join those that are here where partial        |
+| children are missing, or nobody knows how many     | wait                                                |
+| the same, and the time is over                     | fail; join those that are here where partial        |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from asya_protocol import names
+
+MAX_COUNT: Final = 1_000_000
+
+
+class Verdict(StrEnum):
+    """What to do with a group now."""
+
+    WAIT = "wait"
+    JOIN = "join"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one envelope says of its innermost group.
+
+    Attributes:
+        group: The group's id.
+        index: The child's place; none for a notice about the group and for a timer.
+        count: How many children there are, where the sender knew.
+        missing: Why the child will not come, for a notice about it.
+        timer: Which round of the group's timer this is.
+    """
+
+    group: str
+    index: int | None = None
+    count: int | None = None
+    missing: str | None = None
+    timer: str | None = None
+
+    @property
+    def token(self) -> str:
+        """Names the envelope among those of its group; a redelivery has the same one."""
+        if self.timer is not None:
+            return f"timer-{self.timer}"
+        if self.index is None:
+            return "end"
+        return f"{self.index}" if self.missing is None else f"{self.index}-missing"
+
+
+@dataclass(slots=True)
+class Group:
+    """The children of one fan-out.
+
+    Attributes:
+        opener: Token of the envelope that was here first; it starts the timer.
+        opened_s: When, seconds since 1970.
+        count: How many there are; none while nobody knows.
+        here: Indexes of those whose payload is kept.
+        given_up: Index and reason of those that will not come.
+    """
+
+    opener: str
+    opened_s: float
+    count: int | None = None
+    here: set[int] = field(default_factory=set)
+    given_up: dict[int, str] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> None:
+        """Take in what an envelope says; a child that comes after all counts."""
+        if entry.count is not None:
+            self.count = entry.count
+        if entry.index is not None and entry.missing is None:
+            self.here.add(entry.index)
+            self.given_up.pop(entry.index, None)
+        elif entry.index is not None and entry.index not in self.here:
+            self.given_up[entry.index] = entry.missing or ""
+
+    @property
+    def missing(self) -> dict[int, str]:
+        """Index and reason of every child that is not here, as far as the count is known."""
+        known = range(self.count) if self.count is not None else sorted(self.given_up)
+        return {index: self.given_up.get(index, "did not come") for index in known if index not in self.here}
+
+    def judge(self, *, partial: bool, late: bool) -> Verdict:
+        """Say what to do now.
+
+        Args:
+            partial: Join what is here where children are missing.
+            late: The time is over.
+        """
+        accounted = self.count is not None and self.here | self.given_up.keys() >= set(range(self.count))
+        if accounted and not self.missing:
+            return Verdict.JOIN
+        if not accounted and not late:
+            return Verdict.WAIT
+        return Verdict.JOIN if partial and self.here else Verdict.FAIL
+
+
+def read_entry(headers: Mapping[str, Any]) -> tuple[Entry | None, list[Any]]:
+    """Read an envelope's innermost group, and the stack without it.
+
+    Returns:
+        The entry, none for an envelope that no fan-out made; and what is left of the stack.
+
+    Raises:
+        ValueError: The header is there and cannot be used.
+    """
+    stack = headers.get(names.HEADER_FAN_IN)
+    if stack is None:
+        return None, []
+    if not isinstance(stack, list) or not all(isinstance(entry, dict) for entry in stack):
+        raise ValueError(f"header {names.HEADER_FAN_IN} must be a list of objects")
+    if not stack:
+        return None, []
+    *rest, top = stack
+    entry = Entry(
+        group=_group(top),
+        index=_number(top, "index"),
+        count=_number(top, "count"),
+        missing=None if top.get("missing") is None else str(top["missing"]),
+        timer=None if top.get("timer") is None else str(top["timer"]),
+    )
+    if entry.index is None and entry.timer is None and entry.count is None:
+        raise ValueError(f"header {names.HEADER_FAN_IN} has neither an index nor a count")
+    if entry.index is not None and entry.count is not None and entry.index >= entry.count:
+        raise ValueError(f"header {names.HEADER_FAN_IN}: index {entry.index} of {entry.count}")
+    return entry, rest
+
+
+def _group(top: Mapping[str, Any]) -> str:
+    group = top.get("group")
+    if not isinstance(group, str) or not group:
+        raise ValueError(f"header {names.HEADER_FAN_IN} names no group")
+    return group
+
+
+def _number(top: Mapping[str, Any], name: str) -> int | None:
+    value = top.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+        raise ValueError(f"header {names.HEADER_FAN_IN}: {name} must be a number from 0 to {MAX_COUNT}")
+    return value

@@ -1,0 +1,247 @@
+"""Fan-in: what a group's state means, and that every order, repetition and delay of its envelopes gives one right end."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asya_crew.fan_in import LOOK, TIDY, FanIn
+from asya_crew.group_store import GroupStore
+from asya_crew.groups import Group, Verdict, read_entry
+from asya_crew.settings import FanInSettings, read_fan_in_settings
+from asya_protocol.errors import SettingsError
+from asya_store.folder import FolderStore
+
+ROUTE = {"actors": ["split", "work", "fan-in", "sum"], "current": 2}
+Envelope = dict[str, Any]
+
+
+def child(index: int, count: int | None = None, **more: Any) -> Envelope:
+    entry = {"group": "e1@0", "index": index, **({} if count is None else {"count": count}), **more}
+    name = "e1" if index == 0 else f"e1-{index}"
+    return {"id": name, "route": ROUTE, "headers": {"tenant": "x", "x-asya-fan-in": [entry]}, "payload": {"n": index}}
+
+
+def end(count: int) -> Envelope:
+    entry = {"group": "e1@0", "count": count, "end": True}
+    return {"id": "e1@0/end", "route": ROUTE, "headers": {"x-asya-fan-in": [entry]}, "payload": None}
+
+
+class Collector:
+    """A fan-in whose process can be killed, on a clock that is turned by hand."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.store = FolderStore(folder)
+        self.settings = FanInSettings(**options)
+        self.now_s = 1000.0
+        self.restart()
+
+    def restart(self) -> None:
+        self.fan_in = FanIn(GroupStore(self.store), self.settings, lambda: self.now_s)
+
+    def __call__(self, *envelopes: Envelope) -> list[Envelope]:
+        """Hand envelopes over in one batch; returns outputs other than timers."""
+        outputs: list[Envelope] = []
+        self.timers: list[Envelope] = []
+        for output in self.fan_in.handle(list(envelopes)):
+            if isinstance(output, Exception):
+                raise output
+            for envelope in output if isinstance(output, list) else [output] if output else []:
+                is_timer = "x-asya-delay-s" in envelope["headers"]
+                (self.timers if is_timer else outputs).append(envelope)
+        return outputs
+
+    def ring(self) -> list[Envelope]:
+        """Let the timers' time pass and hand them over."""
+        timers = self.timers
+        self.now_s += max(timer["headers"]["x-asya-delay-s"] for timer in timers)
+        return self(*timers)
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Collector:
+    return Collector(tmp_path)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 6), st.booleans(), st.integers(0, 10_000))
+def test_any_order_with_repetitions_and_kills_gives_one_ordered_list(
+    tmp_path_factory: pytest.TempPathFactory, count: int, streamed: bool, seed: int
+) -> None:
+    chance = random.Random(seed)
+    collector = Collector(tmp_path_factory.mktemp("store"))
+    wanted = [child(index, None if streamed else count) for index in range(count)] + ([end(count)] if streamed else [])
+    arrivals = wanted + chance.choices(wanted, k=4)
+    chance.shuffle(arrivals)
+    joined: list[Envelope] = []
+    winner: Envelope | None = None
+    while arrivals:
+        batch = [arrivals.pop() for _ in range(min(len(arrivals), chance.randint(1, 3)))]
+        if chance.random() < 0.3:
+            collector.restart()
+        collector.now_s += chance.choice([0, 0, 5])
+        if found := collector(*batch):
+            joined += found
+            winner = winner or found[0]
+    ids = {(envelope["id"], tuple(item["n"] for item in envelope["payload"])) for envelope in joined}
+    assert ids == {("e1", tuple(range(count)))}
+
+
+def test_what_is_joined_goes_on_as_the_envelope_that_was_split(collector: Collector) -> None:
+    assert collector(child(1, 2)) == []
+    (joined,) = collector(child(0, 2))
+    assert joined == {
+        "id": "e1",
+        "route": {**ROUTE, "current": 3},
+        "headers": {"tenant": "x"},
+        "payload": [{"n": 0}, {"n": 1}],
+    }
+
+
+def test_an_envelope_of_no_group_is_a_list_of_one(collector: Collector) -> None:
+    (joined,) = collector({"id": "a", "route": ROUTE, "payload": 7})
+    assert (joined["payload"], joined["route"]["current"]) == ([7], 3)
+
+
+def test_a_redelivered_winner_joins_again_and_a_late_duplicate_does_not(collector: Collector) -> None:
+    collector(child(0, 2))
+    (first,) = collector(child(1, 2))
+    collector.restart()
+    assert collector(child(1, 2)) == [first]
+    assert collector(child(0, 2)) == []
+
+
+def test_inner_groups_come_off_the_stack_first(collector: Collector) -> None:
+    outer = {"group": "job@0", "index": 4, "count": 9}
+    envelopes = []
+    for index in range(2):
+        envelope = child(index, 2)
+        envelope["headers"]["x-asya-fan-in"].insert(0, outer)
+        envelopes.append(envelope)
+    (joined,) = collector(*envelopes)
+    assert joined["headers"]["x-asya-fan-in"] == [outer]
+
+
+def test_a_child_that_was_given_up_fails_the_group_at_once_and_names_it(collector: Collector) -> None:
+    collector(child(0, 3), child(2, 3))
+    (failed,) = collector(child(1, 3, missing="ValueError: bad page"))
+    text = "2 of 3 children came; missing: 1 (ValueError: bad page)"
+    assert failed["headers"]["x-asya-failed"] == text
+    assert failed["headers"]["x-asya-fan-in-missing"] == [1]
+    assert failed["payload"] == {
+        "error": "processing_error",
+        "details": {"type": "ChildrenMissing", "message": text},
+        "original_payload": [{"n": 0}, {"n": 2}],
+    }
+    assert collector(child(1, 3)) == []
+
+
+def test_partial_joins_what_came(tmp_path: Path) -> None:
+    collector = Collector(tmp_path, partial=True)
+    collector(child(0, 3), child(1, 3, missing="lost"))
+    (joined,) = collector(child(2, 3))
+    assert (joined["payload"], joined["headers"]["x-asya-fan-in-missing"]) == ([{"n": 0}, {"n": 2}], [1])
+    assert "x-asya-failed" not in joined["headers"]
+
+
+def test_a_given_up_child_that_comes_in_time_counts(collector: Collector) -> None:
+    collector(child(0, 3, missing="in a dead letter queue"), child(1, 3))
+    collector(child(0, 3))
+    (joined,) = collector(child(2, 3))
+    assert joined["payload"] == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_timer_ends_a_group_whose_child_never_came(tmp_path: Path, killed: bool) -> None:
+    collector = Collector(tmp_path, timeout_s=70)
+    assert collector(child(0, 3), child(2, 3)) == []
+    for _ in range(2):
+        if killed:
+            collector.restart()
+        assert collector.ring() == []
+    (failed,) = collector.ring()
+    assert failed["id"] == "e1"
+    assert failed["headers"]["x-asya-failed"] == "2 of 3 children came; missing: 1 (did not come)"
+    assert [timer["headers"]["x-asya-fan-in"][-1]["timer"] for timer in collector.timers] == [TIDY]
+    late = collector.timers
+    assert collector(child(1, 3)) == []
+    collector.timers = late
+    assert collector.ring() == []
+    assert collector.timers == []
+    assert collector.store.list("fan-in/") == ["fan-in/e1%400/winner"]
+
+
+def test_a_stream_whose_end_never_came_says_that_nobody_knows_how_many(tmp_path: Path) -> None:
+    collector = Collector(tmp_path, timeout_s=10)
+    collector(child(0))
+    (failed,) = collector.ring()
+    assert failed["headers"]["x-asya-failed"] == "1 of an unknown number children came; missing: unknown"
+
+
+def test_a_timer_of_a_group_that_is_over_only_tidies(collector: Collector) -> None:
+    collector(child(0, 2))
+    (look,) = collector.timers
+    assert look["headers"]["x-asya-fan-in"][-1]["timer"] == LOOK
+    collector(child(1, 2))
+    assert collector(look) == []
+    assert collector.ring() == []
+    assert collector.store.list("fan-in/") == ["fan-in/e1%400/winner"]
+
+
+def test_two_replicas_that_saw_a_half_each_find_the_whole(tmp_path: Path) -> None:
+    one, other = Collector(tmp_path), Collector(tmp_path)
+    one(child(0, 4))
+    other(child(2, 4))
+    timers = one.timers
+    one(child(1, 4))
+    assert other(child(3, 4)) == []
+    one.timers = timers
+    (joined,) = one.ring()
+    assert [item["n"] for item in joined["payload"]] == [0, 1, 2, 3]
+
+
+def test_an_empty_stream_is_an_empty_list(collector: Collector) -> None:
+    (joined,) = collector(end(0))
+    assert joined["payload"] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("x", "must be a list of objects"),
+        ([7], "must be a list of objects"),
+        ([{"index": 1}], "names no group"),
+        ([{"group": "g"}], "neither an index nor a count"),
+        ([{"group": "g", "index": -1}], "index must be a number"),
+        ([{"group": "g", "index": 2, "count": 2}], "index 2 of 2"),
+        ([{"group": "g", "index": 0, "count": 10**9}], "count must be a number"),
+    ],
+)
+def test_a_header_that_cannot_be_used_fails_its_envelope_only(collector: Collector, header: object, text: str) -> None:
+    bad = {"id": "b", "route": ROUTE, "headers": {"x-asya-fan-in": header}, "payload": 1}
+    outputs = collector.fan_in.handle([bad, child(0, 1)])
+    assert isinstance(outputs[0], ValueError)
+    assert text in str(outputs[0])
+    assert isinstance(outputs[1], list)
+
+
+def test_a_group_waits_until_every_child_is_accounted_for() -> None:
+    group = Group("0", 0.0, count=2, here={0})
+    assert group.judge(partial=True, late=False) is Verdict.WAIT
+    assert group.judge(partial=True, late=True) is Verdict.JOIN
+    assert group.judge(partial=False, late=True) is Verdict.FAIL
+    group.given_up[1] = "x"
+    assert group.judge(partial=False, late=False) is Verdict.FAIL
+    assert read_entry({}) == (None, [])
+
+
+def test_settings_name_the_variable() -> None:
+    assert read_fan_in_settings({"ASYA_FAN_IN_TIMEOUT": "90s", "ASYA_FAN_IN_ON_MISSING": "partial"}) == FanInSettings(
+        90.0, True
+    )
+    for variable in ("ASYA_FAN_IN_TIMEOUT", "ASYA_FAN_IN_ON_MISSING"):
+        with pytest.raises(SettingsError, match=variable):
+            read_fan_in_settings({variable: "soon"})

@@ -1,0 +1,136 @@
+"""What hops tell fan-in: who belongs together, how many there are, who will not come."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from asya_protocol.envelope import Route
+from asya_protocol.reply import ErrorItem, Item
+from asya_sidecar.core.decide import Moment, cancelled, decide, forward
+from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost
+from asya_sidecar.core.work import Hop, Work
+from tests.unit.sidecar.samples import MakeWork, sent
+
+ACTORS = ["ocr", "translate", "fan-in", "sum"]
+ROUTE = {"actors": ACTORS}
+NEXT = Route(tuple(ACTORS), 1)
+
+
+def items(count: int) -> tuple[Item, ...]:
+    return tuple(Item(msgspec.Raw(b"%d" % number), NEXT) for number in range(count))
+
+
+def entries(bodies: list[bytes]) -> list[Any]:
+    return [sent(body)["headers"].get("x-asya-fan-in") for body in bodies]
+
+
+def after(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> list[dict[str, Any]]:
+    return [sent(send.body) for send in decide(work, outcome, hop, moment).sends]
+
+
+def test_a_list_opens_a_group_and_every_child_knows_how_many(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    made = after(make_work(route=ROUTE), Replied(items(2)), hop, moment)
+    assert [child["headers"]["x-asya-fan-in"] for child in made] == [
+        [{"group": "e1@0", "index": 0, "count": 2}],
+        [{"group": "e1@0", "index": 1, "count": 2}],
+    ]
+
+
+def test_a_plain_value_opens_none(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    (made,) = after(make_work(route=ROUTE), Replied(items(1)), hop, moment)
+    assert "x-asya-fan-in" not in made["headers"]
+
+
+def test_a_route_without_fan_in_ahead_opens_none(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    made = after(
+        make_work(route={"actors": ["ocr", "translate"]}),
+        Replied(items(0) + (Item(msgspec.Raw(b"1"), Route(("ocr", "translate"), 1)),) * 2),
+        hop,
+        moment,
+    )
+    assert all("x-asya-fan-in" not in child["headers"] for child in made)
+
+
+def test_a_streams_end_tells_how_many_there_were(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    work = make_work(route=ROUTE)
+    streamed, _ = forward(work, items(2), 0, hop, moment)
+    assert entries([send.body for send in streamed]) == [[{"group": "e1@0", "index": n}] for n in range(2)]
+    made = after(work, Replied(items(1), streamed=2), hop, moment)
+    assert [child["headers"]["x-asya-fan-in"][-1] for child in made] == [
+        {"group": "e1@0", "index": 2},
+        {"group": "e1@0", "count": 3, "end": True},
+    ]
+    assert (made[1]["route"]["current"], made[1]["payload"], made[1]["id"]) == (2, None, "e1@0/end")
+
+
+def test_a_stream_of_one_is_a_group_of_one(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    """That is how the runtime tells a list of one from a plain value."""
+    (end,) = after(make_work(route=ROUTE), Replied((), streamed=1), hop, moment)
+    assert end["headers"]["x-asya-fan-in"] == [{"group": "e1@0", "count": 1, "end": True}]
+
+
+def test_groups_nest(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    outer = {"group": "job@3", "index": 1, "count": 2}
+    item = Item(msgspec.Raw(b"1"), NEXT, {"x-asya-fan-in": [outer]})
+    made = after(make_work(route=ROUTE, headers={"x-asya-fan-in": [outer]}), Replied((item, item)), hop, moment)
+    assert made[1]["headers"]["x-asya-fan-in"] == [outer, {"group": "e1@0", "index": 1, "count": 2}]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (
+            Replied(error=ErrorItem("processing_error", "bad page", "ValueError", ("ValueError",))),
+            "ValueError: bad page",
+        ),
+        (Replied(), "its handler returned nothing"),
+        (RuntimeLost("died"), "died (delivered 5 times)"),
+    ],
+)
+def test_a_child_that_ends_early_is_given_up(
+    make_work: MakeWork, hop: Hop, moment: Moment, outcome: Outcome, reason: str
+) -> None:
+    entry = {"group": "job@0", "index": 7, "count": 9}
+    headers = {"x-asya-fan-in": [entry], "x-asya-attempt": 3, "x-asya-delivery": 5}
+    made = after(make_work(route=ROUTE, headers=headers), outcome, hop, moment)
+    notice = made[-1]
+    assert notice["headers"]["x-asya-fan-in"] == [{**entry, "missing": reason}]
+    assert (notice["id"], notice["route"]["current"]) == ("job@0/7/missing", 2)
+    assert not {"x-asya-attempt", "x-asya-delivery"} & notice["headers"].keys()
+
+
+def test_a_cancelled_child_is_given_up(make_work: MakeWork, hop: Hop) -> None:
+    entry = {"group": "job@0", "index": 7, "count": 9}
+    decision = cancelled(make_work(route=ROUTE, headers={"x-asya-fan-in": [entry]}), hop)
+    assert [send.actor for send in decision.sends] == ["error-end", "fan-in"]
+
+
+def test_a_group_that_fails_gives_up_its_place_in_the_one_around_it(make_work: MakeWork, moment: Moment) -> None:
+    hop = Hop("fan-in", is_collector=True)
+    route = {"actors": ["a", "fan-in", "b", "fan-in"], "current": 1}
+    stack = [{"group": "job@0", "index": 7, "count": 9}, {"group": "e1@1", "index": 0, "count": 2}]
+    failed = Item(msgspec.Raw(b"{}"), Route(tuple(route["actors"]), 2), {"x-asya-failed": "1 of 2 came"}, "e1")  # type: ignore[arg-type]
+    work = make_work(hop, route=route, headers={"x-asya-fan-in": stack})
+    error, notice = decide(work, Replied((failed,)), hop, moment).sends
+    assert (error.actor, sent(error.body)["id"]) == ("error-end", "e1")
+    assert "x-asya-failed" not in sent(error.body)["headers"]
+    assert (notice.actor, sent(notice.body)["route"]["current"]) == ("fan-in", 3)
+    assert sent(notice.body)["headers"]["x-asya-fan-in"] == [{**stack[0], "missing": "1 of 2 came"}]
+
+
+def test_a_collector_names_and_delays_its_outputs_and_may_have_none(make_work: MakeWork, moment: Moment) -> None:
+    hop = Hop("fan-in", is_collector=True)
+    work = make_work(hop, route={"actors": ["a", "fan-in", "b"], "current": 1})
+    assert decide(work, Replied(), hop, moment).result == "collected"
+    timer = Item(msgspec.Raw(b"null"), Route(("a", "fan-in", "b"), 1), {"x-asya-delay-s": 30}, "g/look")
+    joined = Item(msgspec.Raw(b"[]"), Route(("a", "fan-in", "b"), 2), {}, "job", "parent")
+    sends = decide(work, Replied((timer, joined)), hop, moment).sends
+    assert [(send.actor, send.delay_s) for send in sends] == [("fan-in", 30.0), ("b", 0.0)]
+    documents = [json.loads(send.body) for send in sends]
+    assert [(document["id"], document.get("parent_id")) for document in documents] == [
+        ("g/look", None),
+        ("job", "parent"),
+    ]
+    assert "x-asya-delay-s" not in documents[0]["headers"]
