@@ -200,7 +200,7 @@ def test_a_command_that_cannot_be_used_exits_with_2_and_says_why(nowhere: Comman
 
 def test_a_manifest_that_breaks_a_rule_exits_with_2_and_names_the_field(nowhere: CommandLine, tmp_path: Path):
     manifest = tmp_path / "actors.yaml"
-    manifest.write_text(MANIFEST.format(name="greet").replace("maxReplicas: 1", "maxReplicas: none"))
+    manifest.write_text(MANIFEST.format(name="greet").replace("maxReplicas: 3", "maxReplicas: none"))
     answer = nowhere("local", "up", "-f", str(manifest), "--transport", "memory")
     assert answer.code == 2
     assert "maxReplicas" in answer.err
