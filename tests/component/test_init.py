@@ -58,7 +58,7 @@ def test_a_new_actor_passes_its_test_runs_and_follows_its_edits(shell: Shell):
     assert len(commands) == 3
     test, up, send = commands
     tested = shell(test)
-    assert (tested.code, "2 passed" in tested.out) == (0, True), tested
+    assert (tested.code, "3 passed" in tested.out) == (0, True), tested
     assert shell(up).code == 0
     sent = shell(send)
     assert (sent.code, "Hello you!" in sent.out) == (0, True), sent

@@ -5,7 +5,6 @@ replicas are out of date. Looks up programs on this machine, starts nothing.
 """
 
 import hashlib
-import importlib.util
 import shutil
 import signal
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from asya_launch.command import runtime_file
 from asya_local.container import FilePlan, container_env, plan_files, resolve_env
 from asya_local.errors import MeshError
 from asya_local.processes import MARKER, ProcessSpec
@@ -173,7 +173,7 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
         **resolve_env(entries, (), manifests, fields),
         MARKER: settings.mesh_id,
     }
-    argv = (_python(actor), runtime_file())
+    argv = (_python(actor), _runtime_file())
     environments = (sorted(runtime_env.items()), sorted(sidecar_env.items()))
     parts = (argv, source, *environments, files.scratch, files.mounts, actor.spec.timeout)
     return ActorPlan(
@@ -197,16 +197,11 @@ def _digest(value: object) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
 
 
-def runtime_file() -> str:
-    """Path of the runtime, found without importing it (importing would read its environment and set up logging).
-
-    Raises:
-        MeshError: It is not installed.
-    """
-    spec = importlib.util.find_spec("asya_runtime")
-    if spec is None or spec.origin is None:
+def _runtime_file() -> str:
+    found = runtime_file()
+    if found is None:
         raise MeshError("asya_runtime is not installed beside asya_local; run: make setup")
-    return spec.origin
+    return found
 
 
 def _python(actor: AsyncActor) -> str:

@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 import psutil
+
+from asya_launch.command import dying_with_parent
 
 MARKER: Final = "ASYA_LOCAL_MESH"
 """Environment variable of every process of a mesh, with the mesh's id: finds what no record names."""
@@ -126,10 +127,8 @@ class OsLauncher:
     def launch(self, spec: ProcessSpec) -> "OsProcess":
         """Start one; its log says so."""
         argv = list(spec.argv)
-        if spec.with_parent is not None and sys.platform == "linux":
-            shim = str(Path(__file__).with_name("die_with_parent.py"))
-            # -I -S: the shim needs neither site-packages nor the user's PYTHONPATH, and starts in 15 ms without them.
-            argv = [sys.executable, "-I", "-S", shim, str(os.getpid()), str(int(spec.with_parent)), *argv]
+        if spec.with_parent is not None:
+            argv = dying_with_parent(argv, spec.with_parent)
         spec.log.parent.mkdir(parents=True, exist_ok=True)
         with spec.log.open("ab") as log:
             return OsProcess(_popen(argv, spec, log))

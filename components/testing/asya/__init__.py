@@ -1,0 +1,1 @@
+"""What users import from Asya; handlers import nothing of it."""

@@ -1,0 +1,37 @@
+"""An actor's sidecar inside this process. The one place of this room that knows how a sidecar is put together."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from asya.testing.actor import Actor
+from asya_protocol import names
+from asya_sidecar.core.work import Hop
+from asya_sidecar.metrics import Metrics
+from asya_sidecar.performer import Performer
+from asya_sidecar.pipeline import Pipeline as Sidecar
+from asya_sidecar.runtime_client import RuntimeClient
+from asya_transport.port import Transport
+
+DRAIN_S: Final = 1.0
+"""Only a run that was given up leaves anything to drain."""
+
+
+async def run_sidecar(name: str, actor: Actor, socket_dir: Path, transport: Transport, stop: asyncio.Event) -> None:
+    """Work for one actor until ``stop`` is set.
+
+    Raises:
+        TransportError: Its queue cannot be consumed.
+    """
+    hop = Hop(actor=name, retry=actor.retry, max_deliveries=actor.max_deliveries, timeout_s=actor.timeout_s)
+    consumer = await transport.consume(names.queue_name(name))
+    metrics = Metrics("asya_actor", name, transport.name)
+    sidecar = Sidecar(
+        hop=hop,
+        consumer=consumer,
+        performer=Performer(transport, consumer, hop, metrics, None),
+        runtimes=[RuntimeClient(socket_dir)],
+        metrics=metrics,
+        drain_timeout_s=DRAIN_S,
+    )
+    await sidecar.run(stop)
