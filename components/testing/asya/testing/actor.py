@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from asya.testing.errors import ActorNotUsable
@@ -55,7 +55,7 @@ def read_actor(name: str, given: Handler | Actor) -> Actor:
         handler = dotted_name(actor.handler)
     except ActorNotUsable as exc:
         raise ActorNotUsable(f"actor {name!r}: {exc}") from None
-    return Actor(handler, actor.mode, actor.timeout_s, actor.retry, actor.max_deliveries, actor.env)
+    return replace(actor, handler=handler)
 
 
 def dotted_name(handler: Handler) -> str:

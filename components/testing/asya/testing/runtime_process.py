@@ -61,7 +61,7 @@ class RuntimeProcess:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         process = self._process
-        if process is None:
+        if process is None or process.returncode is not None:
             return
         with suppress(ProcessLookupError):
             process.terminate()
@@ -83,6 +83,13 @@ class RuntimeProcess:
         return output.decode(errors="replace")
 
     async def _keep_running(self) -> None:
+        try:
+            await self._start_again_and_again()
+        except (OSError, HandlerNotLoaded) as exc:
+            self._failure = HandlerNotLoaded(f"actor {self._name!r}: {exc}")
+            self._on_failure(self._failure)
+
+    async def _start_again_and_again(self) -> None:
         while True:
             self._process = process = await self._start()
             was_ready = await self._until_ready(process)
@@ -90,17 +97,15 @@ class RuntimeProcess:
             _kill_group(process.pid)
             if not was_ready and code != TIMEOUT_CODE:
                 lines = self._log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-                text = f"the runtime of actor {self._name!r} ended with code {code} before it was ready:\n"
-                self._failure = HandlerNotLoaded(text + "\n".join(lines))
-                self._on_failure(self._failure)
-                return
+                raise HandlerNotLoaded("\n".join([f"its runtime ended with code {code} before it was ready", *lines]))
 
     async def _start(self) -> asyncio.subprocess.Process:
         runtime = runtime_file()
         if runtime is None:
             raise HandlerNotLoaded("asya_runtime is not installed beside asya-testing; install asya-runtime")
         (self.socket_dir / names.READY_NAME).unlink(missing_ok=True)
-        argv = dying_with_parent([sys.executable, runtime], signal.SIGKILL)
+        # -P: the runtime's own folder, often site-packages, must not come before the test's.
+        argv = dying_with_parent([sys.executable, "-P", runtime], signal.SIGKILL)
         with self._log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *argv,
