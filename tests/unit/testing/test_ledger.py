@@ -6,6 +6,7 @@ from asya.testing.errors import HandlerNotLoaded
 from asya.testing.ledger import Ledger, Run
 from asya.testing.outcome import Result
 from asya_protocol.envelope import Envelope, Route
+from asya_protocol.errors import QueueMissing
 
 
 def body(run: Run, suffix: str = "") -> bytes:
@@ -22,7 +23,9 @@ async def test_a_run_is_over_when_nothing_of_it_is_open():
         assert not run.done.done()
         ledger.settled(token)
     assert run.done.done()
-    assert run.where() == "nowhere"
+    assert run.where() == "nothing is under way"
+    run.trouble = "the broker is away"
+    assert run.where() == "nothing is under way (the broker is away)"
 
 
 async def test_a_redelivery_is_settled_once():
@@ -89,3 +92,13 @@ async def test_an_error_ends_every_run():
         with pytest.raises(HandlerNotLoaded):
             await run.done
         ledger.end(run)
+
+
+async def test_what_cannot_be_mended_ends_later_runs_too():
+    ledger = Ledger()
+    ledger.abort(HandlerNotLoaded("for one route"))
+    ledger.abort(QueueMissing("asya-a"), for_good=True)
+    later = ledger.begin()
+    with pytest.raises(QueueMissing):
+        await later.done
+    ledger.end(later)

@@ -40,6 +40,7 @@ class Run:
         id: Id of its first envelope; those made from it start with it.
         done: Set when everything that was sent is settled, or to the error that makes that impossible.
         open: What is not, by token.
+        trouble: Why its first envelope could not be sent yet.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Run:
     open: dict[str, Entry] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
+    trouble: str = ""
 
     def outcome(self) -> Outcome:
         """What came of it so far."""
@@ -58,7 +60,9 @@ class Run:
         texts = [
             f"{count} {'in hand at' if taken else 'waiting for'} {actor!r}" for (actor, taken), count in places.items()
         ]
-        return ", ".join(sorted(texts)) or "nowhere"
+        if not texts:
+            return f"nothing is under way ({self.trouble})" if self.trouble else "nothing is under way"
+        return ", ".join(sorted(texts))
 
 
 class Ledger:
@@ -67,11 +71,14 @@ class Ledger:
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
         self._numbers = itertools.count(1)
+        self._failure: BaseException | None = None
 
     def begin(self) -> Run:
         """Start a run."""
         run = Run(uuid.uuid4().hex, asyncio.get_running_loop().create_future())
         self._runs[run.id] = run
+        if self._failure is not None:
+            run.done.set_exception(self._failure)
         return run
 
     def end(self, run: Run) -> None:
@@ -117,8 +124,10 @@ class Ledger:
         if run is not None and run.open.pop(token, None) is not None and not run.open and not run.done.done():
             run.done.set_result(None)
 
-    def abort(self, error: BaseException) -> None:
-        """End every run with an error that leaves it no way to its end."""
+    def abort(self, error: BaseException, *, for_good: bool = False) -> None:
+        """End every run, and where there is no help every later one, with an error that leaves it no way to its end."""
+        if for_good:
+            self._failure = error
         for run in self._runs.values():
             if not run.done.done():
                 run.done.set_exception(error)

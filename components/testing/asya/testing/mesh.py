@@ -4,12 +4,13 @@ Lives in one event loop. The end of everything is registered before it is made, 
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,17 +19,22 @@ import msgspec
 from asya.testing.actor import Actor
 from asya.testing.broker import open_broker
 from asya.testing.errors import PipelineTimeout, UnknownActor
-from asya.testing.ledger import Ledger
+from asya.testing.ledger import Ledger, Run
 from asya.testing.outcome import Failure, Outcome, Result, read_error, read_result
 from asya.testing.runtime_process import RuntimeProcess
 from asya.testing.sidecar import run_sidecar
 from asya.testing.tagged import CountingConsumer, TaggedTransport, token_of
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
+from asya_protocol.errors import TransportError
 from asya_transport.port import QueueAdmin, QueueSpec
+
+log: Final = logging.getLogger(__name__)
 
 COLLECT_AT_ONCE: Final = 10
 COLLECT_WAIT_S: Final = 20.0
+PAUSE_S: Final = 0.5
+"""Between two attempts while the broker is away."""
 TAG_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -52,7 +58,7 @@ class Mesh:
             UnknownActor: The route names an actor that is not here.
             HandlerNotLoaded: A runtime cannot start.
             PipelineTimeout: It takes longer.
-            TransportError: The envelope cannot be sent.
+            TransportError: The envelope cannot be sent, or a queue is gone.
         """
         for name in route:
             if name not in self._runtimes:
@@ -63,13 +69,26 @@ class Mesh:
                 self._runtimes[name].ensure_started()
             envelope = Envelope(run.id, Route(tuple(route)), payload, headers)
             async with asyncio.timeout(timeout_s):
-                await self._transport.send(names.queue_name(route[0]), envelope.dump())
+                await self._send_first(run, names.queue_name(route[0]), envelope.dump())
                 await run.done
         except TimeoutError:
             raise PipelineTimeout(f"the run has not ended within {timeout_s:g} s: {run.where()}") from None
         finally:
             self._ledger.end(run)
         return run.outcome()
+
+    async def _send_first(self, run: Run, queue: str, body: bytes) -> None:
+        """Send, again and again while the broker is away, as a sidecar does; the run's own time ends it."""
+        while True:
+            try:
+                await self._transport.send(queue, body)
+            except TransportError as exc:
+                if not exc.retryable:
+                    raise
+                run.trouble = str(exc)
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return
 
     def new_output(self) -> list[tuple[str, str]]:
         """What handlers printed since the last call, by actor."""
@@ -115,12 +134,12 @@ async def _build(actors: Mapping[str, Actor], stack: AsyncExitStack) -> Mesh:
     stack.push_async_callback(transport.close)
     await transport.connect()
     await asyncio.gather(*(admin.create(queue, QueueSpec()) for queue in queues.values()))
-    crew = _Crew(ledger)
-    stack.push_async_callback(crew.stop)
+    tasks = _Tasks(ledger)
+    stack.push_async_callback(tasks.stop)
     for end_actor, read in ((names.HAPPY_END, read_result), (names.ERROR_END, read_error)):
-        crew.collect(await transport.consume(names.queue_name(end_actor), prefetch=COLLECT_AT_ONCE), read)
+        tasks.collect(await transport.consume(names.queue_name(end_actor), prefetch=COLLECT_AT_ONCE), read)
     for name, actor in actors.items():
-        crew.work(run_sidecar(name, actor, runtimes[name].socket_dir, transport, crew.stopping))
+        tasks.start(run_sidecar(name, actor, runtimes[name].socket_dir, transport, tasks.stopping))
     return Mesh(runtimes, transport, ledger, stack)
 
 
@@ -150,8 +169,8 @@ def _make_runtimes(actors: Mapping[str, Actor], ledger: Ledger, stack: AsyncExit
     return runtimes
 
 
-class _Crew:
-    """The tasks of a mesh: sidecars, and collectors in the place of the crew. One that fails ends every run."""
+class _Tasks:
+    """The tasks of a mesh: sidecars, and collectors in the place of the crew. One that fails ends this and every later run."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.stopping = asyncio.Event()
@@ -159,28 +178,36 @@ class _Crew:
         self._tasks: set[asyncio.Task[None]] = set()
         self._consumers: list[CountingConsumer] = []
 
-    def work(self, task: Coroutine[Any, Any, None]) -> None:
-        """Start a task."""
-        started = asyncio.create_task(task)
-        self._tasks.add(started)
-        started.add_done_callback(self._look)
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start one."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._look)
 
     def collect(self, consumer: CountingConsumer, read: Callable[[bytes], Result | Failure]) -> None:
-        """Take what arrives at the end of routes."""
+        """Take what arrives at an end of routes."""
         self._consumers.append(consumer)
-        self.work(self._collect(consumer, read))
+        self.start(self._collect(consumer, read))
 
     async def stop(self) -> None:
-        """End all tasks."""
+        """End all of them."""
         self.stopping.set()
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers), *self._tasks, return_exceptions=True)
 
     async def _collect(self, consumer: CountingConsumer, read: Callable[[bytes], Result | Failure]) -> None:
         while not self.stopping.is_set():
-            for delivery in await consumer.receive(COLLECT_AT_ONCE, COLLECT_WAIT_S):
-                self._ledger.arrived(token_of(delivery), read(delivery.body))
-                await consumer.ack(delivery)
+            try:
+                for delivery in await consumer.receive(COLLECT_AT_ONCE, COLLECT_WAIT_S):
+                    self._ledger.arrived(token_of(delivery), read(delivery.body))
+                    await consumer.ack(delivery)
+            except TransportError as exc:
+                if not exc.retryable:
+                    raise
+                log.warning("collecting again after a pause", extra={"error": str(exc)})
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE_S):
+                        await self.stopping.wait()
 
     def _look(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._ledger.abort(error)
+            self._ledger.abort(error, for_good=True)

@@ -80,6 +80,7 @@ class Outcome:
             EnvelopesFailed: Something failed.
             NotOneResult: There are several results.
         """
+        __tracebackhide__ = True  # pytest then points at the test's own line
         self.raise_for_errors()
         if len(self.results) != 1:
             raise NotOneResult(f"{len(self.results)} results, not one: read outcome.payloads ({self.payloads!r:.500})")
@@ -91,6 +92,7 @@ class Outcome:
         Raises:
             EnvelopesFailed: Something did.
         """
+        __tracebackhide__ = True
         if self.errors:
             texts = [f"{failure}\n{failure.traceback}".rstrip() for failure in self.errors]
             raise EnvelopesFailed(f"{len(texts)} failed, {len(self.results)} did not\n" + "\n".join(texts))

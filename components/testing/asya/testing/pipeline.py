@@ -84,8 +84,9 @@ class Pipeline:
             UnknownActor: The route names an actor that the pipeline does not have.
             HandlerNotLoaded: A handler cannot be imported or its class not be built; says why.
             PipelineTimeout: The run did not end in time; says where its envelopes are.
-            TransportError: The envelope cannot be sent.
+            TransportError: The envelope cannot be sent, or a queue is gone.
         """
+        __tracebackhide__ = True  # pytest then points at the test's own line
         if self._loop is None or self._mesh is None:
             raise PipelineError("use the pipeline in a with block: with Pipeline(...) as pipeline")
         names = tuple(self._actors) if route is None else tuple(route)
@@ -94,6 +95,9 @@ class Pipeline:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:
             return self._loop.call(self._mesh.run(_as_json(payload), names, headers or {}, limit_s))
+        except PipelineError as exc:
+            # Where in another thread it was noticed tells a reader nothing.
+            raise exc.with_traceback(None) from None
         finally:
             # Where print() goes: pytest shows it with the test that it belongs to.
             for actor, output in self._mesh.new_output():
