@@ -1,7 +1,10 @@
 """Handlers of a test's pipeline, in payload mode unless they say otherwise."""
 
 import os
+import threading
 import time
+
+MEETING = threading.Barrier(2)
 
 
 def add_one(payload):
@@ -49,6 +52,17 @@ def nothing(payload):
 def tell(payload):
     print("told", payload["text"])
     return {"pid": os.getpid(), "language": os.environ.get("LANGUAGE")}
+
+
+def add_one_to_each(payloads):
+    """Batch mode: odd ones fail."""
+    return [ValueError(f"{each['n']} is odd") if each["n"] % 2 else {"n": each["n"] + 1} for each in payloads]
+
+
+def meet(payload):
+    """Returns only when another call runs at the same time."""
+    MEETING.wait(timeout=30)
+    return payload
 
 
 def go_on_to(envelope):

@@ -28,6 +28,8 @@ class Actor:
         timeout_s: One handler call.
         retry: Attempts as in a mesh, but without pauses, so that a test need not wait; a policy given here is kept as it is.
         max_deliveries: Deliveries spent on crashes and timeouts before an envelope becomes a dead letter.
+        batch_size: Most payloads that the handler gets at once, as a list; none when it takes one payload.
+        concurrency: Handler calls at the same time, in threads or on one event loop.
         env: Environment of the handler, added to that of the test.
     """
 
@@ -36,6 +38,8 @@ class Actor:
     timeout_s: float = 300.0
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(initial_delay_s=0.0))
     max_deliveries: int = 5
+    batch_size: int | None = None
+    concurrency: int = 1
     env: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -136,6 +136,8 @@ def runtime_env(actor: Actor, socket_dir: Path, environ: Mapping[str, str], path
         **actor.env,
         "ASYA_HANDLER": str(actor.handler),
         "ASYA_HANDLER_MODE": actor.mode,
+        "ASYA_BATCH_SIZE": "" if actor.batch_size is None else str(actor.batch_size),  # empty equals unset
+        "ASYA_CONCURRENCY": str(actor.concurrency),
         "ASYA_SOCKET_DIR": str(socket_dir),
         "ASYA_SOCKET_CHMOD": "0600",
     }

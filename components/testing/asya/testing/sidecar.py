@@ -13,6 +13,8 @@ from asya_sidecar.pipeline import Pipeline as Sidecar
 from asya_sidecar.runtime_client import RuntimeClient
 from asya_transport.port import Transport
 
+BATCH_WAIT_S: Final = 0.05
+"""How long a batch is filled; the mesh's own default."""
 DRAIN_S: Final = 1.0
 """Only a run that was given up leaves anything to drain."""
 
@@ -24,14 +26,17 @@ async def run_sidecar(name: str, actor: Actor, socket_dir: Path, transport: Tran
         TransportError: Its queue cannot be consumed.
     """
     hop = Hop(actor=name, retry=actor.retry, max_deliveries=actor.max_deliveries, timeout_s=actor.timeout_s)
-    consumer = await transport.consume(names.queue_name(name))
+    batch_size = actor.batch_size or 1
+    consumer = await transport.consume(names.queue_name(name), prefetch=actor.concurrency * batch_size)
     metrics = Metrics("asya_actor", name, transport.name)
     sidecar = Sidecar(
         hop=hop,
         consumer=consumer,
         performer=Performer(transport, consumer, hop, metrics, None),
-        runtimes=[RuntimeClient(socket_dir)],
+        runtimes=[RuntimeClient(socket_dir) for _ in range(actor.concurrency)],
         metrics=metrics,
+        batch_size=batch_size,
+        batch_wait_s=BATCH_WAIT_S,
         drain_timeout_s=DRAIN_S,
     )
     await sidecar.run(stop)
