@@ -73,6 +73,22 @@ def test_errors_crashes_and_fan_outs_are_told_alike_on_every_broker():
 
 
 @pytest.mark.usefixtures("broker")
+def test_payloads_over_a_brokers_limit_arrive_and_fail_like_small_ones():
+    """Given to the run, made by a handler, in an error and in a dead letter; SQS takes 256 KiB, memory 16 MiB."""
+    large = "y" * 1_000_000
+    with Pipeline(
+        {"grow": steps.grow, "odd": steps.odd_fails, "crash": Actor(steps.crash, max_deliveries=1)}
+    ) as pipeline:
+        grown = pipeline.run({"n": 0, "chars": 1_000_000}, route=["grow", "odd"]).payload
+        assert grown == {"n": 0, "chars": 1_000_000, "text": "x" * 1_000_000}
+        assert pipeline.run({"n": 2, "text": large}, route=["odd", "crash"]).payload == {"n": 2, "text": large}
+        [error] = pipeline.run({"n": 1, "text": large}, route=["odd"]).errors
+        assert (error.message, error.payload) == ("1 is odd", {"n": 1, "text": large})
+        [dead] = pipeline.run({"crash": True, "text": large}, route=["crash"]).errors
+        assert (dead.dead_letter, dead.payload) == (True, {"crash": True, "text": large})
+
+
+@pytest.mark.usefixtures("broker")
 def test_two_pipelines_on_one_broker_never_meet():
     """Though their actors have the same name."""
     with Pipeline({"step": steps.add_one}) as adding, Pipeline({"step": steps.nothing}) as doing_nothing:

@@ -45,6 +45,10 @@ def sleep(payload):
     return payload
 
 
+def grow(payload):
+    return {**payload, "text": "x" * payload["chars"]}
+
+
 def nothing(payload):
     return None
 

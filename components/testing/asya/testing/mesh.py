@@ -19,6 +19,7 @@ import msgspec
 from asya.testing.actor import Actor
 from asya.testing.broker import open_broker
 from asya.testing.errors import PipelineTimeout, UnknownActor
+from asya.testing.large import make_small, make_whole, open_desk
 from asya.testing.ledger import Ledger, Run
 from asya.testing.outcome import Failure, Outcome, Result, read_error, read_result
 from asya.testing.runtime_process import RuntimeProcess
@@ -27,6 +28,7 @@ from asya.testing.tagged import CountingConsumer, TaggedTransport, token_of
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import TransportError
+from asya_store.claims import ClaimDesk
 from asya_transport.port import QueueAdmin, QueueSpec
 
 log: Final = logging.getLogger(__name__)
@@ -42,9 +44,15 @@ class Mesh:
     """Actors that wait for envelopes; made by ``open_mesh``."""
 
     def __init__(
-        self, runtimes: Mapping[str, RuntimeProcess], transport: TaggedTransport, ledger: Ledger, stack: AsyncExitStack
+        self,
+        runtimes: Mapping[str, RuntimeProcess],
+        transport: TaggedTransport,
+        ledger: Ledger,
+        desk: ClaimDesk,
+        stack: AsyncExitStack,
     ) -> None:
         self._runtimes = runtimes
+        self._desk = desk
         self._transport = transport
         self._ledger = ledger
         self._stack = stack
@@ -69,7 +77,8 @@ class Mesh:
                 self._runtimes[name].ensure_started()
             envelope = Envelope(run.id, Route(tuple(route)), payload, headers)
             async with asyncio.timeout(timeout_s):
-                await self._send_first(run, names.queue_name(route[0]), envelope.dump())
+                body = await make_small(self._desk, envelope.dump())
+                await self._send_first(run, names.queue_name(route[0]), body)
                 await run.done
         except TimeoutError:
             raise PipelineTimeout(f"the run has not ended within {timeout_s:g} s: {run.where()}") from None
@@ -124,23 +133,29 @@ async def _build(actors: Mapping[str, Actor], stack: AsyncExitStack) -> Mesh:
     queues = _name_queues(actors)
     stack.push_async_callback(_delete, admin, list(queues.values()))
     ledger = Ledger()
-    runtimes = _make_runtimes(actors, ledger, stack)
+    folder = Path(tempfile.mkdtemp(prefix="asya-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    desk = open_desk(folder / "payloads")
+    runtimes = _make_runtimes(actors, ledger, folder, stack)
 
     def wake(actor: str) -> None:
         if actor in runtimes:  # happy-end and error-end have none
             runtimes[actor].ensure_started()
 
-    transport = TaggedTransport(inner, queues, ledger, wake)
+    transport = TaggedTransport(inner, queues, ledger, desk, wake)
     stack.push_async_callback(transport.close)
     await transport.connect()
     await asyncio.gather(*(admin.create(queue, QueueSpec()) for queue in queues.values()))
-    tasks = _Tasks(ledger)
+    tasks = _Tasks(ledger, desk)
     stack.push_async_callback(tasks.stop)
     for end_actor, read in ((names.HAPPY_END, read_result), (names.ERROR_END, read_error)):
         tasks.collect(await transport.consume(names.queue_name(end_actor), prefetch=COLLECT_AT_ONCE), read)
     for name, actor in actors.items():
-        tasks.start(run_sidecar(name, actor, runtimes[name].socket_dir, transport, tasks.stopping))
-    return Mesh(runtimes, transport, ledger, stack)
+        sidecar = run_sidecar(
+            name, actor, socket_dir=runtimes[name].socket_dir, transport=transport, desk=desk, stop=tasks.stopping
+        )
+        tasks.start(sidecar)
+    return Mesh(runtimes, transport, ledger, desk, stack)
 
 
 def _name_queues(actors: Mapping[str, Actor]) -> dict[str, str]:
@@ -153,9 +168,9 @@ async def _delete(admin: QueueAdmin, queues: Sequence[str]) -> None:
     await asyncio.gather(*(admin.delete(queue, force=True) for queue in queues))
 
 
-def _make_runtimes(actors: Mapping[str, Actor], ledger: Ledger, stack: AsyncExitStack) -> dict[str, RuntimeProcess]:
-    folder = Path(tempfile.mkdtemp(prefix="asya-"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+def _make_runtimes(
+    actors: Mapping[str, Actor], ledger: Ledger, folder: Path, stack: AsyncExitStack
+) -> dict[str, RuntimeProcess]:
     runtimes: dict[str, RuntimeProcess] = {}
     for number, (name, actor) in enumerate(actors.items()):
         socket_dir = folder / str(number)
@@ -172,7 +187,8 @@ def _make_runtimes(actors: Mapping[str, Actor], ledger: Ledger, stack: AsyncExit
 class _Tasks:
     """The tasks of a mesh: sidecars, and collectors in the place of the crew. One that fails ends this and every later run."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, desk: ClaimDesk) -> None:
+        self._desk = desk
         self.stopping = asyncio.Event()
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
@@ -198,7 +214,8 @@ class _Tasks:
         while not self.stopping.is_set():
             try:
                 for delivery in await consumer.receive(COLLECT_AT_ONCE, COLLECT_WAIT_S):
-                    self._ledger.arrived(token_of(delivery), read(delivery.body))
+                    body = await make_whole(self._desk, delivery.body)
+                    self._ledger.arrived(token_of(delivery), read(body))
                     await consumer.ack(delivery)
             except TransportError as exc:
                 if not exc.retryable:

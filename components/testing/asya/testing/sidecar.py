@@ -7,10 +7,12 @@ from typing import Final
 from asya.testing.actor import Actor
 from asya_protocol import names
 from asya_sidecar.core.work import Hop
+from asya_sidecar.gate import Gate
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline as Sidecar
 from asya_sidecar.runtime_client import RuntimeClient
+from asya_store.claims import ClaimDesk
 from asya_transport.port import Transport
 
 BATCH_WAIT_S: Final = 0.05
@@ -19,8 +21,18 @@ DRAIN_S: Final = 1.0
 """Only a run that was given up leaves anything to drain."""
 
 
-async def run_sidecar(name: str, actor: Actor, socket_dir: Path, transport: Transport, stop: asyncio.Event) -> None:
+async def run_sidecar(
+    name: str, actor: Actor, *, socket_dir: Path, transport: Transport, desk: ClaimDesk, stop: asyncio.Event
+) -> None:
     """Work for one actor until ``stop`` is set.
+
+    Args:
+        name: The actor's.
+        actor: How it should be.
+        socket_dir: Where its runtime listens.
+        transport: Knows its queue by the actor's plain name.
+        desk: Where large payloads are left.
+        stop: Ends it.
 
     Raises:
         TransportError: Its queue cannot be consumed.
@@ -32,9 +44,10 @@ async def run_sidecar(name: str, actor: Actor, socket_dir: Path, transport: Tran
     sidecar = Sidecar(
         hop=hop,
         consumer=consumer,
-        performer=Performer(transport, consumer, hop, metrics, None),
+        performer=Performer(transport, consumer, hop, metrics, None, claims=desk),
         runtimes=[RuntimeClient(socket_dir) for _ in range(actor.concurrency)],
         metrics=metrics,
+        gate=Gate(hop, claims=desk),
         batch_size=batch_size,
         batch_wait_s=BATCH_WAIT_S,
         drain_timeout_s=DRAIN_S,

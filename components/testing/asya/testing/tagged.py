@@ -5,11 +5,15 @@ changes its route need not know of it, and two runs on one broker never meet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from asya.testing.errors import NotInPipeline
+from asya.testing.large import make_whole
 from asya.testing.ledger import ATTRIBUTE, Ledger
 from asya.testing.outcome import read_dead_letter
 from asya_protocol import names
+from asya_protocol.errors import StoreUnavailable
+from asya_store.claims import ClaimDesk, ClaimLost
 from asya_transport.port import Consumer, Delivery, Transport
 
 
@@ -20,15 +24,22 @@ class TaggedTransport:
         inner: The broker's own.
         queues: Full name of the queue by actor, end actors included.
         ledger: Told of every send and settlement.
+        desk: Where large payloads are left.
         on_send: Called with the actor before something is sent to it.
     """
 
     def __init__(
-        self, inner: Transport, queues: Mapping[str, str], ledger: Ledger, on_send: Callable[[str], None]
+        self,
+        inner: Transport,
+        queues: Mapping[str, str],
+        ledger: Ledger,
+        desk: ClaimDesk,
+        on_send: Callable[[str], None],
     ) -> None:
         self._inner = inner
         self._queues = queues
         self._ledger = ledger
+        self._desk = desk
         self._on_send = on_send
 
     @property
@@ -70,7 +81,8 @@ class TaggedTransport:
     async def consume(self, queue: str, *, prefetch: int = 1) -> "CountingConsumer":
         """See the port."""
         actor, tagged = self._look_up(queue)
-        return CountingConsumer(await self._inner.consume(tagged, prefetch=prefetch), actor, self._ledger)
+        inner = await self._inner.consume(tagged, prefetch=prefetch)
+        return CountingConsumer(inner, actor, self._ledger, self._desk)
 
     async def close(self) -> None:
         """See the port."""
@@ -86,7 +98,8 @@ class TaggedTransport:
 class CountingConsumer:
     """A consumer that tells the ledger what it receives and settles."""
 
-    def __init__(self, inner: Consumer, actor: str, ledger: Ledger) -> None:
+    def __init__(self, inner: Consumer, actor: str, ledger: Ledger, desk: ClaimDesk) -> None:
+        self._desk = desk
         self._inner = inner
         self._actor = actor
         self._ledger = ledger
@@ -121,7 +134,10 @@ class CountingConsumer:
     async def dead_letter(self, delivery: Delivery, reason: str) -> None:
         """See the port."""
         await self._inner.dead_letter(delivery, reason)
-        self._ledger.arrived(token_of(delivery), read_dead_letter(self._actor, delivery.body, reason))
+        body = delivery.body
+        with suppress(ClaimLost, StoreUnavailable):  # Then perhaps that is the reason; it is told without its payload.
+            body = await make_whole(self._desk, body)
+        self._ledger.arrived(token_of(delivery), read_dead_letter(self._actor, body, reason))
         self._ledger.settled(token_of(delivery))
 
     async def extend(self, deliveries: Sequence[Delivery], lease_s: float) -> None:
