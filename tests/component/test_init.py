@@ -67,7 +67,7 @@ def test_a_new_actor_passes_its_test_runs_and_follows_its_edits(shell: Shell):
     assert table.code == 0
     columns, *rows = table.out.splitlines()
     assert columns.split() == ["ACTOR", "STATUS", "REPLICAS", "QUEUED", "IN-FLIGHT", "RATE", "P50", "OLDEST"]
-    assert {row.split()[0] for row in rows} == {"page-ocr", "happy-end", "error-end"}
+    assert {row.split()[0] for row in rows} == {"page-ocr", "happy-end", "error-end", "fan-in"}
     document = json.loads(shell("asya top --json").out)
     (ocr,) = [actor for actor in document["actors"] if actor["name"] == "page-ocr"]
     assert {"rate", "p50_s", "oldest_s", "queued", "in_flight"} <= set(ocr)
