@@ -1,7 +1,8 @@
-"""Three actors that measure a folder of Python code. Plain Python: nothing of Asya is imported.
+"""Actors that measure a folder of Python code. Plain Python: nothing of Asya is imported.
 
-``modules`` fans out one payload per file, ``Parser.parse`` counts what a file holds, ``grade`` scores it. A file that
-does not parse raises, as it would anywhere; the mesh takes that envelope to error-end.
+``modules`` fans out one payload per file, ``Parser.parse`` counts what a file holds, ``grade`` scores it. Where a route asks
+for it, ``fan-in`` joins them into a list again and ``totals`` sums it up. A file that does not parse raises, as it would
+anywhere; the mesh takes that envelope to error-end.
 """
 
 import ast
@@ -79,3 +80,9 @@ def grade(payload: Payload) -> Payload:
     per_function = payload["branches"] / max(payload["functions"], 1)
     letter = next((letter for letter, limit in zip("ABCD", (1, 2, 4, 8), strict=True) if per_function < limit), "E")
     return {**payload, "complexity": payload["branches"] + payload["functions"], "grade": letter}
+
+
+def totals(graded: list[Payload]) -> Payload:
+    """Sum up what fan-in joined: ``{"modules", "lines", "functions", "branches", "grades": {letter: count}}``."""
+    sums = {name: sum(found[name] for found in graded) for name in ("lines", "functions", "branches")}
+    return {"modules": len(graded), **sums, "grades": dict(sorted(Counter(found["grade"] for found in graded).items()))}

@@ -16,17 +16,22 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from board import Board
 from ledger import Account, Results, broken_files, count_files, settle
 
+from asya_cli.console import Console
 from asya_cli.mesh import broker_environment, deliver
+from asya_cli.result import wait_for_result
 from asya_cli.send import build_envelope
 from asya_local import mesh
-from asya_protocol.names import ERROR_END, HAPPY_END, queue_name
+from asya_protocol.names import ERROR_END, FAN_IN, HAPPY_END, HEADER_MISSING, HEADER_ON_MISSING, queue_name
 
 HERE = Path(__file__).parent
 ROUTE = ("modules", "parse", "grade")
+TOTALS_ROUTE = (*ROUTE, FAN_IN, "totals")
+TOTALS_LIMIT = 30
 POLL_S = 0.2
 # Two show that it scales; each one more is two processes to start, which pays only where a core is free for it.
 MAX_REPLICAS = max(2, os.cpu_count() or 1)
@@ -116,9 +121,36 @@ def feed(census: Census, environment: Mapping[str, str]) -> Account:
     with Board() as board:
         watch(census, board, results, sent)
         account = settle(sent, envelope_id, *results.read())
-        if account.balanced:
+    if account.balanced:
+        print_totals(ask_totals(census, environment))
+        with Board() as board:
             nap(census, board)
     return account
+
+
+def ask_totals(census: Census, environment: Mapping[str, str]) -> Mapping[str, Any]:
+    """Send one more envelope whose children fan-in joins again, those that do not parse left out, and wait for the sum.
+
+    Raises:
+        MeshError: It did not come, or the sum is not of the files that were asked for.
+    """
+    limit = min(census.limit, TOTALS_LIMIT)
+    payload = json.dumps({"root": str(census.root), "limit": limit}).encode()
+    envelope_id = f"totals-{uuid.uuid4().hex[:8]}"
+    headers = {HEADER_ON_MISSING: "partial"}
+    envelope = build_envelope(TOTALS_ROUTE, payload, envelope_id=envelope_id, headers=headers, deadline=None)
+    say(f"one more to {' -> '.join(TOTALS_ROUTE)}: {limit} files, split and joined again")
+    deliver(environment, queue_name(TOTALS_ROUTE[0]), envelope.dump())
+    found = wait_for_result(environment, envelope_id, census.patience_s, Console(as_json=False))
+    if not found.succeeded:
+        raise mesh.MeshError(f"totals: {found.envelope.get('payload')}")
+    missing = found.envelope.get("headers", {}).get(HEADER_MISSING, [])
+    totals: Mapping[str, Any] = found.envelope["payload"]
+    if totals["modules"] + len(missing) != limit:
+        raise mesh.MeshError(
+            f"totals of {totals['modules']} modules and {len(missing)} missing are not of {limit} files"
+        )
+    return {**totals, "missing": len(missing)}
 
 
 def watch(census: Census, board: Board, results: Results, sent: int) -> None:
@@ -193,6 +225,15 @@ def print_most_complex(account: Account) -> None:
             f" ({found['functions']} functions, {found['branches']} branches, {found['lines']} lines)"
         )
     print()
+
+
+def print_totals(totals: Mapping[str, Any]) -> None:
+    """Print what the second envelope became."""
+    grades = ", ".join(f"{count} {grade}" for grade, count in totals["grades"].items())
+    say(
+        f"totals of {totals['modules']} modules ({totals['missing']} do not parse): {totals['lines']} lines, "
+        f"{totals['functions']} functions, {totals['branches']} branches; grades: {grades}"
+    )
 
 
 def say(text: str) -> None:

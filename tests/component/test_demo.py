@@ -52,6 +52,9 @@ def test_every_file_is_accounted_for_and_the_broken_take_the_error_path(home: Pa
     assert succeeded + failed == 15
     assert failed >= 1
     assert "the ten most complex modules" in printed
+    totals = re.search(r"demo: totals of (\d+) modules \((\d+) do not parse\): \d+ lines", printed)
+    assert totals is not None, printed
+    assert sum(map(int, totals.groups())) == 15
 
 
 def test_ctrl_c_takes_the_mesh_down(home: Path):

@@ -155,7 +155,7 @@ def read_headers(pairs: Sequence[str]) -> dict[str, object]:
         name, equals, value = pair.partition("=")
         if not name or not equals:
             raise BadRequest(f"--header {pair!r} is not NAME=VALUE")
-        if _OWN_HEADERS.match(name):
+        if _OWN_HEADERS.match(name) and name != names.HEADER_ON_MISSING:
             raise BadRequest(f"--header {name}: headers that start with x-asya- belong to the mesh")
         headers[name] = value
     return headers

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from asya_crew.group_store import GroupStore
 from asya_crew.groups import Entry, Group, Verdict, read_entry
-from asya_crew.settings import FanInSettings
+from asya_crew.settings import FAIL, PARTIAL, FanInSettings
 from asya_protocol import names
 
 logger = logging.getLogger("asya.crew")
@@ -72,7 +72,9 @@ class FanIn:
     def _judge(self, entry: Entry, envelope: Envelope, now_s: float) -> list[Envelope]:
         group = self._group(entry, now_s)
         left_s = group.opened_s + self._settings.timeout_s - now_s
-        verdict = group.judge(partial=self._settings.partial, late=left_s <= 0)
+        wish = envelope["headers"].get(names.HEADER_ON_MISSING)
+        partial = wish == PARTIAL if wish in {FAIL, PARTIAL} else self._settings.partial
+        verdict = group.judge(partial=partial, late=left_s <= 0)
         winds_timer = entry.timer is not None or entry.token == group.opener
         if verdict is Verdict.WAIT:
             return [_timer(envelope, LOOK, min(max(left_s, 1.0), LOOK_EVERY_S))] if winds_timer else []

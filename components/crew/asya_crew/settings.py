@@ -7,6 +7,8 @@ from typing import Final
 from asya_protocol.durations import parse_duration
 from asya_protocol.errors import SettingsError
 
+FAIL: Final = "fail"
+PARTIAL: Final = "partial"
 DEFAULT_RESULTS_PREFIX: Final = "happy-asya/"
 DEFAULT_ERRORS_PREFIX: Final = "error-asya/"
 
@@ -29,7 +31,7 @@ class FanInSettings:
     """`ASYA_FAN_IN_TIMEOUT`: a group that is not complete so long after its first child is over (1h)."""
     partial: bool = False
     """`ASYA_FAN_IN_ON_MISSING`: `fail` (default) sends what came to error-end when a child is missing; `partial` joins
-    it, and names the missing in the header `x-asya-fan-in-missing`."""
+    it, and names the missing in the header `x-asya-fan-in-missing`. An envelope's header `x-asya-fan-in-on-missing` wins."""
 
 
 def read_fan_in_settings(environ: Mapping[str, str]) -> FanInSettings:
@@ -38,14 +40,14 @@ def read_fan_in_settings(environ: Mapping[str, str]) -> FanInSettings:
     Raises:
         SettingsError: A value cannot be used; names the variable.
     """
-    on_missing = environ.get("ASYA_FAN_IN_ON_MISSING") or "fail"
-    if on_missing not in {"fail", "partial"}:
+    on_missing = environ.get("ASYA_FAN_IN_ON_MISSING") or FAIL
+    if on_missing not in {FAIL, PARTIAL}:
         raise SettingsError("ASYA_FAN_IN_ON_MISSING", f"{on_missing!r} is neither fail nor partial")
     try:
         timeout_s = parse_duration(environ.get("ASYA_FAN_IN_TIMEOUT") or "1h")
     except ValueError as exc:
         raise SettingsError("ASYA_FAN_IN_TIMEOUT", str(exc)) from None
-    return FanInSettings(timeout_s, on_missing == "partial")
+    return FanInSettings(timeout_s, on_missing == PARTIAL)
 
 
 def read_prefixes(environ: Mapping[str, str]) -> Prefixes:

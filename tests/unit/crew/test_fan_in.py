@@ -21,8 +21,12 @@ Envelope = dict[str, Any]
 
 def child(index: int, count: int | None = None, **more: Any) -> Envelope:
     entry = {"group": "e1@0", "index": index, **({} if count is None else {"count": count}), **more}
-    name = "e1" if index == 0 else f"e1-{index}"
-    return {"id": name, "route": ROUTE, "headers": {"tenant": "x", "x-asya-fan-in": [entry]}, "payload": {"n": index}}
+    return {
+        "id": f"e1-{index}",
+        "route": ROUTE,
+        "headers": {"tenant": "x", "x-asya-fan-in": [entry]},
+        "payload": {"n": index},
+    }
 
 
 def end(count: int) -> Envelope:
@@ -145,6 +149,14 @@ def test_partial_joins_what_came(tmp_path: Path) -> None:
     (joined,) = collector(child(2, 3))
     assert (joined["payload"], joined["headers"]["x-asya-fan-in-missing"]) == ([{"n": 0}, {"n": 2}], [1])
     assert "x-asya-failed" not in joined["headers"]
+
+
+def test_the_senders_wish_wins(collector: Collector) -> None:
+    envelopes = [child(0, 2), child(1, 2, missing="lost")]
+    for envelope in envelopes:
+        envelope["headers"]["x-asya-fan-in-on-missing"] = "partial"
+    (joined,) = collector(*envelopes)
+    assert joined["payload"] == [{"n": 0}]
 
 
 def test_a_given_up_child_that_comes_in_time_counts(collector: Collector) -> None:

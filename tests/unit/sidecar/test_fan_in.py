@@ -32,6 +32,7 @@ def after(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> list[dict[s
 
 def test_a_list_opens_a_group_and_every_child_knows_how_many(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
     made = after(make_work(route=ROUTE), Replied(items(2)), hop, moment)
+    assert [(child["id"], child["parent_id"]) for child in made] == [("e1-0", "e1"), ("e1-1", "e1")]
     assert [child["headers"]["x-asya-fan-in"] for child in made] == [
         [{"group": "e1@0", "index": 0, "count": 2}],
         [{"group": "e1@0", "index": 1, "count": 2}],

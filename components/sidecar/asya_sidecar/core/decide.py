@@ -104,8 +104,7 @@ def forward(
         ends: No more outputs follow.
 
     Returns:
-        One send per item, and one child report for each but the very first; at the end of a stream that goes to fan-in, a
-        notice to it.
+        One send per item, and one child report for each that has an id of its own.
     """
     if hop.is_collector:
         return _forward_collected(work, items, hop, moment), ()
@@ -118,7 +117,7 @@ def forward(
         made = child(parent, item, index)
         if fans_out:
             made = join_group(made, work.envelope, index, count)
-        if index > 0:
+        if made.id != work.envelope.id:
             reports.append(child_report(made))
         sends.append(_send_on(made, hop))
     return tuple(sends), tuple(reports)

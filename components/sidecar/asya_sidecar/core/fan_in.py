@@ -45,6 +45,8 @@ def group_id(envelope: Envelope) -> str:
 def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) -> Envelope:
     """Put a child into its parent's group, where its route leads to fan-in.
 
+    There the first child gets an id of its own too: the parent's is for what fan-in makes of them all.
+
     Args:
         made: The child.
         parent: The envelope whose hop made it.
@@ -56,7 +58,8 @@ def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) 
     entry: dict[str, object] = {"group": group_id(parent), "index": index}
     if count is not None:
         entry["count"] = count
-    return made.with_headers({names.HEADER_FAN_IN: [*stack_of(made.headers), entry]})
+    child = replace(made, id=f"{parent.id}-{index}", parent_id=parent.id)
+    return child.with_headers({names.HEADER_FAN_IN: [*stack_of(made.headers), entry]})
 
 
 def close_group(parent: Envelope, route: Route, count: int) -> tuple[Send, ...]:
