@@ -215,8 +215,9 @@ def test_an_error_ends_a_stream_and_nothing_follows_it() -> None:
     with running("answers.act") as runtime, runtime.connect() as client:
         client.hello()
         more, final = client.call_2(envelope({"do": "generator_that_fails", "with": 45}))
-        assert [item["payload"] for frame in more for item in frame] == list(range(sum(map(len, more))))
-        assert [item["details"]["message"] for item in final or []] == ["after 45 items"]
+        *held, error = final or []
+        assert [item["payload"] for frame in [*more, held] for item in frame] == list(range(45))
+        assert error["details"]["message"] == "after 45 items"
         assert client.call_2(ECHO) == ([], ECHOED)
 
 
@@ -514,3 +515,23 @@ def _wait_for_absence(path: Path) -> None:
     while path.exists():
         assert time.monotonic() < deadline, f"{path} did not go away"
         time.sleep(0.005)
+
+
+def test_what_a_generator_made_before_it_raised_comes_before_the_error() -> None:
+    """Whatever the linger still held back: the sidecar sends it on, or drops it for a retry."""
+    with running("answers.act") as runtime, runtime.connect() as client:
+        client.hello()
+        more, final = client.call_2(envelope({"do": "generator_that_fails", "with": 3}), 10)
+        items = [item for frame in more for item in frame] + (final or [])
+        assert [item.get("payload", item.get("error")) for item in items] == [0, 1, 2, "processing_error"]
+
+
+def test_a_list_of_one_is_told_from_a_plain_value() -> None:
+    """As a stream of one: it is a fan-out, which fan-in joins again."""
+    with running("many.act") as runtime, runtime.connect() as client, runtime.connect() as old:
+        client.hello()
+        more, final = client.call_2(envelope({"do": "echo", "with": [7]}), 10)
+        assert ([[item["payload"] for item in frame] for frame in more], final) == ([[7]], [])
+        more, final = client.call_2(envelope({"do": "echo", "with": 7}), 10)
+        assert (more, [item["payload"] for item in final or []]) == ([], [7])
+        assert [item["payload"] for item in old.call(envelope({"do": "echo", "with": [7]})) or []] == [7]
