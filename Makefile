@@ -6,14 +6,18 @@ MAKEFLAGS += --no-print-directory --warn-undefined-variables
 
 BIN := .venv/bin
 STAMP := .venv/.synced
+# The peers that benchmarks compare with stay out of .venv, so that no check or test can come to need them.
+BENCH_BIN := .venv-bench/bin
+BENCH_STAMP := .venv-bench/.synced
 PYTHON ?=
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 export PYTHON
 # An activated environment of something else must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-SOURCES := components tools tests examples
+SOURCES := components tools tests examples bench
 # Folders that are no packages, so that mypy has to be told where their modules start.
 export MYPYPATH := examples/code-census:examples/hello
 # Stands for users' code, deliberately bad code among it, and runs on Python 3.7: the rules of this repository do not apply.
@@ -99,9 +103,18 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
 	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
 
+##@ Measure (docs/performance.md says what is measured, and why the figures are what they are)
+.PHONY: bench
+bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
+	@$(BENCH_BIN)/python -m bench $(BENCH_ARGS)
+
+$(BENCH_STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml) tools/bootstrap.sh
+	@UV_PROJECT_ENVIRONMENT=.venv-bench tools/bootstrap.sh --group bench
+	@touch $@
+
 ##@ Tidy up
 .PHONY: clean
 clean: ## Remove what the targets above made inside the checkout (the local mesh is taken down first)
 	@if [ -x $(BIN)/asya ] && [ -d .asya ]; then $(BIN)/asya local down || true; fi
-	@rm -rf .venv .asya .asya-demo .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@find components tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .venv .venv-bench .asya .asya-demo .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find components tests tools examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,12 +4,16 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-ARTIFACTS: Final = Path(__file__).resolve().parents[1] / ".artifacts"
+KEPT: Final = Path(__file__).resolve().parents[1] / ".artifacts" / "bench.json"
+SECTION: Final = "design, section 7"
+_LOAD: Final = os.getloadavg()[0]
+"""Of the last minute before this process: what others did on the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,13 @@ class Bound:
         limit: In the figure's unit.
         at_least: Whether more is better; else less is.
         source: Where it comes from, for people.
+        quoted: It rests on a figure of another system that was read, not measured in this run.
     """
 
     limit: float
     at_least: bool = False
     source: str = ""
+    quoted: bool = False
 
     def verdict(self, value: float) -> str:
         """Say ``ok``, or by what factor the bound is missed."""
@@ -34,22 +40,33 @@ class Bound:
         return f"missed by factor {worse / better:.2f}" if better > 0 else "missed"
 
     def __str__(self) -> str:
-        return f"{'>=' if self.at_least else '<='} {self.limit:g}"
+        return f"{'>=' if self.at_least else '<='} {self.limit:g}{' (quoted)' if self.quoted else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number."""
+    """One number.
+
+    Attributes:
+        name: What it is.
+        value: In its unit; none when this run could not measure it.
+        unit: For people.
+        bound: What it is held to.
+        note: What a reader has to know about it, or why there is no value.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     bound: Bound | None = None
+    note: str = ""
 
     @property
     def verdict(self) -> str:
         """What its bound says; empty without one."""
-        return self.bound.verdict(self.value) if self.bound else ""
+        if self.bound is None:
+            return ""
+        return "not measured" if self.value is None else self.bound.verdict(self.value)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -84,44 +101,59 @@ class Report:
     """What one program measured."""
 
     name: str
-    conditions: Mapping[str, object] = field(default_factory=dict)
+    conditions: dict[str, object] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
 
-    def add(self, name: str, value: float, unit: str, bound: Bound | None = None) -> None:
+    def add(self, name: str, value: float | None, unit: str, bound: Bound | None = None, note: str = "") -> None:
         """Take a figure, and show it at once."""
-        figure = Figure(name, value, unit, bound)
+        figure = Figure(name, value, unit, bound, note)
         self.figures.append(figure)
         against = f"  (bound {bound}: {figure.verdict})" if bound else ""
         print(f"  {name}: {show(value)} {unit}{against}", flush=True)
 
+    @property
+    def missed(self) -> list[Figure]:
+        """The figures that miss their bound."""
+        return [figure for figure in self.figures if figure.verdict.startswith("missed")]
+
     def print(self) -> None:
-        """Print every figure beside its bound."""
+        """Print every figure beside its bound, then what was missed and by how much."""
         rows = [["figure", "value", "unit", "bound", "verdict"]]
         rows += [[f.name, show(f.value), f.unit, str(f.bound or ""), f.verdict] for f in self.figures]
         print(f"\n{self.name}\n{table(rows)}", flush=True)
+        for figure in self.missed:
+            print(f"{figure.name}: {figure.verdict}; docs/performance.md says what was tried and what the limit is")
 
-    def save(self, folder: Path = ARTIFACTS) -> Path:
-        """Keep it as JSON."""
-        folder.mkdir(exist_ok=True)
-        path = folder / f"bench-{self.name}.json"
-        document = {
-            "name": self.name,
-            "host": {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()},
-            "conditions": dict(self.conditions),
-            "figures": [
-                {
-                    "name": f.name,
-                    "value": f.value,
-                    "unit": f.unit,
-                    **({"bound": str(f.bound), "source": f.bound.source, "verdict": f.verdict} if f.bound else {}),
-                }
-                for f in self.figures
-            ],
-        }
-        path.write_text(json.dumps(document, indent=1) + "\n")
+    def document(self) -> dict[str, object]:
+        """Return it as JSON."""
+        figures: list[dict[str, object]] = []
+        for each in self.figures:
+            bound = each.bound
+            more = {"bound": str(bound), "source": bound.source, "verdict": each.verdict} if bound else {}
+            figures.append({"name": each.name, "value": each.value, "unit": each.unit, "note": each.note, **more})
+        return {"host": host(), "conditions": self.conditions, "figures": figures}
+
+    def save(self, path: Path = KEPT) -> Path:
+        """Keep it as one section of a JSON file; the sections of other programs stay."""
+        path.parent.mkdir(exist_ok=True)
+        sections = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**sections, self.name: self.document()}, indent=1) + "\n")
         return path
 
 
-def show(value: float) -> str:
-    """Write a number with three figures that matter."""
+def host() -> dict[str, object]:
+    """Say where and when: figures mean nothing without."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "load_before": round(_LOAD, 2),
+    }
+
+
+def show(value: float | None) -> str:
+    """Write a number with three figures that matter, or a dash for none."""
+    if value is None:
+        return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -10,21 +10,33 @@ import os
 from collections import Counter
 from typing import Final
 
-from bench.figures import Bound, Report, percentile
-from bench.one_hop import SOURCE, TARGET, OneHop, Throughput, bare_interpreter_mib, envelope
+from bench.envelopes import PAYLOAD, envelope
+from bench.figures import SECTION, Bound, Report, percentile
+from bench.one_hop import SOURCE, TARGET, OneHop, Throughput, bare_interpreter_mib
 from bench.servers import CREDENTIALS, LocalStackServer, RabbitMqServer, count_requests
+from tests.support.memory import memory_broker
 
-SECTION: Final = "design, section 7"
-THROUGHPUT: Final = Bound(1950, at_least=True, source=f"{SECTION}: 1.5 x the original's 1,300/s without confirms")
-LATENCY_MS: Final = Bound(1.4, source=f"{SECTION}: the original's p50")
+THROUGHPUT: Final = Bound(1950, at_least=True, source=f"{SECTION}: 1.5 x the original's 1,300/s", quoted=True)
+LATENCY_MS: Final = Bound(1.4, source=f"{SECTION}: the original's p50", quoted=True)
 SATURATED: Final = Bound(0.4, source=f"{SECTION}; the original: 3")
 TRICKLE: Final = Bound(3, source=f"{SECTION}; the original: 3")
 SIDECAR_MIB: Final = {"rabbitmq": Bound(45, source=SECTION), "sqs": Bound(60, source=SECTION)}
 RUNTIME_MIB: Final = Bound(6, source=f"{SECTION}: above a bare interpreter")
-PAYLOAD: Final = {"text": "x" * 400, "number": 7}
 LATENCY_PAUSE_S: Final = 0.01
 TRICKLE_PAUSE_S: Final = 1.0
-CASES: Final = ("quorum", "classic", "sqs")
+CASES: Final = ("memory", "quorum", "classic", "sqs")
+MOVING: Final = ("ReceiveMessage", "SendMessage", "DeleteMessage", "ChangeMessageVisibility")
+"""Requests that move envelopes, batches included; measuring and making queues is this program's own doing."""
+
+
+async def measure_memory(report: Report, environ: dict[str, str], count: int) -> None:
+    """Throughput on a memory broker in a process of its own, as `asya local` has it."""
+    print("memory broker in a process of its own", flush=True)
+    async with OneHop(environ) as hop:
+        await hop.fill([envelope(0, PAYLOAD)] * count)
+        result = await hop.throughput(count)
+        report.add("memory: throughput", result.per_s, "envelopes/s")
+        add_costs(report, "memory", "", result)
 
 
 async def measure_rabbitmq(report: Report, url: str, kind: str, count: int, samples: int) -> None:
@@ -34,9 +46,9 @@ async def measure_rabbitmq(report: Report, url: str, kind: str, count: int, samp
     classic_on = url if kind == "classic" else ""
     print(f"RabbitMQ, {kind} queues", flush=True)
     async with OneHop(environ, classic_on=classic_on) as hop:
-        result = await hop.throughput(count, body)
-        bound = THROUGHPUT if kind == "quorum" else None
-        report.add(f"{kind}: throughput", result.per_s, "envelopes/s", bound)
+        await hop.fill([body] * count)
+        result = await hop.throughput(count)
+        report.add(f"{kind}: throughput", result.per_s, "envelopes/s", THROUGHPUT if kind == "quorum" else None)
         add_costs(report, kind, "rabbitmq", result)
     async with OneHop(environ, classic_on=classic_on) as hop:
         hop.start()
@@ -54,30 +66,64 @@ async def measure_sqs(report: Report, server: LocalStackServer, count: int, tric
     body = envelope(0, PAYLOAD)
     print(f"SQS on {server.kind}", flush=True)
     async with OneHop(environ) as hop:
-        filled = Counter[str]()
-
-        async def watch() -> Throughput:
-            await hop.fill([body] * count)
-            filled.update(count_requests(server))
-            return await hop.throughput(0, body)
-
-        del watch
+        await hop.fill([body] * count)
         before = count_requests(server)
-        result = await hop.throughput(count, body, poll_s=0.2)
-        asked = count_requests(server) - before
-        del filled, asked
-        report.add("sqs: throughput (LocalStack is the limit)", result.per_s, "envelopes/s")
+        result = await hop.throughput(count, poll_s=0.2)
+        moved = moving(count_requests(server) - before)
+        report.add("sqs: throughput", result.per_s, "envelopes/s", note="LocalStack is the limit")
         add_costs(report, "sqs", "sqs", result)
-    del trickled
+        report.conditions["sqs_saturated_requests"] = dict(moved)
+        report.add("sqs: requests per envelope and hop, saturated", requests_each(moved, count), "", SATURATED)
+        await hop.fill([body])  # The sidecar waits in a long poll from here on.
+        await hop.wait_outputs(count + 1, 0.2)
+        before = count_requests(server)
+        for _ in range(trickled):
+            await asyncio.sleep(TRICKLE_PAUSE_S)
+            await hop.fill([body])
+        await hop.wait_outputs(count + 1 + trickled, 0.2)
+        await asyncio.sleep(TRICKLE_PAUSE_S)  # The last deletion comes after the last output.
+        moved = moving(count_requests(server) - before)
+        report.conditions["sqs_trickle_requests"] = dict(moved)
+        each = requests_each(moved, trickled)
+        # One request per envelope was this producer's own send.
+        report.add("sqs: requests per envelope and hop, trickle", each and each - 1, "", TRICKLE)
+
+
+def moving(counts: Counter[str]) -> Counter[str]:
+    """Keep the requests that move envelopes."""
+    return Counter({name: count for name, count in counts.items() if name.removesuffix("Batch") in MOVING})
+
+
+def requests_each(moved: Counter[str], envelopes: int) -> float | None:
+    """Requests per envelope; none where the server keeps no log of them."""
+    return moved.total() / envelopes if moved else None
 
 
 def add_costs(report: Report, case: str, transport: str, result: Throughput) -> None:
     """Report CPU and memory of a run."""
     for part, cpu_s in result.cpu_s.items():
         report.add(f"{case}: CPU of the {part} per 1,000 envelopes", cpu_s * 1000, "s")
-    report.add(f"{case}: memory of the sidecar", result.resident_mib["sidecar"], "MiB", SIDECAR_MIB[transport])
+    report.add(f"{case}: memory of the sidecar", result.resident_mib["sidecar"], "MiB", SIDECAR_MIB.get(transport))
     above = result.resident_mib["runtime"] - bare_interpreter_mib()
     report.add(f"{case}: memory of the runtime above an interpreter", above, "MiB", RUNTIME_MIB)
+
+
+def measure(report: Report, *, full: bool = False, only: tuple[str, ...] = CASES, count: int = 0) -> None:
+    """Measure the cases, each with servers of its own."""
+    count = count or (40_000 if full else 8_000)
+    report.conditions.update(payload_bytes=len(envelope(0, PAYLOAD)), envelopes=count, concurrency=1)
+    if "memory" in only:
+        with memory_broker() as environ:
+            asyncio.run(measure_memory(report, environ, count))
+    if {"quorum", "classic"} & set(only):
+        with RabbitMqServer() as rabbitmq:
+            for kind in ("quorum", "classic"):
+                if kind in only:
+                    asyncio.run(measure_rabbitmq(report, rabbitmq.url, kind, count, 2000 if full else 300))
+    if "sqs" in only:
+        os.environ.update(CREDENTIALS)
+        with LocalStackServer() as localstack:
+            asyncio.run(measure_sqs(report, localstack, max(count // 4, 100), 60 if full else 15))
 
 
 def main() -> None:
@@ -85,21 +131,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What one hop costs.")
     parser.add_argument("--full", action="store_true", help="longer runs")
     parser.add_argument("--only", default=",".join(CASES), help=f"some of {','.join(CASES)}")
-    parser.add_argument("--count", type=int, help="envelopes in a RabbitMQ run")
+    parser.add_argument("--count", type=int, default=0, help="envelopes in a run")
     chosen = parser.parse_args()
-    only = [case for case in CASES if case in chosen.only.split(",")]
-    count = chosen.count or (40_000 if chosen.full else 8_000)
-    report = Report("hop", {"payload_bytes": len(envelope(0, PAYLOAD)), "envelopes": count, "concurrency": 1})
-    if {"quorum", "classic"} & set(only):
-        with RabbitMqServer() as rabbitmq:
-            for kind in ("quorum", "classic"):
-                if kind in only:
-                    samples = 2000 if chosen.full else 300
-                    asyncio.run(measure_rabbitmq(report, rabbitmq.url, kind, count, samples))
-    if "sqs" in only:
-        os.environ.update(CREDENTIALS)
-        with LocalStackServer() as localstack:
-            asyncio.run(measure_sqs(report, localstack, count // 10, 60 if chosen.full else 15))
+    report = Report("hop")
+    measure(report, full=chosen.full, only=tuple(chosen.only.split(",")), count=chosen.count)
     report.print()
     print(f"kept in {report.save()}")
 

@@ -5,7 +5,6 @@ clock; nothing that the sidecar says about itself.
 """
 
 import asyncio
-import json
 import subprocess
 import sys
 import time
@@ -22,20 +21,16 @@ from asya_protocol import names
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueSpec
 from asya_transport.settings import read_transport_settings
+from bench.envelopes import ACTOR
+from bench.run import MIB
+from bench.run import cpu_s as used_cpu_s
 from tests.support.fleet import Fleet, Part
 
-ACTOR: Final = "bench"
 SOURCE: Final = names.queue_name(ACTOR)
 TARGET: Final = names.queue_name(names.HAPPY_END)
 AT_ONCE: Final = 200
-MIB: Final = 1024 * 1024
 STALL_S: Final = 60.0
 """Longer without one more output means that something broke."""
-
-
-def envelope(number: int, payload: object, actors: tuple[str, ...] = (ACTOR,)) -> bytes:
-    """Write an envelope as a producer would."""
-    return json.dumps({"id": f"b{number}", "route": {"actors": actors}, "payload": payload}).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +111,17 @@ class OneHop:
         """Resident memory of a part now."""
         return psutil.Process(self.pid(part)).memory_info().rss / MIB
 
-    async def throughput(self, count: int, body: bytes, *, outputs_each: int = 1, poll_s: float = 0.03) -> Throughput:
-        """Fill the queue, then start the processes and watch the output queue grow.
+    async def throughput(self, count: int, *, poll_s: float = 0.03) -> Throughput:
+        """Start the processes on a queue that was filled with so many, and watch the output queue grow.
 
         The first tenth is not counted: it holds the start of the processes and the growing of the window.
         """
-        await self.fill([body] * count)
         self.start()
-        outputs = count * outputs_each
-        first = await self._wait_outputs(max(1, outputs // 10), poll_s)
-        last = await self._wait_outputs(outputs, poll_s)
-        envelopes = (last.outputs - first.outputs) / outputs_each
+        first = await self.wait_outputs(max(1, count // 10), poll_s)
+        last = await self.wait_outputs(count, poll_s)
+        envelopes = last.outputs - first.outputs
+        if envelopes <= 0:
+            raise RuntimeError("everything was done between two looks: measure with more envelopes")
         parts: tuple[Part, ...] = ("sidecar", "runtime")
         return Throughput(
             per_s=envelopes / (last.at_s - first.at_s),
@@ -161,14 +156,15 @@ class OneHop:
         await consumer.stop()
         return took
 
-    async def _wait_outputs(self, outputs: int, poll_s: float) -> "_Sample":
+    async def wait_outputs(self, outputs: int, poll_s: float) -> "_Sample":
+        """Wait until so many outputs are there, and look at the processes at that moment."""
         seen, changed_s = 0, time.monotonic()
         while True:
             depth = await self.admin.measure(TARGET)
             now_s = time.perf_counter()
             if depth.total >= outputs:
                 parts: tuple[Part, ...] = ("sidecar", "runtime")
-                return _Sample(depth.total, now_s, {part: _cpu_s(self.pid(part)) for part in parts})
+                return _Sample(depth.total, now_s, {part: used_cpu_s(self.pid(part)) for part in parts})
             if depth.total > seen:
                 seen, changed_s = depth.total, time.monotonic()
             elif time.monotonic() - changed_s > STALL_S:
@@ -191,14 +187,9 @@ def bare_interpreter_mib() -> float:
         stdout=subprocess.PIPE,
     )
     with idle:
-        assert idle.stdout is not None  # noqa: S101 - it is a pipe
+        assert idle.stdout is not None
         idle.stdout.readline()
         return psutil.Process(idle.pid).memory_info().rss / MIB
-
-
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
 
 
 def _declare_classic(url: str, queues: list[str]) -> None:

@@ -6,6 +6,7 @@
 # pyproject.toml or uv.lock is newer than the last success.
 #
 #   tools/bootstrap.sh          sync .venv
+#   tools/bootstrap.sh --group bench      the same with a group more; UV_PROJECT_ENVIRONMENT names another folder
 #   tools/bootstrap.sh python   print the interpreter it would use
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -78,4 +79,4 @@ fi
 uv="$(find_uv "$python")"
 say "Python $("$python" -c 'import platform; print(platform.python_version())') at $python, $("$uv" --version | cut -d' ' -f1,2)"
 unset VIRTUAL_ENV
-UV_PYTHON_DOWNLOADS=never "$uv" sync --locked --python "$python"
+UV_PYTHON_DOWNLOADS=never "$uv" sync --locked --python "$python" "$@"

@@ -1,0 +1,54 @@
+"""``make bench``: every benchmark after the other, tables to stdout, JSON to ``.artifacts/bench.json``."""
+
+import argparse
+from typing import Final
+
+from bench import hop, jobs, reload, scale
+from bench.figures import SECTION, Bound, Report
+
+NAMES: Final = ("hop", "jobs", "scale", "reload", "elsewhere")
+
+
+def measure_elsewhere(report: Report) -> None:
+    """List the bounds that other commands measure, so that none is forgotten."""
+    bounds = (
+        ("make demo, fresh machine to first result", "s", Bound(120, source=SECTION), "printed by `make demo`"),
+        ("make demo, warm", "s", Bound(15, source=SECTION), "printed by `make demo`"),
+        ("operator, idle CPU with 1,000 actors", "% of a core", Bound(2, source=SECTION), "no operator yet"),
+    )
+    for name, unit, bound, where in bounds:
+        report.add(name, None, unit, bound, where)
+
+
+def main() -> None:
+    """Run what was chosen; a missed bound is printed, and is no failure: the machine may be busy."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="longer runs, for figures that are kept")
+    parser.add_argument("--only", default=",".join(NAMES), help=f"some of {','.join(NAMES)}")
+    chosen = parser.parse_args()
+    reports: list[Report] = []
+    for name in chosen.only.split(","):
+        report = Report(name)
+        print(f"\n== {name}", flush=True)
+        match name:
+            case "hop":
+                hop.measure(report, full=chosen.full)
+            case "jobs":
+                jobs.measure(report)
+            case "scale":
+                scale.measure(report, full=chosen.full)
+            case "reload":
+                reload.measure(report)
+            case "elsewhere":
+                measure_elsewhere(report)
+            case _:
+                parser.error(f"{name!r} is none of {', '.join(NAMES)}")
+        kept = report.save()
+        reports.append(report)
+    for report in reports:
+        report.print()
+    print(f"\nkept in {kept}; python -m bench.page writes the tables of docs/performance.md from it")
+
+
+if __name__ == "__main__":
+    main()
