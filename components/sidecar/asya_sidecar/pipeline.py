@@ -20,7 +20,7 @@ from typing import Final
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_sidecar.core.actions import Decision, Report
 from asya_sidecar.core.batches import plan_calls
-from asya_sidecar.core.window import MAX_AHEAD, window
+from asya_sidecar.core.window import MAX_AHEAD, prefetch_for, window
 from asya_sidecar.core.work import Hop, Work
 from asya_sidecar.gate import Gate
 from asya_sidecar.gateway import GatewayReporter
@@ -97,6 +97,10 @@ class Pipeline:
         adaptive = window(at_once, self._handling.mean_s)
         return adaptive if self._fixed_window is None else max(self._fixed_window, at_once)
 
+    def _prefetch(self, current: int) -> int:
+        window = self.window
+        return prefetch_for(window, current, self._at_once) if self._fixed_window is None else window
+
     @property
     def _at_once(self) -> int:
         """Deliveries that handlers can work on at the same time."""
@@ -155,8 +159,9 @@ class Pipeline:
                 await _wait_for(self._emptied, TICK_S)
                 continue
             try:
-                if self.window != prefetch:
-                    prefetch = self.window
+                wanted = self._prefetch(prefetch)
+                if wanted != prefetch:
+                    prefetch = wanted
                     await self._consumer.set_prefetch(prefetch)
                 started_s = time.monotonic()
                 deliveries = await self._consumer.receive(room, RECEIVE_WAIT_S)

@@ -312,8 +312,18 @@ class RabbitMqConsumer:
         subscription.tag = frame.method.consumer_tag
 
     async def _cancel(self, subscription: Subscription) -> None:
+        """End an AMQP consumer; what the broker pushed before it heard of that is ours all the same.
+
+        Of its own accord pika rejects such deliveries, and the broker counts that: each switch of the prefetch under load
+        would bring envelopes that nobody touched nearer to the delivery limit, and in the end over it.
+        """
         raw, tag = subscription.channel.raw, subscription.tag
-        await subscription.channel.call(lambda done: raw.basic_cancel(tag, callback=done))
+
+        def start(done: Callable[[Any], None]) -> None:
+            raw.basic_cancel(tag, callback=done)
+            vars(raw)["_cancelled"].discard(tag)  # private to pika, and the only way to keep its rejections away
+
+        await subscription.channel.call(start)
 
     async def _probe(self, subscription: Subscription) -> None:
         """Ask the broker for an answer on this channel; the prefetch is what it is already."""

@@ -26,6 +26,22 @@ def window(concurrency: int, mean_call_s: float | None) -> int:
     return concurrency + min(ahead, MAX_AHEAD)
 
 
+def prefetch_for(window: int, current: int, at_once: int) -> int:
+    """Deliveries that the broker may push: near the window, but not changed with every call, for a change is a round trip.
+
+    Args:
+        window: Deliveries to hold at most.
+        current: What the broker was told last.
+        at_once: Deliveries that handlers can work on at the same time; a slow actor's window, and then nothing is pushed
+            ahead at all.
+    """
+    if window <= at_once:
+        return at_once
+    if window <= current <= 4 * window:
+        return current
+    return min(2 * window, at_once + MAX_AHEAD)
+
+
 def smooth(mean_call_s: float | None, call_s: float) -> float:
     """Take one more call into the running mean; a slower call counts at once, so that hoarding stops at once."""
     if mean_call_s is None or call_s > mean_call_s * 10:
