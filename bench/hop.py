@@ -104,8 +104,10 @@ def add_costs(report: Report, case: str, transport: str, result: Throughput) -> 
     for part, cpu_s in result.cpu_s.items():
         report.add(f"{case}: CPU of the {part} per 1,000 envelopes", cpu_s * 1000, "s")
     report.add(f"{case}: memory of the sidecar", result.resident_mib["sidecar"], "MiB", SIDECAR_MIB.get(transport))
-    above = result.resident_mib["runtime"] - bare_interpreter_mib()
-    report.add(f"{case}: memory of the runtime above an interpreter", above, "MiB", RUNTIME_MIB)
+    resident, private = bare_interpreter_mib()
+    above, own = result.resident_mib["runtime"] - resident, result.private_mib["runtime"] - private
+    report.add(f"{case}: memory of the runtime above an interpreter, private", own, "MiB", RUNTIME_MIB)
+    report.add(f"{case}: the same with what processes share", above, "MiB")
 
 
 def measure(report: Report, *, full: bool = False, only: tuple[str, ...] = CASES, count: int = 0) -> None:

@@ -41,11 +41,13 @@ class Throughput:
         per_s: Envelopes per second.
         cpu_s: CPU seconds per envelope, by part.
         resident_mib: Resident memory while busy, by part.
+        private_mib: The part of it that no other process shares.
     """
 
     per_s: float
     cpu_s: Mapping[Part, float]
     resident_mib: Mapping[Part, float]
+    private_mib: Mapping[Part, float]
 
 
 class OneHop:
@@ -127,6 +129,7 @@ class OneHop:
             per_s=envelopes / (last.at_s - first.at_s),
             cpu_s={part: (last.cpu_s[part] - first.cpu_s[part]) / envelopes for part in parts},
             resident_mib={part: self.resident_mib(part) for part in parts},
+            private_mib={part: private_mib(self.pid(part)) for part in parts},
         )
 
     async def latencies(self, count: int, body: bytes, pause_s: float, *, through: str = SOURCE) -> list[float]:
@@ -179,8 +182,13 @@ class _Sample:
     cpu_s: Mapping[Part, float]
 
 
-def bare_interpreter_mib() -> float:
-    """Resident memory of an interpreter that does nothing, the floor of every process here."""
+def private_mib(pid: int) -> float:
+    """Memory of a process that no other one shares: libraries are mapped once for all processes of an image."""
+    return psutil.Process(pid).memory_full_info().uss / MIB
+
+
+def bare_interpreter_mib() -> tuple[float, float]:
+    """Resident and private memory of an interpreter that does nothing, the floor of every process here."""
     idle = subprocess.Popen(
         [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,
@@ -189,7 +197,7 @@ def bare_interpreter_mib() -> float:
     with idle:
         assert idle.stdout is not None
         idle.stdout.readline()
-        return psutil.Process(idle.pid).memory_info().rss / MIB
+        return psutil.Process(idle.pid).memory_info().rss / MIB, private_mib(idle.pid)
 
 
 def _declare_classic(url: str, queues: list[str]) -> None:

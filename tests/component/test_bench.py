@@ -13,7 +13,8 @@ def test_a_hop_is_measured_by_processor_memory_and_throughput():
         "memory: CPU of the sidecar per 1,000 envelopes",
         "memory: CPU of the runtime per 1,000 envelopes",
         "memory: memory of the sidecar",
-        "memory: memory of the runtime above an interpreter",
+        "memory: memory of the runtime above an interpreter, private",
+        "memory: the same with what processes share",
     }
     assert all(value is not None and value >= 0 for value in values.values())
 

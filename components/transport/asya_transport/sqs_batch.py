@@ -14,6 +14,10 @@ from asya_protocol.errors import QueueMissing, TransportError, TransportUnavaila
 MAX_ENTRIES: Final = 10
 """Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
+BUSY_FACTOR: Final = 4
+"""How much longer to wait when the last batch had company: under load a request saved is worth a little patience, and an
+entry that comes alone is not held up."""
+
 Entry = TypeVar("Entry")
 
 
@@ -30,7 +34,7 @@ class Coalescer(Generic[Entry]):
     Args:
         perform: Does a batch; returns the indexes of entries that failed, or raises when all did.
         perform_one: Does one entry; raises its error.
-        linger_s: How long the first entry of a batch waits for company.
+        linger_s: How long the first entry of a batch waits for company; longer while there is company.
         max_bytes: Total size of a batch.
     """
 
@@ -49,6 +53,7 @@ class Coalescer(Generic[Entry]):
         self._waiting: list[_Waiting[Entry]] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._busy = False
         self._flushes: set[asyncio.Task[None]] = set()
 
     async def do(self, entry: Entry, size_bytes: int = 0) -> None:
@@ -62,7 +67,8 @@ class Coalescer(Generic[Entry]):
         if len(self._waiting) >= MAX_ENTRIES or self._bytes >= self._max_bytes:
             self._flush()
         elif self._timer is None:
-            self._timer = loop.call_later(self._linger_s, self._flush)
+            linger_s = self._linger_s * (BUSY_FACTOR if self._busy else 1)
+            self._timer = loop.call_later(linger_s, self._flush)
         await waiting.done
 
     async def finish(self) -> None:
@@ -79,6 +85,7 @@ class Coalescer(Generic[Entry]):
         batch = [each for each in self._waiting if not each.done.done()]
         self._waiting, self._bytes = [], 0
         if batch:
+            self._busy = len(batch) > 1
             flush = asyncio.ensure_future(self._run(batch))
             self._flushes.add(flush)
             flush.add_done_callback(self._flushes.discard)

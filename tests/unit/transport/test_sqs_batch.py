@@ -120,3 +120,13 @@ async def test_finishing_sends_what_lingers_and_waits_for_what_is_under_way() ->
     wire.gate.set()
     await finishing
     assert all(each.done() for each in entries)
+
+
+async def test_where_there_is_company_the_next_batch_waits_longer_for_more() -> None:
+    wire = Wire()
+    coalescer = wire.coalescer(linger_s=0.05)
+    await asyncio.gather(coalescer.do("a"), coalescer.do("b"))
+    first = asyncio.create_task(coalescer.do("c"))
+    await asyncio.sleep(0.1)  # beyond the plain linger, within the longer one
+    await asyncio.gather(first, coalescer.do("d"))
+    assert wire.batches == [["a", "b"], ["c", "d"]]
