@@ -273,7 +273,7 @@ def test_on_a_mesh_a_crash_is_mended_and_its_dead_letter_comes_to_its_result(tmp
     up = asya("local", "up", "-f", str(tmp_path), "--transport", "memory")
     try:
         assert up.returncode == 0, up.stderr
-        assert asya("dlq", "ls").stderr == "no dead letters in 3 dead letter queues\n"
+        assert asya("dlq", "ls").stderr == "no dead letters in 4 dead letter queues\n"
         payload = json.dumps({"broken": str(broken)})
         assert asya("send", "work", "--payload", payload, "--id", "crash").returncode == 0
         deadline_s = time.monotonic() + 60
