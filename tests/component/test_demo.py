@@ -60,10 +60,10 @@ def test_every_file_is_accounted_for_and_the_broken_take_the_error_path(home: Pa
 def test_ctrl_c_takes_the_mesh_down(home: Path):
     demo = start(home)
     assert demo.stdout is not None
-    read_until(demo, "each actor:")  # it is under way, past the send
+    read_until(demo, "one envelope to modules")
     demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=LIMIT_S)
-    assert demo.returncode == 130
+    printed, _ = demo.communicate(timeout=LIMIT_S)
+    assert demo.returncode == 130, printed
     assert not mesh.status(home).running
 
 
