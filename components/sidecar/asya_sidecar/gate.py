@@ -23,6 +23,8 @@ AWAY_PAUSE_S: Final = 5.0
 """Before a delivery comes again whose payload could not be read because the store was away."""
 BUSY_PAUSE_S: Final = 2.0
 """Before a duplicate is looked at again whose twin is being worked on."""
+STALE_LOOKS: Final = 2
+"""While there is work the list of cancels is looked at in the background; one that old means that there was none."""
 NO_DESK: Final = (
     "payload was left in the object store, and this actor's sidecar has none; set ASYA_S3_BUCKET or ASYA_STORE_URL"
 )
@@ -58,7 +60,7 @@ class Gate:
         if isinstance(admitted, Decision):
             return admitted
         if self.listen_s is not None:
-            if time.monotonic() - self._looked_s > self.listen_s:
+            if time.monotonic() - self._looked_s > STALE_LOOKS * self.listen_s:
                 await self.refresh()
             if self.is_cancelled(admitted):
                 return cancelled(admitted, self._hop)
