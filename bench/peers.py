@@ -24,15 +24,12 @@ AnyModule = Any
 def dramatiq(jobs: int, threads: int, url: str) -> None:
     """Dramatiq: StubBroker in process without a URL, else RabbitMQ; ``threads`` worker threads."""
     library: AnyModule = importlib.import_module("dramatiq")
-    meter, ended = Meter(jobs), threading.Event()
-    lock = threading.Lock()
+    ended, lock = threading.Event(), threading.Lock()
+    meter = Meter(jobs, ended.set)
 
     def job() -> None:
         with lock:
-            run = meter.job()
-        if run is not None:
-            run.say()
-            ended.set()
+            meter.job()
 
     if url:
         broker = importlib.import_module("dramatiq.brokers.rabbitmq").RabbitmqBroker(url=url)
@@ -50,7 +47,8 @@ def dramatiq(jobs: int, threads: int, url: str) -> None:
 def celery(jobs: int, _: int, url: str) -> None:
     """Celery: kombu's memory broker in process without a URL, else RabbitMQ; the solo pool."""
     library: AnyModule = importlib.import_module("celery")
-    meter = Meter(jobs)
+    # Celery's worker has no way to say from inside a task: this was the last one.
+    meter = Meter(jobs, lambda: os._exit(0))
     app = library.Celery("bench", broker=url or "memory://", backend=None)
     app.conf.update(
         task_ignore_result=True,
@@ -60,10 +58,7 @@ def celery(jobs: int, _: int, url: str) -> None:
     )
 
     def job() -> None:
-        run = meter.job()
-        if run is not None:
-            run.say()
-            os._exit(0)  # Celery's worker has no way to say from inside a task: this was the last one.
+        meter.job()
 
     task = app.task(job, name="job")
     meter.enqueue_s = timed(lambda: [task.delay() for _ in range(jobs)])
@@ -82,13 +77,11 @@ async def _taskiq_memory(jobs: int) -> None:
     library: AnyModule = importlib.import_module("taskiq")
     dummy = importlib.import_module("taskiq.result_backends.dummy").DummyResultBackend()
     broker = library.InMemoryBroker().with_result_backend(dummy)
-    meter, ended = Meter(jobs), asyncio.Event()
+    ended = asyncio.Event()
+    meter = Meter(jobs, ended.set)
 
     async def job() -> None:
-        run = meter.job()
-        if run is not None:
-            run.say()
-            ended.set()
+        meter.job()
 
     task = broker.register_task(job, "job")
     await broker.startup()
@@ -105,13 +98,11 @@ async def _taskiq_rabbitmq(jobs: int, at_once: int, url: str) -> None:
     module: AnyModule = importlib.import_module("taskiq_aio_pika")
     api: AnyModule = importlib.import_module("taskiq.api")
     broker = module.AioPikaBroker(url, qos=100)
-    meter, ended = Meter(jobs), asyncio.Event()
+    ended = asyncio.Event()
+    meter = Meter(jobs, ended.set)
 
     async def job() -> None:
-        run = meter.job()
-        if run is not None:
-            run.say()
-            ended.set()
+        meter.job()
 
     task = broker.register_task(job, "job")
     broker.is_worker_process = True

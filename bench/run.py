@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -44,28 +45,31 @@ class Run:
 
 
 class Meter:
-    """The no-op job itself, which notes when the first and the last of them ran."""
+    """The no-op job itself, which notes when the first of them ran, and says what the run took when the last did."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, on_last: Callable[[], object]) -> None:
         self._jobs = jobs
+        self._on_last = on_last
         self._done = 0
         self._first_s = self._cpu_s = 0.0
         self.enqueue_s = 0.0
 
-    def job(self) -> Run | None:
-        """Do nothing; the last one returns what the run took."""
+    def job(self) -> None:
+        """Do nothing; the last one prints the run and calls ``on_last``."""
         self._done += 1
         if self._done == 1:
             self._first_s, self._cpu_s = time.perf_counter(), time.process_time()
         if self._done != self._jobs:
-            return None
-        return Run(
+            return
+        run = Run(
             self._jobs,
             self.enqueue_s,
             time.perf_counter() - self._first_s,
             time.process_time() - self._cpu_s,
             resident_mib(),
         )
+        run.say()
+        self._on_last()
 
 
 def resident_mib(*pids: int) -> float:

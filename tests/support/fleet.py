@@ -9,20 +9,13 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from asya_launch.command import runtime_file
+
 Part = Literal["sidecar", "runtime"]
 STOP_TIMEOUT_S = 30.0
-
-
-def runtime_file() -> Path:
-    """Find the runtime file without importing it."""
-    spec = find_spec("asya_runtime")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -12,9 +11,7 @@ from asya_cli.console import Console
 from asya_cli.exit_codes import CommandError, ExitCode, NotFound, TimedOut
 from asya_cli.options import Duration, home_option, json_option
 from asya_cli.result import FoundResult, wait_for_result
-
-CANCELLED: Final = "Cancelled by its caller"
-"""How error-end's envelope says it; the sidecar's word."""
+from asya_protocol import names
 
 
 @click.command(short_help="Stop working on an envelope.")
@@ -63,4 +60,4 @@ def _status(found: FoundResult) -> str:
     if found.succeeded:
         return "succeeded"
     payload = found.envelope.get("payload")
-    return "cancelled" if isinstance(payload, dict) and payload.get("error") == CANCELLED else "failed"
+    return "cancelled" if isinstance(payload, dict) and payload.get("error") == names.CANCELLED else "failed"

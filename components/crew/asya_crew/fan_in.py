@@ -9,8 +9,8 @@ timer, which is an envelope to ourselves with a delay.
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from asya_crew.group_store import GroupStore
 from asya_crew.groups import Entry, Group, Verdict, read_entry
@@ -20,6 +20,7 @@ from asya_protocol import names
 logger = logging.getLogger("asya.crew")
 
 Envelope = dict[str, Any]
+T = TypeVar("T")
 Output = Envelope | list[Envelope] | Exception | None
 
 REMEMBERED: Final = 1000
@@ -60,13 +61,13 @@ class FanIn:
         if isinstance(entry, Exception):
             return entry
         if entry is None:
-            return {**_onward(envelope, []), "payload": [envelope.get("payload")]}
+            return {**_onward(envelope, ()), "payload": [envelope.get("payload")]}
         if entry.timer == TIDY:
             self._groups.tidy(entry.group)
             return None
         if late:
             logger.info("group=%s is over: %s came late", entry.group, entry.token)
-            return _timer(envelope, TIDY, TIDY_AFTER_S) if entry.timer is not None else None
+            return _timer(entry, envelope, TIDY, TIDY_AFTER_S) if entry.timer is not None else None
         return self._judge(entry, envelope, self._clock()) or None
 
     def _judge(self, entry: Entry, envelope: Envelope, now_s: float) -> list[Envelope]:
@@ -77,12 +78,12 @@ class FanIn:
         verdict = group.judge(partial=partial, late=left_s <= 0)
         winds_timer = entry.timer is not None or entry.token == group.opener
         if verdict is Verdict.WAIT:
-            return [_timer(envelope, LOOK, min(max(left_s, 1.0), LOOK_EVERY_S))] if winds_timer else []
+            return [_timer(entry, envelope, LOOK, min(max(left_s, 1.0), LOOK_EVERY_S))] if winds_timer else []
         self._known.pop(entry.group, None)
-        timer = [_timer(envelope, TIDY, TIDY_AFTER_S)] if winds_timer else []
+        timer = [_timer(entry, envelope, TIDY, TIDY_AFTER_S)] if winds_timer else []
         if not self._groups.win(entry.group, entry.token):
             return timer
-        self._remember_over(entry.group, entry.token)
+        _remember(self._over, entry.group, entry.token)
         return [self._end(verdict, entry, group, envelope), *timer]
 
     def _is_over(self, entry: Entry) -> bool:
@@ -91,7 +92,7 @@ class FanIn:
         if winner is None and not self._is_fresh(entry, self._clock()):
             winner = self._groups.winner(entry.group)
             if winner is not None:
-                self._remember_over(entry.group, winner)
+                _remember(self._over, entry.group, winner)
         return winner is not None and winner != entry.token
 
     def _is_fresh(self, entry: Entry, now_s: float) -> bool:
@@ -105,21 +106,13 @@ class FanIn:
             known = self._groups.load(entry, now_s), now_s
         if entry.timer is None:
             known[0].add(entry)
-        self._known[entry.group] = known
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        _remember(self._known, entry.group, known)
         return known[0]
 
-    def _remember_over(self, group: str, winner: str) -> None:
-        self._over[group] = winner
-        while len(self._over) > REMEMBERED:
-            self._over.popitem(last=False)
-
     def _end(self, verdict: Verdict, entry: Entry, group: Group, envelope: Envelope) -> Envelope:
-        _, rest = read_entry(envelope["headers"])
         payloads = self._groups.payloads(entry.group, group.here)
         # The children's parent goes on under its own id: that is the one which its sender knows.
-        made = {**_onward(envelope, rest), "id": entry.group.rpartition("@")[0], "payload": payloads}
+        made = {**_onward(envelope, entry.outer), "id": entry.group.rpartition("@")[0], "payload": payloads}
         made.pop("parent_id", None)
         if group.missing:
             made["headers"][names.HEADER_MISSING] = sorted(group.missing)
@@ -133,18 +126,26 @@ class FanIn:
 
 def _read(envelope: Envelope) -> Entry | Exception | None:
     try:
-        return read_entry(envelope.get("headers") or {})[0]
+        return read_entry(envelope.get("headers") or {})
     except ValueError as exc:
         return exc
 
 
-def _onward(envelope: Envelope, stack: list[Any]) -> Envelope:
+def _remember(kept: OrderedDict[str, T], group: str, value: T) -> None:
+    """Keep what is known of a group, and forget the groups that were heard of least lately."""
+    kept[group] = value
+    kept.move_to_end(group)
+    while len(kept) > REMEMBERED:
+        kept.popitem(last=False)
+
+
+def _onward(envelope: Envelope, stack: Sequence[Any]) -> Envelope:
     """Copy an envelope for the actor after this one, with what is left of its stack."""
     route = envelope["route"]
     own = {names.HEADER_FAN_IN, names.HEADER_DELAY}
     headers = {name: value for name, value in (envelope.get("headers") or {}).items() if name not in own}
     if stack:
-        headers[names.HEADER_FAN_IN] = stack
+        headers[names.HEADER_FAN_IN] = list(stack)
     return {**envelope, "route": {**route, "current": route.get("current", 0) + 1}, "headers": headers}
 
 
@@ -155,10 +156,9 @@ def _explain(group: Group) -> str:
     return f"{len(group.here)} of {of} children came; missing: {', '.join(missing[:NAMED]) or 'unknown'}{more}"
 
 
-def _timer(envelope: Envelope, name: str, delay_s: float) -> Envelope:
+def _timer(entry: Entry, envelope: Envelope, name: str, delay_s: float) -> Envelope:
     """An envelope to ourselves that comes after a delay."""
-    entry, rest = read_entry(envelope["headers"])
-    group = "" if entry is None else entry.group
-    own = {names.HEADER_FAN_IN: [*rest, {"group": group, "timer": name}], names.HEADER_DELAY: delay_s}
+    stack = [*entry.outer, {"group": entry.group, "timer": name}]
     headers = {key: value for key, value in envelope["headers"].items() if key != names.HEADER_TRACEPARENT}
-    return {"id": f"{group}/{name}", "route": envelope["route"], "headers": {**headers, **own}, "payload": None}
+    headers |= {names.HEADER_FAN_IN: stack, names.HEADER_DELAY: delay_s}
+    return {"id": f"{entry.group}/{name}", "route": envelope["route"], "headers": headers, "payload": None}

@@ -36,6 +36,7 @@ class Entry:
         count: How many children there are, where the sender knew.
         missing: Why the child will not come, for a notice about it.
         timer: Which round of the group's timer this is.
+        outer: The stack without this entry: the groups around it.
     """
 
     group: str
@@ -43,6 +44,7 @@ class Entry:
     count: int | None = None
     missing: str | None = None
     timer: str | None = None
+    outer: tuple[Any, ...] = ()
 
     @property
     def token(self) -> str:
@@ -103,35 +105,33 @@ class Group:
         return Verdict.JOIN if partial and self.here else Verdict.FAIL
 
 
-def read_entry(headers: Mapping[str, Any]) -> tuple[Entry | None, list[Any]]:
-    """Read an envelope's innermost group, and the stack without it.
-
-    Returns:
-        The entry, none for an envelope that no fan-out made; and what is left of the stack.
+def read_entry(headers: Mapping[str, Any]) -> Entry | None:
+    """Read an envelope's innermost group; none for an envelope that no fan-out made.
 
     Raises:
         ValueError: The header is there and cannot be used.
     """
     stack = headers.get(names.HEADER_FAN_IN)
     if stack is None:
-        return None, []
+        return None
     if not isinstance(stack, list) or not all(isinstance(entry, dict) for entry in stack):
         raise ValueError(f"header {names.HEADER_FAN_IN} must be a list of objects")
     if not stack:
-        return None, []
-    *rest, top = stack
+        return None
+    *outer, top = stack
     entry = Entry(
         group=_group(top),
         index=_number(top, "index"),
         count=_number(top, "count"),
         missing=None if top.get("missing") is None else str(top["missing"]),
         timer=None if top.get("timer") is None else str(top["timer"]),
+        outer=tuple(outer),
     )
     if entry.index is None and entry.timer is None and entry.count is None:
         raise ValueError(f"header {names.HEADER_FAN_IN} has neither an index nor a count")
     if entry.index is not None and entry.count is not None and entry.index >= entry.count:
         raise ValueError(f"header {names.HEADER_FAN_IN}: index {entry.index} of {entry.count}")
-    return entry, rest
+    return entry
 
 
 def _group(top: Mapping[str, Any]) -> str:

@@ -11,6 +11,9 @@ FAN_IN: Final = "fan-in"
 RESERVED_ACTORS: Final = frozenset({HAPPY_END, ERROR_END})
 """Actors that the sidecars send to by themselves."""
 
+CANCELLED: Final = "Cancelled by its caller"
+"""Error text of an envelope at error-end that somebody cancelled."""
+
 QUEUE_PREFIX: Final = "asya-"
 """Every actor's queue is this prefix and the actor's name."""
 DLQ_SUFFIX: Final = "-dlq"

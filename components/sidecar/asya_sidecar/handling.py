@@ -79,11 +79,8 @@ class Handling:
         started_s = time.monotonic()
         call = self._running[runtime] = Call(works)
         try:
-            if len(works) == 1:
-                outcomes = [await runtime.call(works[0].body, works[0].timeout_s, on_items)]
-            else:
-                timeout_s = min(work.timeout_s for work in works)
-                outcomes = await runtime.call_batch([work.body for work in works], timeout_s, on_items)
+            timeout_s = min(work.timeout_s for work in works)
+            outcomes = await runtime.call([work.body for work in works], timeout_s, on_items)
         except IMPOSSIBLE as exc:
             return [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
         except AWAY as exc:

@@ -110,7 +110,7 @@ async def _work(
     pipeline = Pipeline(
         hop=settings.hop,
         consumer=consumer,
-        performer=Performer(transport, consumer, settings.hop, metrics, gateway, claims=claims),
+        performer=Performer(transport, consumer, settings.hop, metrics, gateway, claims=claims, dedup=dedup),
         runtimes=runtimes,
         metrics=metrics,
         gate=Gate(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup),

@@ -56,6 +56,7 @@ class Performer:
         gateway: GatewayReporter | None,
         *,
         claims: ClaimDesk | None = None,
+        dedup: Dedup | None = None,
     ) -> None:
         self._transport = transport
         self._consumer = consumer
@@ -64,6 +65,7 @@ class Performer:
         self._metrics = metrics
         self._gateway = gateway
         self._claims = claims
+        self._dedup = dedup
 
     async def send_all(self, sends: Iterable[Send]) -> None:
         """Send and await the confirmation of each.
@@ -85,16 +87,13 @@ class Performer:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    async def perform(
-        self, decision: Decision, delivery: Delivery, work: Work | None, dedup: Dedup | None = None
-    ) -> Decision:
+    async def perform(self, decision: Decision, delivery: Delivery, work: Work | None) -> Decision:
         """Carry out a decision.
 
         Args:
             decision: What to do.
             delivery: What to settle.
             work: The admitted envelope, for an error envelope when a send is impossible; none when it was refused.
-            dedup: Told what became of it, before the settlement: what is done stays done though the settlement be lost.
 
         Returns:
             The decision that was carried out in the end, for logs and metrics.
@@ -104,8 +103,9 @@ class Performer:
             await self._report(done)
         except (*AWAY, GatewayAway) as exc:
             done = Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="routing_error", cause=str(exc))
-        if dedup is not None and work is not None:
-            await dedup.end(work, done)
+        if self._dedup is not None and work is not None:
+            # Before the settlement: what is done stays done though that be lost.
+            await self._dedup.end(work, done)
         with suppress(LeaseLost):
             try:
                 await self._settle(done, delivery)

@@ -276,7 +276,7 @@ class Pipeline:
 
     async def _perform(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
         try:
-            done = await self._performer.perform(decision, delivery, work, self._gate.dedup)
+            done = await self._performer.perform(decision, delivery, work)
         except Exception:
             # A defect of ours must not stop the loop: the delivery's lease runs out and it comes again.
             log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})

@@ -115,27 +115,14 @@ class RuntimeClient:
                         return True
         return False
 
-    async def call(self, body: bytes, timeout_s: float, on_items: OnItems) -> Outcome:
-        """Run the handler on one envelope.
+    async def call(self, bodies: Sequence[bytes], timeout_s: float, on_items: OnItems) -> list[Outcome]:
+        """Run the handler once, on one envelope or on a batch of at most ``features.batch``.
 
         Args:
-            body: The envelope's bytes, handed over as they are.
-            timeout_s: The handler's limit.
-            on_items: Takes streamed items while the handler runs; only the items of the last frame are returned.
-
-        Raises:
-            RuntimeNotReady: The envelope could not be handed over, so no handler has seen it.
-        """
-        (outcome,) = await self.call_batch((body,), timeout_s, on_items)
-        return outcome
-
-    async def call_batch(self, bodies: Sequence[bytes], timeout_s: float, on_items: OnItems) -> list[Outcome]:
-        """Run the handler once on several envelopes, at most as many as ``features.batch``.
-
-        Args:
-            bodies: The envelopes' bytes.
+            bodies: The envelopes' bytes, handed over as they are.
             timeout_s: The handler's limit for all of them together.
-            on_items: As for ``call``; a batch streams nothing.
+            on_items: Takes streamed items while the handler runs; only the items of the last frame are returned. A batch
+                streams nothing.
 
         Returns:
             One outcome each, in the same order; what ended the call ended all that had no answer yet.

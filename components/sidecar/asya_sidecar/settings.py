@@ -13,6 +13,7 @@ from asya_protocol.errors import SettingsError
 from asya_sidecar.core.retry import RetryPolicy
 from asya_sidecar.core.work import Hop
 from asya_store.claims import DEFAULT_OVER_BYTES
+from asya_store.dedup import MEMORY, check_url
 from asya_store.settings import StoreSettings, read_store_settings
 from asya_transport.settings import TransportSettings, read_duration, read_int, read_transport_settings
 
@@ -121,10 +122,11 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
 
 
 def _read_dedup_url(env: Mapping[str, str]) -> str:
-    url = env.get("ASYA_DEDUP_URL", "memory:")
-    if url != "memory:" and not url.startswith(("postgresql://", "postgres://")):
-        # The text may hold a password.
-        raise SettingsError("ASYA_DEDUP_URL", "must be memory: or start with postgresql://")
+    url = env.get("ASYA_DEDUP_URL", MEMORY)
+    try:
+        check_url(url)
+    except ValueError as exc:
+        raise SettingsError("ASYA_DEDUP_URL", str(exc)) from None
     return url
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+MEMORY: Final = "memory:"
 SWEEP_EVERY: Final = 1000
 """Finished work is looked through for what has expired every so many begins."""
 
@@ -102,10 +103,19 @@ def open_dedup(url: str) -> DedupStore:
     Raises:
         ValueError: It names neither.
     """
-    if url == "memory:":
+    check_url(url)
+    if url == MEMORY:
         return MemoryDedup()
-    if url.startswith(("postgresql://", "postgres://")):
-        from asya_store.postgres import PostgresDedup
+    from asya_store.postgres import PostgresDedup
 
-        return PostgresDedup(url)
-    raise ValueError("must be memory: or start with postgresql://")
+    return PostgresDedup(url)
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL that names no store; the text does not repeat it, for it may hold a password.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if url != MEMORY and not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError(f"must be {MEMORY} or start with postgresql://")

@@ -16,8 +16,8 @@ import pytest
 
 from asya_protocol.framing import encode_frame
 from asya_protocol.reply import ErrorItem, Item
-from asya_sidecar.core.outcome import Replied, RuntimeLost, TimedOut
-from asya_sidecar.runtime_client import RuntimeClient, RuntimeNotReady
+from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
+from asya_sidecar.runtime_client import OnItems, RuntimeClient, RuntimeNotReady
 
 BODY = json.dumps({"id": "e1", "route": {"actors": ["a"], "current": 0}, "payload": {"n": 1}}).encode()
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
@@ -25,6 +25,11 @@ Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 async def no_items(items: tuple[Item, ...], first: int) -> None:
     raise AssertionError(f"streamed {items} at {first}")
+
+
+async def call(client: RuntimeClient, timeout_s: float, on_items: OnItems) -> Outcome:
+    (outcome,) = await client.call([BODY], timeout_s, on_items)
+    return outcome
 
 
 @asynccontextmanager
@@ -61,7 +66,7 @@ async def test_the_originals_exchange_is_spoken_call_after_call() -> None:
         client = RuntimeClient(folder)
         assert await client.wait_ready(5)
         for _ in range(3):
-            outcome = await client.call(BODY, 5.0, no_items)
+            outcome = await call(client, 5.0, no_items)
             assert isinstance(outcome, Replied)
             assert bytes(outcome.items[0].payload) == b'{"n": 1}'
             assert outcome.items[0].route is not None
@@ -79,12 +84,12 @@ async def test_an_overdue_original_is_left_alone_until_it_is_free_again() -> Non
 
     async with original_runtime(slow) as folder:
         client = RuntimeClient(folder)
-        assert await client.call(BODY, 0.2, no_items) == TimedOut(0.2)
+        assert await call(client, 0.2, no_items) == TimedOut(0.2)
         waiting = asyncio.ensure_future(client.wait_ready(20))
         assert not (await asyncio.wait([waiting], timeout=0.5))[0], "ready though still busy"
         release.set()
         assert await waiting
-        assert isinstance(await client.call(BODY, 5.0, no_items), Replied)
+        assert isinstance(await call(client, 5.0, no_items), Replied)
         await client.close()
 
 
@@ -123,7 +128,7 @@ async def test_rubbish_says_nothing_about_the_envelope(data: bytes, detail: str)
     """Cut, empty and senseless frames are the runtime's fault."""
     async with original_runtime(lambda _, writer: say(data, writer)) as folder:
         client = RuntimeClient(folder)
-        outcome = await client.call(BODY, 5.0, no_items)
+        outcome = await call(client, 5.0, no_items)
         assert isinstance(outcome, RuntimeLost)
         assert detail in outcome.detail
         await client.close()
@@ -134,7 +139,7 @@ async def test_an_error_reply_of_the_original_is_understood() -> None:
     reply = [{"error": "processing_error", "details": {"message": "m", "type": "KeyError", "traceback": "t"}}]
     async with original_runtime(lambda _, writer: say(encode_frame(json.dumps(reply).encode()), writer)) as folder:
         client = RuntimeClient(folder)
-        outcome = await client.call(BODY, 5.0, no_items)
+        outcome = await call(client, 5.0, no_items)
         await client.close()
     assert outcome == Replied(error=ErrorItem("processing_error", "m", "KeyError", ("KeyError",), "t"))
 
@@ -147,5 +152,5 @@ async def test_no_runtime_is_not_ready_rather_than_an_outcome(tmp_path: Path) ->
     (tmp_path / "runtime-ready").write_text("ready")
     (tmp_path / "asya-runtime.sock").write_text("")
     with pytest.raises(RuntimeNotReady, match="no socket"):
-        await client.call(BODY, 5.0, no_items)
+        await call(client, 5.0, no_items)
     assert not await client.wait_ready(0.1)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.reply import ErrorItem, Item
@@ -35,7 +36,6 @@ END_ACTOR_ATTEMPTS: Final = 20
 
 INTERRUPTED_PAUSE_S: Final = 1.0
 """Before an envelope comes again whose call ended with the process of another: about as long as a runtime takes to start."""
-CANCELLED: Final = "Cancelled by its caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def decide(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
 
 def cancelled(work: Work, hop: Hop) -> Decision:
     """Choose what happens to an envelope that its caller no longer wants: it ends in error-end, whatever its handler did."""
-    return replace(refuse(work.envelope, hop, CANCELLED, "cancelled"), result="cancelled", failed_reason=None)
+    return replace(refuse(work.envelope, hop, names.CANCELLED, "cancelled"), result="cancelled", failed_reason=None)
 
 
 def forward(
