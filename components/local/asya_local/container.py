@@ -88,8 +88,12 @@ def plan_files(template: PodTemplate, manifests: Manifests) -> FilePlan:
     mounts: list[PurePosixPath] = []
     notes: list[str] = []
     for mount in template.runtime.volume_mounts:
-        volume = volumes[mount.name]
         where = PurePosixPath(mount.mount_path)
+        volume = volumes.get(mount.name)
+        if volume is None:  # a StatefulSet's claim, empty at first like the kinds below
+            mounts.append(where)
+            scratch.append(where)
+            continue
         content = _volume_content(volume, manifests)
         if content is None and volume.kind not in _EMPTY_KINDS:
             notes.append(f"volume {volume.name!r} ({volume.kind}) has no meaning here; {where} is left out")

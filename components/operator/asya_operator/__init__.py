@@ -1,1 +1,1 @@
-"""Asya's operator. First piece: the AsyncActor model that the local mesh shares."""
+"""Asya's operator: the AsyncActor as checked values, the objects it becomes, and the controller that keeps them so."""

@@ -7,14 +7,21 @@ absent; unlike it, an unknown field is an error: a field that is dropped in sile
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from asya_operator.errors import InvalidActor, Problem
-from asya_operator.pod import RUNTIME_CONTAINER, EnvVar, PodTemplate, WorkloadKind, check_template
+from asya_operator.pod import (
+    RESERVED_VOLUMES,
+    RUNTIME_CONTAINER,
+    EnvVar,
+    PodTemplate,
+    WorkloadKind,
+    check_template,
+)
 from asya_operator.problems import RuleBroken, explain
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
@@ -31,9 +38,17 @@ def _read_duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
 
-Duration = Annotated[float, BeforeValidator(_read_duration), Field(ge=0, allow_inf_nan=False)]
+Duration = Annotated[
+    float,
+    BeforeValidator(_read_duration),
+    Field(ge=0, allow_inf_nan=False, json_schema_extra={"format": "duration"}),
+]
 """Seconds, written as a number or in Go's notation (``5m``)."""
-PositiveDuration = Annotated[float, BeforeValidator(_read_duration), Field(gt=0, allow_inf_nan=False)]
+PositiveDuration = Annotated[
+    float,
+    BeforeValidator(_read_duration),
+    Field(gt=0, allow_inf_nan=False, json_schema_extra={"format": "duration"}),
+]
 
 
 class SpecPart(BaseModel):
@@ -165,6 +180,8 @@ class Workload(SpecPart):
     """Fixed count while scaling is off."""
     python_executable: str = Field(default="python3", min_length=1)
     template: PodTemplate
+    volume_claim_templates: list[Mapping[str, Any]] = Field(default_factory=list)
+    """PersistentVolumeClaims of each replica of a StatefulSet, as Kubernetes has them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -175,10 +192,28 @@ class Workload(SpecPart):
 
     @model_validator(mode="after")
     def _check_template(self) -> Self:
-        problems = [Problem(f"template.{found.path}", found.text) for found in check_template(self.template)]
+        problems = list(_check_claims(self.volume_claim_templates, self.kind))
+        claims = {str(_claim_name(claim)) for claim in self.volume_claim_templates}
+        problems += [Problem(f"template.{found.path}", found.text) for found in check_template(self.template, claims)]
         if problems:
             raise RuleBroken(problems)
         return self
+
+
+def _claim_name(claim: Mapping[str, Any]) -> object:
+    metadata = claim.get("metadata")
+    return metadata.get("name") if isinstance(metadata, Mapping) else None
+
+
+def _check_claims(claims: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Problem]:
+    if claims and kind != "StatefulSet":
+        yield Problem("volumeClaimTemplates", "only a StatefulSet has claims of its own: set kind to it")
+    for index, claim in enumerate(claims):
+        name, where = _claim_name(claim), f"volumeClaimTemplates[{index}].metadata.name"
+        if not isinstance(name, str) or not name:
+            yield Problem(where, "required field is missing")
+        elif name in RESERVED_VOLUMES:
+            yield Problem(where, f"volume name {name!r} is reserved for the injected volumes")
 
 
 class ActorSpec(SpecPart):

@@ -4,7 +4,7 @@ The template is a Kubernetes ``PodTemplateSpec`` and stays free-form: Kubernetes
 ours (which names the mesh injects, which container is the runtime) and the few fields that the local mesh acts on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -163,8 +163,12 @@ class PodTemplate(BaseModel):
         return next(container for container in self.spec.containers if container.name == RUNTIME_CONTAINER)
 
 
-def check_template(template: PodTemplate) -> Iterator[Problem]:
+def check_template(template: PodTemplate, claims: Collection[str] = ()) -> Iterator[Problem]:
     """Find what breaks the mesh's own rules; the texts are those of the original.
+
+    Args:
+        template: The pod template.
+        claims: Names of a StatefulSet's volume claims, which are volumes of the pod too.
 
     Yields:
         A problem per broken rule, with its path below the template.
@@ -192,7 +196,7 @@ def check_template(template: PodTemplate) -> Iterator[Problem]:
             "spec.containers",
             f"workload must contain exactly one container named '{RUNTIME_CONTAINER}', but found {len(runtimes)}",
         )
-    yield from _check_volumes(template, runtimes)
+    yield from _check_volumes(template, runtimes, claims)
 
 
 def _check_runtime(container: Container, where: str) -> Iterator[Problem]:
@@ -208,16 +212,15 @@ def _check_runtime(container: Container, where: str) -> Iterator[Problem]:
             )
 
 
-def _check_volumes(template: PodTemplate, runtimes: Sequence[Container]) -> Iterator[Problem]:
+def _check_volumes(template: PodTemplate, runtimes: Sequence[Container], claims: Collection[str]) -> Iterator[Problem]:
     for index, volume in enumerate(template.spec.volumes):
         if volume.name in RESERVED_VOLUMES:
             yield Problem(
                 f"spec.volumes[{index}].name", f"volume name {volume.name!r} is reserved for the injected volumes"
             )
-    known = {volume.name for volume in template.spec.volumes}
+    known = {volume.name for volume in template.spec.volumes} | set(claims)
     for container in runtimes:
         for index, mount in enumerate(container.volume_mounts):
-            # StatefulSets bring volumes of their own (claims), but claim templates are no part of this API version.
             if mount.name not in known | RESERVED_VOLUMES:
                 at = template.spec.containers.index(container)
                 yield Problem(

@@ -16,6 +16,10 @@ SOCKET_DIR: Final = "/var/run/asya"
 """Where runtime and sidecar of a pod share their socket."""
 DRAIN_MARGIN: Final = 0.1
 """Share of the grace period kept back after the drain, for the last settlements and for the process to end."""
+SHORTEST_GRACE_S: Final = 30.0
+"""Grace period of a pod beyond its longest handler call."""
+DEFAULT_PROCESSING_S: Final = 300.0
+"""The sidecar's own limit of one handler call."""
 
 
 def build_sidecar_env(
@@ -26,6 +30,7 @@ def build_sidecar_env(
     store_env: Iterable[EnvVar] = (),
     gateway_url: str = "",
     socket_dir: str = SOCKET_DIR,
+    grace_s: float | None = None,
 ) -> list[EnvVar]:
     """List the sidecar's environment variables.
 
@@ -37,6 +42,7 @@ def build_sidecar_env(
         gateway_url: Where final states are reported; empty takes the literal ``ASYA_GATEWAY_URL`` of the runtime
             container, as the original does.
         socket_dir: Folder shared with the runtime.
+        grace_s: Seconds from SIGTERM to SIGKILL; none takes ``spec.timeout.gracefulShutdown``.
 
     Returns:
         Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` has the last word.
@@ -53,6 +59,7 @@ def build_sidecar_env(
     if actor.spec.timeout.processing > 0:
         entries.append(("ASYA_RUNTIME_TIMEOUT", _seconds(actor.spec.timeout.processing)))
     entries += _policies(actor)
+    entries.append(("ASYA_DRAIN_TIMEOUT", format_duration(drain_timeout_s(actor, grace_s))))
     entries.append(("ASYA_TRANSPORT", transport))
     return [
         *(EnvVar(name=name, value=value) for name, value in entries),
@@ -75,9 +82,26 @@ def build_runtime_env(actor: AsyncActor) -> list[EnvVar]:
     return [EnvVar(name=name, value=value) for name, value in entries]
 
 
-def drain_timeout_s(actor: AsyncActor) -> float:
-    """Seconds that a stopping sidecar may take to finish its work, so that it is gone before it is killed."""
-    return round(actor.spec.timeout.graceful_shutdown * (1 - DRAIN_MARGIN), 3)
+def grace_period_s(actor: AsyncActor) -> float:
+    """Seconds that Kubernetes gives a pod from SIGTERM to SIGKILL.
+
+    What the user set; else enough for a running handler to end: the processing timeout and 30 s. 0 stands for the
+    defaults: 30 s of grace, 5 min of processing.
+    """
+    timeout = actor.spec.timeout
+    if "graceful_shutdown" in timeout.model_fields_set:
+        return timeout.graceful_shutdown or SHORTEST_GRACE_S
+    return (timeout.processing or DEFAULT_PROCESSING_S) + SHORTEST_GRACE_S
+
+
+def drain_timeout_s(actor: AsyncActor, grace_s: float | None = None) -> float:
+    """Seconds that a stopping sidecar may take to finish its work, so that it is gone before it is killed.
+
+    Args:
+        actor: As declared.
+        grace_s: Seconds from SIGTERM to SIGKILL; none takes ``spec.timeout.gracefulShutdown``.
+    """
+    return round((actor.spec.timeout.graceful_shutdown if grace_s is None else grace_s) * (1 - DRAIN_MARGIN), 3)
 
 
 def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
@@ -95,7 +119,6 @@ def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
         ("ASYA_RETRY_NON_RETRYABLE", ",".join(retry.non_retryable)),
         ("ASYA_MAX_DELIVERIES", str(actor.spec.delivery.max_deliveries)),
         *([("ASYA_DEDUP_WINDOW", format_duration(dedup.window))] if dedup else []),
-        ("ASYA_DRAIN_TIMEOUT", format_duration(drain_timeout_s(actor))),
     ]
 
 

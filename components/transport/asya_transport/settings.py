@@ -25,7 +25,7 @@ class TransportSettings:
     name: TransportName = "rabbitmq"
     """`ASYA_TRANSPORT`: memory, sqs or rabbitmq."""
     rabbitmq_url: str = "amqp://guest:guest@localhost:5672/"
-    """`ASYA_RABBITMQ_URL`, or joined (escaped) from `_HOST`, `_PORT`, `_USERNAME`, `_PASSWORD`, `_VHOST`."""
+    """`ASYA_RABBITMQ_URL`, or joined (escaped) from `_HOST`, `_PORT`, `_USERNAME`, `_PASSWORD`, `_VHOST`, `_TLS`."""
     rabbitmq_exchange: str = names.DEFAULT_EXCHANGE
     """`ASYA_RABBITMQ_EXCHANGE`: topic exchange that outside producers publish to."""
     rabbitmq_prefetch: int | None = None
@@ -36,6 +36,9 @@ class TransportSettings:
     """`ASYA_SQS_ENDPOINT`: LocalStack or another stand-in; unset is AWS."""
     aws_region: str = "us-east-1"
     """`ASYA_AWS_REGION`; credentials come from the AWS default chain."""
+    aws_credentials: tuple[str, str] | None = None
+    """Access key and secret key; none leaves it to the AWS default chain. Given by a process that holds several
+    (the operator), never read from a variable."""
     sqs_visibility_timeout_s: float | None = None
     """`ASYA_SQS_VISIBILITY_TIMEOUT`, seconds: the lease; unset or 0 is 60 s, extended while the work goes on."""
     sqs_wait_time_s: float = 20.0
@@ -129,4 +132,5 @@ def _rabbitmq_url(env: Mapping[str, str]) -> str:
     host = env.get("ASYA_RABBITMQ_HOST", "localhost")
     port = read_int(env, "ASYA_RABBITMQ_PORT", 5672, low=1, high=65535)
     vhost = quote(env.get("ASYA_RABBITMQ_VHOST", "/"), safe="")
-    return f"amqp://{user}:{password}@{host}:{port}/{vhost}"
+    tls = env.get("ASYA_RABBITMQ_TLS", "").lower() in {"true", "1", "yes", "on"}
+    return f"{'amqps' if tls else 'amqp'}://{user}:{password}@{host}:{port}/{vhost}"

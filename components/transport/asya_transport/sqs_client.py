@@ -133,9 +133,12 @@ class SqsClient:
     def _build_one(
         self, session: botocore.session.Session, read_timeout_s: float, attempts: int, connections: int
     ) -> "SQSClient":
+        access_key, secret_key = self._settings.aws_credentials or (None, None)
         client = session.create_client(
             "sqs",
             region_name=self._settings.aws_region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
             endpoint_url=self._settings.sqs_endpoint,
             config=Config(
                 connect_timeout=CONNECT_TIMEOUT_S,

@@ -171,3 +171,9 @@ def test_a_containers_environment_is_resolved_and_then_mapped():
     container = pod.runtime.model_copy(update={"env": [EnvVar(name="PYTHONPATH", value="/app")]})
     plan: FilePlan = plan_files(pod, OBJECTS)
     assert container_env(container, OBJECTS, FIELDS, plan, ROOT) == {"PYTHONPATH": "/mesh/volumes/ocr/app"}
+
+
+def test_a_stateful_set_s_claim_is_a_folder_here():
+    """Claims are no volumes of the pod template; a mount of one starts out empty, and stays."""
+    plan = plan_files(template([{"name": "data", "mountPath": "/data"}], []), OBJECTS)
+    assert (plan.scratch, plan.mounts, plan.notes) == ((PurePosixPath("/data"),), (PurePosixPath("/data"),), ())

@@ -230,3 +230,29 @@ def test_parsing_leaves_the_document_as_it_was():
     before = copy.deepcopy(document)
     parse_actor(document)
     assert document == before
+
+
+def test_a_stateful_set_brings_claims_that_its_containers_mount():
+    """By the claim's name, as in Kubernetes; what else the claim says is kept."""
+    claim = {"metadata": {"name": "data"}, "spec": {"storageClassName": "fast"}}
+    runtime = {"name": "asya-runtime", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    workload = {
+        "kind": "StatefulSet",
+        "volumeClaimTemplates": [claim],
+        "template": {"spec": {"containers": [runtime]}},
+    }
+    assert parse_actor(manifest(workload=workload)).spec.workload.volume_claim_templates == [claim]
+    assert problems(manifest(workload={**workload, "volumeClaimTemplates": []})) == [
+        "spec.workload.template.spec.containers[0].volumeMounts[0].name: there is no volume named 'data'"
+    ]
+
+
+def test_claims_need_a_stateful_set_and_a_name_that_is_free():
+    """A Deployment's replicas share their volumes; the mesh has names of its own."""
+    at = "spec.workload.volumeClaimTemplates"
+    claims = [{"metadata": {"name": "data"}}, {"spec": {}}, {"metadata": {"name": "tmp"}}]
+    assert problems(manifest(workload={"volumeClaimTemplates": claims})) == [
+        f"{at}: only a StatefulSet has claims of its own: set kind to it",
+        f"{at}[1].metadata.name: required field is missing",
+        f"{at}[2].metadata.name: volume name 'tmp' is reserved for the injected volumes",
+    ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from asya_operator.actor import parse_actor
 from asya_operator.pod import EnvVar
-from asya_operator.sidecar_env import build_sidecar_env
+from asya_operator.sidecar_env import build_sidecar_env, drain_timeout_s, grace_period_s
 
 
 def actor(name: str = "ocr", **spec: Any):
@@ -81,3 +81,19 @@ def test_the_users_sidecar_environment_has_the_last_word():
     """Kubernetes lets the last entry of a name win."""
     sidecar = {"env": [{"name": "ASYA_LOG_LEVEL", "value": "debug"}]}
     assert build_sidecar_env(actor(sidecar=sidecar), transport="sqs")[-1].value == "debug"
+
+
+def test_a_pod_gets_as_long_as_the_user_says_or_as_its_handler_may_take():
+    """0 stands for the defaults: 30 s of grace, 5 min of processing."""
+    assert grace_period_s(actor(timeout={"gracefulShutdown": 20, "processing": "1h"})) == 20
+    assert grace_period_s(actor(timeout={"gracefulShutdown": 0})) == 30
+    assert grace_period_s(actor(timeout={"processing": "1h"})) == 3630
+    assert grace_period_s(actor()) == grace_period_s(actor(timeout={"processing": 0})) == 330
+
+
+def test_the_drain_ends_before_the_kill_of_whoever_runs_the_sidecar():
+    """The local mesh kills after spec.timeout.gracefulShutdown, Kubernetes after what it is told."""
+    assert drain_timeout_s(actor()) == 27
+    assert drain_timeout_s(actor(), 330) == 297
+    entries = build_sidecar_env(actor(), transport="sqs", grace_s=330)
+    assert EnvVar(name="ASYA_DRAIN_TIMEOUT", value="4m57s") in entries

@@ -1,0 +1,84 @@
+"""Which of an actor's objects need to be applied again: those that changed here, or that somebody changed there. Pure.
+
+An object is compared by a digest of what we want and by its version in the cluster as the watch shows it (``generation``;
+``resourceVersion`` for ConfigMaps, which have none). Kinds that are not watched are applied again now and then.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from asya_operator.resources import CONFIG_MAP, DEPLOYMENT, SCALED_OBJECT, STATEFUL_SET, Kind
+
+RESYNC_S: Final = 600.0
+"""How long a change by others of an object that is not watched may go unnoticed."""
+TRACKED: Final = frozenset(kind.kind for kind in (DEPLOYMENT, STATEFUL_SET, SCALED_OBJECT, CONFIG_MAP))
+
+ObjectKey = tuple[str, str, str]
+"""Kind, namespace, name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    digest: str
+    version: str
+    at_s: float
+
+
+class Applied:
+    """What was applied last, by object."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ObjectKey, _Entry] = {}
+
+    def is_due(self, wanted: Mapping[str, Any], present: Mapping[str, Any] | None, now_s: float) -> bool:
+        """Whether an object must be applied.
+
+        Args:
+            wanted: As rendered.
+            present: As the watch shows it; none when it is not there, or not watched.
+            now_s: Any steady clock, in seconds.
+        """
+        entry = self._entries.get(object_key(wanted))
+        if entry is None or entry.digest != digest(wanted):
+            return True
+        if wanted["kind"] in TRACKED:
+            return present is None or version(present) != entry.version
+        return now_s - entry.at_s >= RESYNC_S
+
+    def note(self, wanted: Mapping[str, Any], stored: Mapping[str, Any], now_s: float) -> None:
+        """Remember a successful apply and what the API server made of it."""
+        self._entries[object_key(wanted)] = _Entry(digest(wanted), version(stored), now_s)
+
+    def of_actor(self, namespace: str, names: set[str]) -> list[ObjectKey]:
+        """Objects applied under one of the names."""
+        return [key for key in self._entries if key[1] == namespace and key[2] in names]
+
+    def forget(self, key: ObjectKey) -> None:
+        """It was deleted."""
+        self._entries.pop(key, None)
+
+
+def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
+    """Kind, namespace and name of an object."""
+    meta = manifest["metadata"]
+    return str(manifest["kind"]), str(meta.get("namespace", "")), str(meta["name"])
+
+
+def digest(manifest: Mapping[str, Any]) -> str:
+    """A short hash of an object's content."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def version(stored: Mapping[str, Any]) -> str:
+    """What changes when somebody changes the object, and not when its status does."""
+    meta = stored["metadata"]
+    return str(meta["resourceVersion"] if stored.get("kind") == CONFIG_MAP.kind else meta.get("generation", ""))
+
+
+def leftovers(kinds: tuple[Kind, ...], wanted: set[ObjectKey], seen: set[ObjectKey]) -> list[tuple[Kind, ObjectKey]]:
+    """Objects that we applied or that exist, and that are wanted no longer, in the order of ``kinds``."""
+    extra = seen - wanted
+    return [(kind, key) for kind in kinds for key in sorted(extra) if key[0] == kind.kind]

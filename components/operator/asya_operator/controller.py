@@ -1,0 +1,141 @@
+"""kopf watches, this listens: every event becomes "look at that actor", workers do the looking.
+
+kopf's part is what it does best: finding the resources, listing and watching them, reconnecting. Its handlers here only
+note what they see; nothing is kept in annotations, and no handler has progress of its own.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from typing import Any, Final
+
+import kopf
+
+from asya_operator import resources
+from asya_operator.metrics import Metrics
+from asya_operator.reconcile import Reconciler
+from asya_operator.resources import Kind
+from asya_operator.work_queue import WorkQueue
+from asya_operator.world import LABEL_ACTOR, Key, World
+from asya_protocol.errors import AsyaError
+
+log: Final = logging.getLogger(__name__)
+
+SELECTORS: Final = {
+    resources.POD: LABEL_ACTOR,
+    resources.DEPLOYMENT: LABEL_ACTOR,
+    resources.STATEFUL_SET: LABEL_ACTOR,
+    resources.SCALED_OBJECT: LABEL_ACTOR,
+    resources.HPA: "scaledobject.keda.sh/name",
+    resources.CONFIG_MAP: "app.kubernetes.io/part-of=asya",
+}
+"""What the API server filters for us: other people's pods never reach this process."""
+
+
+class Controller:
+    """Watches and workers.
+
+    Args:
+        world: Where watch events are kept.
+        reconciler: Looks at one actor.
+        metrics: Counts.
+        workers: Actors looked at at the same time.
+    """
+
+    def __init__(self, world: World, reconciler: Reconciler, metrics: Metrics, workers: int) -> None:
+        self._world = world
+        self._reconciler = reconciler
+        self._metrics = metrics
+        self._workers = workers
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self.beat_s = time.monotonic()
+        """Last moment at which the loop turned."""
+
+    def look_at(self, key: Key) -> None:
+        """Ask for a look at an actor."""
+        self._queue.add(key)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch and work until told to stop.
+
+        Raises:
+            Exception: A watch or a worker ended by itself.
+        """
+        registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
+        self._register(registry)
+        configure(settings)
+        tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+        tasks.append(asyncio.create_task(self._beat()))
+        watching = asyncio.create_task(
+            kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop)
+        )
+        try:
+            done, _ = await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            stop.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(watching, *tasks, return_exceptions=True)
+
+    def _register(self, registry: kopf.OperatorRegistry) -> None:
+        kopf.on.login(registry=registry, id="credentials")(kopf.login_via_async_client)
+        for kind in (resources.ACTOR, *resources.WATCHED):
+            handler = self._listener(kind)
+            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=f"note-{kind.plural}")(handler)
+
+    def _listener(self, kind: Kind) -> Any:  # noqa: ANN401 - kopf's own handler protocol
+        async def note(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401 - kopf passes many more
+            for key in self._world.note(kind, event["type"], event["object"]):
+                self._queue.add(key)
+
+        return note
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.take()
+            started = time.monotonic()
+            again_s: float | None = None
+            try:
+                again_s = await self._reconciler.reconcile(key)
+            except AsyaError as exc:
+                delay_s = self._queue.failed(key)
+                self._metrics.reconciles.labels("error").inc()
+                log.warning("look failed", extra={**_named(key), "error": str(exc), "retry_in_s": delay_s})
+            except Exception:
+                delay_s = self._queue.failed(key)
+                self._metrics.reconciles.labels("error").inc()
+                log.exception("look failed", extra={**_named(key), "retry_in_s": delay_s})
+            else:
+                self._metrics.reconciles.labels("ok").inc()
+                self._queue.done(key)
+                if again_s is None:
+                    self._queue.forget(key)
+                else:
+                    self._queue.add_after(key, again_s)
+            self._metrics.reconcile_seconds.observe(time.monotonic() - started)
+
+    async def _beat(self) -> None:
+        while True:
+            self.beat_s = time.monotonic()
+            self._metrics.waiting.set(len(self._queue))
+            statuses = [str((raw.get("status") or {}).get("status", "New")) for _, raw in self._world.actors()]
+            self._metrics.count_statuses(dict(Counter(statuses)))
+            await asyncio.sleep(5)
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Set kopf up: filters at the server, no Events and no annotations of its own, quick ends."""
+    settings.posting.enabled = False
+    settings.watching.server_timeout = 600
+    settings.watching.chunk_size = 500
+    settings.queueing.exit_timeout = 1.0
+    settings.networking.error_backoffs = (0.5, 1, 2, 4, 8)
+    for kind, selector in SELECTORS.items():
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
+
+
+def _named(key: Key) -> dict[str, str]:
+    return {"namespace": key[0], "actor": key[1]}

@@ -1,0 +1,64 @@
+"""The schema of a pod template: open, and typed only where a rule has to look. Pure.
+
+Kubernetes judges the rest when the pod is made; a template may use what a newer cluster knows.
+"""
+
+from typing import Final
+
+from asya_operator.crd import rules
+from asya_operator.crd.structural import Schema
+
+MAX_CONTAINERS: Final = 64
+MAX_VOLUMES: Final = 256
+MAX_ARGUMENTS: Final = 1024
+NAME_LENGTH: Final = 63
+"""Of a container and of a volume: a DNS label."""
+
+
+def pod_template_schema() -> Schema:
+    """The schema of ``workload.template``."""
+    return {
+        "type": "object",
+        "description": "The pods' template, as a Deployment has it; the operator adds its sidecar, volumes and probes.",
+        "properties": {
+            "metadata": _open("Labels and annotations of the pods."),
+            "spec": {
+                **_open("A pod's spec; the container 'asya-runtime' runs the handler."),
+                "properties": {
+                    "containers": _containers(rules.CONTAINER_NAME, rules.COMMAND),
+                    "initContainers": _containers(rules.INIT_CONTAINER_NAME, []),
+                    "volumes": _volumes(),
+                },
+            },
+        },
+    }
+
+
+def _open(description: str) -> Schema:
+    return {"type": "object", "description": description, "x-kubernetes-preserve-unknown-fields": True}
+
+
+def _containers(for_name: rules.Rules, for_item: rules.Rules) -> Schema:
+    item: Schema = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "maxLength": NAME_LENGTH, "x-kubernetes-validations": for_name},
+            "command": {"type": "array", "maxItems": MAX_ARGUMENTS, "items": {"type": "string"}},
+        },
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
+    if for_item:
+        item["x-kubernetes-validations"] = for_item
+    return {"type": "array", "maxItems": MAX_CONTAINERS, "items": item}
+
+
+def _volumes() -> Schema:
+    name: Schema = {"type": "string", "maxLength": NAME_LENGTH, "x-kubernetes-validations": rules.VOLUME_NAME}
+    item: Schema = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": name},
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
+    return {"type": "array", "maxItems": MAX_VOLUMES, "items": item}

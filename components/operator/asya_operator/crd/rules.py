@@ -1,0 +1,104 @@
+"""What the API server refuses by itself: CEL rules, with the texts that the operator's own check has. Pure.
+
+https://kubernetes.io/docs/reference/using-api/cel/ describes the language; each rule's cost is bounded by the
+``maxItems`` and ``maxLength`` of what it looks at. Texts hold no figures: the cost of writing a number has no bound.
+"""
+
+from typing import Any, Final
+
+from asya_operator.pod import RESERVED_VOLUMES, RUNTIME_CONTAINER, SIDECAR_CONTAINER
+from asya_protocol import names
+
+Rules = list[dict[str, Any]]
+
+NAME_LENGTH: Final = 63
+_SHORT_FORM: Final = "has(self.handler) || has(self.image)"
+_CONTAINERS: Final = "self.workload.template.spec.containers"
+_HAS_CONTAINERS: Final = (
+    f"has(self.workload) && has(self.workload.template) && has(self.workload.template.spec) && has({_CONTAINERS})"
+)
+_RUNTIMES: Final = f"({_HAS_CONTAINERS} ? {_CONTAINERS}.filter(c, c.name == '{RUNTIME_CONTAINER}').size() : 0)"
+_ONE_RUNTIME: Final = f"workload must contain exactly one container named '{RUNTIME_CONTAINER}'"
+_RESERVED: Final = ", ".join(f"'{name}'" for name in sorted(RESERVED_VOLUMES))
+
+NAME: Final[Rules] = [
+    {
+        "rule": f"self.metadata.name.size() <= {NAME_LENGTH} && !self.metadata.name.contains('.')",
+        "message": f"metadata.name must be lower case letters, digits and '-', at most {NAME_LENGTH}: it names a queue",
+    },
+    {
+        "rule": f"!self.metadata.name.endsWith('{names.DLQ_SUFFIX}')",
+        "message": f"metadata.name cannot end with '{names.DLQ_SUFFIX}': that is how dead letter queues are named",
+    },
+]
+TRANSPORT: Final[Rules] = [
+    {
+        "rule": "self == oldSelf",
+        "message": "transport cannot be changed: envelopes would stay behind in the old queue; "
+        "delete the AsyncActor and create it again",
+    }
+]
+SCALING: Final[Rules] = [
+    {
+        "rule": "self.minReplicas <= self.maxReplicas",
+        "message": "minReplicas cannot be greater than maxReplicas",
+        "fieldPath": ".minReplicas",
+    }
+]
+WORKLOAD: Final[Rules] = [
+    {
+        # The kind's default is there before rules are asked, so a type alone can only be the default.
+        "rule": "!has(self.type) || self.type == self.kind",
+        "message": "workload.type is another name of workload.kind; set one of them (for a StatefulSet: kind)",
+        "fieldPath": ".type",
+    }
+]
+CLAIMS: Final[Rules] = [
+    {
+        "rule": "self.kind == 'StatefulSet' || !has(self.volumeClaimTemplates) || self.volumeClaimTemplates.size() == 0",
+        "message": "only a StatefulSet has claims of its own: set kind to it",
+        "fieldPath": ".volumeClaimTemplates",
+    }
+]
+SPEC: Final[Rules] = [
+    {
+        "rule": f"{_SHORT_FORM} || (has(self.workload) && has(self.workload.template))",
+        "message": "workload with a template is required (or the short form: handler and image)",
+        "reason": "FieldValueRequired",
+        "fieldPath": ".workload",
+    },
+    {
+        "rule": f"{_SHORT_FORM} || {_RUNTIMES} > 0",
+        "message": f"{_ONE_RUNTIME}, but found 0",
+        "fieldPath": ".workload",
+    },
+    {"rule": f"{_RUNTIMES} != 2", "message": f"{_ONE_RUNTIME}, but found 2", "fieldPath": ".workload"},
+    {"rule": f"{_RUNTIMES} <= 2", "message": f"{_ONE_RUNTIME}, but found more than 2", "fieldPath": ".workload"},
+]
+CONTAINER_NAME: Final[Rules] = [
+    {
+        "rule": f"self != '{SIDECAR_CONTAINER}'",
+        "message": f"container name '{SIDECAR_CONTAINER}' is reserved for the injected sidecar and cannot be defined in "
+        "the AsyncActor spec",
+    }
+]
+INIT_CONTAINER_NAME: Final[Rules] = [
+    {
+        "rule": f"self != '{SIDECAR_CONTAINER}'",
+        "message": f"init container name '{SIDECAR_CONTAINER}' is reserved for operator use and cannot be defined in the "
+        "AsyncActor spec",
+    }
+]
+COMMAND: Final[Rules] = [
+    {
+        "rule": f"self.name != '{RUNTIME_CONTAINER}' || !has(self.command) || self.command.size() == 0",
+        "message": f"container '{RUNTIME_CONTAINER}' cannot override command (command is managed by operator)",
+        "fieldPath": ".command",
+    }
+]
+VOLUME_NAME: Final[Rules] = [
+    {
+        "rule": f"!(self in [{_RESERVED}])",
+        "message": "the names " + ", ".join(sorted(RESERVED_VOLUMES)) + " are reserved for the injected volumes",
+    }
+]

@@ -1,0 +1,105 @@
+"""The end of an actor: its workload goes first, then its queue if nothing is lost by it, then the finalizer.
+
+A queue that holds anything stays, with its dead letters, and an Event says so: whoever applies the actor again goes on
+where it stopped. ``asya.sh/delete-queue: "true"`` on the actor deletes it with its content.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from asya_operator import resources
+from asya_operator.api import KubeApi
+from asya_operator.api_errors import ObjectMissing
+from asya_operator.events import Recorder
+from asya_operator.queues import Queues
+from asya_operator.settings import OperatorSettings
+from asya_operator.transport_config import TransportConfig, TransportRefused
+from asya_operator.world import World
+from asya_protocol import names
+from asya_protocol.errors import AsyaError
+
+log: Final = logging.getLogger(__name__)
+
+FINALIZER: Final = "asya.sh/finalizer"
+ANNOTATION_DELETE_QUEUE: Final = "asya.sh/delete-queue"
+PODS_GO_S: Final = 1.0
+"""How often to look whether the pods are gone."""
+_ORDER: Final = (
+    resources.SCALED_OBJECT,
+    resources.TRIGGER_AUTH,
+    resources.DEPLOYMENT,
+    resources.STATEFUL_SET,
+)
+
+
+class Finisher:
+    """Takes actors away."""
+
+    def __init__(
+        self, api: KubeApi, world: World, queues: Queues, recorder: Recorder, settings: OperatorSettings
+    ) -> None:
+        self._api = api
+        self._world = world
+        self._queues = queues
+        self._recorder = recorder
+        self._settings = settings
+
+    async def finish(self, raw: Mapping[str, Any]) -> float | None:
+        """Take one step towards the actor's end.
+
+        Returns:
+            Seconds until the next step; none when nothing is left to do.
+        """
+        meta = raw["metadata"]
+        namespace, name = meta["namespace"], meta["name"]
+        finalizers = list(meta.get("finalizers") or [])
+        if FINALIZER not in finalizers:
+            return None
+        for kind in _ORDER:
+            object_name = f"{name}-trigger-auth" if kind is resources.TRIGGER_AUTH else name
+            if await self._is_ours(kind, namespace, object_name, meta["uid"]):
+                await self._api.delete(kind, namespace, object_name)
+        if self._world.pods((namespace, name)):
+            return PODS_GO_S  # they finish or give back what they hold; only then does the queue tell the truth
+        await self._end_queue(raw)
+        finalizers.remove(FINALIZER)
+        changes = {"metadata": {"finalizers": finalizers or None}}
+        try:
+            await self._api.patch(resources.ACTOR, namespace, name, changes)
+        except ObjectMissing:
+            log.debug("actor was gone already", extra={"namespace": namespace, "actor": name})
+        return None
+
+    async def _is_ours(self, kind: resources.Kind, namespace: str, name: str, uid: str) -> bool:
+        try:
+            present = await self._api.get(kind, namespace, name)
+        except ObjectMissing:
+            return False
+        owners = (present or {}).get("metadata", {}).get("ownerReferences") or []
+        return any(owner.get("uid") == uid for owner in owners)
+
+    async def _end_queue(self, raw: Mapping[str, Any]) -> None:
+        meta = raw["metadata"]
+        transport = self._transport(raw)
+        if transport is None or self._world.rival((meta["namespace"], meta["name"])) is not None:
+            return  # never had a queue of its own
+        queue = names.queue_name(meta["name"])
+        force = (meta.get("annotations") or {}).get(ANNOTATION_DELETE_QUEUE) == "true"
+        try:
+            gone = await self._queues.delete(queue, transport, meta["namespace"], force=force)
+        except AsyaError as exc:
+            # An actor must not be stuck on a broker that is away: what is left behind loses nothing.
+            await self._recorder.record(raw, "Warning", "QueueKept", f"queue {queue} could not be deleted: {exc}")
+            return
+        if gone:
+            await self._recorder.record(raw, "Normal", "QueueDeleted", f"queue {queue} was empty and is deleted")
+        else:
+            text = f'queue {queue} stays: it is not empty, or not managed here; {ANNOTATION_DELETE_QUEUE}: "true" deletes it'
+            await self._recorder.record(raw, "Normal", "QueueKept", text)
+
+    def _transport(self, raw: Mapping[str, Any]) -> TransportConfig | None:
+        try:
+            return self._settings.transports.get(str((raw.get("spec") or {}).get("transport", "")))
+        except TransportRefused:
+            return None

@@ -1,0 +1,94 @@
+"""Looks at the brokers, which tell nobody when a queue disappears or fills: in rounds, each transport by few questions."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Final
+
+from asya_operator.depths import Depths
+from asya_operator.queues import Queues
+from asya_operator.transport_config import TransportConfig, TransportRefused, Transports
+from asya_operator.world import Key, World
+from asya_protocol import names
+from asya_protocol.errors import AsyaError, QueueMissing, TransportUnavailable
+
+log: Final = logging.getLogger(__name__)
+
+AT_ONCE: Final = 8
+"""Counts under way at the same time."""
+
+
+class Poller:
+    """Finds queues that are missing and counts those that matter.
+
+    Args:
+        world: The actors.
+        queues: The brokers.
+        depths: Where counts are kept.
+        transports: As configured.
+        look_at: Told of each actor that wants a look.
+        every_s: Seconds between rounds.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        queues: Queues,
+        depths: Depths,
+        transports: Transports,
+        look_at: Callable[[Key], None],
+        every_s: float,
+    ) -> None:
+        self._world = world
+        self._queues = queues
+        self._depths = depths
+        self._transports = transports
+        self._look_at = look_at
+        self._every_s = every_s
+        self._limit = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self) -> None:
+        """Go round until cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            for transport, keys in self._by_transport().values():
+                try:
+                    await self._round(transport, keys)
+                except AsyaError as exc:
+                    log.warning("queues not seen", extra={"transport": transport.name, "error": str(exc)})
+
+    async def _round(self, transport: TransportConfig, keys: list[Key]) -> None:
+        existing = await self._queues.existing(transport, keys[0][0])
+        for key in keys:
+            if names.queue_name(key[1]) not in existing:
+                log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
+                self._look_at(key)
+        present = {key[1]: key for key in keys if names.queue_name(key[1]) in existing}
+        due = self._depths.due(((name, bool(self._world.pods(key))) for name, key in present.items()), time.monotonic())
+        await asyncio.gather(*(self._count(transport, present[name]) for name in due))
+
+    async def _count(self, transport: TransportConfig, key: Key) -> None:
+        async with self._limit:
+            try:
+                depth = await self._queues.measure(names.queue_name(key[1]), transport, key[0])
+            except (QueueMissing, TransportUnavailable):
+                self._look_at(key)
+                return
+        if self._depths.note(key[1], depth, time.monotonic()):
+            self._look_at(key)
+
+    def _by_transport(self) -> dict[str, tuple[TransportConfig, list[Key]]]:
+        groups: dict[str, list[Key]] = defaultdict(list)
+        for key, raw in self._world.actors():
+            if not raw["metadata"].get("deletionTimestamp") and self._world.rival(key) is None:
+                groups[str((raw.get("spec") or {}).get("transport", ""))].append(key)
+        found = {}
+        for name, keys in groups.items():
+            try:
+                found[name] = (self._transports.get(name), keys)
+            except TransportRefused:
+                continue  # said by the actor's own condition
+        return found

@@ -1,0 +1,170 @@
+"""The queues behind actors: made, kept as they should be, counted, and taken away only when nothing is lost by it.
+
+One queue admin per transport and credentials, shared by all actors. Credentials come from the secrets that the transport's
+configuration names, looked up in the operator's own namespace first, then in the actor's.
+"""
+
+import base64
+import logging
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote
+
+from asya_operator.actor import AsyncActor
+from asya_operator.api import KubeApi
+from asya_operator.api_errors import ApiError
+from asya_operator.resources import SECRET
+from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig
+from asya_protocol import names
+from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
+from asya_transport.factory import open_admin
+from asya_transport.port import Depth, QueueAdmin, QueueSpec
+from asya_transport.settings import TransportSettings, read_transport_settings
+
+log: Final = logging.getLogger(__name__)
+
+BROKER_DELIVERIES_FACTOR: Final = 4
+"""The broker's own limit stands well behind the sidecar's: it counts every receive, drains too."""
+FEWEST_BROKER_DELIVERIES: Final = 20
+_DAY_S: Final = 86400.0
+
+
+class QueueNotManaged(TransportError):
+    """The queue is missing, and the configuration leaves making queues to somebody else."""
+
+
+class CredentialsMissing(TransportUnavailable):
+    """A secret that the transport's configuration names is not there (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AdminKey:
+    transport: str
+    credentials: tuple[str, ...]
+
+
+class Queues:
+    """The queues of all actors.
+
+    Args:
+        api: Where secrets are read.
+        namespace: The operator's own.
+        manage: Whether queues are made and deleted here at all.
+    """
+
+    def __init__(self, api: KubeApi, namespace: str, *, manage: bool) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._manage = manage
+        self._admins: dict[_AdminKey, QueueAdmin] = {}
+
+    async def ensure(self, actor: AsyncActor, transport: TransportConfig, namespace: str) -> None:
+        """Make the actor's queue and dead letter queue be as they should be; content stays.
+
+        Raises:
+            QueueNotManaged: It is missing, and is not to be made here.
+            TransportError: The broker refused.
+            TransportUnavailable: The broker, or a secret that leads to it, is away.
+        """
+        admin = await self._admin(transport, namespace)
+        if self._manage and transport.config.queues.auto_create:
+            await admin.create(actor.queue, queue_spec(actor, transport))
+            return
+        try:
+            await admin.measure(actor.queue)
+        except QueueMissing:
+            raise QueueNotManaged(
+                f"queue {actor.queue} does not exist (autoCreate disabled): queues must be created externally in manual "
+                "mode"
+            ) from None
+
+    async def measure(self, queue: str, transport: TransportConfig, namespace: str) -> Depth:
+        """Count a queue's envelopes.
+
+        Raises:
+            QueueMissing: It does not exist.
+            TransportError: The broker refused or is away.
+        """
+        return await (await self._admin(transport, namespace)).measure(queue)
+
+    async def existing(self, transport: TransportConfig, namespace: str) -> set[str]:
+        """Names of all queues of actors, by one question to the broker.
+
+        Raises:
+            TransportError: The broker cannot list, refused, or is away.
+        """
+        return set(await (await self._admin(transport, namespace)).list_queues(names.QUEUE_PREFIX))
+
+    async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
+        """Delete a queue and its dead letter queue; whether they are gone.
+
+        Without ``force`` one that holds anything stays. Nothing is deleted where queues are not managed.
+        """
+        if not (self._manage and transport.config.queues.auto_create):
+            return False
+        return await (await self._admin(transport, namespace)).delete(queue, force=force)
+
+    async def close(self) -> None:
+        """Disconnect from every broker."""
+        for admin in self._admins.values():
+            await admin.close()
+        self._admins.clear()
+
+    async def _admin(self, transport: TransportConfig, namespace: str) -> QueueAdmin:
+        credentials = [await self._secret(ref, namespace) for ref in transport.secrets]
+        key = _AdminKey(transport.name, tuple(credentials))
+        if key not in self._admins:
+            self._admins[key] = open_admin(admin_settings(transport, credentials))
+        return self._admins[key]
+
+    async def _secret(self, ref: SecretRef, namespace: str) -> str:
+        """Read one key of a secret; cached by nobody: it may be rotated, and a look is rare."""
+        for where in dict.fromkeys((self._namespace, namespace)):
+            try:
+                found = await self._api.get(SECRET, where, ref.name)
+            except ApiError as exc:
+                raise CredentialsMissing(f"secret {where}/{ref.name} cannot be read: {exc}") from exc
+            if found is not None and ref.key in (found.get("data") or {}):
+                return base64.b64decode(found["data"][ref.key]).decode()
+        raise CredentialsMissing(
+            f"secret {ref.name!r} with key {ref.key!r} is in neither namespace {self._namespace} nor {namespace}"
+        )
+
+
+def queue_spec(actor: AsyncActor, transport: TransportConfig) -> QueueSpec:
+    """How an actor's queue should be. Pure."""
+    config = transport.config
+    retention_s = (config.queues.dlq.retention_days or 14) * _DAY_S
+    lease_s = float(config.visibility_timeout or 60) if isinstance(config, SqsConfig) else 60.0
+    return QueueSpec(
+        max_deliveries=max(FEWEST_BROKER_DELIVERIES, BROKER_DELIVERIES_FACTOR * actor.spec.delivery.max_deliveries),
+        lease_s=lease_s,
+        dlq_retention_s=retention_s,
+    )
+
+
+def admin_settings(transport: TransportConfig, credentials: list[str]) -> TransportSettings:
+    """Settings of the operator's own connection to a broker. Pure.
+
+    Args:
+        transport: As configured.
+        credentials: Values of ``transport.secrets``, in that order.
+
+    Raises:
+        AsyaError: The configuration cannot be used.
+    """
+    config = transport.config
+    env: dict[str, str] = {"ASYA_TRANSPORT": transport.type}
+    if isinstance(config, RabbitMqConfig):
+        password = credentials[0] if credentials else "guest"
+        user = f"{quote(config.username, safe='')}:{quote(password, safe='')}"
+        address = f"{config.host}:{config.port}/{quote(config.vhost, safe='')}"
+        env |= {
+            "ASYA_RABBITMQ_URL": f"{'amqps' if config.tls else 'amqp'}://{user}@{address}",
+            "ASYA_RABBITMQ_EXCHANGE": config.exchange,
+            "ASYA_RABBITMQ_MANAGEMENT_URL": config.management,
+        }
+        return read_transport_settings(env)
+    env |= {"ASYA_AWS_REGION": config.region, "ASYA_SQS_ENDPOINT": config.endpoint}
+    pair = (credentials[0], credentials[1]) if len(credentials) == 2 else None
+    return replace(read_transport_settings(env), aws_credentials=pair)

@@ -1,0 +1,307 @@
+"""One look at one actor: compare what is declared with what there is, and put right what differs. Level-based.
+
+Whatever led here (a change, a deletion by hand, a timer), the same pass runs and the same result comes of it. Order: the
+actor is checked, its queue made, its objects applied, what is wanted no longer deleted, and its status written from
+what the watches show. A problem in one step is a condition, not an end: later steps still do what they can.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from asya_operator import resources
+from asya_operator.actor import AsyncActor, parse_actor
+from asya_operator.api import KubeApi
+from asya_operator.api_errors import ApiError, ObjectMissing
+from asya_operator.applied import Applied, leftovers, object_key
+from asya_operator.depths import Depths
+from asya_operator.errors import InvalidActor
+from asya_operator.events import Recorder
+from asya_operator.finish import FINALIZER, Finisher
+from asya_operator.queues import Queues
+from asya_operator.settings import OperatorSettings
+from asya_operator.specs.context import RenderContext
+from asya_operator.specs.render import render
+from asya_operator.status.compute import compute_status, worth_writing, write_due_s
+from asya_operator.status.events import transitions
+from asya_operator.status.observation import Finding, Observed
+from asya_operator.transport_config import TransportConfig, TransportRefused
+from asya_operator.world import Key, World
+from asya_protocol.errors import AsyaError
+
+log: Final = logging.getLogger(__name__)
+
+UNSETTLED_S: Final = 5.0
+"""How soon to look again at an actor whose status may change without any event, such as a count that becomes old."""
+PROBLEM_S: Final = 15.0
+"""How soon to look again at an actor with a problem that somebody else may have put right."""
+SETTLED_S: Final = 300.0
+_SETTLED: Final = frozenset({"Running", "Napping"})
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What is wrong, by the condition that shows it."""
+
+    transport: Finding | None = None
+    queue: Finding | None = None
+    workload: Finding | None = None
+    scaling: Finding | None = None
+
+    def any(self) -> bool:
+        return any((self.transport, self.queue, self.workload, self.scaling))
+
+
+class Reconciler:
+    """Makes the cluster follow actors.
+
+    Args:
+        api: The cluster.
+        world: What the watches have shown.
+        queues: The brokers.
+        depths: What the queues were last seen to hold.
+        recorder: Writes Kubernetes Events.
+        settings: As the process was told.
+        runtime_source: Text of the runtime that goes into every actor's namespace.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: KubeApi,
+        world: World,
+        queues: Queues,
+        depths: Depths,
+        recorder: Recorder,
+        settings: OperatorSettings,
+        runtime_source: str,
+    ) -> None:
+        self._api = api
+        self._world = world
+        self._queues = queues
+        self._depths = depths
+        self._recorder = recorder
+        self._settings = settings
+        self._runtime_source = runtime_source
+        self._applied = Applied()
+        self._finisher = Finisher(api, world, queues, recorder, settings)
+        self.pod_monitors = False
+        """Whether the cluster knows PodMonitors."""
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look at one actor.
+
+        Returns:
+            Seconds until it wants another look; none when it is gone.
+
+        Raises:
+            AsyaError: Something failed that a later look may do better.
+        """
+        raw = self._world.actor(key)
+        if raw is None:
+            self._forget(key)
+            return None
+        if raw["metadata"].get("deletionTimestamp"):
+            await self._write_status(raw, self._observe(raw, None, _Findings()))
+            return await self._finisher.finish(raw)
+        await self._hold(raw)
+        findings = _Findings()
+        actor = self._parse(raw, findings)
+        if actor is None:
+            await self._write_status(raw, self._observe(raw, None, findings))
+            return SETTLED_S  # nothing changes until the manifest does
+        transport = self._transport(actor, key, findings)
+        if transport is not None:
+            await self._ensure_queue(actor, transport, key[0], findings)
+            await self._ensure_objects(actor, transport, raw, findings)
+        status = await self._write_status(raw, self._observe(raw, actor, findings))
+        if findings.any():
+            return PROBLEM_S
+        if status.get("status") not in _SETTLED:
+            return UNSETTLED_S
+        written = (self._world.actor(key) or raw).get("status") or {}
+        due_s = write_due_s(written, status, datetime.now(UTC))
+        return SETTLED_S if due_s is None else min(SETTLED_S, max(1.0, due_s))
+
+    async def _hold(self, raw: Mapping[str, Any]) -> None:
+        """Put our finalizer on the actor, so that its queue is thought of before it is gone."""
+        meta = raw["metadata"]
+        finalizers = list(meta.get("finalizers") or [])
+        if FINALIZER not in finalizers:
+            changes = {
+                "metadata": {"finalizers": [*finalizers, FINALIZER], "resourceVersion": meta.get("resourceVersion")}
+            }
+            await self._api.patch(resources.ACTOR, meta["namespace"], meta["name"], changes)
+
+    def _parse(self, raw: Mapping[str, Any], findings: _Findings) -> AsyncActor | None:
+        document = {name: raw[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in raw}
+        try:
+            return parse_actor(document)
+        except InvalidActor as exc:
+            findings.workload = Finding("ValidationError", "; ".join(str(problem) for problem in exc.problems))
+            return None
+
+    def _transport(self, actor: AsyncActor, key: Key, findings: _Findings) -> TransportConfig | None:
+        try:
+            transport = self._settings.transports.get(actor.spec.transport)
+        except TransportRefused as exc:
+            findings.transport = Finding("InvalidTransport", str(exc))
+            return None
+        rival = self._world.rival(key)
+        if rival is not None:
+            findings.queue = Finding(
+                "QueueNameTaken",
+                f"queue {actor.queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which is older: queues are named by the "
+                "actor alone; give this actor another name",
+            )
+            return None
+        return transport
+
+    async def _ensure_queue(
+        self, actor: AsyncActor, transport: TransportConfig, namespace: str, findings: _Findings
+    ) -> None:
+        try:
+            await self._queues.ensure(actor, transport, namespace)
+        except AsyaError as exc:
+            findings.queue = Finding("QueueError", str(exc))
+
+    async def _ensure_objects(
+        self, actor: AsyncActor, transport: TransportConfig, raw: Mapping[str, Any], findings: _Findings
+    ) -> None:
+        namespace = raw["metadata"]["namespace"]
+        context = RenderContext(
+            transport=transport,
+            sidecar_image=self._settings.sidecar_image,
+            gateway_url=self._settings.gateway_url,
+            runtime_source=self._runtime_source,
+            native_sidecar=self._settings.native_sidecar,
+            store_env=self._settings.store_env,
+            pod_monitor=self.pod_monitors,
+        )
+        try:
+            wanted = render(actor, raw["metadata"]["uid"], replace(context, namespace=namespace))
+        except TransportRefused as exc:
+            findings.transport = Finding("InvalidTransport", str(exc))
+            return
+        except AsyaError as exc:
+            findings.workload = Finding("RenderError", str(exc))
+            return
+        for manifest in wanted:
+            await self._apply(manifest, findings)
+        await self._sweep(actor, namespace, wanted)
+
+    async def _apply(self, manifest: dict[str, Any], findings: _Findings) -> None:
+        kind = resources.kind_of(manifest)
+        meta = manifest["metadata"]
+        present = self._world.find(kind, meta["namespace"], meta["name"])
+        now_s = time.monotonic()
+        if not self._applied.is_due(manifest, present, now_s):
+            return
+        try:
+            stored = await self._apply_owned(kind, manifest)
+        except ApiError as exc:
+            if type(exc).retryable:
+                raise
+            finding = Finding("ReconcileError", _refusal_text(kind, exc))
+            if kind in (resources.SCALED_OBJECT, resources.TRIGGER_AUTH):
+                findings.scaling = findings.scaling or finding
+            else:
+                findings.workload = findings.workload or finding
+            return
+        self._applied.note(manifest, stored, now_s)
+        log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
+
+    async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Apply; an object of the same name that belongs to somebody else is left alone."""
+        meta = manifest["metadata"]
+        if meta.get("ownerReferences"):
+            present = await self._api.get(kind, meta["namespace"], meta["name"])
+            ours = meta["ownerReferences"][0]["uid"]
+            if present is not None and not _owned_by(present, ours):
+                raise ApiError(
+                    f"{kind.kind} {meta['name']} exists and does not belong to this AsyncActor; delete or rename one of them"
+                )
+        return await self._api.apply(manifest)
+
+    async def _sweep(self, actor: AsyncActor, namespace: str, wanted: Sequence[Mapping[str, Any]]) -> None:
+        """Delete what an earlier spec wanted, such as the ScaledObject of an actor that scales no more."""
+        keys = {object_key(manifest) for manifest in wanted}
+        names = {actor.name, f"{actor.name}-trigger-auth", *(key[2] for key in keys)}
+        seen = set(self._applied.of_actor(namespace, names))
+        for kind in (resources.SCALED_OBJECT, resources.DEPLOYMENT, resources.STATEFUL_SET):
+            present = self._world.find(kind, namespace, actor.name)
+            if present is not None and _belongs(present, actor.name):
+                seen.add((kind.kind, namespace, actor.name))
+                if kind is resources.SCALED_OBJECT:
+                    seen.add((resources.TRIGGER_AUTH.kind, namespace, f"{actor.name}-trigger-auth"))
+        for kind, key in leftovers(resources.OWNED, keys, seen):
+            await self._api.delete(kind, key[1], key[2])
+            self._applied.forget(key)
+
+    def _observe(self, raw: Mapping[str, Any], actor: AsyncActor | None, findings: _Findings) -> Observed:
+        meta = raw["metadata"]
+        namespace, name = meta["namespace"], meta["name"]
+        kind = (raw.get("spec") or {}).get("workload") or {}
+        stateful = "StatefulSet" in (kind.get("kind"), kind.get("type"))
+        depth = self._depths.of(name)
+        return Observed(
+            name=name,
+            namespace=namespace,
+            generation=int(meta.get("generation", 0)),
+            deleting=bool(meta.get("deletionTimestamp")),
+            scaling_enabled=bool(((raw.get("spec") or {}).get("scaling") or {}).get("enabled")),
+            min_replicas=actor.spec.scaling.min_replicas if actor else 0,
+            fixed_replicas=actor.spec.workload.replicas if actor and not actor.spec.scaling.enabled else None,
+            transport_problem=findings.transport,
+            queue_problem=findings.queue,
+            workload_problem=findings.workload,
+            scaling_problem=findings.scaling,
+            workload=self._world.find(resources.STATEFUL_SET if stateful else resources.DEPLOYMENT, namespace, name),
+            pods=self._world.pods((namespace, name)),
+            hpa=self._world.find(resources.HPA, namespace, f"keda-hpa-{name}"),
+            scaled_object=self._world.find(resources.SCALED_OBJECT, namespace, name),
+            ready=depth.ready if depth else None,
+            in_flight=depth.in_flight if depth else None,
+            previous=raw.get("status") or {},
+            now=datetime.now(UTC),
+        )
+
+    async def _write_status(self, raw: Mapping[str, Any], observed: Observed) -> dict[str, Any]:
+        status = compute_status(observed)
+        if not worth_writing(observed.previous, status, observed.now):
+            return status
+        gone = {name: None for name in observed.previous if name not in status}
+        try:
+            stored = await self._api.patch(
+                resources.ACTOR, observed.namespace, observed.name, {"status": {**status, **gone}}, "status"
+            )
+        except ObjectMissing:
+            return status
+        self._world.note(resources.ACTOR, "MODIFIED", stored)
+        for found in transitions(observed.previous, status):
+            await self._recorder.record(raw, found.type, found.reason, found.message)
+        return status
+
+    def _forget(self, key: Key) -> None:
+        for kind, namespace, name in self._applied.of_actor(key[0], {key[1], f"{key[1]}-trigger-auth"}):
+            self._applied.forget((kind, namespace, name))
+        self._depths.forget(key[1])
+
+
+def _owned_by(present: Mapping[str, Any], uid: str) -> bool:
+    owners = present["metadata"].get("ownerReferences") or []
+    return any(owner.get("uid") == uid for owner in owners)
+
+
+def _belongs(present: Mapping[str, Any], name: str) -> bool:
+    owners = present["metadata"].get("ownerReferences") or []
+    return any(owner.get("kind") == resources.ACTOR.kind and owner.get("name") == name for owner in owners)
+
+
+def _refusal_text(kind: resources.Kind, error: ApiError) -> str:
+    if isinstance(error, ObjectMissing) and kind.group == "keda.sh":
+        return "KEDA CRDs not installed: install KEDA, or set spec.scaling.enabled to false"
+    return str(error)

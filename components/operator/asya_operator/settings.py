@@ -1,0 +1,127 @@
+"""Settings of the operator: the original's environment variables and flags, and ours. Nothing else reads them.
+
+A value that cannot be used stops the start and names the variable.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from asya_operator.errors import ManifestError
+from asya_operator.pod import EnvVar
+from asya_operator.transport_config import Transports, parse_transports
+from asya_protocol.durations import parse_duration
+from asya_protocol.errors import SettingsError
+
+_STORE_PREFIXES: Final = ("ASYA_S3_", "ASYA_STORE_", "ASYA_CLAIM_", "ASYA_DEDUP_")
+_ON: Final = frozenset({"true", "1", "yes", "on"})
+NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where a pod finds the name of its own namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """Everything that one operator process is told."""
+
+    transports: Transports = field(default_factory=Transports)
+    """`ASYA_TRANSPORT_CONFIG`: the transports that actors may name, as JSON; empty knows none."""
+    gateway_url: str = ""
+    """`ASYA_GATEWAY_URL`: where sidecars report; empty reports nothing."""
+    sidecar_image: str = "asya-sidecar:latest"
+    """`ASYA_SIDECAR_IMAGE`: image of the injected sidecar, unless an actor names its own."""
+    native_sidecar: bool = True
+    """`ASYA_NATIVE_SIDECAR`: inject the sidecar as an init container that keeps running (Kubernetes 1.29 and newer), so
+    that it starts before and ends after the handler; false injects a plain container."""
+    runtime_script: Path = Path("/runtime/asya_runtime.py")
+    """`ASYA_RUNTIME_SCRIPT_PATH`: the runtime that is put into every actor's namespace; where that file does not exist, the
+    one installed beside the operator."""
+    runtime_namespace: str = "asya"
+    """`ASYA_RUNTIME_NAMESPACE` or `--runtime-namespace`: the operator's own namespace, also for its lease."""
+    manage_queues: bool = True
+    """`ASYA_DISABLE_QUEUE_MANAGEMENT`: `true` leaves making and deleting queues to somebody else."""
+    queue_check_s: float = 10.0
+    """`ASYA_QUEUE_HEALTH_CHECK_INTERVAL`: how often queues are looked for and counted."""
+    workers: int = 10
+    """`ASYA_MAX_CONCURRENT_RECONCILES` or `--max-concurrent-reconciles`: actors that are worked on at the same time."""
+    store_env: tuple[EnvVar, ...] = ()
+    """`ASYA_S3_*`, `ASYA_STORE_*`, `ASYA_CLAIM_*`, `ASYA_DEDUP_*`: handed on to every sidecar as they are."""
+    metrics_addr: str = ":8080"
+    """`--metrics-bind-address`: where /metrics is served."""
+    probe_addr: str = ":8081"
+    """`--health-probe-bind-address`: where /healthz and /readyz are served."""
+    leader_elect: bool = False
+    """`--leader-elect`: of several replicas only the holder of the lease `asya-operator.asya.sh` works."""
+    log_level: str = "INFO"
+    """`ASYA_LOG_LEVEL`: DEBUG, INFO, WARNING or ERROR."""
+
+
+def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSettings:
+    """Read flags and environment; a flag wins, an empty variable equals unset.
+
+    Raises:
+        SettingsError: A value cannot be used; names the variable.
+        SystemExit: A flag is not known (code 2), or help was asked for (0).
+    """
+    env = {key: value for key, value in environ.items() if value != ""}
+    flags = _parser().parse_args(list(argv))
+    try:
+        transports = parse_transports(env.get("ASYA_TRANSPORT_CONFIG", ""))
+    except ManifestError as exc:
+        raise SettingsError("ASYA_TRANSPORT_CONFIG", str(exc)) from exc
+    level = env.get("ASYA_LOG_LEVEL", "INFO").upper().replace("WARN", "WARNING").replace("WARNINGING", "WARNING")
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingsError("ASYA_LOG_LEVEL", f"{level!r} is not one of DEBUG, INFO, WARNING, ERROR")
+    return OperatorSettings(
+        transports=transports,
+        gateway_url=env.get("ASYA_GATEWAY_URL", ""),
+        sidecar_image=env.get("ASYA_SIDECAR_IMAGE", "asya-sidecar:latest"),
+        native_sidecar=env.get("ASYA_NATIVE_SIDECAR", "true").lower() in _ON,
+        runtime_script=Path(env.get("ASYA_RUNTIME_SCRIPT_PATH", "/runtime/asya_runtime.py")),
+        runtime_namespace=flags.runtime_namespace or env.get("ASYA_RUNTIME_NAMESPACE") or _own_namespace(),
+        manage_queues=env.get("ASYA_DISABLE_QUEUE_MANAGEMENT", "").lower() != "true",
+        queue_check_s=_interval(env),
+        workers=flags.max_concurrent_reconciles or _workers(env),
+        store_env=tuple(
+            EnvVar(name=name, value=value) for name, value in sorted(env.items()) if name.startswith(_STORE_PREFIXES)
+        ),
+        metrics_addr=flags.metrics_bind_address,
+        probe_addr=flags.health_probe_bind_address,
+        leader_elect=flags.leader_elect,
+        log_level=level,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="asya-operator", description="Makes Kubernetes follow AsyncActors.")
+    parser.add_argument("--metrics-bind-address", default=":8080", metavar="HOST:PORT", help="default :8080")
+    parser.add_argument("--health-probe-bind-address", default=":8081", metavar="HOST:PORT", help="default :8081")
+    parser.add_argument("--leader-elect", action="store_true", help="work only while holding the lease")
+    parser.add_argument("--runtime-namespace", metavar="NAME", help="the operator's own namespace")
+    parser.add_argument("--max-concurrent-reconciles", type=int, metavar="N", help="actors at the same time (10)")
+    return parser
+
+
+def _own_namespace() -> str:
+    try:
+        return NAMESPACE_FILE.read_text(encoding="utf-8").strip() or "asya"
+    except OSError:
+        return "asya"
+
+
+def _interval(env: Mapping[str, str]) -> float:
+    try:
+        interval_s = parse_duration(env.get("ASYA_QUEUE_HEALTH_CHECK_INTERVAL", "10s"))
+    except ValueError as exc:
+        raise SettingsError("ASYA_QUEUE_HEALTH_CHECK_INTERVAL", str(exc)) from None
+    if interval_s <= 0:
+        raise SettingsError("ASYA_QUEUE_HEALTH_CHECK_INTERVAL", "must be more than 0s")
+    return interval_s
+
+
+def _workers(env: Mapping[str, str]) -> int:
+    text = env.get("ASYA_MAX_CONCURRENT_RECONCILES", "10")
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise SettingsError("ASYA_MAX_CONCURRENT_RECONCILES", f"{text!r} is not a whole number from 1 to 1000")
+    return int(text)

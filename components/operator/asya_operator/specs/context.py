@@ -1,0 +1,33 @@
+"""What rendering needs to know besides the actor. Pure."""
+
+from dataclasses import dataclass, field
+
+from asya_operator.pod import EnvVar
+from asya_operator.transport_config import TransportConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RenderContext:
+    """The operator's side of a rendering.
+
+    Attributes:
+        transport: The transport that the actor names.
+        namespace: The actor's namespace.
+        sidecar_image: For actors that name none.
+        gateway_url: Where sidecars report; empty: nowhere.
+        runtime_source: Text of the runtime's file.
+        native_sidecar: Inject the sidecar as an init container that keeps running.
+        store_env: Leads sidecars to the object store.
+        pod_monitor: Whether the cluster knows PodMonitors.
+        network_policy: Whether actors' pods are closed to callers.
+    """
+
+    transport: TransportConfig
+    namespace: str = "default"
+    sidecar_image: str = "asya-sidecar:latest"
+    gateway_url: str = ""
+    runtime_source: str = field(default="", repr=False)
+    native_sidecar: bool = True
+    store_env: tuple[EnvVar, ...] = ()
+    pod_monitor: bool = False
+    network_policy: bool = True

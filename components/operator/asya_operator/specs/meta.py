@@ -1,0 +1,77 @@
+"""Names, labels and owners that rendered objects share. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from asya_operator.actor import API_VERSION, KIND, AsyncActor
+
+LABEL_ACTOR: Final = "asya.sh/asya"
+"""On pods and owned objects: the actor's name; what status and scaling select pods by, as in the original."""
+LABEL_WORKLOAD: Final = "asya.sh/workload"
+RUNTIME_CONFIG_MAP: Final = "asya-runtime"
+METRICS_PORT: Final = 8080
+METRICS_PORT_NAME: Final = "asya-metrics"
+_OFF: Final = frozenset({"false", "0", "no", "off"})
+
+
+def metadata(actor: AsyncActor, uid: str, namespace: str, name: str | None = None) -> dict[str, Any]:
+    """Metadata of an object that belongs to an actor and goes with it.
+
+    Args:
+        actor: The owner.
+        uid: The owner's uid, from the API server.
+        namespace: Of both.
+        name: The object's name; none is the actor's.
+    """
+    return {
+        "name": name or actor.name,
+        "namespace": namespace,
+        "labels": {
+            "app.kubernetes.io/name": actor.name,
+            "app.kubernetes.io/component": "actor",
+            "app.kubernetes.io/part-of": "asya",
+            "app.kubernetes.io/managed-by": "asya-operator",
+            LABEL_ACTOR: actor.name,
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": actor.name,
+                "uid": uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+
+
+def selector_labels(actor: AsyncActor) -> dict[str, str]:
+    """Labels by which the workload finds its pods; fixed for the workload's life.
+
+    The template's own ``app`` is kept, since the user's Services may go by it; a selector that differed would be refused.
+    """
+    labels = actor.spec.workload.template.metadata.get("labels")
+    own = labels.get("app") if isinstance(labels, Mapping) else None
+    return {
+        "app": str(own or actor.name),
+        LABEL_ACTOR: actor.name,
+        LABEL_WORKLOAD: actor.spec.workload.kind.lower(),
+    }
+
+
+def metrics_port(actor: AsyncActor) -> int | None:
+    """Where the sidecar serves metrics and health; none when the actor's own sidecar environment turns that off.
+
+    A probe of a port that nobody serves would restart the sidecar for ever.
+    """
+    env = {entry.name: entry.value or "" for entry in actor.spec.sidecar.env}
+    if env.get("ASYA_METRICS_ENABLED", "").lower() in _OFF:
+        return None
+    port = env.get("ASYA_METRICS_ADDR", "").rpartition(":")[2]
+    return int(port) if port.isdecimal() and int(port) > 0 else METRICS_PORT
+
+
+def trigger_auth_name(actor: AsyncActor) -> str:
+    """Name of the actor's TriggerAuthentication and of the ConfigMap behind it."""
+    return f"{actor.name}-trigger-auth"

@@ -1,0 +1,129 @@
+"""The pod of an actor: what the user wrote, kept whole, and what the mesh puts into it. Pure."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from asya_operator.actor import AsyncActor
+from asya_operator.errors import InvalidActor, Problem
+from asya_operator.pod import RUNTIME_CONTAINER
+from asya_operator.sidecar_env import SOCKET_DIR, build_runtime_env, grace_period_s
+from asya_operator.specs.context import RenderContext
+from asya_operator.specs.meta import RUNTIME_CONFIG_MAP, selector_labels
+from asya_operator.specs.security import secure_container, secure_pod
+from asya_operator.specs.sidecar import SOCKET_MOUNTS, build_sidecar
+from asya_operator.transport_config import SqsConfig
+
+RUNTIME_PATH: Final = "/opt/asya/asya_runtime.py"
+ANNOTATION_RUNTIME: Final = "asya.sh/runtime-hash"
+"""On pods: which runtime they run. A mounted file is not seen to change, so a changed hash rolls the pods."""
+ANNOTATION_NATIVE: Final = "asya.sh/native-sidecar"
+"""On an actor: ``"true"`` or ``"false"``, in place of the operator's own setting."""
+_READY: Final = f"test -S {SOCKET_DIR}/asya-runtime.sock && test -f {SOCKET_DIR}/runtime-ready"
+_PROBES: Final = {
+    "startupProbe": {"initialDelaySeconds": 3, "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 150},
+    "livenessProbe": {"periodSeconds": 30, "timeoutSeconds": 5, "failureThreshold": 3},
+    "readinessProbe": {"periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 3},
+}
+"""The original's, so that a model may load for five minutes."""
+
+
+def build_pod_template(actor: AsyncActor, context: RenderContext) -> dict[str, Any]:
+    """The pod template of an actor's workload."""
+    dumped = actor.spec.workload.template.model_dump(by_alias=True, exclude_unset=True)
+    meta, spec = dict(dumped.get("metadata") or {}), dict(dumped.get("spec") or {})
+    native = _is_native(actor, context)
+    sidecar = build_sidecar(actor, context, native=native)
+    containers = [secure_container(_injected(actor, container)) for container in spec.get("containers") or []]
+    init_containers = [secure_container(container) for container in spec.get("initContainers") or []]
+    if native:
+        init_containers.append(sidecar)
+    else:
+        containers.append(sidecar)
+    return {
+        "metadata": {
+            **meta,
+            "labels": {**(meta.get("labels") or {}), **selector_labels(actor)},
+            "annotations": {
+                **(meta.get("annotations") or {}),
+                ANNOTATION_RUNTIME: runtime_hash(context.runtime_source),
+            },
+        },
+        "spec": {
+            **spec,
+            **secure_pod(spec),
+            **_service_account(actor, spec, context),
+            **({"initContainers": init_containers} if init_containers else {}),
+            "containers": containers,
+            "volumes": [*(spec.get("volumes") or []), *_volumes()],
+            "terminationGracePeriodSeconds": math.ceil(grace_period_s(actor)),
+        },
+    }
+
+
+def runtime_hash(source: str) -> str:
+    """A short hash of the runtime's text."""
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def service_account_name(actor: AsyncActor) -> str:
+    """Name of the service account that an actor gets on AWS."""
+    return f"asya-{actor.name}"
+
+
+def needs_role(context: RenderContext) -> bool:
+    """Whether actors get a service account of their own, bound to a role of AWS."""
+    return isinstance(context.transport.config, SqsConfig) and bool(context.transport.config.actor_role_arn)
+
+
+def _is_native(actor: AsyncActor, context: RenderContext) -> bool:
+    chosen = actor.metadata.annotations.get(ANNOTATION_NATIVE)
+    if chosen not in (None, "true", "false"):
+        where = f"metadata.annotations[{ANNOTATION_NATIVE}]"
+        raise InvalidActor(actor.name, [Problem(where, f'must be "true" or "false", not {chosen!r}')])
+    return context.native_sidecar if chosen is None else chosen == "true"
+
+
+def _injected(actor: AsyncActor, container: Mapping[str, Any]) -> dict[str, Any]:
+    if container.get("name") != RUNTIME_CONTAINER:
+        return dict(container)
+    given = {entry["name"]: entry for entry in container.get("env") or [] if entry["name"] != "ASYA_SOCKET_DIR"}
+    added = [
+        {"name": "ASYA_SOCKET_DIR", "value": SOCKET_DIR},
+        *(entry.model_dump(by_alias=True, exclude_unset=True) for entry in build_runtime_env(actor)),
+    ]
+    mounts = [*SOCKET_MOUNTS, _runtime_mount()]
+    probes = {
+        name: {"exec": {"command": ["sh", "-c", _READY]}, **timing}
+        for name, timing in _PROBES.items()
+        if name not in container
+    }
+    return {
+        **container,
+        "command": [actor.spec.workload.python_executable, RUNTIME_PATH],
+        # One entry of each name, the user's last one: server-side apply refuses two.
+        "env": [*given.values(), *(entry for entry in added if entry["name"] not in given)],
+        "volumeMounts": [*(container.get("volumeMounts") or []), *(dict(mount) for mount in mounts)],
+        **probes,
+    }
+
+
+def _runtime_mount() -> dict[str, Any]:
+    return {"name": RUNTIME_CONFIG_MAP, "mountPath": RUNTIME_PATH, "subPath": "asya_runtime.py", "readOnly": True}
+
+
+def _volumes() -> list[dict[str, Any]]:
+    return [
+        {"name": "socket-dir", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": RUNTIME_CONFIG_MAP, "configMap": {"name": RUNTIME_CONFIG_MAP, "defaultMode": 0o755}},
+    ]
+
+
+def _service_account(actor: AsyncActor, spec: Mapping[str, Any], context: RenderContext) -> dict[str, Any]:
+    """With a role of AWS the pod runs as the actor's own account, whose token is what the role is given for."""
+    if not needs_role(context):
+        return {}
+    mount = spec.get("automountServiceAccountToken", True)
+    return {"serviceAccountName": service_account_name(actor), "automountServiceAccountToken": mount}

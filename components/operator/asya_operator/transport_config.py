@@ -1,0 +1,242 @@
+"""The transports that the operator knows: JSON of ``ASYA_TRANSPORT_CONFIG`` as checked values. Pure.
+
+Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As the original reads it,
+an unknown field at any level is an error that names it, and null counts as absent. A name need not be its type. Our
+additions, rabbitmq only: ``vhost``, ``tls``, ``managementPort`` and ``managementUrl``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from asya_operator.errors import ManifestError
+from asya_operator.problems import explain
+
+T = TypeVar("T", bound=BaseModel)
+
+AMQP_PORT: Final = 5672
+MANAGEMENT_PORT: Final = 15672
+STAND_IN_ACCOUNT: Final = "000000000000"
+"""Account of every queue in LocalStack and the like."""
+
+
+class InvalidTransportConfig(ManifestError):
+    """The configuration of transports cannot be read; the message names the field."""
+
+
+class TransportRefused(ManifestError):
+    """An actor names a transport that it cannot have."""
+
+
+class ConfigPart(BaseModel):
+    """A piece of the configuration: camelCase names, unknown fields refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=True)
+
+
+def _or(default: object) -> AfterValidator:
+    """Go's zero value stands for the default, as in the original."""
+    return AfterValidator(lambda value: value or default)
+
+
+class SecretRef(ConfigPart):
+    """One key of a Secret, in the actor's namespace or the operator's."""
+
+    name: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    optional: bool | None = None
+
+
+class DeadLetters(ConfigPart):
+    """What is configured about dead letter queues."""
+
+    enabled: bool = False
+    max_retry_count: Annotated[int, _or(3)] = Field(default=3, ge=0)
+    """Deliveries before an envelope is dead; 0 stands for 3."""
+    retention_days: Annotated[int, _or(14)] = Field(default=14, ge=0)
+    """Days for which a dead letter is kept, on SQS; 0 stands for 14."""
+
+
+class QueueManagement(ConfigPart):
+    """Whether and how the operator makes queues.
+
+    Without a ``queues`` object ``autoCreate`` is true; an object that does not mention it turns it off.
+    """
+
+    auto_create: bool = False
+    force_recreate: bool = False
+    dlq: DeadLetters = Field(default_factory=DeadLetters)
+
+
+class RabbitMqConfig(ConfigPart):
+    """How RabbitMQ is reached; empty text and 0 stand for the defaults."""
+
+    host: str = ""
+    port: Annotated[int, _or(AMQP_PORT)] = Field(default=AMQP_PORT, ge=0, le=65535)
+    username: Annotated[str, _or("guest")] = "guest"
+    password_secret_ref: SecretRef | None = None
+    exchange: str = ""
+    vhost: Annotated[str, _or("/")] = "/"
+    tls: bool = False
+    """Whether the broker and its management API are reached by TLS."""
+    management_port: Annotated[int, _or(MANAGEMENT_PORT)] = Field(default=MANAGEMENT_PORT, ge=0, le=65535)
+    management_url: str = Field(default="", pattern="^(https?://.*)?$")
+    """In place of one made of host and ``managementPort``."""
+    queues: QueueManagement = Field(default_factory=lambda: QueueManagement(auto_create=True))
+
+    @property
+    def management(self) -> str:
+        """URL of the management API, without credentials and without a slash at its end."""
+        built = f"{'https' if self.tls else 'http'}://{self.host}:{self.management_port}"
+        return self.management_url.rstrip("/") or built
+
+    @property
+    def scaler_host(self) -> str:
+        """URL of the management API as KEDA's scaler reads it: the virtual host, escaped, is the last part of its path.
+
+        Where no secret is configured it carries the password that the sidecar takes then, RabbitMQ's well-known one.
+        """
+        url = f"{self.management}/{quote(self.vhost, safe='')}"
+        if self.password_secret_ref is not None:
+            return url
+        scheme, _, rest = url.partition("://")
+        return f"{scheme}://{quote(self.username, safe='')}:guest@{rest}"
+
+
+class AwsCredentials(ConfigPart):
+    """Static credentials, from secrets."""
+
+    access_key_id_secret_ref: SecretRef
+    secret_access_key_secret_ref: SecretRef
+
+
+class SqsConfig(ConfigPart):
+    """How SQS is reached."""
+
+    region: str = ""
+    actor_role_arn: str = ""
+    """IAM role that actors assume by their service account (IRSA)."""
+    account_id: str = ""
+    endpoint: str = ""
+    """A stand-in for AWS, such as LocalStack."""
+    visibility_timeout: int = Field(default=0, ge=0, le=43_200)
+    """Seconds; 0 leaves it to the sidecar."""
+    wait_time_seconds: int = Field(default=0, ge=0, le=20)
+    credentials: AwsCredentials | None = None
+    queues: QueueManagement = Field(default_factory=lambda: QueueManagement(auto_create=True))
+    tags: Mapping[str, str] = Field(default_factory=dict)
+
+    def queue_url(self, queue: str) -> str:
+        """URL of a queue, made as AWS makes it, without a question to anybody.
+
+        Raises:
+            TransportRefused: The configuration does not say whose queue it is, or where.
+        """
+        if self.endpoint:
+            return f"{self.endpoint.rstrip('/')}/{self.account_id or STAND_IN_ACCOUNT}/{queue}"
+        if not self.region or not self.account_id:
+            raise TransportRefused("scaling by an SQS queue needs region and accountId in operator configuration")
+        return f"https://sqs.{self.region}.amazonaws.com/{self.account_id}/{queue}"
+
+
+TransportType = Literal["rabbitmq", "sqs"]
+_CONFIGS: Final[Mapping[str, type[RabbitMqConfig] | type[SqsConfig]]] = {"rabbitmq": RabbitMqConfig, "sqs": SqsConfig}
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConfig:
+    """One transport."""
+
+    name: str
+    """As actors spell it in ``spec.transport``."""
+    type: TransportType
+    config: RabbitMqConfig | SqsConfig
+    enabled: bool = True
+
+    @property
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """Secrets that lead to it: the password; or the access key's id and the secret access key, in this order."""
+        if isinstance(self.config, RabbitMqConfig):
+            return (self.config.password_secret_ref,) if self.config.password_secret_ref else ()
+        given = self.config.credentials
+        return (given.access_key_id_secret_ref, given.secret_access_key_secret_ref) if given else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transports:
+    """All transports by name, disabled ones too."""
+
+    by_name: Mapping[str, TransportConfig] = field(default_factory=dict)
+
+    def get(self, name: str) -> TransportConfig:
+        """Look one up.
+
+        Raises:
+            TransportRefused: There is none of this name, it is disabled, or it does not say where the broker is.
+        """
+        found = self.by_name.get(name)
+        if found is None:
+            raise TransportRefused(f"transport '{name}' not found in operator configuration")
+        if not found.enabled:
+            raise TransportRefused(f"transport '{name}' is disabled in operator configuration")
+        if isinstance(found.config, RabbitMqConfig) and not found.config.host:
+            raise TransportRefused(f"transport '{name}' has no host in operator configuration")
+        return found
+
+
+class _Document(ConfigPart):
+    transports: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class _Entry(ConfigPart):
+    type: str
+    enabled: bool = False
+    config: Mapping[str, Any] = Field(default_factory=dict)
+
+
+def parse_transports(text: str) -> Transports:
+    """Read the configuration.
+
+    Args:
+        text: JSON; empty knows no transport.
+
+    Raises:
+        InvalidTransportConfig: It is no JSON, or breaks a rule; every problem is listed with its path.
+    """
+    if not text.strip():
+        return Transports()
+    try:
+        document = _without_nulls(json.loads(text))
+    except json.JSONDecodeError as exc:
+        raise InvalidTransportConfig(f"not JSON: {exc}") from None
+    top = _check(_Document, document, "")
+    return Transports({name: _transport(name, entry) for name, entry in top.transports.items()})
+
+
+def _transport(name: str, raw: object) -> TransportConfig:
+    where = f"transports.{name}"
+    entry = _check(_Entry, raw, where)
+    model = _CONFIGS.get(entry.type)
+    if model is None:
+        raise InvalidTransportConfig(f"{where}: unsupported transport type: {entry.type}")
+    kind: TransportType = "rabbitmq" if model is RabbitMqConfig else "sqs"
+    return TransportConfig(name, kind, _check(model, entry.config, f"{where}.config"), entry.enabled)
+
+
+def _check(model: type[T], raw: object, where: str) -> T:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as exc:
+        texts = (str(problem) for problem in explain(model, exc))
+        raise InvalidTransportConfig("; ".join(f"{where}.{text}" if where else text for text in texts)) from None
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - raw JSON before validation
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

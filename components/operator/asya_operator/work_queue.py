@@ -1,0 +1,90 @@
+"""A queue of keys to work on: each key waits at most once, is worked on by one worker at a time, and may wait for later.
+
+The level-based heart of a controller: what arrives is only *that* something changed, so ten events for one actor cost one
+look. Failures back off per key, 1 s doubled up to 5 min.
+"""
+
+import asyncio
+from collections.abc import Hashable
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_DELAY_S: Final = 1.0
+LONGEST_DELAY_S: Final = 300.0
+
+
+def backoff_s(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return float(min(FIRST_DELAY_S * 2 ** max(0, min(failures, 20) - 1), LONGEST_DELAY_S))
+
+
+class WorkQueue(Generic[K]):
+    """Keys that want a look."""
+
+    def __init__(self) -> None:
+        self._ready: asyncio.Queue[K] = asyncio.Queue()
+        self._waiting: set[K] = set()
+        self._busy: set[K] = set()
+        self._again: set[K] = set()
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._failures: dict[K, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, key: K) -> None:
+        """Ask for a look as soon as a worker is free; a look under way is followed by another."""
+        self._stop_timer(key)
+        if key in self._busy:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.put_nowait(key)
+
+    def add_after(self, key: K, delay_s: float) -> None:
+        """Ask for a look later; the earlier of two stays."""
+        loop = asyncio.get_running_loop()
+        present = self._timers.get(key)
+        if present is not None and present.when() <= loop.time() + delay_s:
+            return
+        self._stop_timer(key)
+        self._timers[key] = loop.call_later(delay_s, self.add, key)
+
+    async def take(self) -> K:
+        """Wait for a key; the caller must say ``done`` or ``failed``."""
+        key = await self._ready.get()
+        self._waiting.discard(key)
+        self._busy.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """The look succeeded."""
+        self._failures.pop(key, None)
+        self._release(key)
+
+    def failed(self, key: K) -> float:
+        """The look failed: another follows after a pause, whose seconds are returned."""
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        delay_s = backoff_s(count)
+        self._release(key)
+        if key not in self._waiting:
+            self.add_after(key, delay_s)
+        return delay_s
+
+    def forget(self, key: K) -> None:
+        """The key's object is gone."""
+        self._stop_timer(key)
+        self._failures.pop(key, None)
+        self._again.discard(key)
+
+    def _release(self, key: K) -> None:
+        self._busy.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def _stop_timer(self, key: K) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,134 @@
+"""What the watches have shown of the cluster: the last state of every object that concerns an actor. No I/O.
+
+Objects are kept trimmed to what is read of them, so that a thousand actors with their pods stay within tens of MB.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from asya_operator import resources
+from asya_operator.resources import Kind
+
+Key = tuple[str, str]
+"""Namespace and name of an actor."""
+LABEL_ACTOR: Final = "asya.sh/asya"
+"""Label of pods and owned objects: the actor's name."""
+_KEDA_LABEL: Final = "scaledobject.keda.sh/name"
+_RUNTIME_CONFIG_MAP: Final = "asya-runtime"
+_HEAVY: Final = ("managedFields",)
+
+
+class World:
+    """The last seen state of actors and of what belongs to them."""
+
+    def __init__(self) -> None:
+        self._actors: dict[Key, dict[str, Any]] = {}
+        self._by_queue: dict[str, set[Key]] = {}
+        self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._pods: dict[Key, dict[str, dict[str, Any]]] = {}
+
+    def actors(self) -> Iterator[tuple[Key, dict[str, Any]]]:
+        """Every actor."""
+        yield from list(self._actors.items())
+
+    def actor(self, key: Key) -> dict[str, Any] | None:
+        """One actor as the API server last showed it."""
+        return self._actors.get(key)
+
+    def find(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        """One watched object."""
+        return self._objects.get((kind.kind, namespace, name))
+
+    def pods(self, key: Key) -> list[dict[str, Any]]:
+        """The pods of an actor."""
+        return list(self._pods.get(key, {}).values())
+
+    def rival(self, key: Key) -> Key | None:
+        """The older actor that uses the same queue from another namespace; none when the queue is this actor's.
+
+        The first created keeps the queue; of two of the same second the first by namespace.
+        """
+        sharing = self._by_queue.get(key[1], set())
+        first = min(sharing, key=self._age, default=key)
+        return None if first == key else first
+
+    def note(self, kind: Kind, event: str | None, body: Mapping[str, Any]) -> list[Key]:
+        """Take in one watch event.
+
+        Args:
+            kind: The object's kind.
+            event: ``ADDED``, ``MODIFIED``, ``DELETED``, or none for what existed when the watch began.
+            body: The object.
+
+        Returns:
+            Actors that want a look.
+        """
+        meta = body["metadata"]
+        namespace, name = meta["namespace"], meta["name"]
+        gone = event == "DELETED"
+        if kind is resources.ACTOR:
+            return self._note_actor((namespace, name), body, gone=gone)
+        labels = meta.get("labels") or {}
+        if kind is resources.POD:
+            return self._note_pod((namespace, labels.get(LABEL_ACTOR, "")), name, body, gone=gone)
+        self._keep((kind.kind, namespace, name), body, gone=gone)
+        if kind is resources.CONFIG_MAP:
+            return [key for key in self._actors if key[0] == namespace] if name == _RUNTIME_CONFIG_MAP else []
+        owner = labels.get(_KEDA_LABEL, name) if kind is resources.HPA else name
+        return [(namespace, owner)] if (namespace, owner) in self._actors else []
+
+    def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
+        sharing = self._by_queue.setdefault(key[1], set())
+        if gone:
+            self._actors.pop(key, None)
+            sharing.discard(key)
+            return [key, *sharing]  # whoever waited for the queue's name gets it now
+        known = key in self._actors
+        self._actors[key] = _trimmed(body)
+        sharing.add(key)
+        return [key] if known else [key, *(other for other in sharing if other != key)]
+
+    def _note_pod(self, key: Key, name: str, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
+        pods = self._pods.setdefault(key, {})
+        if gone:
+            pods.pop(name, None)
+            if not pods:
+                del self._pods[key]
+        else:
+            pods[name] = _pod_trimmed(body)
+        return [key] if key in self._actors else []
+
+    def _keep(self, key: tuple[str, str, str], body: Mapping[str, Any], *, gone: bool) -> None:
+        if gone:
+            self._objects.pop(key, None)
+        elif key[0] in {"ConfigMap", "Deployment", "StatefulSet"}:
+            self._objects[key] = _without_content(body)
+        else:
+            self._objects[key] = _trimmed(body)
+
+    def _age(self, key: Key) -> tuple[str, str]:
+        return str(self._actors[key]["metadata"].get("creationTimestamp", "")), key[0]
+
+
+def _trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
+    meta = {name: value for name, value in body["metadata"].items() if name not in _HEAVY}
+    return {**body, "metadata": meta}
+
+
+def _without_content(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A workload without its pod template, a ConfigMap without its data: their generation tells whether they changed."""
+    trimmed = _trimmed(body)
+    trimmed.pop("data", None)
+    if isinstance(spec := trimmed.get("spec"), Mapping):
+        trimmed["spec"] = {name: value for name, value in spec.items() if name in {"replicas", "updateStrategy"}}
+    return trimmed
+
+
+def _pod_trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A pod with what its health is told by: names of containers, restart policies, status."""
+    spec = body.get("spec") or {}
+    kept = {
+        part: [{key: each[key] for key in ("name", "restartPolicy") if key in each} for each in spec.get(part) or []]
+        for part in ("containers", "initContainers")
+    }
+    return {**_trimmed(body), "spec": kept}

@@ -1,0 +1,73 @@
+"""Watch events become looks at the actors that they concern."""
+
+from typing import Any
+
+from asya_operator import resources
+from asya_operator.world import World
+
+
+def actor(name: str, namespace: str = "team", created: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, "creationTimestamp": created}, "spec": {}}
+
+
+def pod(name: str, of: str, namespace: str = "team") -> dict[str, Any]:
+    meta = {"name": name, "namespace": namespace, "labels": {"asya.sh/asya": of}, "managedFields": [{}]}
+    spec = {"containers": [{"name": "asya-runtime", "image": "x", "env": []}], "nodeName": "n"}
+    return {"metadata": meta, "spec": spec, "status": {"phase": "Running"}}
+
+
+def test_a_pod_leads_to_its_actor_and_is_kept_small() -> None:
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr"))
+    assert world.note(resources.POD, "ADDED", pod("ocr-1", "ocr")) == [("team", "ocr")]
+    [kept] = world.pods(("team", "ocr"))
+    assert kept["spec"] == {"containers": [{"name": "asya-runtime"}], "initContainers": []}
+    assert "managedFields" not in kept["metadata"]
+    world.note(resources.POD, "DELETED", pod("ocr-1", "ocr"))
+    assert world.pods(("team", "ocr")) == []
+
+
+def test_a_pod_of_an_unknown_actor_leads_nowhere() -> None:
+    assert World().note(resources.POD, "ADDED", pod("x-1", "x")) == []
+
+
+def test_a_deleted_deployment_is_gone_and_leads_to_its_actor() -> None:
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr"))
+    deployment = {"metadata": {"name": "ocr", "namespace": "team", "generation": 1}, "spec": {"template": {"big": 1}}}
+    world.note(resources.DEPLOYMENT, "ADDED", deployment)
+    assert world.find(resources.DEPLOYMENT, "team", "ocr") is not None
+    assert world.note(resources.DEPLOYMENT, "DELETED", deployment) == [("team", "ocr")]
+    assert world.find(resources.DEPLOYMENT, "team", "ocr") is None
+
+
+def test_a_changed_runtime_leads_to_every_actor_of_its_namespace_only() -> None:
+    world = World()
+    for each in (actor("a"), actor("b"), actor("c", "other")):
+        world.note(resources.ACTOR, None, each)
+    config_map = {"metadata": {"name": "asya-runtime", "namespace": "team", "resourceVersion": "1"}, "data": {"x": "y"}}
+    assert sorted(world.note(resources.CONFIG_MAP, "MODIFIED", config_map)) == [("team", "a"), ("team", "b")]
+
+
+def test_the_scaler_of_an_actor_leads_to_it_by_keda_s_label() -> None:
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr"))
+    labels = {"scaledobject.keda.sh/name": "ocr"}
+    scaler = {"metadata": {"name": "keda-hpa-ocr", "namespace": "team", "labels": labels}, "status": {}}
+    assert world.note(resources.HPA, "ADDED", scaler) == [("team", "ocr")]
+
+
+def test_the_older_of_two_actors_with_one_name_has_the_queue() -> None:
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr", "young", "2026-02-01T00:00:00Z"))
+    world.note(resources.ACTOR, None, actor("ocr", "old", "2026-01-01T00:00:00Z"))
+    assert world.rival(("young", "ocr")) == ("old", "ocr")
+    assert world.rival(("old", "ocr")) is None
+
+
+def test_the_queue_s_next_owner_is_looked_at_when_the_first_goes() -> None:
+    world = World()
+    for namespace in ("a", "b"):
+        world.note(resources.ACTOR, None, actor("ocr", namespace))
+    assert world.note(resources.ACTOR, "DELETED", actor("ocr", "a")) == [("a", "ocr"), ("b", "ocr")]
+    assert world.rival(("b", "ocr")) is None
