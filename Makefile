@@ -103,6 +103,10 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
 	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
 
+.PHONY: e2e
+e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
+	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
 ##@ Measure (docs/performance.md says what is measured, and why the figures are what they are)
 .PHONY: bench
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
@@ -112,9 +116,12 @@ $(BENCH_STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml) t
 	@UV_PROJECT_ENVIRONMENT=.venv-bench tools/bootstrap.sh --group bench
 	@touch $@
 
+include tools/cluster.mk
+
 ##@ Tidy up
 .PHONY: clean
 clean: ## Remove what the targets above made inside the checkout (the local mesh is taken down first)
 	@if [ -x $(BIN)/asya ] && [ -d .asya ]; then $(BIN)/asya local down || true; fi
+	@if [ -x $(BIN)/python ] && [ -d .asya-cluster ]; then $(BIN)/python -m tools.cluster down || true; fi
 	@rm -rf .venv .venv-bench .asya .asya-demo .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find components tests tools examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-TIERS = ("unit", "contract", "component", "conformance")
+TIERS = ("unit", "contract", "component", "e2e", "conformance")
 TABLE = "table"
 
 

@@ -22,9 +22,18 @@ def forwarded(host: str, target_port: int) -> Iterator[int]:
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
-        loop.call_soon_threadsafe(server.close)
+        _run(loop, _end(server))
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
+        loop.close()
+
+
+async def _end(server: asyncio.Server) -> None:
+    server.close()
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target_port: int) -> None:
@@ -33,7 +42,11 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tar
     except OSError:
         writer.close()
         return
-    await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+    try:
+        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+    finally:
+        writer.transport.abort()
+        there_writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -96,6 +96,11 @@ class RabbitMqServer:
         return self._ports["amqp"]
 
     @property
+    def management_port(self) -> int:
+        """Port of the management API."""
+        return self._ports["management"]
+
+    @property
     def url(self) -> str:
         """AMQP URL of the default virtual host."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"

@@ -66,9 +66,9 @@ class Poller:
             if names.queue_name(key[1]) not in existing:
                 log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
                 self._look_at(key)
-        present = {key[1]: key for key in keys if names.queue_name(key[1]) in existing}
-        due = self._depths.due(((name, bool(self._world.pods(key))) for name, key in present.items()), time.monotonic())
-        await asyncio.gather(*(self._count(transport, present[name]) for name in due))
+        present = [key for key in keys if names.queue_name(key[1]) in existing]
+        due = self._depths.due(((key, bool(self._world.pods(key))) for key in present), time.monotonic())
+        await asyncio.gather(*(self._count(transport, key) for key in due))
 
     async def _count(self, transport: TransportConfig, key: Key) -> None:
         async with self._limit:
@@ -77,7 +77,7 @@ class Poller:
             except (QueueMissing, TransportUnavailable):
                 self._look_at(key)
                 return
-        if self._depths.note(key[1], depth, time.monotonic()):
+        if self._depths.note(key, depth, time.monotonic()):
             self._look_at(key)
 
     def _by_transport(self) -> dict[str, tuple[TransportConfig, list[Key]]]:

@@ -246,7 +246,7 @@ class Reconciler:
         namespace, name = meta["namespace"], meta["name"]
         kind = (raw.get("spec") or {}).get("workload") or {}
         stateful = "StatefulSet" in (kind.get("kind"), kind.get("type"))
-        depth = self._depths.of(name)
+        depth = self._depths.of((namespace, name))
         return Observed(
             name=name,
             namespace=namespace,
@@ -288,7 +288,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         for kind, namespace, name in self._applied.of_actor(key[0], {key[1], f"{key[1]}-trigger-auth"}):
             self._applied.forget((kind, namespace, name))
-        self._depths.forget(key[1])
+        self._depths.forget(key)
 
 
 def _owned_by(present: Mapping[str, Any], uid: str) -> bool:

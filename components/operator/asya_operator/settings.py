@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from asya_operator.errors import ManifestError
-from asya_operator.pod import EnvVar
+from asya_operator.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
 from asya_protocol.durations import parse_duration
 from asya_protocol.errors import SettingsError
 
-_STORE_PREFIXES: Final = ("ASYA_S3_", "ASYA_STORE_", "ASYA_CLAIM_", "ASYA_DEDUP_")
+_STORE_PREFIXES: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_")
+_STORE_KEYS: Final = ("ASYA_S3_ACCESS_KEY", "ASYA_S3_SECRET_KEY")
+"""Secrets: never written into a pod's manifest."""
 _ON: Final = frozenset({"true", "1", "yes", "on"})
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod finds the name of its own namespace."""
@@ -46,7 +48,9 @@ class OperatorSettings:
     workers: int = 10
     """`ASYA_MAX_CONCURRENT_RECONCILES` or `--max-concurrent-reconciles`: actors that are worked on at the same time."""
     store_env: tuple[EnvVar, ...] = ()
-    """`ASYA_S3_*`, `ASYA_STORE_*`, `ASYA_CLAIM_*`, `ASYA_DEDUP_*`: handed on to every sidecar as they are."""
+    """`ASYA_S3_*`, `ASYA_STORE_URL`, `ASYA_CLAIM_*`, `ASYA_DEDUP_*`: handed on to every sidecar. The store's keys are not
+    among them: sidecars read `ASYA_S3_ACCESS_KEY` and `ASYA_S3_SECRET_KEY` from the secret that `ASYA_STORE_SECRET` names
+    (`asya-store-credentials`) in their own namespace, where there is one."""
     metrics_addr: str = ":8080"
     """`--metrics-bind-address`: where /metrics is served."""
     probe_addr: str = ":8081"
@@ -70,7 +74,8 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSe
         transports = parse_transports(env.get("ASYA_TRANSPORT_CONFIG", ""))
     except ManifestError as exc:
         raise SettingsError("ASYA_TRANSPORT_CONFIG", str(exc)) from exc
-    level = env.get("ASYA_LOG_LEVEL", "INFO").upper().replace("WARN", "WARNING").replace("WARNINGING", "WARNING")
+    level = env.get("ASYA_LOG_LEVEL", "INFO").upper()
+    level = "WARNING" if level == "WARN" else level
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise SettingsError("ASYA_LOG_LEVEL", f"{level!r} is not one of DEBUG, INFO, WARNING, ERROR")
     return OperatorSettings(
@@ -83,14 +88,28 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSe
         manage_queues=env.get("ASYA_DISABLE_QUEUE_MANAGEMENT", "").lower() != "true",
         queue_check_s=_interval(env),
         workers=flags.max_concurrent_reconciles or _workers(env),
-        store_env=tuple(
-            EnvVar(name=name, value=value) for name, value in sorted(env.items()) if name.startswith(_STORE_PREFIXES)
-        ),
+        store_env=_store_env(env),
         metrics_addr=flags.metrics_bind_address,
         probe_addr=flags.health_probe_bind_address,
         leader_elect=flags.leader_elect,
         log_level=level,
     )
+
+
+def _store_env(env: Mapping[str, str]) -> tuple[EnvVar, ...]:
+    plain = [
+        EnvVar(name=name, value=value)
+        for name, value in sorted(env.items())
+        if name.startswith(_STORE_PREFIXES) and name not in _STORE_KEYS
+    ]
+    if "ASYA_S3_BUCKET" not in env:
+        return tuple(plain)
+    secret = env.get("ASYA_STORE_SECRET", "asya-store-credentials")
+    keys = [
+        EnvVar(name=name, value_from=ValueFrom(secret_key_ref=KeyRef(name=secret, key=name, optional=True)))
+        for name in _STORE_KEYS
+    ]
+    return (*plain, *keys)
 
 
 def _parser() -> argparse.ArgumentParser:

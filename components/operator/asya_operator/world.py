@@ -11,6 +11,8 @@ from asya_operator.resources import Kind
 
 Key = tuple[str, str]
 """Namespace and name of an actor."""
+_Queue = tuple[str, str]
+"""Transport and actor's name: what names a queue."""
 LABEL_ACTOR: Final = "asya.sh/asya"
 """Label of pods and owned objects: the actor's name."""
 _KEDA_LABEL: Final = "scaledobject.keda.sh/name"
@@ -23,7 +25,7 @@ class World:
 
     def __init__(self) -> None:
         self._actors: dict[Key, dict[str, Any]] = {}
-        self._by_queue: dict[str, set[Key]] = {}
+        self._by_queue: dict[_Queue, set[Key]] = {}
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._pods: dict[Key, dict[str, dict[str, Any]]] = {}
 
@@ -48,7 +50,8 @@ class World:
 
         The first created keeps the queue; of two of the same second the first by namespace.
         """
-        sharing = self._by_queue.get(key[1], set())
+        actor = self._actors.get(key)
+        sharing = self._by_queue.get(_queue(key, actor), set()) if actor else set()
         first = min(sharing, key=self._age, default=key)
         return None if first == key else first
 
@@ -78,12 +81,15 @@ class World:
         return [(namespace, owner)] if (namespace, owner) in self._actors else []
 
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
-        sharing = self._by_queue.setdefault(key[1], set())
+        before = self._actors.get(key)
+        if before is not None and _queue(key, before) != _queue(key, body):
+            self._by_queue.get(_queue(key, before), set()).discard(key)
+        sharing = self._by_queue.setdefault(_queue(key, body), set())
         if gone:
             self._actors.pop(key, None)
             sharing.discard(key)
             return [key, *sharing]  # whoever waited for the queue's name gets it now
-        known = key in self._actors
+        known = before is not None
         self._actors[key] = _trimmed(body)
         sharing.add(key)
         return [key] if known else [key, *(other for other in sharing if other != key)]
@@ -108,6 +114,10 @@ class World:
 
     def _age(self, key: Key) -> tuple[str, str]:
         return str(self._actors[key]["metadata"].get("creationTimestamp", "")), key[0]
+
+
+def _queue(key: Key, body: Mapping[str, Any]) -> _Queue:
+    return str((body.get("spec") or {}).get("transport", "")), key[1]
 
 
 def _trimmed(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,11 @@ from asya_operator import resources
 from asya_operator.world import World
 
 
-def actor(name: str, namespace: str = "team", created: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
-    return {"metadata": {"name": name, "namespace": namespace, "creationTimestamp": created}, "spec": {}}
+def actor(
+    name: str, namespace: str = "team", created: str = "2026-01-01T00:00:00Z", transport: str = "sqs"
+) -> dict[str, Any]:
+    meta = {"name": name, "namespace": namespace, "creationTimestamp": created}
+    return {"metadata": meta, "spec": {"transport": transport}}
 
 
 def pod(name: str, of: str, namespace: str = "team") -> dict[str, Any]:
@@ -70,4 +73,19 @@ def test_the_queue_s_next_owner_is_looked_at_when_the_first_goes() -> None:
     for namespace in ("a", "b"):
         world.note(resources.ACTOR, None, actor("ocr", namespace))
     assert world.note(resources.ACTOR, "DELETED", actor("ocr", "a")) == [("a", "ocr"), ("b", "ocr")]
+    assert world.rival(("b", "ocr")) is None
+
+
+def test_actors_of_one_name_on_two_transports_do_not_meet() -> None:
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr", "a", transport="sqs"))
+    world.note(resources.ACTOR, None, actor("ocr", "b", transport="rabbitmq"))
+    assert world.rival(("b", "ocr")) is None
+
+
+def test_an_actor_that_changes_its_transport_leaves_its_queue_to_the_next() -> None:
+    world = World()
+    for namespace in ("a", "b"):
+        world.note(resources.ACTOR, None, actor("ocr", namespace))
+    world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a", transport="rabbitmq"))
     assert world.rival(("b", "ocr")) is None
