@@ -103,6 +103,10 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
 	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
 
+.PHONY: test-gateway
+test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
+	@$(BIN)/pytest $(PARALLEL) $(wildcard tests/*/gateway) $(PYTEST_ARGS)
+
 ##@ Measure (docs/performance.md says what is measured, and why the figures are what they are)
 .PHONY: bench
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"

@@ -35,7 +35,7 @@ class GatewaySettings:
     """`ASYA_GATEWAY_PORT`: port to listen on; 0 picks one and says so in the log."""
     tools: Path | None = None
     """`ASYA_CONFIG_PATH`: a tool file, or a folder of them; unset serves no tools."""
-    database_url: str = MEMORY
+    database_url: str = "memory:"
     """`ASYA_DATABASE_URL`: `postgresql://user:password@host/database`, shared by replicas; `sqlite:PATH`, for one gateway;
     unset or `memory:` forgets everything at the end."""
     database_min_connections: int = 2
@@ -44,7 +44,7 @@ class GatewaySettings:
     """`ASYA_DB_MAX_CONNS`: connections open at most, besides one that listens."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """The object store that the mesh shares: a cancel reaches the actors through it, see asya_store."""
-    max_body_bytes: int = 16 * MIB
+    max_body_bytes: int = 16_777_216
     """`ASYA_GATEWAY_MAX_BODY_BYTES`: largest request body; a larger one is answered with 413."""
     history_s: float = 86400.0
     """`ASYA_GATEWAY_HISTORY`: how long the history of a finished envelope is kept (24h)."""

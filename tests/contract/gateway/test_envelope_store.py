@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from asya_gateway.lifecycle import Ended, Progress, Sending, cancelled
+from asya_gateway.lifecycle import Ended, Progress, Report, Sending, cancelled
 from asya_gateway.record import Record
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.memory import MemoryStore
@@ -120,7 +120,12 @@ async def test_after_the_final_report_nothing_changes(bench: Bench) -> None:
     made = record(bench, 0.2)
     await bench.store.create(made)
     await bench.store.report(made.id, DONE)
-    late = [Sending(), Progress(("a", "b"), 1, "received"), Ended(succeeded=False, error="late"), cancelled()]
+    late: list[Report] = [
+        Sending(),
+        Progress(("a", "b"), 1, "received"),
+        Ended(succeeded=False, error="late"),
+        cancelled(),
+    ]
     for report in late:
         assert (await bench.store.report(made.id, report)).applied is Applied.FINAL_BEFORE
     await bench.let_pass(0.4)

@@ -121,7 +121,7 @@ class SqliteStore:
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, RuntimeError) as exc:
+        except (sqlite3.Error, OSError, RuntimeError) as exc:  # RuntimeError: its thread has ended
             raise StoreUnavailable(f"envelope database: {exc}") from exc
 
     def _open(self) -> None:
