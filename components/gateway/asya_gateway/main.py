@@ -88,9 +88,12 @@ async def run(settings: GatewaySettings) -> None:
 def _listen(settings: GatewaySettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        # Connections inherit it. asyncio leaves it out for a socket made like this, and every answer takes 40 ms more.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as exc:
         raise SettingsError("ASYA_GATEWAY_PORT", f"cannot listen on {settings.host}:{settings.port}: {exc}") from None
+    return listener
 
 
 class _Server(uvicorn.Server):

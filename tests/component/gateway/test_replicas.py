@@ -72,7 +72,7 @@ async def read_stream(port: int, envelope_id: str, ready: asyncio.Semaphore) -> 
     """Read one stream to its end with as little as possible on this side; numbers of its events."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET /envelopes/{envelope_id}/stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    numbers = []
+    numbers: list[int] = []
     async for line in reader:
         if line.startswith(b"id: "):
             if not numbers:
