@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from asya_gateway.record import Event, Record
+from asya_protocol import names
 from asya_protocol.status import Status, advance
 
 WEIGHTS: Final[Mapping[str, int]] = {"received": 10, "processing": 50, "completed": 100}
@@ -19,7 +20,6 @@ WEIGHTS: Final[Mapping[str, int]] = {"received": 10, "processing": 50, "complete
 
 SENDING: Final = "Sending envelope to first actor"
 TIMED_OUT: Final = "envelope timed out"
-CANCELLED: Final = "envelope cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def timed_out() -> Ended:
 
 def cancelled() -> Ended:
     """Its caller wants no result any more."""
-    return Ended(succeeded=False, error=CANCELLED, message="Envelope cancelled")
+    return Ended(succeeded=False, error=names.CANCELLED, message="Envelope cancelled")
 
 
 def send_failed(problem: str) -> Ended:

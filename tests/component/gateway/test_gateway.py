@@ -140,7 +140,7 @@ async def test_a_cancel_ends_the_envelope_and_tells_the_actors(environ: dict[str
             again = await report(http, envelope_id, "cancel")
             assert (again.status_code, again.text) == (409, "Envelope has already failed\n")
             shown = (await http.get(f"/envelopes/{envelope_id}")).json()
-            assert (shown["status"], shown["error"]) == ("failed", "envelope cancelled")
+            assert (shown["status"], shown["error"]) == ("failed", "Cancelled by its caller")
     cancels = CancelList(FolderStore(tmp_path / "store"))
     cancels.refresh()
     assert envelope_id in cancels
