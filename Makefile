@@ -107,6 +107,10 @@ test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 th
 e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
 	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
+.PHONY: test-gateway
+test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
+	@$(BIN)/pytest $(PARALLEL) $(wildcard tests/*/gateway) $(PYTEST_ARGS)
+
 ##@ Measure (docs/performance.md says what is measured, and why the figures are what they are)
 .PHONY: bench
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"

@@ -136,6 +136,8 @@ def default_text(value: ast.expr | None) -> str:
         return "required"
     if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == "names":
         return f"`{getattr(names, value.attr)}`"
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "field":
+        return "unset"
     if isinstance(value, ast.Call) and value.args:
         value = value.args[0]
     written = ast.unparse(value).strip("'\"")

@@ -35,8 +35,11 @@ class GatewayAway(Exception):
 class GatewayReporter:
     """Client of one gateway."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self._url = url
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
         self._http = urllib3.PoolManager(timeout=TIMEOUT_S, retries=False, maxsize=4)
         self._waiting: deque[Report] = deque()
         self._wake = asyncio.Event()
@@ -91,7 +94,7 @@ class GatewayReporter:
                 "POST",
                 self._url + path,
                 body=msgspec.json.encode(report.body),
-                headers={"Content-Type": "application/json"},
+                headers=self._headers,
             )
         except urllib3.exceptions.HTTPError as exc:
             return str(exc)

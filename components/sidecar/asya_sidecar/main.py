@@ -100,7 +100,7 @@ async def _work(
     consumer = await _unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
     if consumer is None:
         return
-    gateway = GatewayReporter(settings.gateway_url) if settings.gateway_url else None
+    gateway = GatewayReporter(settings.gateway_url, settings.gateway_token) if settings.gateway_url else None
     store = open_store(settings.store)
     claims = ClaimDesk(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None

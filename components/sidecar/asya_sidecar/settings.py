@@ -61,6 +61,8 @@ class SidecarSettings:
     pod's termination grace period (30 s by default)."""
     gateway_url: str | None = None
     """`ASYA_GATEWAY_URL`: where to report; unset reports nothing."""
+    gateway_token: str | None = field(default=None, repr=False)
+    """`ASYA_GATEWAY_TOKEN`: bearer token for the gateway; it needs the scope `report`."""
     metrics_enabled: bool = True
     """`ASYA_METRICS_ENABLED`: serve /metrics, /health and /ready."""
     metrics_addr: str = ":8080"
@@ -114,6 +116,7 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
         runtime_ready_timeout_s=read_duration(env, "ASYA_RUNTIME_READY_TIMEOUT", 300.0),
         drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 25.0),
         gateway_url=gateway_url.rstrip("/") if gateway_url else None,
+        gateway_token=env.get("ASYA_GATEWAY_TOKEN"),
         metrics_enabled=_read_bool(env, "ASYA_METRICS_ENABLED", default=True),
         metrics_addr=env.get("ASYA_METRICS_ADDR", ":8080"),
         metrics_namespace=env.get("ASYA_METRICS_NAMESPACE", "asya_actor"),

@@ -1,0 +1,5 @@
+"""``python -m asya_gateway``."""
+
+from asya_gateway.main import main
+
+main()

@@ -1,0 +1,78 @@
+"""Who may do what: bearer tokens with scopes. Tokens are kept as digests, so that no dump of this process's state holds one.
+
+A line is ``TOKEN`` (may do everything) or ``TOKEN|scope,scope``. Scopes: ``call:<tool>`` or ``call:*``; ``read`` (status and
+streams); ``cancel``; ``report`` (what sidecars send); ``*``.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from asya_protocol.errors import SettingsError
+
+SHORTEST: Final = 16
+"""Characters; a shorter token can be guessed."""
+_SCOPE: Final = re.compile(r"\*|read|cancel|report|call:.+")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What one token may do."""
+
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """Whether a scope is granted."""
+        kind = scope.partition(":")[0]
+        return not self.scopes.isdisjoint({"*", scope, f"{kind}:*"})
+
+
+EVERYONE: Final = Caller(frozenset({"*"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Knows the tokens; without any it lets everyone do everything.
+
+    Attributes:
+        callers: By digest of their token; none where authentication is off.
+    """
+
+    callers: Mapping[bytes, Caller] | None = field(default=None, repr=False)
+
+    def admit(self, authorization: str | None) -> Caller | None:
+        """Say who an ``Authorization`` header stands for; none is nobody we know."""
+        if self.callers is None:
+            return EVERYONE
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        # The digest is looked up, not the token: how long that takes tells nothing about the token.
+        return self.callers.get(_digest(token.strip()))
+
+
+def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
+    """Read tokens; what follows ``#`` at the start of a line is a remark.
+
+    Raises:
+        SettingsError: A line cannot be used; the text names its number, never the token.
+    """
+    callers: dict[bytes, Caller] = {}
+    entries = [entry for line in text.splitlines() if not line.lstrip().startswith("#") for entry in line.split()]
+    for number, entry in enumerate(entries, 1):
+        token, bar, scopes = entry.partition("|")
+        if len(token) < SHORTEST:
+            raise SettingsError(variable, f"token {number} is shorter than {SHORTEST} characters")
+        granted = frozenset(scopes.split(",")) if bar else frozenset({"*"})
+        for scope in sorted(granted):
+            if not _SCOPE.fullmatch(scope):
+                allowed = "*, call:<tool>, call:*, read, cancel, report"
+                raise SettingsError(variable, f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
+        callers[_digest(token)] = Caller(granted)
+    return callers
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,154 @@
+"""A tool call, from arguments to an envelope on its first queue.
+
+The answer comes when the broker has confirmed the envelope, or when it is known to have failed: an envelope that was
+answered for is not lost with this process. A send that fails ends the envelope; the answer still names it.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from asya_gateway.arguments import InvalidArguments, complete
+from asya_gateway.lifecycle import Ended, Sending, cancelled, send_failed
+from asya_gateway.record import Record
+from asya_gateway.store.port import EnvelopeStore, Outcome
+from asya_gateway.tools import Tool
+from asya_protocol import names
+from asya_protocol.envelope import Envelope, Route
+from asya_protocol.errors import StoreUnavailable, TransportError
+from asya_store.cancels import CancelList
+from asya_transport.port import Transport
+
+log: Final = logging.getLogger(__name__)
+
+SEND_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a caller is told: one text, and whether it is an error."""
+
+    text: str
+    is_error: bool = False
+
+    def body(self) -> dict[str, object]:
+        """Shape it as MCP's CallToolResult."""
+        content: dict[str, object] = {"content": [{"type": "text", "text": self.text}]}
+        return {**content, "isError": True} if self.is_error else content
+
+
+class UnknownTool(Exception):
+    """There is no tool of that name."""
+
+
+class Calls:
+    """Makes and cancels envelopes.
+
+    Args:
+        tools: By name.
+        store: Where envelopes are kept.
+        transport: Connected.
+        cancels: The mesh's list of cancels; none where it has no object store.
+    """
+
+    def __init__(
+        self, tools: Mapping[str, Tool], store: EnvelopeStore, transport: Transport, cancels: CancelList | None = None
+    ) -> None:
+        self.tools = tools
+        self.problem: str | None = None
+        """Why the last send failed for want of a broker; none after one that did not."""
+        self._store = store
+        self._transport = transport
+        self._cancels = cancels
+
+    async def call(self, name: str, arguments: Mapping[str, object] | None) -> Answer:
+        """Start a tool.
+
+        Raises:
+            UnknownTool: There is none of that name.
+        """
+        tool = self.tools.get(name)
+        if tool is None:
+            raise UnknownTool(name)
+        try:
+            payload = complete(tool, arguments)
+        except InvalidArguments as exc:
+            return Answer(str(exc), is_error=True)
+        envelope_id = str(uuid.uuid4())
+        now = datetime.now(UTC)
+        deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
+        metadata = msgspec.json.encode({"job_id": envelope_id})
+        record = Record(
+            id=envelope_id,
+            actors=tool.route,
+            created_at=now,
+            updated_at=now,
+            metadata=metadata,
+            payload=msgspec.json.encode(payload),
+            timeout_s=tool.timeout_s or None,
+            deadline=deadline,
+            current_actor_name=tool.route[0],
+        )
+        try:
+            await self._store.create(record)
+        except StoreUnavailable as exc:
+            return Answer(f"failed to create envelope: {exc}", is_error=True)
+        await self._send(record)
+        return Answer(_told(tool, envelope_id))
+
+    async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
+        """End an envelope as cancelled; second, whether the actors are told too."""
+        record = await self._store.get(envelope_id)
+        told = False
+        if self._cancels is not None and record is not None and not record.status.final:
+            await asyncio.to_thread(self._cancels.add, envelope_id, time.time())
+            told = True
+        return await self._store.report(envelope_id, cancelled()), told
+
+    async def _send(self, record: Record) -> None:
+        envelope = Envelope(
+            id=record.id,
+            route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
+            payload=msgspec.Raw(record.payload or b"null"),
+            deadline=record.deadline,
+        )
+        await self._store.report(record.id, Sending())
+        problem: str | None = None
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._transport.send(names.queue_name(record.actors[0]), envelope.dump())
+            self.problem = None
+        except TimeoutError:
+            problem = self.problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
+        except TransportError as exc:
+            problem = str(exc)
+            self.problem = problem if exc.retryable else None
+        if problem is not None:
+            log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
+            ended: Ended = send_failed(problem)
+            await self._store.report(record.id, ended)
+
+
+def _told(tool: Tool, envelope_id: str) -> str:
+    answer: dict[str, object] = {
+        "envelope_id": envelope_id,
+        "message": "Envelope created successfully",
+        "status_url": f"/envelopes/{envelope_id}",
+    }
+    if tool.progress:
+        answer["stream_url"] = f"/envelopes/{envelope_id}/stream"
+    if tool.metadata:
+        answer["metadata"] = dict(tool.metadata)
+    return msgspec.json.encode(answer).decode()
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """Round up: the wire tells deadlines to the second, and none may come early."""
+    return moment.replace(microsecond=0) + timedelta(seconds=1 if moment.microsecond else 0)

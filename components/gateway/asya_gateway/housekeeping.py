@@ -1,0 +1,34 @@
+"""What a gateway does by the clock: fail envelopes whose deadline has passed, forget old histories.
+
+The database says what is due, so that deadlines fire after a restart and replicas may all sweep.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from asya_gateway.store.port import EnvelopeStore
+from asya_protocol.errors import StoreUnavailable
+
+log: Final = logging.getLogger(__name__)
+
+BATCH: Final = 100
+PURGE_EVERY_S: Final = 3600.0
+
+
+async def keep_house(store: EnvelopeStore, sweep_s: float, history_s: float) -> None:
+    """Sweep until cancelled; a store that is away is tried again."""
+    loop = asyncio.get_running_loop()
+    purge_at_s = loop.time()
+    while True:
+        try:
+            while len(expired := await store.expire(BATCH)) == BATCH:
+                log.info("envelopes timed out", extra={"count": BATCH})
+            if expired:
+                log.info("envelopes timed out", extra={"count": len(expired)})
+            if loop.time() >= purge_at_s:
+                await store.purge(history_s)
+                purge_at_s = loop.time() + PURGE_EVERY_S
+        except StoreUnavailable as exc:
+            log.warning("deadlines not looked for", extra={"error": str(exc)})
+        await asyncio.sleep(sweep_s)

@@ -1,0 +1,163 @@
+"""What the gateway knows of one envelope, and of one thing that happened to it; values without behaviour.
+
+JSON values of users (payload, result, headers) stay the bytes that came; nothing here decodes them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from asya_protocol.envelope import format_time
+from asya_protocol.status import Status
+
+NULL: Final = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One envelope.
+
+    Attributes:
+        id: Its id.
+        actors: Its route as last reported.
+        created_at: When the gateway learned of it.
+        updated_at: When it last changed.
+        parent_id: The envelope whose fan-out made it.
+        status: Where it is in its life.
+        metadata: The route's metadata, JSON.
+        headers: Headers it was sent with, JSON.
+        payload: What it was sent with, JSON; none for fan-out children, whose payload the gateway never sees.
+        result: What came out, JSON.
+        error: Why it failed.
+        timeout_s: How long it may take.
+        deadline: When it fails unless it is final by then.
+        progress_percent: 0 to 100; never falls.
+        current_actor_idx: Position in the route as last reported; never falls.
+        current_actor_name: The actor there.
+        message: The last report in words.
+        actors_completed: How many actors of the route are done with it.
+        events: How many events its history has had; the last one's number.
+    """
+
+    id: str
+    actors: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    parent_id: str | None = None
+    status: Status = Status.PENDING
+    metadata: bytes | None = None
+    headers: bytes | None = None
+    payload: bytes | None = None
+    result: bytes | None = None
+    error: str | None = None
+    timeout_s: int | None = None
+    deadline: datetime | None = None
+    progress_percent: float = 0.0
+    current_actor_idx: int = 0
+    current_actor_name: str | None = None
+    message: str | None = None
+    actors_completed: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change of a record.
+
+    Attributes:
+        envelope_id: Whose.
+        seq: Its number in that envelope's history, from 1.
+        status: The state after it.
+        timestamp: When.
+        message: In words.
+        result: What came out, JSON, of a final event.
+        error: Why it failed, of a final event.
+        progress_percent: Progress after it.
+        actor: Name of the actor concerned.
+        actors: The route at that moment.
+        current_actor_idx: Place of the actor in it.
+        phase: ``received``, ``processing`` or ``completed``, of a progress report.
+    """
+
+    envelope_id: str
+    seq: int
+    status: Status
+    timestamp: datetime
+    message: str | None = None
+    result: bytes | None = None
+    error: str | None = None
+    progress_percent: float | None = None
+    actor: str | None = None
+    actors: tuple[str, ...] | None = None
+    current_actor_idx: int | None = None
+    phase: str | None = None
+
+
+def raw(value: bytes | None) -> msgspec.Raw:
+    """Put stored JSON into a document that is about to be encoded."""
+    return NULL if value is None else msgspec.Raw(value)
+
+
+def record_body(record: Record, children: list[str]) -> dict[str, object]:
+    """Shape a record as ``GET /envelopes/{id}`` shows it; what is not set is left out."""
+    route: dict[str, object] = {"actors": record.actors, "current": record.current_actor_idx}
+    if record.metadata is not None:
+        route["metadata"] = msgspec.Raw(record.metadata)
+    body: dict[str, object] = {
+        "id": record.id,
+        "parent_id": record.parent_id,
+        "status": record.status.value,
+        "route": route,
+        "headers": None if record.headers is None else msgspec.Raw(record.headers),
+        "error": record.error,
+        "timeout_seconds": record.timeout_s,
+        "deadline": None if record.deadline is None else format_time(record.deadline),
+        "current_actor_name": record.current_actor_name,
+        "message": record.message,
+        "children": children or None,
+    }
+    return {name: value for name, value in body.items() if value is not None} | {
+        "payload": raw(record.payload),
+        "result": raw(record.result),
+        "progress_percent": record.progress_percent,
+        "current_actor_idx": record.current_actor_idx,
+        "actors_completed": record.actors_completed,
+        "total_actors": len(record.actors),
+        "created_at": format_time(record.created_at),
+        "updated_at": format_time(record.updated_at),
+    }
+
+
+def event_body(event: Event) -> dict[str, object]:
+    """Shape an event as streams show it; what is not set is left out."""
+    body: dict[str, object] = {
+        "id": event.envelope_id,
+        "status": event.status.value,
+        "message": event.message,
+        "result": None if event.result is None else msgspec.Raw(event.result),
+        "error": event.error,
+        "progress_percent": event.progress_percent,
+        "actor": event.actor,
+        "actors": event.actors,
+        "current_actor_idx": event.current_actor_idx,
+        "envelope_state": event.phase,
+        "timestamp": format_time(event.timestamp),
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def closing_event(record: Record) -> Event:
+    """Make the final event of a final record whose history is gone (it is kept for a day)."""
+    return Event(
+        envelope_id=record.id,
+        seq=max(record.events, 1),
+        status=record.status,
+        timestamp=record.updated_at,
+        message=record.message,
+        result=record.result,
+        error=record.error,
+        progress_percent=record.progress_percent,
+        actor=record.current_actor_name,
+    )

@@ -1,0 +1,96 @@
+"""What all routes share: the rooms behind them, bodies with a limit, answers in the original's shapes."""
+
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from asya_gateway.auth import EVERYONE, Caller, Door
+from asya_gateway.calls import Calls
+from asya_gateway.store.port import EnvelopeStore
+from asya_gateway.wakeups import Wakeups
+
+T = TypeVar("T")
+CALLER: Final = "asya_caller"
+LONGEST_ID: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the routes work with."""
+
+    store: EnvelopeStore
+    calls: Calls
+    wakeups: Wakeups
+    door: Door = field(default_factory=Door)
+    max_body_bytes: int = 16 * 1024 * 1024
+
+
+def rooms(request: Request) -> Rooms:
+    """Get at the rooms of this application."""
+    found: Rooms = request.app.state.rooms
+    return found
+
+
+def caller(request: Request) -> Caller:
+    """Say who asks; the door has let them in."""
+    found: Caller = request.scope.get(CALLER, EVERYONE)
+    return found
+
+
+def require(request: Request, scope: str) -> None:
+    """Refuse a caller without a scope.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if not caller(request).may(scope):
+        raise HTTPException(403, f"Token lacks the scope {scope}")
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a body.
+
+    Raises:
+        HTTPException: 413, it is over the limit.
+    """
+    limit = rooms(request).max_body_bytes
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise HTTPException(413, f"Request body is over the limit of {limit} bytes", {"Connection": "close"})
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def read_json(request: Request, shape: type[T]) -> T:
+    """Read a body of a shape; unknown keys are ignored.
+
+    Raises:
+        HTTPException: 400, it is not of that shape; 413.
+    """
+    body = await read_body(request)
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise HTTPException(400, "Invalid request body") from None
+
+
+def json_answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+def text_answer(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    """Answer with a line of text."""
+    return PlainTextResponse(f"{text}\n", status, headers)
+
+
+def path_id(request: Request) -> str:
+    """Read the envelope id of a path."""
+    return str(request.path_params["id"])

@@ -1,0 +1,129 @@
+"""Settings of one gateway, read from the environment that the original's chart sets; nothing else here reads it.
+
+A value that cannot be used stops the start and names the variable.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from asya_gateway.auth import Door, parse_tokens
+from asya_gateway.store.factory import MEMORY, check_url
+from asya_protocol.errors import SettingsError
+from asya_store.settings import StoreSettings, read_store_settings
+from asya_transport.settings import TransportSettings, read_duration, read_int, read_transport_settings
+
+_LEVELS: Final = {"DEBUG": "DEBUG", "INFO": "INFO", "WARN": "WARNING", "WARNING": "WARNING", "ERROR": "ERROR"}
+MIB: Final = 1024 * 1024
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a pod's address is not known before it runs
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Everything that one gateway is told."""
+
+    transport: TransportSettings
+    """`ASYA_TRANSPORT` and the variables of the transport; unset, `ASYA_SQS_ENDPOINT` or `ASYA_RABBITMQ_URL` decides."""
+    door: Door = field(default_factory=Door)
+    """`ASYA_GATEWAY_TOKENS`: bearer tokens, separated by spaces or lines: `TOKEN`, or `TOKEN|scope,scope` with the scopes
+    `call:<tool>`, `call:*`, `read`, `cancel`, `report` (for sidecars). Required, unless `ASYA_GATEWAY_TOKENS_FILE` names a
+    file with them or `ASYA_GATEWAY_AUTH` is `off`, which lets everyone do everything."""
+    host: str = "0.0.0.0"  # noqa: S104 - as below
+    """`ASYA_GATEWAY_HOST`: address to listen on."""
+    port: int = 8080
+    """`ASYA_GATEWAY_PORT`: port to listen on; 0 picks one and says so in the log."""
+    tools: Path | None = None
+    """`ASYA_CONFIG_PATH`: a tool file, or a folder of them; unset serves no tools."""
+    database_url: str = "memory:"
+    """`ASYA_DATABASE_URL`: `postgresql://user:password@host/database`, shared by replicas; `sqlite:PATH`, for one gateway;
+    unset or `memory:` forgets everything at the end."""
+    database_min_connections: int = 2
+    """`ASYA_DB_MIN_CONNS`: connections kept open."""
+    database_max_connections: int = 10
+    """`ASYA_DB_MAX_CONNS`: connections open at most, besides one that listens."""
+    store: StoreSettings = field(default_factory=StoreSettings)
+    """The object store that the mesh shares: a cancel reaches the actors through it, see asya_store."""
+    max_body_bytes: int = 16_777_216
+    """`ASYA_GATEWAY_MAX_BODY_BYTES`: largest request body; a larger one is answered with 413."""
+    history_s: float = 86400.0
+    """`ASYA_GATEWAY_HISTORY`: how long the history of a finished envelope is kept (24h)."""
+    sweep_s: float = 1.0
+    """`ASYA_GATEWAY_SWEEP`: how often deadlines are looked for."""
+    drain_timeout_s: float = 10.0
+    """`ASYA_DRAIN_TIMEOUT`: how long running requests may finish after SIGTERM."""
+    log_level: str = "INFO"
+    """`ASYA_LOG_LEVEL`: DEBUG, INFO, WARN, WARNING or ERROR."""
+
+
+def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
+    """Read the settings; an empty value equals unset.
+
+    Raises:
+        SettingsError: A value cannot be used, or nothing says who may call; names the variable.
+    """
+    env = {key: value for key, value in environ.items() if value != ""}
+    level = env.get("ASYA_LOG_LEVEL", "INFO").upper()
+    if level not in _LEVELS:
+        raise SettingsError("ASYA_LOG_LEVEL", f"{level!r} is not one of {', '.join(_LEVELS)}")
+    least = read_int(env, "ASYA_DB_MIN_CONNS", 2, low=0, high=1000) or 0
+    most = read_int(env, "ASYA_DB_MAX_CONNS", 10, low=1, high=1000) or 10
+    sweep_s = read_duration(env, "ASYA_GATEWAY_SWEEP", 1.0)
+    if sweep_s <= 0:
+        raise SettingsError("ASYA_GATEWAY_SWEEP", "must be longer than 0s")
+    return GatewaySettings(
+        transport=read_transport_settings(_with_transport(env)),
+        door=_read_door(env),
+        host=env.get("ASYA_GATEWAY_HOST", EVERYWHERE),
+        port=read_int(env, "ASYA_GATEWAY_PORT", 8080, low=0, high=65535) or 0,
+        tools=Path(env["ASYA_CONFIG_PATH"]) if "ASYA_CONFIG_PATH" in env else None,
+        database_url=_read_database_url(env),
+        database_min_connections=min(least, most),
+        database_max_connections=most,
+        store=read_store_settings(env),
+        max_body_bytes=read_int(env, "ASYA_GATEWAY_MAX_BODY_BYTES", 16 * MIB, low=1024, high=2**31) or 16 * MIB,
+        history_s=read_duration(env, "ASYA_GATEWAY_HISTORY", 86400.0),
+        sweep_s=sweep_s,
+        drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 10.0),
+        log_level=_LEVELS[level],
+    )
+
+
+def _with_transport(env: Mapping[str, str]) -> dict[str, str]:
+    """Choose as the original does where nothing is said, and take its name for the region."""
+    transport = "rabbitmq" if "ASYA_RABBITMQ_URL" in env and "ASYA_SQS_ENDPOINT" not in env else "sqs"
+    defaults = {"ASYA_TRANSPORT": transport}
+    if "ASYA_SQS_REGION" in env:
+        defaults["ASYA_AWS_REGION"] = env["ASYA_SQS_REGION"]
+    return {**defaults, **env}
+
+
+def _read_database_url(env: Mapping[str, str]) -> str:
+    url = env.get("ASYA_DATABASE_URL", MEMORY)
+    try:
+        check_url(url)
+    except ValueError as exc:
+        raise SettingsError("ASYA_DATABASE_URL", str(exc)) from None
+    return url
+
+
+def _read_door(env: Mapping[str, str]) -> Door:
+    mode = env.get("ASYA_GATEWAY_AUTH", "tokens").lower()
+    if mode not in {"tokens", "off"}:
+        raise SettingsError("ASYA_GATEWAY_AUTH", f"{mode!r} is neither tokens nor off")
+    if mode == "off":
+        if "ASYA_GATEWAY_TOKENS" in env or "ASYA_GATEWAY_TOKENS_FILE" in env:
+            raise SettingsError("ASYA_GATEWAY_AUTH", "is off, but tokens are given too; remove one of them")
+        return Door(None)
+    callers = parse_tokens(env.get("ASYA_GATEWAY_TOKENS", ""), "ASYA_GATEWAY_TOKENS")
+    if "ASYA_GATEWAY_TOKENS_FILE" in env:
+        try:
+            text = Path(env["ASYA_GATEWAY_TOKENS_FILE"]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SettingsError("ASYA_GATEWAY_TOKENS_FILE", str(exc)) from None
+        callers |= parse_tokens(text, "ASYA_GATEWAY_TOKENS_FILE")
+    if not callers:
+        raise SettingsError(
+            "ASYA_GATEWAY_TOKENS", "names no token; give at least one, or set ASYA_GATEWAY_AUTH=off to let everyone in"
+        )
+    return Door(callers)

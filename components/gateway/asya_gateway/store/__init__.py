@@ -1,0 +1,1 @@
+"""Where records and their histories are kept: one port, three stores."""

@@ -1,0 +1,92 @@
+"""Envelopes in this process: for tests and for trying things out; gone with it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from asya_gateway.lifecycle import Report, apply, created, timed_out
+from asya_gateway.record import Event, Record
+from asya_gateway.store.port import Applied, Outcome, Wake
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MemoryStore:
+    """Two dictionaries; nothing here waits, so nothing interleaves."""
+
+    def __init__(self, clock: Callable[[], datetime] = _now) -> None:
+        self._clock = clock
+        self._records: dict[str, Record] = {}
+        self._events: dict[str, list[Event]] = {}
+        self._children: dict[str, list[str]] = {}
+        self._open: dict[str, datetime] = {}
+        self._wake: Wake = lambda _: None
+
+    async def open(self, wake: Wake) -> None:
+        """Remember whom to wake."""
+        self._wake = wake
+
+    async def ping(self) -> None:
+        """It is here."""
+
+    async def create(self, record: Record) -> bool:
+        """Keep a new record."""
+        if record.id in self._records:
+            return False
+        change = created(record)
+        self._records[record.id] = change.record
+        self._events[record.id] = [change.event]
+        if record.parent_id is not None:
+            self._children.setdefault(record.parent_id, []).append(record.id)
+        if record.deadline is not None:
+            self._open[record.id] = record.deadline
+        self._wake(record.id)
+        return True
+
+    async def get(self, envelope_id: str) -> Record | None:
+        """Read a record."""
+        return self._records.get(envelope_id)
+
+    async def children(self, envelope_id: str) -> list[str]:
+        """Ids of the children."""
+        return list(self._children.get(envelope_id, ()))
+
+    async def report(self, envelope_id: str, report: Report) -> Outcome:
+        """Apply a report."""
+        record = self._records.get(envelope_id)
+        if record is None:
+            return Outcome(Applied.UNKNOWN)
+        change = apply(record, report, self._clock())
+        if change is None:
+            return Outcome(Applied.FINAL_BEFORE, record)
+        self._records[envelope_id] = change.record
+        self._events[envelope_id].append(change.event)
+        if change.record.status.final:
+            self._open.pop(envelope_id, None)
+        self._wake(envelope_id)
+        return Outcome(Applied.CHANGED, change.record)
+
+    async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
+        """Events after a number."""
+        return [event for event in self._events.get(envelope_id, ()) if event.seq > after]
+
+    async def expire(self, limit: int = 100) -> list[str]:
+        """Fail what is due."""
+        now = self._clock()
+        due = [envelope_id for envelope_id, deadline in self._open.items() if deadline <= now][:limit]
+        for envelope_id in due:
+            await self.report(envelope_id, timed_out())
+        return due
+
+    async def purge(self, older_than_s: float) -> int:
+        """Forget what has been final for long."""
+        before = self._clock() - timedelta(seconds=older_than_s)
+        gone = [record for record in self._records.values() if record.status.final and record.updated_at < before]
+        for record in gone:
+            del self._records[record.id], self._events[record.id]
+            self._children.pop(record.id, None)
+        return len(gone)
+
+    async def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,71 @@
+"""What every store of envelopes promises, whichever database is behind it; proven by one contract suite.
+
+* A report is applied by ``asya_gateway.lifecycle`` inside a transaction: of two that race, the second sees the first.
+* Every change adds one event; an envelope's events are numbered from 1 without gaps.
+* A deadline fires once, whichever replica sweeps first, also after a restart; memory alone forgets with its process.
+* ``StoreUnavailable`` means nothing is known to have changed; trying again is safe.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from asya_gateway.lifecycle import Report
+from asya_gateway.record import Event, Record
+
+Wake = Callable[[str], None]
+"""Called with an envelope's id after its history grew, by this process or another; with "" when that may be missed."""
+
+
+class Applied(Enum):
+    """What became of a report."""
+
+    CHANGED = auto()
+    FINAL_BEFORE = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a report, and the record after it; none of an unknown envelope."""
+
+    applied: Applied
+    record: Record | None = None
+
+
+class EnvelopeStore(Protocol):
+    """Records and histories. Every method raises StoreUnavailable when the database did not do what was asked."""
+
+    async def open(self, wake: Wake) -> None:
+        """Connect, and bring the schema up to date."""
+
+    async def ping(self) -> None:
+        """Make sure that it answers."""
+
+    async def create(self, record: Record) -> bool:
+        """Keep a new record with its first event; false, and nothing kept, when the id is taken."""
+
+    async def get(self, envelope_id: str) -> Record | None:
+        """Read a record."""
+
+    async def children(self, envelope_id: str) -> list[str]:
+        """Ids of the envelopes that its fan-outs made, oldest first."""
+
+    async def report(self, envelope_id: str, report: Report) -> Outcome:
+        """Apply a report."""
+
+    async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
+        """Events with a number over ``after``, in order."""
+
+    async def expire(self, limit: int = 100) -> list[str]:
+        """Fail envelopes whose deadline has passed; ids of those that this call failed."""
+
+    async def purge(self, older_than_s: float) -> int:
+        """Remove the histories of envelopes that have been final for so long; how many envelopes' that were.
+
+        The records stay, but those in memory go too.
+        """
+
+    async def close(self) -> None:
+        """Disconnect. Never raises."""

@@ -1,0 +1,299 @@
+"""Envelopes in Postgres, shared by all replicas; with ``postgres_schema`` the only modules here that know psycopg.
+
+A report locks its row, so that the database orders what races; its clock decides about deadlines. ``NOTIFY`` tells the other
+replicas that a history grew.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from asya_gateway.lifecycle import Change, Report, apply, created, timed_out
+from asya_gateway.record import Event, Record
+from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.store.postgres_schema import bring_up_to_date
+from asya_protocol.errors import StoreUnavailable
+from asya_protocol.status import Status
+
+log: Final = logging.getLogger(__name__)
+
+TIMEOUT_S: Final = 10.0
+RELISTEN_S: Final = 1.0
+CHANNEL: Final = "asya_envelopes"
+
+READ: Final[LiteralString] = """
+SELECT id, route_actors, created_at, updated_at, parent_id, status, route_metadata::text, headers::text, payload::text,
+    result::text, error, timeout_sec, deadline, progress_percent::float8, current_actor_idx, current_actor_name, message,
+    actors_completed, events, clock_timestamp() FROM envelopes """
+READ_ONE: Final[LiteralString] = READ + "WHERE id = %s"
+LOCK_ONE: Final[LiteralString] = READ + "WHERE id = %s FOR UPDATE"
+LOCK_DUE: Final[LiteralString] = (
+    READ
+    + """WHERE status IN ('pending', 'running') AND deadline <= now() ORDER BY deadline LIMIT %s
+FOR UPDATE SKIP LOCKED"""
+)
+_NOTE: Final[LiteralString] = """
+INSERT INTO envelope_updates (envelope_id, seq, status, message, result, error, timestamp, progress_percent, actor,
+    actors, current_actor_idx, envelope_state)
+SELECT id, %(events)s, %(status)s, %(e_message)s, %(e_result)s::json, %(e_error)s, %(e_timestamp)s, %(e_percent)s,
+    %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s FROM kept RETURNING envelope_id)
+SELECT pg_notify('asya_envelopes', envelope_id) FROM noted"""
+INSERT: Final[LiteralString] = (
+    """
+WITH kept AS (
+INSERT INTO envelopes (id, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec, deadline,
+    created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events)
+VALUES (%(id)s, %(status)s, %(actors)s, %(index)s, %(metadata)s::json, %(headers)s::json, %(payload)s::json, %(timeout_s)s,
+    %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s)
+ON CONFLICT (id) DO NOTHING RETURNING id), noted AS ("""
+    + _NOTE
+)
+UPDATE: Final[LiteralString] = (
+    """
+WITH kept AS (
+UPDATE envelopes SET status = %(status)s, route_actors = %(actors)s, route_current = %(index)s, result = %(result)s::json,
+    error = %(error)s, updated_at = %(updated_at)s, progress_percent = %(percent)s, current_actor_idx = %(index)s,
+    current_actor_name = %(actor)s, message = %(message)s, actors_completed = %(completed)s, total_actors = %(total)s,
+    events = %(events)s
+WHERE id = %(id)s RETURNING id), noted AS ("""
+    + _NOTE
+)
+HISTORY: Final[LiteralString] = """
+SELECT envelope_id, seq, status, timestamp, message, result::text, error, progress_percent::float8, actor, actors,
+    current_actor_idx, envelope_state
+FROM envelope_updates WHERE envelope_id = %s AND seq > %s ORDER BY seq"""
+CHILDREN: Final[LiteralString] = "SELECT id FROM envelopes WHERE parent_id = %s ORDER BY created_at, id"
+PURGE: Final[LiteralString] = """
+WITH gone AS (
+DELETE FROM envelope_updates USING envelopes
+WHERE envelopes.id = envelope_id AND envelopes.status IN ('succeeded', 'failed')
+    AND envelopes.updated_at < now() - %s * interval '1 second' RETURNING envelope_id)
+SELECT count(DISTINCT envelope_id) FROM gone"""
+
+
+class PostgresStore:
+    """One database.
+
+    Args:
+        url: Where it is.
+        min_connections: Kept open.
+        max_connections: At most open, besides one that listens.
+    """
+
+    def __init__(self, url: str, min_connections: int = 2, max_connections: int = 10) -> None:
+        self._url = url
+        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            url,
+            min_size=min_connections,
+            max_size=max_connections,
+            timeout=TIMEOUT_S,
+            open=False,
+            kwargs={"autocommit": True, "connect_timeout": int(TIMEOUT_S)},
+            check=AsyncConnectionPool.check_connection,
+        )
+        self._listener: asyncio.Task[None] | None = None
+        self._wake: Wake = lambda _: None
+
+    async def open(self, wake: Wake) -> None:
+        """Connect, bring the schema up to date, and listen."""
+        self._wake = wake
+        with _translated():
+            await self._pool.open(wait=True, timeout=TIMEOUT_S)
+            async with self._pool.connection() as connection:
+                await bring_up_to_date(connection)
+        self._listener = asyncio.create_task(self._listen())
+
+    async def ping(self) -> None:
+        """Ask something."""
+        await self._rows("SELECT 1")
+
+    async def create(self, record: Record) -> bool:
+        """Keep a new record."""
+        return bool(await self._rows(INSERT, _values(created(record))))
+
+    async def get(self, envelope_id: str) -> Record | None:
+        """Read a record."""
+        rows = await self._rows(READ_ONE, (_clean(envelope_id),))
+        return _record(rows[0]) if rows else None
+
+    async def children(self, envelope_id: str) -> list[str]:
+        """Ids of the children."""
+        return [row[0] for row in await self._rows(CHILDREN, (_clean(envelope_id),))]
+
+    async def report(self, envelope_id: str, report: Report) -> Outcome:
+        """Apply a report."""
+        async with self._transaction() as connection:
+            row = await (await connection.execute(LOCK_ONE, (_clean(envelope_id),))).fetchone()
+            if row is None:
+                return Outcome(Applied.UNKNOWN)
+            record, now = _record(row), row[-1]
+            change = apply(record, report, now)
+            if change is None:
+                return Outcome(Applied.FINAL_BEFORE, record)
+            await connection.execute(UPDATE, _values(change))
+            return Outcome(Applied.CHANGED, change.record)
+
+    async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
+        """Events after a number."""
+        return [_event(row) for row in await self._rows(HISTORY, (_clean(envelope_id), after))]
+
+    async def expire(self, limit: int = 100) -> list[str]:
+        """Fail what is due; rows that another replica has in hand are left to it."""
+        expired = []
+        async with self._transaction() as connection:
+            for row in await (await connection.execute(LOCK_DUE, (limit,))).fetchall():
+                change = apply(_record(row), timed_out(), row[-1])
+                if change is not None:
+                    await connection.execute(UPDATE, _values(change))
+                    expired.append(change.record.id)
+        return expired
+
+    async def purge(self, older_than_s: float) -> int:
+        """Remove old histories."""
+        rows = await self._rows(PURGE, (older_than_s,))
+        return int(rows[0][0])
+
+    async def close(self) -> None:
+        """Stop listening and close the connections."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        await self._pool.close()
+
+    async def _rows(
+        self, statement: LiteralString, values: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[tuple[Any, ...]]:
+        with _translated():
+            async with self._pool.connection() as connection:
+                return await (await connection.execute(statement, values)).fetchall()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+        with _translated():
+            async with self._pool.connection() as connection, connection.transaction():
+                yield connection
+
+    async def _listen(self) -> None:
+        """Wake streams of this process when a history grew anywhere; after every gap, all of them."""
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._wake("")
+                    async for notice in connection.notifies():
+                        self._wake(notice.payload)
+            except (psycopg.Error, OSError) as exc:
+                log.warning("not listening to the database", extra={"error": _words(exc), "retry_in_s": RELISTEN_S})
+            await asyncio.sleep(RELISTEN_S)
+
+
+class _translated:  # noqa: N801 - used as a statement
+    """Turn the client's errors into ours."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, exc: BaseException | None, _trace: object) -> None:
+        if isinstance(exc, psycopg.Error | PoolTimeout | OSError):
+            raise StoreUnavailable(f"envelope database: {_words(exc)}") from exc
+
+
+def _words(exc: BaseException) -> str:
+    return str(exc).strip() or type(exc).__name__
+
+
+def _clean(text: str | None) -> str | None:
+    """Postgres's text holds every character but one."""
+    return None if text is None else text.replace("\x00", "\ufffd")
+
+
+def _json(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8")
+
+
+def _bytes(value: str | None) -> bytes | None:
+    return None if value is None else value.encode("utf-8")
+
+
+def _values(change: Change) -> Mapping[str, object]:
+    record, event = change.record, change.event
+    return {
+        "id": record.id,
+        "status": record.status.value,
+        "actors": [_clean(actor) for actor in record.actors],
+        "index": record.current_actor_idx,
+        "metadata": _json(record.metadata),
+        "headers": _json(record.headers),
+        "payload": _json(record.payload),
+        "result": _json(record.result),
+        "error": _clean(record.error),
+        "timeout_s": record.timeout_s,
+        "deadline": record.deadline,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "percent": record.progress_percent,
+        "actor": _clean(record.current_actor_name),
+        "message": _clean(record.message),
+        "completed": record.actors_completed,
+        "total": len(record.actors),
+        "parent_id": _clean(record.parent_id),
+        "events": record.events,
+        "e_message": _clean(event.message),
+        "e_result": _json(event.result),
+        "e_error": _clean(event.error),
+        "e_timestamp": event.timestamp,
+        "e_percent": event.progress_percent,
+        "e_actor": _clean(event.actor),
+        "e_actors": None if event.actors is None else [_clean(actor) for actor in event.actors],
+        "e_index": event.current_actor_idx,
+        "e_phase": event.phase,
+    }
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    deadline: datetime | None = row[12]
+    return Record(
+        id=row[0],
+        actors=tuple(row[1]),
+        created_at=row[2],
+        updated_at=row[3],
+        parent_id=row[4],
+        status=Status(row[5]),
+        metadata=_bytes(row[6]),
+        headers=_bytes(row[7]),
+        payload=_bytes(row[8]),
+        result=_bytes(row[9]),
+        error=row[10] or None,
+        timeout_s=row[11],
+        deadline=deadline,
+        progress_percent=row[13] or 0.0,
+        current_actor_idx=row[14] or 0,
+        current_actor_name=row[15],
+        message=row[16],
+        actors_completed=row[17] or 0,
+        events=row[18],
+    )
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    return Event(
+        envelope_id=row[0],
+        seq=row[1],
+        status=Status(row[2]),
+        timestamp=row[3],
+        message=row[4],
+        result=_bytes(row[5]),
+        error=row[6] or None,
+        progress_percent=row[7],
+        actor=row[8],
+        actors=None if row[9] is None else tuple(row[9]),
+        current_actor_idx=row[10],
+        phase=row[11],
+    )

@@ -1,0 +1,182 @@
+"""Envelopes in one SQLite file: for one gateway on one machine, restarts included. Its calls run in one thread.
+
+Records and events are JSON documents beside the columns that questions need.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from asya_gateway.lifecycle import Change, Report, apply, created, timed_out
+from asya_gateway.record import Event, Record
+from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_protocol.errors import StoreUnavailable
+
+T = TypeVar("T")
+BUSY_S: Final = 10.0
+SCHEMA: Final = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS envelopes (
+    id TEXT PRIMARY KEY, parent_id TEXT, final INTEGER NOT NULL, deadline REAL, updated_at REAL NOT NULL,
+    document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS envelopes_parent ON envelopes (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS envelopes_due ON envelopes (deadline) WHERE final = 0 AND deadline IS NOT NULL;
+CREATE TABLE IF NOT EXISTS events (
+    envelope_id TEXT NOT NULL, seq INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (envelope_id, seq)
+) WITHOUT ROWID;
+"""
+_RECORD: Final = msgspec.msgpack.Decoder(Record)
+_EVENT: Final = msgspec.msgpack.Decoder(Event)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteStore:
+    """One file."""
+
+    def __init__(self, path: Path, clock: Callable[[], datetime] = _now) -> None:
+        self._path = path
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._db: sqlite3.Connection | None = None
+        self._wake: Wake = lambda _: None
+
+    async def open(self, wake: Wake) -> None:
+        """Open the file, making it where it is missing."""
+        self._wake = wake
+        await self._run(self._open)
+
+    async def ping(self) -> None:
+        """Ask something."""
+        await self._run(lambda: self._connection.execute("SELECT 1").fetchone())
+
+    async def create(self, record: Record) -> bool:
+        """Keep a new record."""
+        kept = await self._run(lambda: self._create(record))
+        if kept:
+            self._wake(record.id)
+        return kept
+
+    async def get(self, envelope_id: str) -> Record | None:
+        """Read a record."""
+        return await self._run(lambda: self._read(envelope_id))
+
+    async def children(self, envelope_id: str) -> list[str]:
+        """Ids of the children."""
+        question = "SELECT id, document FROM envelopes WHERE parent_id = ?"
+        rows = await self._run(lambda: self._connection.execute(question, (envelope_id,)).fetchall())
+        return [child for child, _ in sorted(rows, key=lambda row: (_RECORD.decode(row[1]).created_at, row[0]))]
+
+    async def report(self, envelope_id: str, report: Report) -> Outcome:
+        """Apply a report."""
+        outcome = await self._run(lambda: self._in_transaction(lambda: self._report(envelope_id, report)))
+        if outcome.applied is Applied.CHANGED:
+            self._wake(envelope_id)
+        return outcome
+
+    async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
+        """Events after a number."""
+        question = "SELECT document FROM events WHERE envelope_id = ? AND seq > ? ORDER BY seq"
+        rows = await self._run(lambda: self._connection.execute(question, (envelope_id, after)).fetchall())
+        return [_EVENT.decode(document) for (document,) in rows]
+
+    async def expire(self, limit: int = 100) -> list[str]:
+        """Fail what is due."""
+        expired = await self._run(lambda: self._in_transaction(lambda: self._expire(limit)))
+        for envelope_id in expired:
+            self._wake(envelope_id)
+        return expired
+
+    async def purge(self, older_than_s: float) -> int:
+        """Remove old histories."""
+        before = self._clock().timestamp() - older_than_s
+        statement = """DELETE FROM events WHERE envelope_id IN
+            (SELECT id FROM envelopes WHERE final = 1 AND updated_at < ?) RETURNING envelope_id"""
+        rows = await self._run(lambda: self._connection.execute(statement, (before,)).fetchall())
+        return len(set(rows))
+
+    async def close(self) -> None:
+        """Close the file."""
+        if self._db is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+            self._db = None
+        self._thread.shutdown(wait=False)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise StoreUnavailable("envelope database is not open")
+        return self._db
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except (sqlite3.Error, OSError, RuntimeError) as exc:  # RuntimeError: its thread has ended
+            raise StoreUnavailable(f"envelope database: {exc}") from exc
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+        self._db.executescript(SCHEMA)
+
+    def _in_transaction(self, work: Callable[[], T]) -> T:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            done = work()
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        return done
+
+    def _create(self, record: Record) -> bool:
+        def insert() -> bool:
+            if self._read(record.id) is not None:
+                return False
+            self._write(created(record))
+            return True
+
+        return self._in_transaction(insert)
+
+    def _read(self, envelope_id: str) -> Record | None:
+        row = self._connection.execute("SELECT document FROM envelopes WHERE id = ?", (envelope_id,)).fetchone()
+        return None if row is None else _RECORD.decode(row[0])
+
+    def _report(self, envelope_id: str, report: Report) -> Outcome:
+        record = self._read(envelope_id)
+        if record is None:
+            return Outcome(Applied.UNKNOWN)
+        change = apply(record, report, self._clock())
+        if change is None:
+            return Outcome(Applied.FINAL_BEFORE, record)
+        self._write(change)
+        return Outcome(Applied.CHANGED, change.record)
+
+    def _expire(self, limit: int) -> list[str]:
+        question = "SELECT id FROM envelopes WHERE final = 0 AND deadline <= ? ORDER BY deadline LIMIT ?"
+        due = self._connection.execute(question, (self._clock().timestamp(), limit)).fetchall()
+        return [due_id for (due_id,) in due if self._report(due_id, timed_out()).applied is Applied.CHANGED]
+
+    def _write(self, change: Change) -> None:
+        record, event = change.record, change.event
+        deadline = None if record.deadline is None else record.deadline.timestamp()
+        self._connection.execute(
+            "INSERT OR REPLACE INTO envelopes VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                record.id, record.parent_id, int(record.status.final), deadline, record.updated_at.timestamp(),
+                msgspec.msgpack.encode(record),
+            ),
+        )  # fmt: skip
+        self._connection.execute(
+            "INSERT INTO events VALUES (?, ?, ?)", (event.envelope_id, event.seq, msgspec.msgpack.encode(event))
+        )

@@ -1,0 +1,49 @@
+"""Who waits for which envelope's history to grow. Waking carries no content: streams read the history, so nothing is lost.
+
+One loop; no locks.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Wakeups:
+    """Waiting streams by envelope; ``stopping`` is set once, when the gateway ends."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self.stopping = False
+
+    @property
+    def streams(self) -> int:
+        """How many are waiting or about to."""
+        return sum(len(events) for events in self._waiting.values())
+
+    def wake(self, envelope_id: str) -> None:
+        """Wake the streams of an envelope; of all when it is empty."""
+        if envelope_id:
+            for event in self._waiting.get(envelope_id, ()):
+                event.set()
+            return
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
+
+    def stop(self) -> None:
+        """Wake all for the last time."""
+        self.stopping = True
+        self.wake("")
+
+    @contextmanager
+    def listening(self, envelope_id: str) -> Iterator[asyncio.Event]:
+        """Be woken; set when the envelope's history grew since it was last cleared."""
+        event = asyncio.Event()
+        self._waiting.setdefault(envelope_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            listeners = self._waiting[envelope_id]
+            listeners.discard(event)
+            if not listeners:
+                del self._waiting[envelope_id]

@@ -1,0 +1,260 @@
+"""A real gateway process: calls, reports, streams, deadlines, cancels, restarts, and who may do what."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from asya_store.cancels import CancelList
+from asya_store.folder import FolderStore
+from asya_transport.port import Transport
+from tests.component.gateway.process import SESSION, Gateway, parse_events
+
+TOKEN = "a-token-of-some-length"
+
+
+async def call(http: httpx2.AsyncClient, name: str = "echo", **arguments: object) -> dict[str, Any]:
+    answer = await http.post("/tools/call", json={"name": name, "arguments": arguments})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert "isError" not in body, body
+    result: dict[str, Any] = json.loads(body["content"][0]["text"])
+    return result
+
+
+async def taken(broker: Transport, queue: str = "asya-echo") -> list[dict[str, Any]]:
+    """Take all that waits in a queue; give nothing back."""
+    consumer = await broker.consume(queue, prefetch=1000)
+    found = []
+    while deliveries := await consumer.receive(1000, 0.2):
+        for delivery in deliveries:
+            found.append(json.loads(delivery.body))
+            await consumer.ack(delivery)
+    await consumer.stop()
+    return found
+
+
+async def report(http: httpx2.AsyncClient, envelope_id: str, kind: str, **body: object) -> httpx2.Response:
+    return await http.post(f"/envelopes/{envelope_id}/{kind}", json=body)
+
+
+async def test_a_call_is_on_its_queue_when_it_is_answered(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        told = await call(http, text="hi")
+        envelope_id = told["envelope_id"]
+        assert told == {
+            "envelope_id": envelope_id, "message": "Envelope created successfully",
+            "status_url": f"/envelopes/{envelope_id}", "stream_url": f"/envelopes/{envelope_id}/stream",
+            "metadata": {"team": "docs"},
+        }  # fmt: skip
+        (envelope,) = await taken(broker)
+        shown = (await http.get(f"/envelopes/{envelope_id}")).json()
+    assert envelope.pop("deadline") == shown["deadline"]
+    assert envelope == {
+        "id": envelope_id,
+        "route": {"actors": ["echo", "shout"], "current": 0, "metadata": {"job_id": envelope_id}},
+        "payload": {"text": "hi", "times": 1},
+    }
+    assert (shown["status"], shown["message"]) == ("running", "Sending envelope to first actor")
+    assert (shown["timeout_seconds"], shown["payload"]) == (300, {"text": "hi", "times": 1})
+
+
+async def test_a_life_is_streamed_from_its_history_to_its_end(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        streaming = asyncio.create_task(http.get(f"/envelopes/{envelope_id}/stream"))
+        route = ["echo", "shout"]
+        first = await report(http, envelope_id, "progress", actors=route, current_actor_idx=0, status="received")
+        assert first.json() == {"progress_percent": 5.0, "status": "ok"}
+        assert (await http.get(f"/envelopes/{envelope_id}/active")).json() == {"active": True}
+        await report(http, envelope_id, "progress", actors=route, current_actor_idx=1, status="completed", message="m")
+        assert (await report(http, envelope_id, "final", status="succeeded", result={"n": 1})).json() == {
+            "status": "ok"
+        }
+        late = await report(http, envelope_id, "progress", actors=route, current_actor_idx=0, status="received")
+        assert late.json() == {"progress_percent": 100.0, "status": "ok"}
+        assert (await report(http, envelope_id, "final", status="failed", error="late")).status_code == 200
+        live = await streaming
+        assert live.headers["content-type"].startswith("text/event-stream")
+        events = list(parse_events(live.text))
+        assert [number for number, _ in events] == [1, 2, 3, 4, 5]
+        assert [event["status"] for _, event in events] == ["pending", "running", "running", "running", "succeeded"]
+        assert events[-1][1]["result"] == {"n": 1}
+        again = await http.get(f"/envelopes/{envelope_id}/stream", headers={"Last-Event-ID": "3"})
+        assert list(parse_events(again.text)) == events[3:]
+        nothing = await http.get(f"/envelopes/{envelope_id}/stream", headers={"Last-Event-ID": "5"})
+        assert nothing.text == ""
+        gone = await http.get(f"/envelopes/{envelope_id}/active")
+        assert (gone.status_code, gone.json()) == (410, {"active": False})
+        shown = (await http.get(f"/envelopes/{envelope_id}")).json()
+        assert (shown["status"], shown["result"], shown["actors_completed"]) == ("succeeded", {"n": 1}, 2)
+
+
+async def test_a_child_is_recorded_under_its_parent_and_never_sent(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        parent = (await call(http, text="hi"))["envelope_id"]
+        await taken(broker)
+        body = {"id": f"{parent}-1", "parent_id": parent, "actors": ["echo", "shout"], "current": 1}
+        for _ in range(2):
+            answer = await http.post("/envelopes", json=body)
+            assert (answer.status_code, answer.json()) == (201, {"id": f"{parent}-1", "status": "created"})
+        assert (await http.post("/envelopes", json={**body, "parent_id": "other"})).status_code == 409
+        assert (await http.get(f"/envelopes/{parent}")).json()["children"] == [f"{parent}-1"]
+        child = (await http.get(f"/envelopes/{parent}-1")).json()
+        assert (child["parent_id"], child["status"], child["current_actor_name"]) == (parent, "pending", "shout")
+        assert child["deadline"] == (await http.get(f"/envelopes/{parent}")).json()["deadline"]
+    assert await taken(broker) == await taken(broker, "asya-shout") == []
+
+
+async def test_a_send_that_fails_ends_the_envelope(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        told = await call(http, "lost")
+        shown = (await http.get(told["status_url"])).json()
+        assert shown["status"] == "failed"
+        assert shown["error"].startswith("failed to send envelope: queue 'asya-no-such-actor' does not exist")
+        assert (await http.get("/ready")).status_code == 200
+
+
+async def test_a_deadline_fires_after_the_gateway_was_killed(environ: dict[str, str]) -> None:
+    with Gateway(environ) as first:
+        async with first.client() as http:
+            told = await call(http, "brief")
+        first.kill()
+    with Gateway(environ) as second:
+        async with second.client() as http:
+            stream = await http.get(f"{told['status_url']}/stream")
+            number, last = list(parse_events(stream.text))[-1]
+            assert (number, last["status"], last["error"]) == (3, "failed", "envelope timed out")
+        assert second.stop() == 0
+
+
+async def test_a_cancel_ends_the_envelope_and_tells_the_actors(environ: dict[str, str], tmp_path: Path) -> None:
+    with Gateway({**environ, "ASYA_STORE_URL": f"file://{tmp_path}/store"}) as gateway:
+        async with gateway.client() as http:
+            envelope_id = (await call(http, text="hi"))["envelope_id"]
+            answer = await report(http, envelope_id, "cancel")
+            assert answer.json() == {"status": "cancelled", "actors_told": True}
+            again = await report(http, envelope_id, "cancel")
+            assert (again.status_code, again.text) == (409, "Envelope has already failed\n")
+            shown = (await http.get(f"/envelopes/{envelope_id}")).json()
+            assert (shown["status"], shown["error"]) == ("failed", "Cancelled by its caller")
+    cancels = CancelList(FolderStore(tmp_path / "store"))
+    cancels.refresh()
+    assert envelope_id in cancels
+
+
+ANSWERS: list[tuple[str, str, bytes | None, int, str]] = [
+    ("GET", "/health", None, 200, "OK\n"),
+    ("POST", "/health", None, 200, "OK\n"),
+    ("GET", "/ready", None, 200, "OK\n"),
+    ("GET", "/tools/call", None, 405, "Method not allowed\n"),
+    ("POST", "/tools/call", b"{", 400, "Invalid request body\n"),
+    ("POST", "/tools/call", b"[]", 400, "Invalid request body\n"),
+    ("POST", "/tools/call", b'{"arguments":{}}', 400, "Tool name is required\n"),
+    ("POST", "/tools/call", b'{"name":"fly"}', 404, 'Tool "fly" not found\n'),
+    ("POST", "/tools/call", b'{"name":"\\ud800"}', 400, "Invalid request body\n"),
+    ("GET", "/envelopes", None, 405, "Method not allowed\n"),
+    ("POST", "/envelopes", b"nope", 400, "Invalid request body\n"),
+    ("POST", "/envelopes", b"{}", 400, "Missing required field: id\n"),
+    ("POST", "/envelopes", b'{"id":"a/b"}', 400, "Invalid envelope id\n"),
+    ("GET", "/envelopes/none", None, 404, "Envelope not found\n"),
+    ("DELETE", "/envelopes/none", None, 405, "Method not allowed\n"),
+    ("GET", "/envelopes/none/stream", None, 404, "Envelope not found\n"),
+    ("GET", "/envelopes/none/active", None, 410, '{"active":false}'),
+    ("POST", "/envelopes/none/progress", b"{}", 404, "Envelope not found\n"),
+    ("POST", "/envelopes/none/progress", b'{"actors":1}', 400, "Invalid request body\n"),
+    ("POST", "/envelopes/none/final", b'{"status":"succeeded"}', 404, "Envelope not found\n"),
+    ("POST", "/envelopes/none/final", b'{"status":"done"}', 400, "Invalid status: must be 'succeeded' or 'failed'\n"),
+    ("POST", "/envelopes/none/cancel", None, 404, "Envelope not found\n"),
+    ("GET", "/envelopes/%00/active", None, 410, '{"active":false}'),
+    ("GET", "/mcp/sse", None, 404, "Not found\n"),
+]
+
+
+async def test_every_route_answers_as_it_should(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        for method, path, body, status, text in ANSWERS:
+            answer = await http.request(method, path, content=body)
+            assert (method, path, body, answer.status_code, answer.text) == (method, path, body, status, text)
+
+
+async def test_arguments_that_do_not_fit_are_an_answer_not_a_failure(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        answer = await http.post("/tools/call", json={"name": "echo", "arguments": {}})
+        assert answer.json() == {
+            "content": [{"type": "text", "text": "missing required parameter: text"}], "isError": True,
+        }  # fmt: skip
+    assert await taken(broker) == []
+
+
+async def test_a_body_over_the_limit_is_refused(environ: dict[str, str]) -> None:
+    with Gateway({**environ, "ASYA_GATEWAY_MAX_BODY_BYTES": "2048"}) as gateway:
+        async with gateway.client() as http:
+            answer = await http.post("/tools/call", content=b"x" * 5000)
+            assert (answer.status_code, answer.text) == (413, "Request body is over the limit of 2048 bytes\n")
+            assert (await http.get("/health")).status_code == 200
+
+
+async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> None:
+    tokens = f"{TOKEN}1|call:echo {TOKEN}2|read {TOKEN}3|report"
+    with Gateway({**environ, "ASYA_GATEWAY_AUTH": "tokens", "ASYA_GATEWAY_TOKENS": tokens}) as gateway:
+        async with gateway.client() as nobody, gateway.client(f"{TOKEN}9") as wrong:
+            for http in (nobody, wrong):
+                answer = await http.post("/tools/call", json={"name": "echo"})
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert (await nobody.get("/health")).status_code == (await nobody.get("/ready")).status_code == 200
+        async with gateway.client(f"{TOKEN}1") as caller:
+            envelope_id = (await call(caller, text="hi"))["envelope_id"]
+            assert (await caller.post("/tools/call", json={"name": "brief"})).status_code == 403
+            assert (await caller.get(f"/envelopes/{envelope_id}")).status_code == 403
+            assert (await report(caller, envelope_id, "final", status="succeeded")).status_code == 403
+            listed = await caller.post(
+                "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=SESSION
+            )
+            assert [tool["name"] for tool in listed.json()["result"]["tools"]] == ["echo"]
+        async with gateway.client(f"{TOKEN}2") as reader, gateway.client(f"{TOKEN}3") as sidecar:
+            assert (await reader.get(f"/envelopes/{envelope_id}")).status_code == 200
+            assert (await report(reader, envelope_id, "cancel")).status_code == 403
+            assert (await sidecar.get(f"/envelopes/{envelope_id}/active")).status_code == 200
+            assert (await report(sidecar, envelope_id, "final", status="succeeded")).status_code == 200
+        assert gateway.stop() == 0
+        assert TOKEN not in "".join(gateway.lines)
+
+
+def test_without_tokens_it_does_not_start_and_says_why(environ: dict[str, str]) -> None:
+    del environ["ASYA_GATEWAY_AUTH"]
+    with Gateway(environ) as gateway:
+        assert gateway.port is None
+        assert gateway.wait() == 1
+        assert gateway.lines == [
+            "asya-gateway: ASYA_GATEWAY_TOKENS: names no token; give at least one, "
+            "or set ASYA_GATEWAY_AUTH=off to let everyone in\n"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("ASYA_CONFIG_PATH", "/no/such/tools.yaml", "No such file"),
+        ("ASYA_DATABASE_URL", "sqlite:/proc/none/x.db", "envelope database"),
+    ],
+)
+def test_a_start_that_cannot_succeed_says_why(environ: dict[str, str], variable: str, value: str, problem: str) -> None:
+    with Gateway({**environ, variable: value}) as gateway:
+        assert gateway.wait() == 1
+        assert problem in gateway.lines[-1]
+
+
+async def test_a_stop_ends_streams_and_is_no_failure(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        async with (
+            http.stream("GET", f"/envelopes/{envelope_id}/stream") as stream,
+            http.stream("GET", "/mcp") as quiet,
+        ):
+            await anext(stream.aiter_bytes())
+            await anext(quiet.aiter_bytes())
+            assert await asyncio.to_thread(gateway.stop) == 0

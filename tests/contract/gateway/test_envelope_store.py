@@ -1,0 +1,285 @@
+"""One contract for the envelope stores: memory and SQLite with a clock turned by hand, and a real Postgres with a real one."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from asya_gateway.lifecycle import Ended, Progress, Report, Sending, cancelled
+from asya_gateway.record import Record
+from asya_gateway.store.factory import open_envelope_store
+from asya_gateway.store.memory import MemoryStore
+from asya_gateway.store.port import Applied, EnvelopeStore
+from asya_gateway.store.postgres import PostgresStore
+from asya_gateway.store.postgres_schema import ORIGINAL
+from asya_gateway.store.sqlite import SqliteStore
+from asya_protocol.errors import StoreUnavailable
+from asya_protocol.status import Status
+from tests.support.postgres import PostgresServer, postgres
+
+__all__ = ["postgres"]
+pytestmark = pytest.mark.xdist_group("postgres")
+
+DONE = Ended(succeeded=True, result=b'{"n":1}')
+
+
+@dataclass
+class Bench:
+    """A store, how to let time pass in it, what it woke, and how to open the same once more."""
+
+    store: EnvelopeStore
+    let_pass: Callable[[float], Awaitable[None]]
+    again: Callable[[], EnvelopeStore]
+    now: Callable[[], datetime]
+    woken: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    turned = [datetime(2026, 1, 1, tzinfo=UTC)]
+
+    async def turn(seconds: float) -> None:
+        turned[0] += timedelta(seconds=seconds)
+
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.new_database()
+        store: EnvelopeStore = PostgresStore(url, 1, 8)
+        made = Bench(store, asyncio.sleep, lambda: PostgresStore(url, 1, 8), lambda: datetime.now(UTC))
+    elif request.param == "sqlite":
+        path = tmp_path / "gateway.db"
+        store = SqliteStore(path, lambda: turned[0])
+        made = Bench(store, turn, lambda: SqliteStore(path, lambda: turned[0]), lambda: turned[0])
+    else:
+        store = MemoryStore(lambda: turned[0])
+        made = Bench(store, turn, lambda: store, lambda: turned[0])
+    await store.open(made.woken.append)
+    yield made
+    await store.close()
+
+
+def record(bench: Bench, due_in_s: float | None = None, **more: object) -> Record:
+    now = bench.now()
+    deadline = None if due_in_s is None else now + timedelta(seconds=due_in_s)
+    values: dict[str, object] = {"id": uuid.uuid4().hex, "actors": ("a", "b"), "deadline": deadline, **more}
+    return Record(created_at=now, updated_at=now, **values)  # type: ignore[arg-type]
+
+
+async def test_what_is_created_is_read_back_whole(bench: Bench) -> None:
+    made = record(
+        bench, 60, metadata=b'{"job_id":"1"}', headers=b'{"h":[1]}', payload=b'{"t":"\\u0000 \xc3\xa9","n":1.50}',
+        timeout_s=60, parent_id="p",
+    )  # fmt: skip
+    assert await bench.store.create(made)
+    kept = await bench.store.get(made.id)
+    assert kept is not None
+    assert (kept.id, kept.actors, kept.parent_id, kept.deadline) == (made.id, made.actors, "p", made.deadline)
+    assert (kept.metadata, kept.headers, kept.payload) == (made.metadata, made.headers, made.payload)
+    assert (kept.status, kept.result, kept.error, kept.events) == (Status.PENDING, None, None, 1)
+
+
+async def test_an_id_is_taken_once(bench: Bench) -> None:
+    made = record(bench)
+    assert await bench.store.create(made)
+    assert not await bench.store.create(record(bench, id=made.id, actors=("other",)))
+    kept = await bench.store.get(made.id)
+    assert kept is not None
+    assert kept.actors == ("a", "b")
+    assert len(await bench.store.history(made.id)) == 1
+
+
+async def test_unknown_envelopes_are_unknown(bench: Bench) -> None:
+    assert await bench.store.get("nobody\x00") is None
+    assert await bench.store.history("nobody") == []
+    assert await bench.store.children("nobody") == []
+    assert (await bench.store.report("nobody", DONE)).applied is Applied.UNKNOWN
+
+
+async def test_a_life_is_a_numbered_history(bench: Bench) -> None:
+    made = record(bench)
+    await bench.store.create(made)
+    await bench.store.report(made.id, Sending())
+    await bench.store.report(made.id, Progress(("a", "b"), 0, "processing", "at\x00work"))
+    outcome = await bench.store.report(made.id, DONE)
+    assert outcome.applied is Applied.CHANGED
+    history = await bench.store.history(made.id)
+    assert [event.seq for event in history] == [1, 2, 3, 4]
+    assert [event.status.value for event in history] == ["pending", "running", "running", "succeeded"]
+    assert (history[2].actor, history[2].actors, history[2].phase) == ("a", ("a", "b"), "processing")
+    assert (history[2].current_actor_idx, history[2].progress_percent) == (0, 25.0)
+    assert history[3].result == b'{"n":1}'
+    assert [event.seq for event in await bench.store.history(made.id, 2)] == [3, 4]
+
+
+async def test_after_the_final_report_nothing_changes(bench: Bench) -> None:
+    made = record(bench, 0.2)
+    await bench.store.create(made)
+    await bench.store.report(made.id, DONE)
+    late: list[Report] = [
+        Sending(),
+        Progress(("a", "b"), 1, "received"),
+        Ended(succeeded=False, error="late"),
+        cancelled(),
+    ]
+    for report in late:
+        assert (await bench.store.report(made.id, report)).applied is Applied.FINAL_BEFORE
+    await bench.let_pass(0.4)
+    assert made.id not in await bench.store.expire()
+    kept = await bench.store.get(made.id)
+    assert kept is not None
+    assert (kept.status, kept.result, kept.error, kept.events) == (Status.SUCCEEDED, b'{"n":1}', None, 2)
+
+
+async def test_of_many_final_reports_at_once_one_counts(bench: Bench) -> None:
+    made = record(bench)
+    await bench.store.create(made)
+    reports = [Ended(succeeded=number % 2 == 0, error=f"e{number}") for number in range(20)]
+    outcomes = await asyncio.gather(*(bench.store.report(made.id, report) for report in reports))
+    assert [outcome.applied for outcome in outcomes].count(Applied.CHANGED) == 1
+    assert [event.seq for event in await bench.store.history(made.id)] == [1, 2]
+
+
+async def test_concurrent_reports_leave_no_gap(bench: Bench) -> None:
+    made = record(bench)
+    await bench.store.create(made)
+    await asyncio.gather(*(bench.store.report(made.id, Progress(("a",), 0, "received", str(n))) for n in range(20)))
+    assert [event.seq for event in await bench.store.history(made.id)] == list(range(1, 22))
+
+
+async def test_a_deadline_fires_once_whoever_sweeps(bench: Bench) -> None:
+    due = [record(bench, 0.2) for _ in range(30)]
+    later, never = record(bench, 600), record(bench)
+    for made in (*due, later, never):
+        await bench.store.create(made)
+    assert await bench.store.expire() == []
+    await bench.let_pass(0.4)
+    other = bench.again()
+    await other.open(lambda _: None)
+    swept = await asyncio.gather(*(store.expire(10) for store in (bench.store, other) for _ in range(4)))
+    fired = [envelope_id for part in swept for envelope_id in part]
+    while part := await bench.store.expire(10):
+        fired += part
+    assert sorted(fired) == sorted(made.id for made in due)
+    kept = await bench.store.get(due[0].id)
+    assert kept is not None
+    assert (kept.status, kept.error) == (Status.FAILED, "envelope timed out")
+    assert (await bench.store.history(due[0].id))[-1].error == "envelope timed out"
+    await other.close()
+
+
+async def test_children_are_found_by_their_parent(bench: Bench) -> None:
+    for name in ("c-1", "c-2"):
+        await bench.store.create(record(bench, id=name, parent_id="parent"))
+        await bench.let_pass(0.002)
+    assert await bench.store.children("parent") == ["c-1", "c-2"]
+
+
+async def test_every_change_wakes(bench: Bench) -> None:
+    made = record(bench, 0.1)
+    async with asyncio.timeout(5):
+        while isinstance(bench.store, PostgresStore) and "" not in bench.woken:
+            await asyncio.sleep(0.01)
+        await bench.store.create(made)
+        await bench.store.report(made.id, Sending())
+        await bench.let_pass(0.2)
+        await bench.store.expire()
+        while bench.woken.count(made.id) < 3:
+            await asyncio.sleep(0.01)
+
+
+async def test_old_histories_are_forgotten(bench: Bench) -> None:
+    final, open_ = record(bench), record(bench)
+    for made in (final, open_):
+        await bench.store.create(made)
+    await bench.store.report(final.id, DONE)
+    assert await bench.store.purge(60) == 0
+    await bench.let_pass(0.2)
+    assert await bench.store.purge(0.1) == 1
+    assert await bench.store.history(final.id) == []
+    assert len(await bench.store.history(open_.id)) == 1
+
+
+@pytest.mark.parametrize("bench", ["sqlite", "postgres"], indirect=True)
+async def test_everything_outlives_the_process(bench: Bench) -> None:
+    made = record(bench, 0.2)
+    await bench.store.create(made)
+    await bench.store.close()
+    await bench.let_pass(0.4)
+    bench.store = bench.again()
+    await bench.store.open(lambda _: None)
+    assert await bench.store.expire() == [made.id]
+    await bench.store.close()
+
+
+async def test_replicas_hear_of_one_another(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    stores = [PostgresStore(url, 1, 4) for _ in range(4)]
+    heard: list[list[str]] = [[] for _ in stores]
+    await asyncio.gather(*(store.open(ears.append) for store, ears in zip(stores, heard, strict=True)))
+    now = datetime.now(UTC)
+    async with asyncio.timeout(10):
+        while not all("" in ears for ears in heard):
+            await asyncio.sleep(0.01)
+        await stores[0].create(Record("x", ("a",), now, now))
+        while not all("x" in ears for ears in heard):
+            await asyncio.sleep(0.01)
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_a_database_that_restarts_is_used_again(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asya_gateway.store.postgres.TIMEOUT_S", 2.0)
+    store = PostgresStore(postgres.new_database(), 1, 4)
+    woken: list[str] = []
+    await store.open(woken.append)
+    now = datetime.now(UTC)
+    await store.create(Record("x", ("a",), now, now, deadline=now))
+    async with asyncio.timeout(10):
+        while "" not in woken:
+            await asyncio.sleep(0.01)
+    postgres.stop()
+    with pytest.raises(StoreUnavailable):
+        await store.ping()
+    postgres.start()
+    assert await store.expire() == ["x"]
+    async with asyncio.timeout(20):
+        while woken.count("") < 2:
+            await asyncio.sleep(0.01)
+    await store.close()
+
+
+async def test_a_database_of_the_original_goes_up_with_its_data(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(ORIGINAL)
+        await connection.execute(
+            """INSERT INTO envelopes (id, status, route_actors, payload, result, deadline, total_actors)
+            VALUES ('old', 'running', '{a,b}', '{"n": 1}', NULL, now() - interval '1 hour', 2),
+                   ('done', 'succeeded', '{a}', NULL, '{"r": 1}', NULL, 1)"""
+        )
+        await connection.execute(
+            """INSERT INTO envelope_updates (envelope_id, status, progress_percent, envelope_state)
+            VALUES ('old', 'pending', 0, NULL), ('old', 'running', 5, 'received'), ('done', 'succeeded', 100, NULL)"""
+        )
+    stores = [PostgresStore(url, 1, 2) for _ in range(3)]
+    await asyncio.gather(*(store.open(lambda _: None) for store in stores))
+    store = stores[0]
+    assert [event.seq for event in await store.history("old")] == [1, 2]
+    assert await store.expire() == ["old"]
+    assert [event.seq for event in await store.history("old")] == [1, 2, 3]
+    kept = await store.get("done")
+    assert kept is not None
+    assert kept.result == b'{"r": 1}'
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+def test_another_kind_of_url_is_refused_without_its_password() -> None:
+    with pytest.raises(ValueError, match="must be memory:") as caught:
+        open_envelope_store("mysql://u:secret@h/db")
+    assert "secret" not in str(caught.value)

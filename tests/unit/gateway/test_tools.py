@@ -1,0 +1,144 @@
+"""Tool files: what is read, what is refused and in which words; what agents see, and what their arguments become."""
+
+from pathlib import Path
+
+import pytest
+
+from asya_gateway.arguments import InvalidArguments, complete, input_schema
+from asya_gateway.tool_files import read_tools
+from asya_gateway.tools import InvalidTools, Tool, parse_tools
+
+WHOLE = """
+tools:
+  - name: ocr
+    description: Reads a page
+    parameters:
+      page: {type: string, description: Where it is, required: true}
+      lang: {type: string, options: [en, de], default: en}
+      copies: {type: integer, default: 1}
+      tags: {type: array, items: {type: string}}
+      box: {type: object, properties: {x: {type: number, required: true}, y: {type: number, default: 0.5}}}
+    route: standard
+    progress: true
+    timeout: 60
+    metadata: {team: docs}
+  - name: echo
+    route: [echo]
+routes: {standard: [ocr, translate]}
+defaults: {timeout: 30}
+"""
+
+
+def one(text: str) -> Tool:
+    return next(iter(parse_tools([("tools.yaml", text)]).values()))
+
+
+def test_a_whole_file_is_read() -> None:
+    tools = parse_tools([("tools.yaml", WHOLE)])
+    assert list(tools) == ["echo", "ocr"]
+    ocr, echo = tools["ocr"], tools["echo"]
+    assert (ocr.route, ocr.progress, ocr.timeout_s, ocr.metadata) == (("ocr", "translate"), True, 60, {"team": "docs"})
+    assert (echo.route, echo.progress, echo.timeout_s) == (("echo",), False, 30)
+
+
+def test_agents_see_the_whole_schema() -> None:
+    assert input_schema(parse_tools([("t", WHOLE)])["ocr"]) == {
+        "type": "object",
+        "properties": {
+            "page": {"type": "string", "description": "Where it is"},
+            "lang": {"type": "string", "enum": ["en", "de"], "default": "en"},
+            "copies": {"type": "integer", "default": 1},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "box": {
+                "type": "object",
+                "properties": {"x": {"type": "number"}, "y": {"type": "number", "default": 0.5}},
+                "required": ["x"],
+            },
+        },
+        "required": ["page"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "no tools defined"),
+        ("tools: []", "no tools defined"),
+        ("routes: {}", "no tools defined"),
+        ("tools: [{name: x, route: [a]}, {name: x, route: [a]}]", 'duplicate tool name: "x"'),
+        ("tools: [{name: x, route: y}]", 'route template "y" not found'),
+        ("tools: [{name: x}]", "route has no actors or template"),
+        ("tools: [{name: x, route: []}]", "route has no actors or template"),
+        ("tools: [{name: x, route: r}]\nroutes: {r: []}", "route has no actors or template"),
+        ("tools: [{name: x, route: [a], parameters: {p: {type: date}}}]", 'invalid type "date" (must be string'),
+        ("tools: [{name: x, route: [a], parameters: {p: {}}}]", 'invalid type "" (must be string'),
+        ("tools: [{name: x, route: [a], timeout: -1}]", "timeout cannot be negative"),
+        ("tools: [{name: x, route: [a]}]\ndefaults: {timeout: -1}", "timeout cannot be negative"),
+        ("tools: [{name: x, route: [a], timeout: 1.5}]", "whole number"),
+        ("tools: [{name: x, route: [a], enum: [1]}]", 'unknown key "enum"'),
+        ("tools: [{name: x, route: [a], parameters: {p: {type: string, enum: [1]}}}]", 'unknown key "enum"'),
+        ("tools: [{name: x, route: [a]}]\nextra: 1", 'unknown key "extra"'),
+        ("tools: [{name: x, route: [a]}]\ntools: []", '"tools" is given twice'),
+        ("tools: [{route: [a]}]", "tool name is required"),
+        ("tools: [{name: x, route: [1]}]", "list of actor names"),
+        ("tools: [{name: x, route: [a], progress: maybe}]", "true or false"),
+        ("tools: [{name: x, route: [a], metadata: {k: 1}}]", "quote it"),
+        ("tools: {", "not YAML"),
+        ("tools: 3", "must be a list"),
+        ("[]", "must be a mapping"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_by_name(text: str, problem: str) -> None:
+    with pytest.raises(InvalidTools) as caught:
+        parse_tools([("some.yaml", text)])
+    assert problem in str(caught.value)
+    assert str(caught.value).startswith("some.yaml")
+
+
+def test_files_are_united_and_the_last_defaults_win(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("tools: [{name: x, route: [a]}]\ndefaults: {timeout: 5}")
+    (tmp_path / "b.yml").write_text("tools: [{name: y, route: r}]\nroutes: {r: [b]}\ndefaults: {progress: true}")
+    (tmp_path / "c.txt").write_text("no")
+    tools = read_tools(tmp_path)
+    assert (tools["x"].progress, tools["x"].timeout_s, tools["y"].route) == (True, 300, ("b",))
+    (tmp_path / "d.yaml").write_text("tools: [{name: x, route: [a]}]")
+    with pytest.raises(InvalidTools, match='duplicate tool name across configs: "x"'):
+        read_tools(tmp_path)
+    assert read_tools(None) == {}
+    with pytest.raises(InvalidTools, match="No such file"):
+        read_tools(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "payload"),
+    [
+        ({"page": "p"}, {"page": "p", "lang": "en", "copies": 1}),
+        ({"page": "p", "lang": "de", "other": [1]}, {"page": "p", "lang": "de", "copies": 1, "other": [1]}),
+        ({"page": "p", "box": {"x": 1}}, {"page": "p", "lang": "en", "copies": 1, "box": {"x": 1, "y": 0.5}}),
+    ],
+)
+def test_defaults_are_filled_in(arguments: dict[str, object], payload: dict[str, object]) -> None:
+    given = {**arguments}
+    assert complete(parse_tools([("t", WHOLE)])["ocr"], arguments) == payload
+    assert arguments == given
+
+
+def test_no_arguments_are_an_empty_object() -> None:
+    assert complete(one("tools: [{name: x, route: [a]}]"), None) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (None, "missing required parameter: page"),
+        ({"page": 1}, "invalid parameter page: 1 is not of type 'string'"),
+        ({"page": "p", "lang": "fr"}, "invalid parameter lang: 'fr' is not one of ['en', 'de']"),
+        ({"page": "p", "copies": 1.5}, "invalid parameter copies: 1.5 is not of type 'integer'"),
+        ({"page": "p", "tags": [1]}, "invalid parameter tags[0]: 1 is not of type 'string'"),
+        ({"page": "p", "box": {}}, "invalid parameter box: 'x' is a required property"),
+    ],
+)
+def test_what_does_not_fit_is_told(arguments: dict[str, object] | None, problem: str) -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        complete(parse_tools([("t", WHOLE)])["ocr"], arguments)
+    assert str(caught.value) == problem
