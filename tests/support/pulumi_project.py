@@ -31,6 +31,7 @@ class Project:
     """A project's folder, ready for the engine.
 
     Attributes:
+        engine: The folder of ``pulumi``.
         folder: The copy that the engine works in.
         home: PULUMI_HOME.
         state: The file backend.
@@ -39,6 +40,7 @@ class Project:
         emulated: What the stand-in for AWS has to keep by itself.
     """
 
+    engine: Path
     folder: Path
     home: Path
     state: Path
@@ -49,7 +51,11 @@ class Project:
 
     def stack(self, name: str, settings: dict[str, str], secrets: dict[str, str] | None = None) -> automation.Stack:
         """Create a stack with settings (``asya:key`` or ``key``)."""
-        options = automation.LocalWorkspaceOptions(env_vars=self.environment, pulumi_home=str(self.home))
+        options = automation.LocalWorkspaceOptions(
+            env_vars=self.environment,
+            pulumi_home=str(self.home),
+            pulumi_command=automation.PulumiCommand(root=str(self.engine.parent)),
+        )
         stack = automation.create_or_select_stack(name, work_dir=str(self.folder), opts=options)
         for key, value in settings.items():
             stack.set_config(key, automation.ConfigValue(value))
@@ -94,6 +100,7 @@ def project(source: Path, tmp_path: Path, *, aws: str = "", moto: str = "", kube
     install_standins(home)
     ignored = shutil.ignore_patterns(".*", "__pycache__")
     made = Project(
+        engine,
         Path(shutil.copytree(source, tmp_path / "project", ignore=ignored)),
         *(home, state, tmp_path / "calls.log", tmp_path / "recorded", tmp_path / "emulated.json"),
     )

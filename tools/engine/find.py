@@ -50,13 +50,13 @@ def build(why: str = "asked to") -> Path:
     """
     done = pins.engine_folder()
     if done.is_dir():
-        return done
+        return done / "bin"
     if shutil.which("go") is None:
         raise EngineError(f"{why}, and Go is not installed either; {_INSTALL}")
     print(
         f"engine: {why}; building pulumi {pins.PULUMI} into {done}, once; cold this takes about 4 minutes", flush=True
     )
-    return built_once(done, recipe.make)
+    return built_once(done, recipe.make) / "bin"
 
 
 def _asked(binary: str) -> tuple[int, int, int] | None:

@@ -15,6 +15,6 @@ GO_LANGUAGE: Final = "1.26"
 
 
 def engine_folder() -> Path:
-    """The folder of the built engine; everything lies directly in it, as the host looks beside itself."""
+    """The folder of the built engine; everything lies in its ``bin``, as the host looks beside itself."""
     here = Path(__file__).parent
     return pinned_folder(f"pulumi-{PULUMI}", (here / "pins.py", here / "recipe.py"))

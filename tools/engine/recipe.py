@@ -25,16 +25,18 @@ _SHIMS: Final = (
 
 
 def make(half: Path, scratch: Path) -> None:
-    """Fill ``half`` with the engine, the host and its shims."""
+    """Fill ``half/bin``, where the Automation API looks, with the engine, the host and its shims."""
+    binaries = half / "bin"
+    binaries.mkdir()
     began = time.monotonic()
-    _tool(scratch / "engine", _ENGINE, pins.PULUMI, half / "pulumi")
+    _tool(scratch / "engine", _ENGINE, pins.PULUMI, binaries / "pulumi")
     print(f"engine: built pulumi {pins.PULUMI} in {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
     work = scratch / "host"
-    _tool(work, _HOST, pins.LANGUAGE_HOST, half / "pulumi-language-python")
+    _tool(work, _HOST, pins.LANGUAGE_HOST, binaries / "pulumi-language-python")
     source = Path(json.loads(_go(work, "mod", "download", "-json", f"{_SDK}@v{pins.LANGUAGE_HOST}"))["Dir"])
     for shim in _SHIMS:
-        copy = half / Path(shim).name
+        copy = binaries / Path(shim).name
         shutil.copyfile(source / "python" / shim, copy)  # A link would make the host look beside the link's target.
         copy.chmod(0o755)
     print(f"engine: built its Python host {pins.LANGUAGE_HOST} in {time.monotonic() - began:.0f} s", flush=True)
