@@ -21,9 +21,11 @@ RESOURCES = 10
 def mailbox(tmp_path: Path, clouds: Clouds) -> Iterator[tuple[Project, automation.Stack]]:
     """The program's stack, destroyed at the end."""
     made = project(PROGRAM, tmp_path, aws=clouds.aws, moto=clouds.moto)
+    made.attach()
     stack = made.stack("dev", {"aws:region": "us-east-1"}, {"token": "t0psecret"})
     yield made, stack
     stack.destroy()
+    made.close()
 
 
 def sqs(clouds: Clouds) -> Any:

@@ -7,6 +7,7 @@ for installed ones, at the versions of their SDKs.
 import json
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -48,6 +49,30 @@ class Project:
     recorded: Path
     emulated: Path
     environment: dict[str, str] = field(default_factory=dict)
+    _plugins: "list[subprocess.Popen[str]]" = field(default_factory=list)
+
+    def attach(self) -> None:
+        """Start the stand-ins once for all that follows; the engine would start each anew for every command."""
+        ports = []
+        for plugin in STANDINS:
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"tests.support.pulumi_standins.{plugin}"],
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            self._plugins.append(process)
+        for plugin, process in zip(STANDINS, self._plugins, strict=True):
+            assert process.stdout is not None
+            ports.append(f"{plugin}:{int(process.stdout.readline())}")
+        self.environment["PULUMI_DEBUG_PROVIDERS"] = ",".join(ports)
+
+    def close(self) -> None:
+        """End the stand-ins."""
+        for process in self._plugins:
+            process.terminate()
+            process.communicate(timeout=10)
 
     def stack(self, name: str, settings: dict[str, str], secrets: dict[str, str] | None = None) -> automation.Stack:
         """Create a stack with settings (``asya:key`` or ``key``)."""

@@ -10,6 +10,7 @@ What stands in: the two plugin processes themselves.
 - ``kubernetes`` applies each object on a real API server, as the real plugin does; or, where there is none, keeps it in a
   folder after checking it against Kubernetes' own OpenAPI document and the schemas of the custom resources among them.
 
-Both refuse an input whose name or type the plugin's Python SDK does not know. Not proven by them: defaults that the real
-plugins fill in, ranges, rules between fields, and when AWS replaces a resource (``force_new`` is taken from its docs).
+An input is refused whose name or type there is not: by the type information of the plugin's Python SDK for AWS, by the API
+server or its schemas for Kubernetes. Not proven: defaults that the real plugins fill in, ranges, rules between fields, and
+when AWS replaces a resource (``force_new`` is taken from its docs).
 """

@@ -1,12 +1,12 @@
 """The plugin protocol: one gRPC server that answers the engine for a table of resource types.
 
-The engine starts ``pulumi-resource-NAME ENGINE_ADDRESS`` and reads the port from the first line of its output. One process
-serves one provider instance of a program. Semantics that the engine relies on are in ``answers.py``; this is the wire.
+The engine starts ``pulumi-resource-NAME ENGINE_ADDRESS`` and reads the port from the first line of its output. It may also be
+told of a server that runs already (PULUMI_DEBUG_PROVIDERS); that one then serves all provider instances of a program, each
+on a connection of its own. Semantics that the engine relies on are in ``answers.py``; this is the wire.
 """
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
@@ -60,8 +60,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     ) -> None:
         self._name, self._version, self._sdk = name, version, sdk
         self._kinds, self._functions, self._connect = kinds, functions, connect
-        self._clients: Any = None
-        self._configured = threading.Lock()
+        self._connected: dict[str, Any] = {}
 
     def _log(self, call: str, request: Any = None) -> None:
         if path := os.environ.get(LOG_VARIABLE):
@@ -69,6 +68,10 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             preview = " preview" if getattr(request, "preview", False) else ""
             with Path(path).open("a", encoding="utf-8") as log:
                 log.write(f"{time.time():.2f} {self._name} {call} {about}{preview}\n")
+
+    def _clients(self, context: Any) -> Any:
+        """What this provider instance reaches; instances differ in region or cluster."""
+        return self._connected[context.peer()]
 
     def _kind(self, request: Any) -> Kind[Any]:
         return self._kinds[token(request)]
@@ -108,7 +111,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         """Connect to the service."""
         self._log("Configure", request)
         with self._guarded(context):
-            self._clients = self._connect(load(request.args))
+            self._connected[context.peer()] = self._connect(load(request.args))
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, acceptResources=True, supportsPreview=True, supports_autonaming_configuration=True
         )
@@ -160,8 +163,8 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             shown = answers.previewed(token(request), inputs, self._sdk)
             return provider_pb2.CreateResponse(id="", properties=dump(shown, secrets | kind.secret_outputs))
         with self._guarded(context):
-            identifier = kind.create(self._clients, inputs)
-            live = kind.read(self._clients, identifier, inputs)
+            identifier = kind.create(self._clients(context), inputs)
+            live = kind.read(self._clients(context), identifier, inputs)
             if live is None:
                 raise RuntimeError(f"{token(request)} {identifier} was created and then not found")
         outputs = {**live.outputs, **inputs}
@@ -173,7 +176,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         self._log("Read", request)
         kind, declared, state = self._kind(request), load(request.inputs), load(request.properties)
         with self._guarded(context):
-            live = kind.read(self._clients, request.id, state or declared)
+            live = kind.read(self._clients(context), request.id, state or declared)
         if live is None:
             return provider_pb2.ReadResponse(id="")
         inputs = answers.drifted(declared, live.inputs)
@@ -190,8 +193,8 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.UpdateResponse(properties=dump({**old, **new}, secrets | kind.secret_outputs))
         with self._guarded(context):
-            kind.update(self._clients, request.id, old, new)
-            live = kind.read(self._clients, request.id, new)
+            kind.update(self._clients(context), request.id, old, new)
+            live = kind.read(self._clients(context), request.id, new)
             if live is None:
                 raise RuntimeError(f"{token(request)} {request.id} was updated and then not found")
         outputs = {**live.outputs, **new}
@@ -202,7 +205,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         """Remove it; a kind takes what is gone already for removed."""
         self._log("Delete", request)
         with self._guarded(context):
-            self._kind(request).delete(self._clients, request.id, load(request.properties))
+            self._kind(request).delete(self._clients(context), request.id, load(request.properties))
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -211,7 +214,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         with self._guarded(context):
             if request.tok not in self._functions:
                 raise KeyError(f"the stand-in for {self._name} has no function {request.tok}")
-            found = self._functions[request.tok](self._clients, load(request.args))
+            found = self._functions[request.tok](self._clients(context), load(request.args))
         answer: Any = {"return": dump(found)}  # Its name is a keyword of Python.
         return provider_pb2.InvokeResponse(**answer)
 

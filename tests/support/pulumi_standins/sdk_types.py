@@ -31,11 +31,6 @@ def problems(token: str, inputs: Properties, package: str) -> list[Problem]:
     return list(_of_object("", inputs, arguments)) if arguments else [("", f"{package} has no Args class for {token}")]
 
 
-def tokens(package: str) -> frozenset[str]:
-    """All resource types that an SDK knows."""
-    return frozenset(_registry(package))
-
-
 @functools.cache
 def outputs(token: str, package: str) -> frozenset[str]:
     """The wire names of all outputs of a resource type."""

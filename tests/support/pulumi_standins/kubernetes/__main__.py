@@ -12,7 +12,6 @@ from typing import Any, Final
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
-from tests.support.pulumi_standins import sdk_types
 from tests.support.pulumi_standins.kubernetes import objects
 from tests.support.pulumi_standins.kubernetes.api_server import ApiServer
 from tests.support.pulumi_standins.kubernetes.port import Store
@@ -21,7 +20,6 @@ from tests.support.pulumi_standins.plugin import Plugin, logical_name, serve, to
 from tests.support.pulumi_standins.wire import UNKNOWN, Properties, dump, load, repeating_secrets, secret_keys
 
 RECORD_VARIABLE: Final = "STANDIN_KUBE_RECORD"
-_SDK: Final = "pulumi_kubernetes"
 _DEFAULT_WAIT_S: Final = 600.0
 """As the real plugin's; a program sets another one with ``custom_timeouts``."""
 
@@ -29,18 +27,14 @@ _DEFAULT_WAIT_S: Final = 600.0
 class Kubernetes(Plugin):
     """One door for all kinds; the kind is in the object."""
 
-    _clients: Store
-
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's names, here and below
-        """Name it, and refuse what the SDK's types do not know; custom resources are checked when they are applied."""
+        """Name it; whether it is valid is the API server's to say, or its schemas', in a preview as well."""
         self._log("Check", request)
         inputs = objects.named(
             load(request.news), load(request.olds), logical=logical_name(request), seed=request.randomSeed
         )
-        found = [] if _is_custom(request) else sdk_types.problems(token(request), inputs, _SDK)
-        failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in found]
         hidden = secret_keys(request.news) | objects.own_secrets(inputs)
-        return provider_pb2.CheckResponse(inputs=dump(inputs, hidden & inputs.keys()), failures=failures)
+        return provider_pb2.CheckResponse(inputs=dump(inputs, hidden & inputs.keys()))
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Compare objects, path by path."""
@@ -63,7 +57,7 @@ class Kubernetes(Plugin):
         self._log("Create", request)
         inputs = load(request.properties)
         with self._guarded(context):
-            live = self._applied(request, inputs)
+            live = _applied(self._store(context), request, inputs)
         if request.preview:
             # An absent key would read as None in the program, and not as what will be known later.
             shown = {"status": UNKNOWN, **inputs}
@@ -77,7 +71,7 @@ class Kubernetes(Plugin):
         self._log("Update", request)
         inputs = load(request.news)
         with self._guarded(context):
-            live = self._applied(request, inputs)
+            live = _applied(self._store(context), request, inputs)
         if request.preview:
             shown = {**load(request.olds), **inputs}
             return provider_pb2.UpdateResponse(properties=self._dumped(shown, request.news))
@@ -88,7 +82,7 @@ class Kubernetes(Plugin):
         self._log("Read", request)
         inputs = load(request.inputs)
         with self._guarded(context):
-            live = self._clients.get(inputs or objects.from_identity(token(request), request.id))
+            live = self._store(context).get(inputs or objects.from_identity(token(request), request.id))
         if live is None:
             return provider_pb2.ReadResponse(id="")
         now = objects.drifted(inputs, live) if inputs else live
@@ -108,23 +102,24 @@ class Kubernetes(Plugin):
         state = load(request.properties)
         with self._guarded(context):
             try:
-                self._clients.delete(state.get("__inputs") or state, request.timeout or _DEFAULT_WAIT_S)
+                self._store(context).delete(state.get("__inputs") or state, request.timeout or _DEFAULT_WAIT_S)
             except OSError:
                 if os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE") != "true":
                     raise
         return empty_pb2.Empty()
 
-    def _applied(self, request: Any, inputs: Properties) -> Properties:
-        live = self._clients.apply(inputs, dry=request.preview)
-        return live if request.preview else self._clients.await_ready(live, request.timeout or _DEFAULT_WAIT_S)
+    def _store(self, context: Any) -> Store:
+        store: Store = self._clients(context)
+        return store
 
     def _dumped(self, properties: Properties, given: Any) -> Any:
         hidden = secret_keys(given) | objects.own_secrets(properties) | repeating_secrets(properties, given)
         return dump(properties, hidden & properties.keys())
 
 
-def _is_custom(request: Any) -> bool:
-    return token(request) not in sdk_types.tokens(_SDK)
+def _applied(store: Store, request: Any, inputs: Properties) -> Properties:
+    live = store.apply(inputs, dry=request.preview)
+    return live if request.preview else store.await_ready(live, request.timeout or _DEFAULT_WAIT_S)
 
 
 def connect(configuration: Properties) -> Store:
@@ -141,7 +136,7 @@ if __name__ == "__main__":
         Kubernetes(
             name="kubernetes",
             version=version("pulumi-kubernetes"),
-            sdk=_SDK,
+            sdk="pulumi_kubernetes",
             kinds={},
             functions={},
             connect=connect,
