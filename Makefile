@@ -120,11 +120,13 @@ $(BENCH_STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml in
 	@UV_PROJECT_ENVIRONMENT=.venv-bench tools/bootstrap.sh --group bench
 	@touch $@
 
+include tools/pulumi.mk
+
 include tools/cluster.mk
 
 ##@ Tidy up
 .PHONY: clean
-clean: ## Remove what the targets above made inside the checkout (the local mesh is taken down first)
+clean: ## Remove what the targets above made inside the checkout, but .pulumi-state (the local mesh is taken down first)
 	@if [ -x $(BIN)/asya ] && [ -d .asya ]; then $(BIN)/asya local down || true; fi
 	@if [ -x $(BIN)/python ] && [ -d .asya-cluster ]; then $(BIN)/python -m tools.cluster down || true; fi
 	@rm -rf .venv .venv-bench .asya .asya-demo .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
