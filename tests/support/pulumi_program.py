@@ -213,7 +213,7 @@ def run_program(
         monitor=_Monitor(run, preview=preview),
     )
 
-    pulumi.runtime.test(lambda: program() and None)()
+    pulumi.runtime.test(lambda: program() and None)()  # type: ignore[no-untyped-call]
     return run
 
 
