@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -23,6 +23,7 @@ from asya_gateway.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import StoreUnavailable, TransportError
+from asya_protocol.status import Status
 from asya_store.cancels import CancelList
 from asya_transport.port import Transport
 
@@ -37,6 +38,22 @@ class Answer:
 
     text: str
     is_error: bool = False
+    told: Mapping[str, object] = field(default_factory=dict)
+    """What the text says, of an envelope that was made."""
+
+    @property
+    def envelope_id(self) -> str:
+        """Which envelope was made; empty for none."""
+        return str(self.told.get("envelope_id", ""))
+
+    def ended(self, record: Record) -> "Answer":
+        """Tell also how the envelope stands; an error where it has failed."""
+        told: dict[str, object] = {**self.told, "status": record.status.value}
+        if record.result is not None:
+            told["result"] = msgspec.Raw(record.result)
+        if record.error is not None:
+            told["error"] = record.error
+        return Answer(_text(told), record.status is Status.FAILED, told)
 
     def body(self) -> dict[str, object]:
         """Shape it as MCP's CallToolResult."""
@@ -101,7 +118,8 @@ class Calls:
         except StoreUnavailable as exc:
             return Answer(f"failed to create envelope: {exc}", is_error=True)
         await self._send(record)
-        return Answer(_told(tool, envelope_id))
+        told = _told(tool, envelope_id)
+        return Answer(_text(told), told=told)
 
     async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
         """End an envelope as cancelled; second, whether the actors are told too."""
@@ -136,7 +154,7 @@ class Calls:
             await self._store.report(record.id, ended)
 
 
-def _told(tool: Tool, envelope_id: str) -> str:
+def _told(tool: Tool, envelope_id: str) -> dict[str, object]:
     answer: dict[str, object] = {
         "envelope_id": envelope_id,
         "message": "Envelope created successfully",
@@ -146,7 +164,11 @@ def _told(tool: Tool, envelope_id: str) -> str:
         answer["stream_url"] = f"/envelopes/{envelope_id}/stream"
     if tool.metadata:
         answer["metadata"] = dict(tool.metadata)
-    return msgspec.json.encode(answer).decode()
+    return answer
+
+
+def _text(told: Mapping[str, object]) -> str:
+    return msgspec.json.encode(told).decode()
 
 
 def _whole_second(moment: datetime) -> datetime:

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from asya_gateway.record import Event, Record, closing_event, event_body, record_body
 from asya_gateway.requests import Rooms, caller, json_answer, path_id, require, rooms
 from asya_gateway.store.port import Applied
+from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
@@ -24,9 +25,15 @@ STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "Connection": "keep-alive"
 
 
 async def show(request: Request) -> Response:
-    """Show an envelope, with the ids of the children that its fan-outs made."""
+    """Show an envelope, with the ids of the children that its fan-outs made; with ``?wait=SECONDS`` once it is final."""
     require(request, "read")
-    record = await _found(request)
+    try:
+        wait_s = read_wait(request.query_params.get("wait"), rooms(request).max_wait_s)
+    except InvalidWait as exc:
+        raise HTTPException(400, str(exc)) from None
+    record = await wait_final(rooms(request), path_id(request), wait_s)
+    if record is None:
+        raise HTTPException(404, "Envelope not found")
     return json_answer(record_body(record, await rooms(request).store.children(record.id)))
 
 

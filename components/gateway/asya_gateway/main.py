@@ -69,7 +69,8 @@ async def run(settings: GatewaySettings) -> None:
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
-        rooms = Rooms(store, Calls(tools, store, transport, cancels), wakeups, settings.door, settings.max_body_bytes)
+        calls = Calls(tools, store, transport, cancels)
+        rooms = Rooms(store, calls, wakeups, settings.door, settings.max_body_bytes, settings.max_wait_s)
         sweeping = asyncio.create_task(keep_house(store, settings.sweep_s, settings.history_s))
         server = _Server(settings, rooms)
         host, port = listener.getsockname()[:2]

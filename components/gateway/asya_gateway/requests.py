@@ -27,6 +27,7 @@ class Rooms:
     wakeups: Wakeups
     door: Door = field(default_factory=Door)
     max_body_bytes: int = 16 * 1024 * 1024
+    max_wait_s: float = 60.0
 
 
 def rooms(request: Request) -> Rooms:

@@ -46,6 +46,8 @@ class GatewaySettings:
     """The object store that the mesh shares: a cancel reaches the actors through it, see asya_store."""
     max_body_bytes: int = 16_777_216
     """`ASYA_GATEWAY_MAX_BODY_BYTES`: largest request body; a larger one is answered with 413."""
+    max_wait_s: float = 60.0
+    """`ASYA_GATEWAY_MAX_WAIT`: how long `?wait=` may hold an answer back; keep it below proxies' idle limit."""
     history_s: float = 86400.0
     """`ASYA_GATEWAY_HISTORY`: how long the history of a finished envelope is kept (24h)."""
     sweep_s: float = 1.0
@@ -82,6 +84,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         database_max_connections=most,
         store=read_store_settings(env),
         max_body_bytes=read_int(env, "ASYA_GATEWAY_MAX_BODY_BYTES", 16 * MIB, low=1024, high=2**31) or 16 * MIB,
+        max_wait_s=read_duration(env, "ASYA_GATEWAY_MAX_WAIT", 60.0),
         history_s=read_duration(env, "ASYA_GATEWAY_HISTORY", 86400.0),
         sweep_s=sweep_s,
         drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 10.0),
