@@ -11,7 +11,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asya_gateway import envelope_routes, health_routes, mcp, report_routes, tool_routes
-from asya_gateway.auth import Door
 from asya_gateway.requests import CALLER, Rooms, text_answer
 from asya_protocol.errors import StoreUnavailable
 
@@ -27,6 +26,7 @@ def build_app(rooms: Rooms) -> ASGIApp:
         routes=[
             Route("/health", health_routes.health, methods=ANY),
             Route("/ready", health_routes.ready),
+            Route("/metrics", health_routes.metrics, methods=["GET"]),
             Route("/tools/call", tool_routes.call_tool, methods=["POST"]),
             Route("/envelopes", report_routes.add_child, methods=["POST"]),
             Route("/envelopes/{id}", envelope_routes.show, methods=["GET"]),
@@ -42,21 +42,23 @@ def build_app(rooms: Rooms) -> ASGIApp:
         exception_handlers={HTTPException: _refuse, StoreUnavailable: _store_away},
     )
     app.state.rooms = rooms
-    return Doorkeeper(app, rooms.door)
+    return Doorkeeper(app, rooms)
 
 
 class Doorkeeper:
     """Lets nobody in without a token that the door knows."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, rooms: Rooms) -> None:
         self._app = app
-        self._door = door
+        self._door = rooms.door
+        self._metrics = rooms.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http" and scope["path"] not in OPEN:
             known = self._door.admit(Request(scope).headers.get("authorization"))
             if known is None:
+                self._metrics.refused.labels("unauthorized").inc()
                 answer = text_answer("Unauthorized", 401, {"WWW-Authenticate": "Bearer"})
                 await answer(scope, receive, send)
                 return

@@ -17,8 +17,10 @@ import msgspec
 
 from asya_gateway.arguments import InvalidArguments, complete
 from asya_gateway.lifecycle import Ended, Sending, cancelled, send_failed
+from asya_gateway.metrics import Metrics
 from asya_gateway.record import Record
 from asya_gateway.store.port import EnvelopeStore, Outcome
+from asya_gateway.toolbox import Toolbox
 from asya_gateway.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
@@ -69,21 +71,33 @@ class Calls:
     """Makes and cancels envelopes.
 
     Args:
-        tools: By name.
+        toolbox: The tools that can be called now.
         store: Where envelopes are kept.
         transport: Connected.
         cancels: The mesh's list of cancels; none where it has no object store.
+        metrics: Where calls are counted.
     """
 
     def __init__(
-        self, tools: Mapping[str, Tool], store: EnvelopeStore, transport: Transport, cancels: CancelList | None = None
+        self,
+        toolbox: Toolbox,
+        store: EnvelopeStore,
+        transport: Transport,
+        cancels: CancelList | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self.tools = tools
+        self.toolbox = toolbox
+        self._metrics = metrics or Metrics()
         self.problem: str | None = None
         """Why the last send failed for want of a broker; none after one that did not."""
         self._store = store
         self._transport = transport
         self._cancels = cancels
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """Tools by name, as they are now."""
+        return self.toolbox.tools
 
     async def call(self, name: str, arguments: Mapping[str, object] | None) -> Answer:
         """Start a tool.
@@ -93,10 +107,12 @@ class Calls:
         """
         tool = self.tools.get(name)
         if tool is None:
+            self._metrics.calls.labels("", "unknown_tool").inc()
             raise UnknownTool(name)
         try:
             payload = complete(tool, arguments)
         except InvalidArguments as exc:
+            self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
         envelope_id = str(uuid.uuid4())
         now = datetime.now(UTC)
@@ -116,8 +132,10 @@ class Calls:
         try:
             await self._store.create(record)
         except StoreUnavailable as exc:
+            self._metrics.calls.labels(name, "store_away").inc()
             return Answer(f"failed to create envelope: {exc}", is_error=True)
-        await self._send(record)
+        sent = await self._send(record)
+        self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
         told = _told(tool, envelope_id)
         return Answer(_text(told), told=told)
 
@@ -130,7 +148,7 @@ class Calls:
             told = True
         return await self._store.report(envelope_id, cancelled()), told
 
-    async def _send(self, record: Record) -> None:
+    async def _send(self, record: Record) -> bool:
         envelope = Envelope(
             id=record.id,
             route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
@@ -152,6 +170,7 @@ class Calls:
             log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
+        return problem is None
 
 
 def _told(tool: Tool, envelope_id: str) -> dict[str, object]:

@@ -101,11 +101,12 @@ async def follow(here: Rooms, envelope_id: str, after: int = 0) -> AsyncIterator
 
 async def _frames(here: Rooms, envelope_id: str, after: int) -> AsyncIterator[bytes]:
     try:
-        async for event in follow(here, envelope_id, after):
-            if event is None:
-                yield KEEPALIVE
-            else:
-                yield b"id: %d\nevent: update\ndata: %b\n\n" % (event.seq, msgspec.json.encode(event_body(event)))
+        with here.metrics.streams.labels("events").track_inprogress():
+            async for event in follow(here, envelope_id, after):
+                if event is None:
+                    yield KEEPALIVE
+                else:
+                    yield b"id: %d\nevent: update\ndata: %b\n\n" % (event.seq, msgspec.json.encode(event_body(event)))
     except StoreUnavailable as exc:
         # The client comes again with its Last-Event-ID and misses nothing.
         log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})

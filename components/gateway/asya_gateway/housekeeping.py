@@ -7,6 +7,7 @@ import asyncio
 import logging
 from typing import Final
 
+from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
 from asya_protocol.errors import StoreUnavailable
 
@@ -16,15 +17,17 @@ BATCH: Final = 100
 PURGE_EVERY_S: Final = 3600.0
 
 
-async def keep_house(store: EnvelopeStore, sweep_s: float, history_s: float) -> None:
+async def keep_house(store: EnvelopeStore, metrics: Metrics, sweep_s: float, history_s: float) -> None:
     """Sweep until cancelled; a store that is away is tried again."""
     loop = asyncio.get_running_loop()
     purge_at_s = loop.time()
     while True:
         try:
             while len(expired := await store.expire(BATCH)) == BATCH:
+                metrics.timed_out.inc(BATCH)
                 log.info("envelopes timed out", extra={"count": BATCH})
             if expired:
+                metrics.timed_out.inc(len(expired))
                 log.info("envelopes timed out", extra={"count": len(expired)})
             if loop.time() >= purge_at_s:
                 await store.purge(history_s)

@@ -19,11 +19,13 @@ from asya_gateway.app import build_app
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.logs import log_json
+from asya_gateway.metrics import Metrics
 from asya_gateway.requests import Rooms
 from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
-from asya_gateway.tool_files import read_tools
-from asya_gateway.wakeups import Wakeups
+from asya_gateway.store.timed import timed
+from asya_gateway.toolbox import Toolbox
+from asya_gateway.wakeups import TOOLS_CHANGED, Wakeups
 from asya_protocol.errors import AsyaError, SettingsError
 from asya_store.cancels import CancelList
 from asya_store.factory import open_store
@@ -56,30 +58,37 @@ async def run(settings: GatewaySettings) -> None:
     Raises:
         AsyaError: It cannot start; the text says why.
     """
-    tools = read_tools(settings.tools)
+    metrics = Metrics()
+    toolbox = Toolbox(settings.tools, metrics)
     listener = _listen(settings)
     wakeups = Wakeups()
-    store = open_envelope_store(
-        settings.database_url, settings.database_min_connections, settings.database_max_connections
+    store = timed(
+        open_envelope_store(
+            settings.database_url, settings.database_min_connections, settings.database_max_connections
+        ),
+        metrics,
     )
     transport = open_transport(settings.transport)
-    sweeping: asyncio.Task[None] | None = None
+    background: list[asyncio.Task[None]] = []
     try:
         await store.open(wakeups.wake)
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
-        calls = Calls(tools, store, transport, cancels)
-        rooms = Rooms(store, calls, wakeups, settings.door, settings.max_body_bytes, settings.max_wait_s)
-        sweeping = asyncio.create_task(keep_house(store, settings.sweep_s, settings.history_s))
+        calls = Calls(toolbox, store, transport, cancels, metrics)
+        rooms = Rooms(store, calls, wakeups, settings.door, settings.max_body_bytes, settings.max_wait_s, metrics)
+        background.append(asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s)))
+        if settings.tools is not None and settings.reload_s > 0:
+            watching = toolbox.watch(settings.reload_s, lambda: wakeups.wake(TOOLS_CHANGED))
+            background.append(asyncio.create_task(watching))
         server = _Server(settings, rooms)
         host, port = listener.getsockname()[:2]
-        log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(tools)})
+        log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
         await server.serve([listener])
     finally:
-        if sweeping is not None:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await transport.close()
         await store.close()
         listener.close()

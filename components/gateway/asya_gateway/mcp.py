@@ -20,6 +20,7 @@ from asya_gateway.calls import UnknownTool
 from asya_gateway.envelope_routes import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS
 from asya_gateway.requests import Rooms, caller, json_answer, read_body, rooms, text_answer
 from asya_gateway.tools import Tool
+from asya_gateway.wakeups import TOOLS_CHANGED
 
 VERSIONS: Final = ("2025-06-18", "2025-03-26", "2024-11-05")
 WITHOUT_VERSION: Final = "2025-03-26"
@@ -65,8 +66,8 @@ async def post(request: Request) -> Response:
 
 
 async def listen(request: Request) -> Response:
-    """Open a stream; nothing is ever sent on it but keep-alives."""
-    return StreamingResponse(_silence(rooms(request)), media_type="text/event-stream", headers=STREAM_HEADERS)
+    """Open a stream that tells when the tools change."""
+    return StreamingResponse(_notices(rooms(request)), media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
 async def leave(_request: Request) -> Response:
@@ -94,7 +95,7 @@ def _initialize(params: Mapping[str, Any]) -> object:
     agreed = wanted if wanted in VERSIONS else VERSIONS[0] if wanted else WITHOUT_VERSION
     return {
         "protocolVersion": agreed,
-        "capabilities": {"tools": {}},
+        "capabilities": {"tools": {"listChanged": True}},
         "serverInfo": {"name": "asya-gateway", "version": version("asya-gateway")},
     }
 
@@ -117,16 +118,27 @@ async def _call(request: Request, params: Mapping[str, Any]) -> object:
         raise unknown from None
 
 
-async def _silence(here: Rooms) -> AsyncIterator[bytes]:
-    with here.wakeups.listening("") as woken:
+async def _notices(here: Rooms) -> AsyncIterator[bytes]:
+    toolbox = here.calls.toolbox
+    told = toolbox.revision
+    with here.wakeups.listening(TOOLS_CHANGED) as woken, here.metrics.streams.labels("mcp").track_inprogress():
+        yield KEEPALIVE
         while not here.wakeups.stopping:
-            yield KEEPALIVE
             try:
                 async with asyncio.timeout(KEEPALIVE_S):
                     await woken.wait()
             except TimeoutError:
+                yield KEEPALIVE
                 continue
             woken.clear()
+            if toolbox.revision != told:
+                told = toolbox.revision
+                yield sse({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+
+
+def sse(message: object) -> bytes:
+    """Frame one message of a stream."""
+    return b"event: message\ndata: %b\n\n" % msgspec.json.encode(message)
 
 
 def _error(call_id: object, code: int, message: str) -> dict[str, object]:

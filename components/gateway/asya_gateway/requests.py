@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from asya_gateway.auth import EVERYONE, Caller, Door
 from asya_gateway.calls import Calls
+from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
 from asya_gateway.wakeups import Wakeups
 
@@ -28,6 +29,7 @@ class Rooms:
     door: Door = field(default_factory=Door)
     max_body_bytes: int = 16 * 1024 * 1024
     max_wait_s: float = 60.0
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 def rooms(request: Request) -> Rooms:

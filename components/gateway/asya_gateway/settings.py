@@ -27,14 +27,16 @@ class GatewaySettings:
     """`ASYA_TRANSPORT` and the variables of the transport; unset, `ASYA_SQS_ENDPOINT` or `ASYA_RABBITMQ_URL` decides."""
     door: Door = field(default_factory=Door)
     """`ASYA_GATEWAY_TOKENS`: bearer tokens, separated by spaces or lines: `TOKEN`, or `TOKEN|scope,scope` with the scopes
-    `call:<tool>`, `call:*`, `read`, `cancel`, `report` (for sidecars). Required, unless `ASYA_GATEWAY_TOKENS_FILE` names a
-    file with them or `ASYA_GATEWAY_AUTH` is `off`, which lets everyone do everything."""
+    `call:<tool>`, `call:*`, `read`, `cancel`, `report` (for sidecars), `metrics` (for Prometheus). Required, unless
+    `ASYA_GATEWAY_TOKENS_FILE` names a file with them or `ASYA_GATEWAY_AUTH` is `off`, which lets everyone do everything."""
     host: str = "0.0.0.0"  # noqa: S104 - as below
     """`ASYA_GATEWAY_HOST`: address to listen on."""
     port: int = 8080
     """`ASYA_GATEWAY_PORT`: port to listen on; 0 picks one and says so in the log."""
     tools: Path | None = None
     """`ASYA_CONFIG_PATH`: a tool file, or a folder of them; unset serves no tools."""
+    reload_s: float = 5.0
+    """`ASYA_GATEWAY_TOOLS_RELOAD`: how often the tool files are looked at for changes; `0s` reads them once."""
     database_url: str = "memory:"
     """`ASYA_DATABASE_URL`: `postgresql://user:password@host/database`, shared by replicas; `sqlite:PATH`, for one gateway;
     unset or `memory:` forgets everything at the end."""
@@ -79,6 +81,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         host=env.get("ASYA_GATEWAY_HOST", EVERYWHERE),
         port=read_int(env, "ASYA_GATEWAY_PORT", 8080, low=0, high=65535) or 0,
         tools=Path(env["ASYA_CONFIG_PATH"]) if "ASYA_CONFIG_PATH" in env else None,
+        reload_s=read_duration(env, "ASYA_GATEWAY_TOOLS_RELOAD", 5.0),
         database_url=_read_database_url(env),
         database_min_connections=min(least, most),
         database_max_connections=most,

@@ -40,7 +40,7 @@ def read_wait(value: object, longest_s: float) -> float:
 async def wait_final(here: Rooms, envelope_id: str, seconds: float) -> Record | None:
     """Return an envelope's record as soon as it is final, or as it is when the time is over; none of an unknown one."""
     ends_at_s = asyncio.get_running_loop().time() + seconds
-    with here.wakeups.listening(envelope_id) as woken:
+    with here.wakeups.listening(envelope_id) as woken, here.metrics.streams.labels("wait").track_inprogress():
         while True:
             woken.clear()
             record = await here.store.get(envelope_id)

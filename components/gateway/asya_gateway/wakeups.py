@@ -6,6 +6,10 @@ One loop; no locks.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+TOOLS_CHANGED: Final = "!tools"
+"""Woken when the tools change; no envelope has this id, for callers do not choose ids."""
 
 
 class Wakeups:
