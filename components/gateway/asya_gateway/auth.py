@@ -19,14 +19,24 @@ _SCOPE: Final = re.compile(r"\*|read|cancel|report|metrics|call:.+")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What one token may do."""
+    """What one token may do, and whose it is.
+
+    Attributes:
+        scopes: What is granted.
+        name: Tells its envelopes from those of others, and no secret; empty where nobody is told from another.
+    """
 
     scopes: frozenset[str]
+    name: str = ""
 
     def may(self, scope: str) -> bool:
         """Whether a scope is granted."""
         kind = scope.partition(":")[0]
         return not self.scopes.isdisjoint({"*", scope, f"{kind}:*"})
+
+    def sees(self, owner: str | None, scope: str = "read") -> bool:
+        """Whether it may follow (or cancel) an envelope: with the scope anyone's, without it what it has called."""
+        return self.may(scope) or (owner is not None and owner == self.name)
 
 
 EVERYONE: Final = Caller(frozenset({"*"}))
@@ -70,7 +80,8 @@ def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
             if not _SCOPE.fullmatch(scope):
                 allowed = "*, call:<tool>, call:*, read, cancel, report, metrics"
                 raise SettingsError(variable, f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
-        callers[_digest(token)] = Caller(granted)
+        digest = _digest(token)
+        callers[digest] = Caller(granted, f"token:{digest.hex()[:16]}")
     return callers
 
 

@@ -88,6 +88,7 @@ class Calls:
     ) -> None:
         self.toolbox = toolbox
         self._metrics = metrics or Metrics()
+        self._errands: set[asyncio.Task[None]] = set()
         self.problem: str | None = None
         """Why the last send failed for want of a broker; none after one that did not."""
         self._store = store
@@ -99,8 +100,8 @@ class Calls:
         """Tools by name, as they are now."""
         return self.toolbox.tools
 
-    async def call(self, name: str, arguments: Mapping[str, object] | None) -> Answer:
-        """Start a tool.
+    async def call(self, name: str, arguments: Mapping[str, object] | None, owner: str = "") -> Answer:
+        """Start a tool for an owner.
 
         Raises:
             UnknownTool: There is none of that name.
@@ -128,6 +129,7 @@ class Calls:
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
             current_actor_name=tool.route[0],
+            owner=owner or None,
         )
         try:
             await self._store.create(record)
@@ -147,6 +149,22 @@ class Calls:
             await asyncio.to_thread(self._cancels.add, envelope_id, time.time())
             told = True
         return await self._store.report(envelope_id, cancelled()), told
+
+    def cancel_soon(self, envelope_id: str) -> None:
+        """Cancel for somebody who has gone and waits for no answer."""
+        task = asyncio.create_task(self._cancel_quietly(envelope_id))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def finish(self) -> None:
+        """Wait for cancels that are on their way."""
+        await asyncio.gather(*self._errands)
+
+    async def _cancel_quietly(self, envelope_id: str) -> None:
+        try:
+            await self.cancel(envelope_id)
+        except StoreUnavailable as exc:
+            log.warning("envelope not cancelled", extra={"envelope_id": envelope_id, "error": str(exc)})
 
     async def _send(self, record: Record) -> bool:
         envelope = Envelope(

@@ -26,14 +26,13 @@ STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "Connection": "keep-alive"
 
 async def show(request: Request) -> Response:
     """Show an envelope, with the ids of the children that its fan-outs made; with ``?wait=SECONDS`` once it is final."""
-    require(request, "read")
     try:
         wait_s = read_wait(request.query_params.get("wait"), rooms(request).max_wait_s)
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
-    record = await wait_final(rooms(request), path_id(request), wait_s)
-    if record is None:
-        raise HTTPException(404, "Envelope not found")
+    record = await _found(request)
+    if wait_s and not record.status.final:
+        record = await wait_final(rooms(request), record.id, wait_s) or record
     return json_answer(record_body(record, await rooms(request).store.children(record.id)))
 
 
@@ -52,7 +51,7 @@ async def active(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     """End an envelope as cancelled; ``actors_told`` says whether a handler that runs is interrupted, too."""
-    require(request, "cancel")
+    await _found(request, "cancel")
     outcome, told = await rooms(request).calls.cancel(path_id(request))
     if outcome.record is None:
         raise HTTPException(404, "Envelope not found")
@@ -63,7 +62,6 @@ async def cancel(request: Request) -> Response:
 
 async def stream(request: Request) -> Response:
     """Send the history after ``Last-Event-ID``, then what happens, up to the final event."""
-    require(request, "read")
     record = await _found(request)
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0  # the database's int is 32 bits
@@ -112,8 +110,10 @@ async def _frames(here: Rooms, envelope_id: str, after: int) -> AsyncIterator[by
         log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})
 
 
-async def _found(request: Request) -> Record:
+async def _found(request: Request, scope: str = "read") -> Record:
+    """Read the envelope of a path for a caller who has the scope, or has called it."""
     record = await rooms(request).store.get(path_id(request))
-    if record is None:
+    if record is None or not caller(request).sees(record.owner, scope):
+        require(request, scope)
         raise HTTPException(404, "Envelope not found")
     return record

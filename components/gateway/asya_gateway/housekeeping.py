@@ -1,4 +1,4 @@
-"""What a gateway does by the clock: fail envelopes whose deadline has passed, forget old histories.
+"""What a gateway does by the clock: fail envelopes whose deadline has passed, forget old histories and old records.
 
 The database says what is due, so that deadlines fire after a restart and replicas may all sweep.
 """
@@ -14,10 +14,13 @@ from asya_protocol.errors import StoreUnavailable
 log: Final = logging.getLogger(__name__)
 
 BATCH: Final = 100
+FORGET: Final = 1000
 PURGE_EVERY_S: Final = 3600.0
 
 
-async def keep_house(store: EnvelopeStore, metrics: Metrics, sweep_s: float, history_s: float) -> None:
+async def keep_house(
+    store: EnvelopeStore, metrics: Metrics, sweep_s: float, history_s: float, kept_s: float | None = None
+) -> None:
     """Sweep until cancelled; a store that is away is tried again."""
     loop = asyncio.get_running_loop()
     purge_at_s = loop.time()
@@ -31,6 +34,8 @@ async def keep_house(store: EnvelopeStore, metrics: Metrics, sweep_s: float, his
                 log.info("envelopes timed out", extra={"count": len(expired)})
             if loop.time() >= purge_at_s:
                 await store.purge(history_s)
+                while kept_s is not None and (gone := await store.forget(kept_s, FORGET)):
+                    log.info("old envelopes forgotten", extra={"count": gone})
                 purge_at_s = loop.time() + PURGE_EVERY_S
         except StoreUnavailable as exc:
             log.warning("deadlines not looked for", extra={"error": str(exc)})

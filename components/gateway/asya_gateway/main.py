@@ -76,8 +76,19 @@ async def run(settings: GatewaySettings) -> None:
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
         calls = Calls(toolbox, store, transport, cancels, metrics)
-        rooms = Rooms(store, calls, wakeups, settings.door, settings.max_body_bytes, settings.max_wait_s, metrics)
-        background.append(asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s)))
+        rooms = Rooms(
+            store=store,
+            calls=calls,
+            wakeups=wakeups,
+            door=settings.door,
+            max_body_bytes=settings.max_body_bytes,
+            max_wait_s=settings.max_wait_s,
+            kept_s=settings.kept_s,
+            metrics=metrics,
+        )
+        background.append(
+            asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
+        )
         if settings.tools is not None and settings.reload_s > 0:
             watching = toolbox.watch(settings.reload_s, lambda: wakeups.wake(TOOLS_CHANGED))
             background.append(asyncio.create_task(watching))
@@ -85,6 +96,7 @@ async def run(settings: GatewaySettings) -> None:
         host, port = listener.getsockname()[:2]
         log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
         await server.serve([listener])
+        await calls.finish()
     finally:
         for task in background:
             task.cancel()

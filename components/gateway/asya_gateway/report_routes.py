@@ -72,7 +72,7 @@ async def add_child(request: Request) -> Response:
     )
     if child.parent_id is not None and (parent := await store.get(child.parent_id)) is not None:
         # Without the parent's deadline, a child whose reports are lost would stay open for ever.
-        child = replace(child, timeout_s=parent.timeout_s, deadline=parent.deadline)
+        child = replace(child, timeout_s=parent.timeout_s, deadline=parent.deadline, owner=parent.owner)
     kept = await store.create(child)
     rooms(request).metrics.reports.labels("child", "changed" if kept else "late").inc()
     if not kept:

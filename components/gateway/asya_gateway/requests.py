@@ -29,6 +29,8 @@ class Rooms:
     door: Door = field(default_factory=Door)
     max_body_bytes: int = 16 * 1024 * 1024
     max_wait_s: float = 60.0
+    kept_s: float | None = None
+    """How long final records are kept; none is for ever."""
     metrics: Metrics = field(default_factory=Metrics)
 
 

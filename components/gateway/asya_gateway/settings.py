@@ -52,6 +52,8 @@ class GatewaySettings:
     """`ASYA_GATEWAY_MAX_WAIT`: how long `?wait=` may hold an answer back; keep it below proxies' idle limit."""
     history_s: float = 86400.0
     """`ASYA_GATEWAY_HISTORY`: how long the history of a finished envelope is kept (24h)."""
+    kept_s: float | None = None
+    """`ASYA_GATEWAY_RETENTION`: how long a finished envelope is kept at all, not less than its history; `0s` is for ever."""
     sweep_s: float = 1.0
     """`ASYA_GATEWAY_SWEEP`: how often deadlines are looked for."""
     drain_timeout_s: float = 10.0
@@ -89,6 +91,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         max_body_bytes=read_int(env, "ASYA_GATEWAY_MAX_BODY_BYTES", 16 * MIB, low=1024, high=2**31) or 16 * MIB,
         max_wait_s=read_duration(env, "ASYA_GATEWAY_MAX_WAIT", 60.0),
         history_s=read_duration(env, "ASYA_GATEWAY_HISTORY", 86400.0),
+        kept_s=_read_retention(env),
         sweep_s=sweep_s,
         drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 10.0),
         log_level=_LEVELS[level],
@@ -102,6 +105,13 @@ def _with_transport(env: Mapping[str, str]) -> dict[str, str]:
     if "ASYA_SQS_REGION" in env:
         defaults["ASYA_AWS_REGION"] = env["ASYA_SQS_REGION"]
     return {**defaults, **env}
+
+
+def _read_retention(env: Mapping[str, str]) -> float | None:
+    kept_s = read_duration(env, "ASYA_GATEWAY_RETENTION", 0.0)
+    if 0 < kept_s < (history_s := read_duration(env, "ASYA_GATEWAY_HISTORY", 86400.0)):
+        raise SettingsError("ASYA_GATEWAY_RETENTION", f"must not be shorter than ASYA_GATEWAY_HISTORY ({history_s:g}s)")
+    return kept_s or None
 
 
 def _read_database_url(env: Mapping[str, str]) -> str:

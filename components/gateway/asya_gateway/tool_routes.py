@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asya_gateway.calls import UnknownTool
-from asya_gateway.requests import json_answer, read_json, require, rooms
+from asya_gateway.requests import caller, json_answer, read_json, require, rooms
 from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
 
@@ -30,7 +30,7 @@ async def call_tool(request: Request) -> Response:
     here = rooms(request)
     try:
         wait_s = read_wait(body.wait, here.max_wait_s)
-        answer = await here.calls.call(body.name, body.arguments)
+        answer = await here.calls.call(body.name, body.arguments, caller(request).name)
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
     except UnknownTool:

@@ -210,7 +210,7 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
         async with gateway.client(f"{TOKEN}1") as caller:
             envelope_id = (await call(caller, text="hi"))["envelope_id"]
             assert (await caller.post("/tools/call", json={"name": "brief"})).status_code == 403
-            assert (await caller.get(f"/envelopes/{envelope_id}")).status_code == 403
+            assert (await caller.get(f"/envelopes/{envelope_id}")).status_code == 200  # whoever called it may follow it
             assert (await report(caller, envelope_id, "final", status="succeeded")).status_code == 403
             listed = await caller.post(
                 "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=SESSION
@@ -218,6 +218,9 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
             assert [tool["name"] for tool in listed.json()["result"]["tools"]] == ["echo"]
         async with gateway.client(f"{TOKEN}2") as reader, gateway.client(f"{TOKEN}3") as sidecar:
             assert (await reader.get(f"/envelopes/{envelope_id}")).status_code == 200
+            for path in ("", "/stream", "?wait=1"):
+                assert (await sidecar.get(f"/envelopes/{envelope_id}{path}")).status_code == 403
+                assert (await sidecar.get(f"/envelopes/none{path}")).status_code == 403
             assert (await report(reader, envelope_id, "cancel")).status_code == 403
             assert (await sidecar.get(f"/envelopes/{envelope_id}/active")).status_code == 200
             assert (await report(sidecar, envelope_id, "final", status="succeeded")).status_code == 200

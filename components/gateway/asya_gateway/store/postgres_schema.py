@@ -76,7 +76,12 @@ CREATE INDEX envelopes_due ON envelopes (deadline) WHERE status IN ('pending', '
 """
 """``json`` keeps what users send as they wrote it; ``jsonb`` refuses a string with U+0000."""
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS)
+OWNERS: Final[LiteralString] = """
+ALTER TABLE envelopes ADD COLUMN owner text;
+CREATE INDEX envelopes_owner ON envelopes (owner, created_at DESC, id DESC) WHERE owner IS NOT NULL AND parent_id IS NULL;
+"""
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS)
 
 
 async def bring_up_to_date(connection: AsyncConnection[tuple[object, ...]]) -> None:
