@@ -1,4 +1,4 @@
-"""The HTTP application: which path is whose, who may come in, and what errors look like."""
+"""The HTTP application: which path is whose, and what errors look like."""
 
 import logging
 from typing import Final
@@ -8,10 +8,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from asya_gateway import envelope_routes, health_routes, mcp, report_routes, tool_routes
-from asya_gateway.requests import CALLER, Rooms, text_answer
+from asya_gateway.doorkeeper import Doorkeeper, with_origins
+from asya_gateway.requests import Rooms, text_answer
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
@@ -42,28 +43,8 @@ def build_app(rooms: Rooms) -> ASGIApp:
         exception_handlers={HTTPException: _refuse, StoreUnavailable: _store_away},
     )
     app.state.rooms = rooms
-    return Doorkeeper(app, rooms)
-
-
-class Doorkeeper:
-    """Lets nobody in without a token that the door knows."""
-
-    def __init__(self, app: ASGIApp, rooms: Rooms) -> None:
-        self._app = app
-        self._door = rooms.door
-        self._metrics = rooms.metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "http" and scope["path"] not in OPEN:
-            known = self._door.admit(Request(scope).headers.get("authorization"))
-            if known is None:
-                self._metrics.refused.labels("unauthorized").inc()
-                answer = text_answer("Unauthorized", 401, {"WWW-Authenticate": "Bearer"})
-                await answer(scope, receive, send)
-                return
-            scope[CALLER] = known
-        await self._app(scope, receive, send)
+    labels: dict[object, str] = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
+    return with_origins(Doorkeeper(app, rooms, OPEN, labels), rooms.origins)
 
 
 async def _refuse(_request: Request, exc: Exception) -> Response:

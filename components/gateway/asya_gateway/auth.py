@@ -8,13 +8,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from asya_protocol.errors import SettingsError
 
 SHORTEST: Final = 16
 """Characters; a shorter token can be guessed."""
-_SCOPE: Final = re.compile(r"\*|read|cancel|report|metrics|call:.+")
+SCOPE: Final = re.compile(r"\*|read|cancel|report|metrics|call:.+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,26 @@ class Caller:
 EVERYONE: Final = Caller(frozenset({"*"}))
 
 
+class TokenCheck(Protocol):
+    """Knows tokens that somebody else gives out."""
+
+    async def admit(self, token: str) -> Caller | None:
+        """Say who a token stands for; none when it is no good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Knows the tokens; without any it lets everyone do everything.
 
     Attributes:
         callers: By digest of their token; none where authentication is off.
+        provider: Who knows the tokens that are not among these.
     """
 
     callers: Mapping[bytes, Caller] | None = field(default=None, repr=False)
+    provider: TokenCheck | None = None
 
-    def admit(self, authorization: str | None) -> Caller | None:
+    async def admit(self, authorization: str | None) -> Caller | None:
         """Say who an ``Authorization`` header stands for; none is nobody we know."""
         if self.callers is None:
             return EVERYONE
@@ -60,7 +69,10 @@ class Door:
         if scheme.lower() != "bearer":
             return None
         # The digest is looked up, not the token: how long that takes tells nothing about the token.
-        return self.callers.get(_digest(token.strip()))
+        known = self.callers.get(_digest(token.strip()))
+        if known is None and self.provider is not None and token.count(".") == 2:
+            return await self.provider.admit(token.strip())
+        return known
 
 
 def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
@@ -77,7 +89,7 @@ def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
             raise SettingsError(variable, f"token {number} is shorter than {SHORTEST} characters")
         granted = frozenset(scopes.split(",")) if bar else frozenset({"*"})
         for scope in sorted(granted):
-            if not _SCOPE.fullmatch(scope):
+            if not SCOPE.fullmatch(scope):
                 allowed = "*, call:<tool>, call:*, read, cancel, report, metrics"
                 raise SettingsError(variable, f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
         digest = _digest(token)

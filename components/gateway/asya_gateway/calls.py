@@ -32,6 +32,7 @@ from asya_transport.port import Transport
 log: Final = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S: Final = 10.0
+PING_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,6 @@ class Calls:
         self.toolbox = toolbox
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
-        self.problem: str | None = None
-        """Why the last send failed for want of a broker; none after one that did not."""
         self._store = store
         self._transport = transport
         self._cancels = cancels
@@ -150,6 +149,16 @@ class Calls:
             told = True
         return await self._store.report(envelope_id, cancelled()), told
 
+    async def ping(self) -> None:
+        """Make sure that the broker answers.
+
+        Raises:
+            TransportError: It does not.
+            TimeoutError: Not in time.
+        """
+        async with asyncio.timeout(PING_TIMEOUT_S):
+            await self._transport.ping()
+
     def cancel_soon(self, envelope_id: str) -> None:
         """Cancel for somebody who has gone and waits for no answer."""
         task = asyncio.create_task(self._cancel_quietly(envelope_id))
@@ -178,12 +187,10 @@ class Calls:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._transport.send(names.queue_name(record.actors[0]), envelope.dump())
-            self.problem = None
         except TimeoutError:
-            problem = self.problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
+            problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except TransportError as exc:
             problem = str(exc)
-            self.problem = problem if exc.retryable else None
         if problem is not None:
             log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
             ended: Ended = send_failed(problem)

@@ -7,20 +7,15 @@ exit code 0. A start that cannot succeed is one line and exit code 1.
 import asyncio
 import logging
 import os
-import signal
-import socket
 import sys
-from types import FrameType
 from typing import Final
 
-import uvicorn
-
-from asya_gateway.app import build_app
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.logs import log_json
 from asya_gateway.metrics import Metrics
 from asya_gateway.requests import Rooms
+from asya_gateway.server import Server, listen
 from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import timed
@@ -32,9 +27,6 @@ from asya_store.factory import open_store
 from asya_transport.factory import open_transport
 
 log: Final = logging.getLogger("asya_gateway")
-
-KEEP_ALIVE_S: Final = 75
-LARGEST_HEADER_BYTES: Final = 64 * 1024
 
 
 def main() -> None:
@@ -60,7 +52,7 @@ async def run(settings: GatewaySettings) -> None:
     """
     metrics = Metrics()
     toolbox = Toolbox(settings.tools, metrics)
-    listener = _listen(settings)
+    listener = listen(settings)
     wakeups = Wakeups()
     store = timed(
         open_envelope_store(
@@ -84,6 +76,10 @@ async def run(settings: GatewaySettings) -> None:
             max_body_bytes=settings.max_body_bytes,
             max_wait_s=settings.max_wait_s,
             kept_s=settings.kept_s,
+            request_timeout_s=settings.request_timeout_s,
+            origins=settings.origins,
+            rate=settings.rate,
+            burst=settings.burst,
             metrics=metrics,
         )
         background.append(
@@ -92,7 +88,8 @@ async def run(settings: GatewaySettings) -> None:
         if settings.tools is not None and settings.reload_s > 0:
             watching = toolbox.watch(settings.reload_s, lambda: wakeups.wake(TOOLS_CHANGED))
             background.append(asyncio.create_task(watching))
-        server = _Server(settings, rooms)
+        server = Server(settings, rooms)
+        background.append(asyncio.create_task(server.watch_certificate()))
         host, port = listener.getsockname()[:2]
         log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
         await server.serve([listener])
@@ -105,40 +102,3 @@ async def run(settings: GatewaySettings) -> None:
         await store.close()
         listener.close()
     log.info("gateway stopped")
-
-
-def _listen(settings: GatewaySettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-        # Connections inherit it. asyncio leaves it out for a socket made like this, and every answer takes 40 ms more.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as exc:
-        raise SettingsError("ASYA_GATEWAY_PORT", f"cannot listen on {settings.host}:{settings.port}: {exc}") from None
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """Ends the streams as soon as the signal comes; uvicorn alone would wait for them."""
-
-    def __init__(self, settings: GatewaySettings, rooms: Rooms) -> None:
-        self._wakeups = rooms.wakeups
-        super().__init__(
-            uvicorn.Config(
-                build_app(rooms),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=int(settings.drain_timeout_s) or 1,
-                h11_max_incomplete_event_size=LARGEST_HEADER_BYTES,
-            )
-        )
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
-        self._wakeups.stop()
-        super().handle_exit(sig, frame)
-        # uvicorn would raise the signal again when it is done; a stop that was asked for is exit code 0.
-        self._captured_signals = [number for number in self._captured_signals if number == signal.SIGKILL]
