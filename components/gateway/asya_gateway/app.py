@@ -10,36 +10,40 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from asya_gateway import envelope_routes, health_routes, mcp, report_routes, tool_routes
+from asya_gateway import envelope_routes, health_routes, mcp, openapi, report_routes, tool_routes
 from asya_gateway.doorkeeper import Doorkeeper, with_origins
 from asya_gateway.requests import Rooms, text_answer
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
 
-OPEN: Final = frozenset({"/health", "/ready"})
+OPEN: Final = frozenset({"/health", "/ready", "/openapi.json"})
 ANY: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+ROUTES: Final = [
+    Route("/health", health_routes.health, methods=ANY),
+    Route("/ready", health_routes.ready),
+    Route("/metrics", health_routes.metrics, methods=["GET"]),
+    Route("/openapi.json", openapi.show, methods=["GET"]),
+    Route("/tools/call", tool_routes.call_tool, methods=["POST"]),
+    Route("/envelopes", report_routes.add_child, methods=["POST"]),
+    Route("/envelopes/{id}", envelope_routes.show, methods=["GET"]),
+    Route("/envelopes/{id}/stream", envelope_routes.stream, methods=["GET"]),
+    Route("/envelopes/{id}/active", envelope_routes.active, methods=["GET"]),
+    Route("/envelopes/{id}/progress", report_routes.progress, methods=["POST"]),
+    Route("/envelopes/{id}/final", report_routes.final, methods=["POST"]),
+    Route("/envelopes/{id}/cancel", envelope_routes.cancel, methods=["POST"]),
+    Route("/mcp", mcp.post, methods=["POST"]),
+    Route("/mcp", mcp.listen, methods=["GET"]),
+    Route("/mcp", mcp.leave, methods=["DELETE"]),
+]
 
 
 def build_app(rooms: Rooms) -> ASGIApp:
     """Put the routes together."""
     app = Starlette(
-        routes=[
-            Route("/health", health_routes.health, methods=ANY),
-            Route("/ready", health_routes.ready),
-            Route("/metrics", health_routes.metrics, methods=["GET"]),
-            Route("/tools/call", tool_routes.call_tool, methods=["POST"]),
-            Route("/envelopes", report_routes.add_child, methods=["POST"]),
-            Route("/envelopes/{id}", envelope_routes.show, methods=["GET"]),
-            Route("/envelopes/{id}/stream", envelope_routes.stream, methods=["GET"]),
-            Route("/envelopes/{id}/active", envelope_routes.active, methods=["GET"]),
-            Route("/envelopes/{id}/progress", report_routes.progress, methods=["POST"]),
-            Route("/envelopes/{id}/final", report_routes.final, methods=["POST"]),
-            Route("/envelopes/{id}/cancel", envelope_routes.cancel, methods=["POST"]),
-            Route("/mcp", mcp.post, methods=["POST"]),
-            Route("/mcp", mcp.listen, methods=["GET"]),
-            Route("/mcp", mcp.leave, methods=["DELETE"]),
-        ],
+        routes=ROUTES,
         exception_handlers={HTTPException: _refuse, StoreUnavailable: _store_away},
     )
     app.state.rooms = rooms
