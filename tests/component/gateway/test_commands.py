@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -59,7 +60,7 @@ def test_a_call_is_watched_and_its_result_printed(asya: CommandLine, gateway: Ga
 
 
 def test_the_exit_code_tells_the_end(asya: CommandLine, gateway: Gateway):
-    ends = {
+    ends: dict[str, tuple[dict[str, Any], int]] = {
         "succeeded": ({"status": "succeeded", "result": [1]}, 0),
         "failed": ({"status": "failed", "error": "no paper", "error_details": {"type": "E", "traceback": "T\n"}}, 1),
         "cancelled": ({"status": "failed", "error": names.CANCELLED}, 6),

@@ -1,11 +1,13 @@
 """Words of a command line become arguments as the tool's schema has them."""
 
+from typing import Any
+
 import pytest
 
 from asya_cli.exit_codes import BadRequest
 from asya_cli.tool_arguments import guess, read_arguments
 
-SCHEMAS = {
+SCHEMAS: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
     "max-pages": {"type": "integer"},
     "min_score": {"type": "number"},
