@@ -116,6 +116,10 @@ test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
 	@$(BENCH_BIN)/python -m bench $(BENCH_ARGS)
 
+.PHONY: bench-operator
+bench-operator: $(BENCH_STAMP) test-servers ## 10, 100 and 1,000 actors on a real API server; builds Kubernetes' parts where they are missing
+	@$(BENCH_BIN)/python -m bench --only operator
+
 $(BENCH_STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml infra/*/pyproject.toml) tools/bootstrap.sh
 	@UV_PROJECT_ENVIRONMENT=.venv-bench tools/bootstrap.sh --group bench
 	@touch $@

@@ -76,15 +76,19 @@ class KubeApi:
         if self._client is not None:
             await self._client.close()
 
-    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply one object; returns it as stored.
+    async def apply(self, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:
+        """Server-side apply one object, or some fields of it; returns it as stored.
+
+        Args:
+            manifest: What is wanted.
+            manager: Whose wish it is; a field goes when the last manager that wished it leaves it out.
 
         Raises:
             ApiError: It was refused; the text is the server's own.
         """
         meta = manifest["metadata"]
         path = kind_of(manifest).path(meta.get("namespace"), meta["name"])
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": manager, "force": "true"}
         return await self._request("PATCH", path, kind_of(manifest), body=manifest, content_type=_APPLY, query=query)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Final
 import pulumi
 
 from asya_infra.installation import Manifest, config_map, let_in, secret
-from asya_infra.pods import container_security, resources, service, workload
+from asya_infra.pods import container_security, meta, resources, service, workload
 from asya_infra.ports import Database, Queue, Store
 from asya_infra.settings import Images
 from asya_infra.target import TOOLS_CONFIG
@@ -67,10 +67,15 @@ def gateway_objects(
     env["ASYA_GATEWAY_TOKENS"] = _all_tokens(tokens, report_token)
     return [
         secret(SECRET, namespace, env),
+        *([_account(namespace, service_account)] if service_account else []),
         _deployment(namespace, images, env, 2 if database is not None else 1, service_account),
         service(NAME, namespace, {"http": PORT}),
         let_in(NAME, namespace, [PORT]),
     ]
+
+
+def _account(namespace: str, name: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(name, namespace)}
 
 
 def _all_tokens(tokens: pulumi.Input[str], report: pulumi.Input[str] | None) -> pulumi.Output[str]:

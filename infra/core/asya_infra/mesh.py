@@ -33,7 +33,6 @@ class MeshOptions:
         report_token: What sidecars show the gateway.
         queue_prefix: Begins every queue's name.
         wait_s: How long an actor may take to run or nap; 0 does not wait.
-        gateway_account: Service account of the gateway, where the cloud gives it a role.
     """
 
     namespace: str = "asya"
@@ -46,7 +45,6 @@ class MeshOptions:
     report_token: pulumi.Output[str] | None = None
     queue_prefix: str = "asya-"
     wait_s: int = 300
-    gateway_account: str = ""
 
 
 class AsyaMesh(pulumi.ComponentResource):
@@ -91,6 +89,7 @@ class AsyaMesh(pulumi.ComponentResource):
         super().__init__(TYPE, name, {}, opts)
         self._name, self._options = name, options or MeshOptions()
         self._cluster, self._queue, self._store, self._database = cluster, queue, store, database
+        self._identities = identities
         o = self._options
         if o.images.gateway and o.gateway_tokens is None:
             raise ConfigError("asya:gatewayTokens", "is not set; a gateway needs to know who may call")
@@ -137,6 +136,10 @@ class AsyaMesh(pulumi.ComponentResource):
     ) -> list[KubernetesObject]:
         return list(apply_all(f"{self._name}-{part}" if part else self._name, manifests, self._child(after)))
 
+    def _platform(self) -> tuple[pulumi.Resource, ...]:
+        """What every pod needs: nodes, add-ons, and its role where it has one."""
+        return (*self._cluster.ready, *(self._identities.ready if self._identities else ()))
+
     def _namespaces(self) -> list[KubernetesObject]:
         o = self._options
         actors = installation.namespace_object(o.namespace)
@@ -169,7 +172,7 @@ class AsyaMesh(pulumi.ComponentResource):
         return self._apply("", found, namespaces)
 
     def _keda(self, namespaces: Sequence[KubernetesObject]) -> list[KubernetesObject]:
-        return self._apply("keda", self._options.keda, (*namespaces, *self._cluster.ready))
+        return self._apply("keda", self._options.keda, (*namespaces, *self._platform()))
 
     def _operator(self, shared: Sequence[KubernetesObject], url: str) -> list[KubernetesObject]:
         o, queue = self._options, self._queue
@@ -181,7 +184,7 @@ class AsyaMesh(pulumi.ComponentResource):
             if manifest["kind"] == "Deployment":
                 pod = manifest["spec"]["template"]["metadata"]
                 pod["annotations"] = {"asya.sh/settings": gateway.settings_digest(settings)}
-        ready = (*shared, *self._cluster.ready, *queue.ready, *(self._store.ready if self._store else ()))
+        ready = (*shared, *self._platform(), *queue.ready, *(self._store.ready if self._store else ()))
         return self._apply("operator", manifests, ready)
 
     def _gateway(self, shared: Sequence[KubernetesObject], o: MeshOptions) -> KubernetesObject:
@@ -195,10 +198,10 @@ class AsyaMesh(pulumi.ComponentResource):
             database=self._database,
             tokens=tokens,
             report_token=o.report_token,
-            service_account=o.gateway_account,
+            service_account=self._identities.gateway_account if self._identities else "",
         )
         ready = self._database.ready if self._database else ()
-        self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._cluster.ready))
+        self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))
         return tools
 
     def _crew(self) -> None:

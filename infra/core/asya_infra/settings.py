@@ -115,6 +115,13 @@ class Settings:
     tags: Mapping[str, str] = field(default_factory=dict)
     """`asya:tags`: AWS tags, besides those that name the project and the stack."""
 
+    @property
+    def uses_aws(self) -> bool:
+        """Whether any part of it is AWS's own."""
+        return self.cluster != "none" and (
+            self.cluster == "eks" or self.queue == "sqs" or self.store == "s3" or self.database == "rds"
+        )
+
 
 def read_settings(bag: Bag, stack: str) -> Settings:
     """Read a stack's settings.

@@ -13,6 +13,7 @@ import pulumi
 
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
 from asya_infra.local import LocalActor, LocalObject
+from asya_infra.pods import meta
 from asya_infra.waiting import ActorReady
 
 TOOLS_CONFIG: Final = "asya-tools"
@@ -53,6 +54,14 @@ class Target(Protocol):
 
 class Identities(Protocol):
     """How pods get a role of their cloud, where they need one."""
+
+    @property
+    def ready(self) -> Sequence[pulumi.Resource]:
+        """Roles of the operator, KEDA and the gateway: pods that start before theirs exists never get it."""
+
+    @property
+    def gateway_account(self) -> str:
+        """Service account of the gateway; empty without one."""
 
     def of_actor(
         self, actor: str, namespace: str, sends_to: Sequence[str] | None, parent: pulumi.Resource
@@ -123,7 +132,8 @@ class KubernetesTarget:
         actor_name = str(manifest["metadata"]["name"])
         before: Sequence[pulumi.Resource] = ()
         if self.identities is not None:
-            account, before = self.identities.of_actor(actor_name, self.namespace, sends_to, parent)
+            account, roles = self.identities.of_actor(actor_name, self.namespace, sends_to, parent)
+            before = [*roles, self._service_account(name, account, parent)]
             manifest = with_service_account(manifest, account)
         if self.report_secret:
             manifest = with_report_token(manifest, self.report_secret)
@@ -145,6 +155,11 @@ class KubernetesTarget:
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[made], deleted_with=made),
         )
         return ready.status
+
+    def _service_account(self, name: str, account: str, parent: pulumi.Resource) -> pulumi.Resource:
+        opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=list(self.after))
+        manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(account, self.namespace)}
+        return KubernetesObject(f"{name}-account", manifest, opts)
 
     def other(self, manifest: Mapping[str, Any]) -> pulumi.Resource:
         """Apply it in the actors' namespace."""
