@@ -1,77 +1,15 @@
-"""The program of every environment on the real engine: a whole life, twice nothing to do, and what is refused.
+"""The program of every environment in a cluster on the real engine: a whole life, twice nothing to do, what is refused.
 
 Kubernetes objects are recorded after checks against its schemas, so actors are not waited for; ``tests/e2e/test_stack.py``
 runs the same program on a real cluster.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 from pulumi import automation
 from pulumi.automation import CommandError
 
-from tests.support.pulumi_project import Project, project
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
-from tools.tree import ROOT
-
-NOBODY = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "clusters": [{"name": "recorded", "cluster": {"server": "https://127.0.0.1:1"}}],
-    "users": [{"name": "nobody", "user": {"token": "none"}}],
-    "contexts": [{"name": "recorded", "context": {"cluster": "recorded", "user": "nobody"}}],
-    "current-context": "recorded",
-}
-Run = Callable[..., tuple[Project, automation.Stack]]
-
-
-def program_folder(tmp_path: Path) -> Path:
-    """The program and its environments, without the rest of the checkout; packages come from the virtual environment."""
-    folder = tmp_path / "program"
-    folder.mkdir()
-    for path in ROOT.glob("Pulumi*.yaml"):
-        shutil.copyfile(path, folder / path.name)
-    (folder / "infra").mkdir()
-    shutil.copyfile(ROOT / "infra/__main__.py", folder / "infra/__main__.py")
-    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> Iterator[Run]:
-    """Make an environment's stack; it is destroyed at the end."""
-    made: list[tuple[Project, automation.Stack]] = []
-
-    def start(name: str, settings: dict[str, str], **where: str) -> tuple[Project, automation.Stack]:
-        prepared = project(program_folder(tmp_path), tmp_path, **where)
-        kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(NOBODY), encoding="utf-8")
-        prepared.attach()
-        recording = {"asya:kubeconfig": str(kubeconfig), "asya:waitSeconds": "0"}
-        stack = prepared.stack(name, recording | settings)
-        made.append((prepared, stack))
-        return prepared, stack
-
-    yield start
-    for prepared, stack in made:
-        stack.destroy()
-        prepared.close()
-
-
-def kinds(project: Project) -> dict[str, list[str]]:
-    """The recorded objects' names by kind."""
-    found: dict[str, list[str]] = {}
-    for thing in recorded(project.recorded):
-        found.setdefault(thing["kind"], []).append(thing["metadata"]["name"])
-    return found
-
-
-def count(changes: Any) -> int:
-    return sum((changes or {}).values())
+from tests.support.stack_program import Run, count, kinds
 
 
 def test_oss_lives_and_dies(environment: Run) -> None:

@@ -1,4 +1,4 @@
-"""moto's server, for what LocalStack has no part of without an account: EKS and RDS; and for its enforcement of IAM."""
+"""moto's server, for what LocalStack lacks without an account: EKS and RDS; and for its enforcement of IAM."""
 
 import os
 import subprocess
