@@ -41,6 +41,7 @@ test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 	@$(MAKE) test-unit
 	@$(MAKE) test-contract
 	@$(MAKE) test-component
+	@$(MAKE) test-stack
 
 ##@ Develop
 .PHONY: setup
@@ -98,6 +99,11 @@ test-contract: $(STAMP) test-servers ## One suite, every transport, store and wi
 .PHONY: test-component
 test-component: $(STAMP) test-servers ## Real processes on this machine, then the faults with their history tables
 	@$(BIN)/pytest $(PARALLEL) tests/component $(PYTEST_ARGS)
+
+.PHONY: test-stack
+test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins
+	@$(BIN)/python -m tools.engine build >/dev/null
+	@$(BIN)/pytest $(PARALLEL) tests/stack $(PYTEST_ARGS)
 
 .PHONY: test-runtime
 test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has

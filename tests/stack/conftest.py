@@ -37,6 +37,11 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[Run]:
     """Make an environment's stack; it is destroyed at the end."""
+    yield from environments(tmp_path)
+
+
+def environments(tmp_path: Path) -> Iterator[Run]:
+    """Make stacks below a folder, and destroy them at the end."""
     made: list[tuple[Project, automation.Stack]] = []
 
     def start(
