@@ -213,3 +213,19 @@ def test_a_stateful_set_runs_too(cluster: Cluster, wire: Wire, rabbit: str) -> N
     ]
     wire.send("rabbitmq", [envelope("stateful-1", "stateful", n=1)])
     assert wire.result("stateful-1")["payload"] == {"n": 1}
+
+
+def test_an_actor_that_is_deleted_while_its_pods_start_is_gone_long_before_their_grace(
+    cluster: Cluster, rabbit: str
+) -> None:
+    brief = actor("brief", "rabbitmq", scaling={"enabled": False})
+    brief["spec"]["workload"]["replicas"] = 4
+    cluster.apply(handler("brief", ECHO), brief, namespace=rabbit)
+    pods = eventually(
+        lambda: cluster.items("pods", rabbit, "asya.sh/asya=brief"),
+        lambda found: any("startedAt" in str(pod.get("status")) for pod in found),
+        60,
+        "a container to start",
+    )
+    assert pods[0]["spec"]["terminationGracePeriodSeconds"] == 330
+    cluster.kubectl("-n", rabbit, "delete", "asyncactor", "brief", "--timeout=60s")

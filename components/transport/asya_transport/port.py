@@ -159,6 +159,13 @@ class Transport(Protocol):
             TransportUnavailable: It cannot be reached, after the attempts the settings allow.
         """
 
+    async def ping(self) -> None:
+        """Make sure that the broker answers, without waiting long for one that does not.
+
+        Raises:
+            TransportUnavailable: It does not.
+        """
+
     async def send(
         self, queue: str, body: bytes, *, delay_s: float = 0.0, attributes: Mapping[str, str] | None = None
     ) -> None:
