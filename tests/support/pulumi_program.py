@@ -156,11 +156,6 @@ class _Monitor(mocks.MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn, id="", object=request.object)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        if "pulumi:pulumi:Stack::" in request.urn:
-            self._run.exports.update(_plain(load(request.outputs)))
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
-
 
 def _named(urn: str) -> tuple[str, str]:
     *_, kind, name = urn.split("::")
@@ -213,7 +208,13 @@ def run_program(
         monitor=_Monitor(run, preview=preview),
     )
 
-    pulumi.runtime.test(lambda: program() and None)()  # type: ignore[no-untyped-call]
+    def export(name: str, value: Any) -> None:
+        # Without an engine there is no stack that would keep it.
+        pulumi.Output.from_input(value).apply(lambda known: run.exports.update({name: known}))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi, "export", export)
+        pulumi.runtime.test(lambda: program() and None)()  # type: ignore[no-untyped-call]
     return run
 
 

@@ -24,7 +24,8 @@ FOLDER: Final = "stack"
 LOOK_S: Final = 0.25
 SILENT_S: Final = 600.0
 """LocalStack may have to be installed and started first."""
-_starting = threading.Lock()
+_one_at_a_time = threading.Lock()
+"""The engine makes and deletes many actors at once; the mesh is brought up and taken down by one."""
 
 
 def manifest_path(home: str, name: str) -> Path:
@@ -44,7 +45,8 @@ class _Meshes(dynamic.ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         from asya_local import mesh
 
-        mesh.down(Path(_props["home"]), _say)
+        with _one_at_a_time:
+            mesh.down(Path(_props["home"]), _say)
 
 
 class _Actors(dynamic.ResourceProvider):
@@ -65,9 +67,10 @@ class _Actors(dynamic.ResourceProvider):
         from asya_local import mesh
 
         path = manifest_path(_props["home"], _props["actor"])
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir() and not any(_is_actor(other) for other in path.parent.glob("*.yaml")):
-            mesh.down(Path(_props["home"]), _say)  # a mesh follows at least one actor
+        with _one_at_a_time:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir() and not any(_is_actor(other) for other in path.parent.glob("*.yaml")):
+                mesh.down(Path(_props["home"]), _say)  # a mesh follows at least one actor
 
 
 def _is_actor(path: Path) -> bool:
@@ -121,7 +124,7 @@ def _up(props: Mapping[str, Any]) -> None:
     from asya_local import mesh
 
     home = Path(props["home"])
-    with _starting:
+    with _one_at_a_time:
         if mesh.find(home) is None:
             options = mesh.UpOptions(
                 manifests=(home / FOLDER,),

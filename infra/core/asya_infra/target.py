@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pulumi
@@ -15,6 +16,7 @@ from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_na
 from asya_infra.local import LocalActor, LocalObject
 from asya_infra.pods import meta
 from asya_infra.waiting import ActorReady
+from asya_operator.actor import ANNOTATION_SOURCE
 
 TOOLS_CONFIG: Final = "asya-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
@@ -193,6 +195,7 @@ class LocalTarget:
         home: Its folder, absolute.
         transport: Its broker's kind.
         endpoint: SQS and S3 endpoint that already runs.
+        root: Where relative folders of code start: that of Pulumi.yaml, since manifests are kept elsewhere.
         wait_s: How long an actor may take.
     """
 
@@ -200,6 +203,7 @@ class LocalTarget:
     home: str
     transport: str
     endpoint: str = ""
+    root: Path = Path()
     wait_s: int = 300
     queue_prefix: str = "asya-"
     namespace: str | None = None
@@ -212,6 +216,8 @@ class LocalTarget:
         self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, sends_to: Sequence[str] | None = None
     ) -> pulumi.Output[str]:
         """Put the manifest where the mesh finds it, and wait for the mesh."""
+        del sends_to
+        manifest = with_absolute_source(manifest, self.root)
         made = LocalActor(
             name,
             mesh={"home": self.home, "transport": self.transport, "endpoint": self.endpoint},
@@ -243,6 +249,16 @@ def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str,
     named = {"serviceAccountName": account, **pod, "automountServiceAccountToken": False}
     changed = {**workload, "template": {**template, "spec": named}}
     return {**manifest, "spec": {**spec, "workload": changed}}
+
+
+def with_absolute_source(manifest: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Say where the code is from wherever the manifest lies."""
+    meta = manifest["metadata"]
+    notes = meta.get("annotations") or {}
+    if ANNOTATION_SOURCE not in notes:
+        return dict(manifest)
+    placed = {**notes, ANNOTATION_SOURCE: str(root / notes[ANNOTATION_SOURCE])}
+    return {**manifest, "metadata": {**meta, "annotations": placed}}
 
 
 def with_report_token(manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
