@@ -11,31 +11,8 @@ import yaml
 from tests.support.kubernetes_openapi import openapi_document
 from tests.support.pulumi_project import install_standins, require_engine
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
+from tests.support.stack_checkout import Checkout
 from tests.support.stack_program import NOBODY, program_folder
-from tools.stack.run import Request, run
-
-
-class Checkout:
-    """The program in a folder of its own, with its own state."""
-
-    def __init__(self, folder: Path, printed: pytest.CaptureFixture[str]) -> None:
-        self.root = program_folder(folder)
-        self.state = self.root / ".pulumi-state"
-        self._printed = printed
-
-    def make(self, command: str, environment: str) -> tuple[int, str]:
-        """Run one command; returns its exit code and all that it said."""
-        self._printed.readouterr()
-        code = run(Request(command, environment, root=self.root, state=self.state))
-        said = self._printed.readouterr()
-        return code, said.out + said.err
-
-    def set(self, environment: str, **settings: object) -> None:
-        """Change the shared settings, as an editor would."""
-        path = self.root / f"Pulumi.{environment}.yaml"
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        content["config"] |= {f"asya:{key}": value for key, value in settings.items()}
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 @pytest.fixture
@@ -53,7 +30,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     monkeypatch.setenv("STANDIN_OPENAPI", str(openapi_document()))
     monkeypatch.setenv("STANDIN_KUBE_RECORD", str(tmp_path / "recorded"))
     monkeypatch.setenv("PATH", str(engine), prepend=":")
-    yield Checkout(tmp_path, capfd)
+    yield Checkout(program_folder(tmp_path), tmp_path / "state", capfd)
 
 
 def test_local_from_nothing_to_nothing(checkout: Checkout) -> None:
