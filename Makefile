@@ -43,6 +43,7 @@ test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 	@$(MAKE) test-unit
 	@$(MAKE) test-contract
 	@$(MAKE) test-component
+	@$(MAKE) test-stack
 
 ##@ Develop
 .PHONY: setup
@@ -102,13 +103,24 @@ test-contract: $(STAMP) test-servers ## One suite, every transport, store and wi
 test-component: $(STAMP) test-servers ## Real processes on this machine, then the faults with their history tables
 	@$(BIN)/pytest $(PARALLEL) tests/component $(PYTEST_ARGS)
 
+.PHONY: test-stack
+test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins
+	@$(BIN)/python -m tools.engine build >/dev/null
+	@$(BIN)/pytest $(PARALLEL) tests/stack $(PYTEST_ARGS)
+
 .PHONY: test-runtime
 test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
 	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
 
 .PHONY: e2e
 e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
-	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+	@$(BIN)/pytest tests/e2e --ignore tests/e2e/stack $(PYTEST_ARGS)
+	@$(MAKE) e2e-stack
+
+.PHONY: e2e-stack
+e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be
+	@$(BIN)/python -m tools.engine build >/dev/null
+	@$(BIN)/pytest tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: test-gateway
 test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
