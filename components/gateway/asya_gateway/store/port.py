@@ -44,8 +44,8 @@ class EnvelopeStore(Protocol):
     async def ping(self) -> None:
         """Make sure that it answers."""
 
-    async def create(self, record: Record) -> bool:
-        """Keep a new record with its first event; false, and nothing kept, when the id is taken."""
+    async def create(self, record: Record, first: Report | None = None) -> bool:
+        """Keep a new record with its first event and a first report; false, and nothing kept, when the id is taken."""
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""

@@ -6,6 +6,7 @@ replicas that a history grew.
 
 import asyncio
 import logging
+import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,7 +16,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from asya_gateway.lifecycle import Change, Report, apply, created, timed_out
+from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_gateway.store.postgres_schema import bring_up_to_date
@@ -45,15 +46,20 @@ INSERT INTO envelope_updates (envelope_id, seq, status, message, result, error, 
 SELECT id, %(events)s, %(status)s, %(e_message)s, %(e_result)s::json, %(e_error)s, %(e_timestamp)s, %(e_percent)s,
     %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s FROM kept RETURNING envelope_id)
 SELECT pg_notify('asya_envelopes', envelope_id) FROM noted"""
-INSERT: Final[LiteralString] = (
-    """
+_KEEP: Final[LiteralString] = """
 WITH kept AS (
-INSERT INTO envelopes (id, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec, deadline,
-    created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner)
-VALUES (%(id)s, %(status)s, %(actors)s, %(index)s, %(metadata)s::json, %(headers)s::json, %(payload)s::json, %(timeout_s)s,
-    %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s,
+INSERT INTO envelopes (id, message, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec,
+    deadline, created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner)
+VALUES (%(id)s, %(message)s, %(status)s, %(actors)s, %(index)s, %(metadata)s::json, %(headers)s::json, %(payload)s::json,
+    %(timeout_s)s, %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s,
     %(owner)s)
-ON CONFLICT (id) DO NOTHING RETURNING id), noted AS ("""
+ON CONFLICT (id) DO NOTHING RETURNING id), """
+INSERT: Final[LiteralString] = _KEEP + "noted AS (" + _NOTE
+INSERT_BEGUN: Final[LiteralString] = (
+    _KEEP
+    + """begun AS (
+INSERT INTO envelope_updates (envelope_id, seq, status, message, timestamp, progress_percent)
+SELECT id, %(b_seq)s, %(b_status)s, %(b_message)s, %(b_at)s, 0 FROM kept), noted AS ("""
     + _NOTE
 )
 UPDATE: Final[LiteralString] = (
@@ -109,7 +115,7 @@ class PostgresStore:
             timeout=TIMEOUT_S,
             open=False,
             kwargs={"autocommit": True, "connect_timeout": int(TIMEOUT_S)},
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
         )
         self._listener: asyncio.Task[None] | None = None
         self._wake: Wake = lambda _: None
@@ -127,9 +133,19 @@ class PostgresStore:
         """Ask something."""
         await self._rows("SELECT 1")
 
-    async def create(self, record: Record) -> bool:
+    async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
-        return bool(await self._rows(INSERT, _values(created(record))))
+        changes = begun(record, first, record.created_at)
+        if len(changes) == 1:
+            return bool(await self._rows(INSERT, _values(changes[0])))
+        event = changes[0].event
+        begin = {
+            "b_seq": event.seq,
+            "b_status": event.status.value,
+            "b_message": event.message,
+            "b_at": event.timestamp,
+        }
+        return bool(await self._rows(INSERT_BEGUN, {**_values(changes[1]), **begin}))
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -218,6 +234,17 @@ class PostgresStore:
             except (psycopg.Error, OSError) as exc:
                 log.warning("not listening to the database", extra={"error": _words(exc), "retry_in_s": RELISTEN_S})
             await asyncio.sleep(RELISTEN_S)
+
+
+async def _check(connection: AsyncConnection[tuple[Any, ...]]) -> None:
+    """See whether a connection that has been idle still stands, without asking the server.
+
+    What a server says to a connection that it ends waits in its socket; nothing else ever waits there.
+    """
+    look = select.poll()  # select.select knows no descriptor over 1023
+    look.register(connection.fileno(), select.POLLIN)
+    if look.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 class _translated:  # noqa: N801 - used as a statement
