@@ -1,7 +1,7 @@
 """Envelopes in Postgres, shared by all replicas; with ``postgres_schema`` the only modules here that know psycopg.
 
-A report locks its row, so that the database orders what races; its clock decides about deadlines. ``NOTIFY`` tells the other
-replicas that a history grew.
+A report is written only over the events that it was decided on, so that the database orders what races; its clock decides
+about deadlines. ``NOTIFY`` tells the other replicas that a history grew.
 """
 
 import asyncio
@@ -34,7 +34,6 @@ SELECT id, route_actors, created_at, updated_at, parent_id, status, route_metada
     result::text, error, timeout_sec, deadline, progress_percent::float8, current_actor_idx, current_actor_name, message,
     actors_completed, events, owner, clock_timestamp() FROM envelopes """
 READ_ONE: Final[LiteralString] = READ + "WHERE id = %s"
-LOCK_ONE: Final[LiteralString] = READ + "WHERE id = %s FOR UPDATE"
 LOCK_DUE: Final[LiteralString] = (
     READ
     + """WHERE status IN ('pending', 'running') AND deadline <= now() ORDER BY deadline LIMIT %s
@@ -69,7 +68,7 @@ UPDATE envelopes SET status = %(status)s, route_actors = %(actors)s, route_curre
     error = %(error)s, updated_at = %(updated_at)s, progress_percent = %(percent)s, current_actor_idx = %(index)s,
     current_actor_name = %(actor)s, message = %(message)s, actors_completed = %(completed)s, total_actors = %(total)s,
     events = %(events)s
-WHERE id = %(id)s RETURNING id), noted AS ("""
+WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), noted AS ("""
     + _NOTE
 )
 HISTORY: Final[LiteralString] = """
@@ -166,17 +165,17 @@ class PostgresStore:
         await self._rows("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
 
     async def report(self, envelope_id: str, report: Report) -> Outcome:
-        """Apply a report."""
-        async with self._transaction() as connection:
-            row = await (await connection.execute(LOCK_ONE, (_clean(envelope_id),))).fetchone()
-            if row is None:
+        """Apply a report to the record as it is; once more when another report came between reading and writing."""
+        while True:
+            rows = await self._rows(READ_ONE, (_clean(envelope_id),))
+            if not rows:
                 return Outcome(Applied.UNKNOWN)
-            record, now = _record(row), row[-1]
+            record, now = _record(rows[0]), rows[0][-1]
             change = apply(record, report, now)
             if change is None:
                 return Outcome(Applied.FINAL_BEFORE, record)
-            await connection.execute(UPDATE, _values(change))
-            return Outcome(Applied.CHANGED, change.record)
+            if await self._rows(UPDATE, _values(change)):
+                return Outcome(Applied.CHANGED, change.record)
 
     async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
         """Events after a number."""
