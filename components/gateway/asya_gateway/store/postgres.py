@@ -1,7 +1,7 @@
 """Envelopes in Postgres, shared by all replicas; with ``postgres_schema`` the only modules here that know psycopg.
 
 A report is written only over the events that it was decided on, so that the database orders what races; its clock decides
-about deadlines. ``NOTIFY`` tells the other replicas that a history grew.
+about deadlines. ``postgres_notices`` tells the other replicas that a history grew.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
@@ -27,7 +28,6 @@ log: Final = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 10.0
 RELISTEN_S: Final = 1.0
-CHANNEL: Final = "asya_envelopes"
 
 READ: Final[LiteralString] = """
 SELECT id, route_actors, created_at, updated_at, parent_id, status, route_metadata::text, headers::text, payload::text,
@@ -44,7 +44,7 @@ INSERT INTO envelope_updates (envelope_id, seq, status, message, result, error, 
     actors, current_actor_idx, envelope_state)
 SELECT id, %(events)s, %(status)s, %(e_message)s, %(e_result)s::json, %(e_error)s, %(e_timestamp)s, %(e_percent)s,
     %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s FROM kept RETURNING envelope_id)
-SELECT pg_notify('asya_envelopes', envelope_id) FROM noted"""
+SELECT envelope_id FROM noted"""
 _KEEP: Final[LiteralString] = """
 WITH kept AS (
 INSERT INTO envelopes (id, message, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec,
@@ -95,6 +95,8 @@ DELETE FROM envelopes WHERE id IN (
     LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id)
 SELECT count(*) FROM gone"""
 
+NOTIFY: Final[LiteralString] = "SELECT pg_notify(%s, told) FROM unnest(%s::text[]) AS told"
+
 
 class PostgresStore:
     """One database.
@@ -117,11 +119,11 @@ class PostgresStore:
             check=_check,
         )
         self._listener: asyncio.Task[None] | None = None
-        self._wake: Wake = lambda _: None
+        self._notices = Notices(self._notify)
 
     async def open(self, wake: Wake) -> None:
         """Connect, bring the schema up to date, and listen."""
-        self._wake = wake
+        self._notices.wake = wake
         with _translated():
             await self._pool.open(wait=True, timeout=TIMEOUT_S)
             async with self._pool.connection() as connection:
@@ -135,8 +137,6 @@ class PostgresStore:
     async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
         changes = begun(record, first, record.created_at)
-        if len(changes) == 1:
-            return bool(await self._rows(INSERT, _values(changes[0])))
         event = changes[0].event
         begin = {
             "b_seq": event.seq,
@@ -144,7 +144,11 @@ class PostgresStore:
             "b_message": event.message,
             "b_at": event.timestamp,
         }
-        return bool(await self._rows(INSERT_BEGUN, {**_values(changes[1]), **begin}))
+        statement = INSERT if len(changes) == 1 else INSERT_BEGUN
+        kept = bool(await self._rows(statement, {**begin, **_values(changes[-1])}))
+        if kept:
+            self._notices.tell(record.id)
+        return kept
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -162,7 +166,7 @@ class PostgresStore:
 
     async def announce(self, topic: str) -> None:
         """Wake those in every replica."""
-        await self._rows("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
+        self._notices.tell(topic)
 
     async def report(self, envelope_id: str, report: Report) -> Outcome:
         """Apply a report to the record as it is; once more when another report came between reading and writing."""
@@ -175,6 +179,7 @@ class PostgresStore:
             if change is None:
                 return Outcome(Applied.FINAL_BEFORE, record)
             if await self._rows(UPDATE, _values(change)):
+                self._notices.tell(record.id)
                 return Outcome(Applied.CHANGED, change.record)
 
     async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
@@ -190,6 +195,8 @@ class PostgresStore:
                 if change is not None:
                     await connection.execute(UPDATE, _values(change))
                     expired.append(change.record.id)
+        for envelope_id in expired:
+            self._notices.tell(envelope_id)
         return expired
 
     async def purge(self, older_than_s: float) -> int:
@@ -206,7 +213,11 @@ class PostgresStore:
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
+        await self._notices.close()
         await self._pool.close()
+
+    async def _notify(self, payloads: list[str]) -> None:
+        await self._rows(NOTIFY, (CHANNEL, payloads))
 
     async def _rows(
         self, statement: LiteralString, values: Sequence[object] | Mapping[str, object] = ()
@@ -227,9 +238,9 @@ class PostgresStore:
             try:
                 async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    self._wake("")
+                    self._notices.wake("")
                     async for notice in connection.notifies():
-                        self._wake(notice.payload)
+                        self._notices.hear(notice.payload)
             except (psycopg.Error, OSError) as exc:
                 log.warning("not listening to the database", extra={"error": _words(exc), "retry_in_s": RELISTEN_S})
             await asyncio.sleep(RELISTEN_S)
