@@ -101,7 +101,9 @@ async def _work(
     consumer = await _unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
     if consumer is None:
         return
-    gateway = GatewayReporter(settings.gateway_url, settings.gateway_token) if settings.gateway_url else None
+    gateway = None
+    if settings.gateway_url:
+        gateway = GatewayReporter(settings.gateway_url, settings.gateway_token, metrics)
     store = open_store(settings.store)
     claims = ClaimDesk(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
@@ -130,8 +132,10 @@ async def _work(
     try:
         await pipeline.run(stop)
     finally:
-        if reporter is not None:
+        if reporter is not None and gateway is not None:
             reporter.cancel()
+            await asyncio.gather(reporter, return_exceptions=True)
+            await gateway.close()
 
 
 @dataclass(frozen=True, slots=True)
