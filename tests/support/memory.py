@@ -12,6 +12,12 @@ from pathlib import Path
 import pytest
 
 
+def answers(path: Path) -> bool:
+    """Say whether a server listens; the socket's file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def memory_broker() -> Iterator[dict[str, str]]:
     """Run a broker; yields the environment that points a sidecar at it."""
@@ -20,7 +26,7 @@ def memory_broker() -> Iterator[dict[str, str]]:
         broker = subprocess.Popen([sys.executable, "-m", "asya_transport.memory_server", str(path)])
         try:
             deadline_s = time.monotonic() + 30
-            while not _listens(path):
+            while not answers(path):
                 assert broker.poll() is None, "memory broker ended"
                 assert time.monotonic() < deadline_s, "memory broker did not listen"
                 time.sleep(0.01)
@@ -28,11 +34,6 @@ def memory_broker() -> Iterator[dict[str, str]]:
         finally:
             broker.terminate()
             broker.wait(10)
-
-
-def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
 
 
 @pytest.fixture

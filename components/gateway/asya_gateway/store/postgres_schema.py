@@ -5,7 +5,8 @@ All steps that are missing run in one transaction under an advisory lock, so tha
 
 from typing import Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 LOCK: Final = 0x61737967
 """Advisory lock under which the schema changes."""
@@ -76,7 +77,24 @@ CREATE INDEX envelopes_due ON envelopes (deadline) WHERE status IN ('pending', '
 """
 """``json`` keeps what users send as they wrote it; ``jsonb`` refuses a string with U+0000."""
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS)
+OWNERS: Final[LiteralString] = """
+ALTER TABLE envelopes ADD COLUMN owner text;
+CREATE INDEX envelopes_owner ON envelopes (owner, created_at DESC, id DESC) WHERE owner IS NOT NULL AND parent_id IS NULL;
+"""
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS)
+
+
+def read_url(url: str) -> dict[str, str]:
+    """Take a URL apart.
+
+    Raises:
+        ValueError: It is none; says nothing of it.
+    """
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except ProgrammingError:
+        raise ValueError("not a URL of a Postgres") from None
 
 
 async def bring_up_to_date(connection: AsyncConnection[tuple[object, ...]]) -> None:
