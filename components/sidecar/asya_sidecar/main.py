@@ -71,7 +71,9 @@ async def run(settings: SidecarSettings) -> None:
     state = _State()
     endpoints = None
     if settings.metrics_enabled:
-        endpoints = Endpoints(settings.metrics_addr, metrics.registry, health=state.health, ready=state.ready)
+        endpoints = Endpoints(
+            settings.metrics_addr, metrics.registry, health=state.health, ready=state.ready, work=state.work
+        )
         endpoints.announce(settings.socket_dir)
     transport = open_transport(settings.transport)
     try:
@@ -201,6 +203,10 @@ class _State:
             return None
         silent_s = time.monotonic() - max(self.pipeline.beat_s, self.consumer.last_poll_s)
         return f"no poll for {silent_s:.0f}s\n" if silent_s > STALL_S else None
+
+    def work(self) -> object:
+        """What is in hand."""
+        return {} if self.pipeline is None else self.pipeline.work_in_hand()
 
     def ready(self) -> str | None:
         """Ready: consuming, and the runtime can take a call."""
