@@ -9,7 +9,7 @@ def progress(envelope_id: str, status: str = "received") -> Report:
 
 
 def child(envelope_id: str) -> Report:
-    return Report("child", envelope_id, {"id": envelope_id})
+    return Report("child", envelope_id, {"id": envelope_id, "parent_id": envelope_id.partition("-")[0]})
 
 
 def taken(backlog: Backlog, most: int = 100) -> list[tuple[str, object]]:
@@ -26,13 +26,14 @@ def test_an_envelopes_progress_stays_in_order_and_goes_one_at_a_time():
     assert len(backlog) == 0
 
 
-def test_children_go_before_progress():
+def test_children_go_before_progress_and_never_beside_their_parents():
     backlog = Backlog()
     backlog.add(progress("a"))
     backlog.add(child("a-1"))
     backlog.add(child("a-2"))
-    assert [envelope_id for envelope_id, _ in taken(backlog, 2)] == ["a-1", "a-2"]
-    assert taken(backlog) == [("a", "received")]
+    assert [envelope_id for envelope_id, _ in taken(backlog)] == ["a-1", "a-2"]
+    backlog.add(child("b-1"))
+    assert [envelope_id for envelope_id, _ in taken(backlog)] == ["b-1", "a"]
 
 
 def test_under_pressure_only_the_newest_of_an_envelope_is_kept():

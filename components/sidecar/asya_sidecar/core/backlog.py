@@ -64,16 +64,20 @@ class Backlog:
         self._progress.append(entry)
 
     def take(self, most: int) -> list[Waiting]:
-        """Take the next reports, one of an envelope at most, so that they may be sent side by side."""
+        """Take the next reports, so that they may be sent side by side.
+
+        Of an envelope's progress that is one, and none together with its children.
+        """
         taken: list[Waiting] = []
-        busy: set[str] = set()
-        for queue in (self._children, self._progress):
-            while queue and len(taken) < most and queue[0].report.envelope_id not in busy:
-                entry = queue.popleft()
-                if self._last.get(entry.report.envelope_id) is entry:
-                    del self._last[entry.report.envelope_id]
-                busy.add(entry.report.envelope_id)
-                taken.append(entry)
+        while self._children and len(taken) < most:
+            taken.append(self._children.popleft())
+        busy: set[object] = {entry.report.body.get("parent_id") for entry in taken}
+        while self._progress and len(taken) < most and self._progress[0].report.envelope_id not in busy:
+            entry = self._progress.popleft()
+            if self._last.get(entry.report.envelope_id) is entry:
+                del self._last[entry.report.envelope_id]
+            busy.add(entry.report.envelope_id)
+            taken.append(entry)
         return taken
 
     def put_back(self, entries: list[Waiting]) -> None:
