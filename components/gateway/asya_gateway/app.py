@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asya_gateway import envelope_routes, health_routes, mcp, report_routes, tool_routes
+from asya_gateway import api_routes, console_routes, envelope_routes, health_routes, mcp, report_routes, tool_routes
 from asya_gateway.auth import Door
 from asya_gateway.requests import CALLER, Rooms, text_answer
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
 
-OPEN: Final = frozenset({"/health", "/ready"})
+OPEN: Final = frozenset({"/health", "/ready"}) | console_routes.PATHS
 ANY: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -38,6 +38,8 @@ def build_app(rooms: Rooms) -> ASGIApp:
             Route("/mcp", mcp.post, methods=["POST"]),
             Route("/mcp", mcp.listen, methods=["GET"]),
             Route("/mcp", mcp.leave, methods=["DELETE"]),
+            *api_routes.ROUTES,
+            *console_routes.ROUTES,
         ],
         exception_handlers={HTTPException: _refuse, StoreUnavailable: _store_away},
     )

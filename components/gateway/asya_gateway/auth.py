@@ -1,7 +1,7 @@
 """Who may do what: bearer tokens with scopes. Tokens are kept as digests, so that no dump of this process's state holds one.
 
 A line is ``TOKEN`` (may do everything) or ``TOKEN|scope,scope``. Scopes: ``call:<tool>`` or ``call:*``; ``read`` (status and
-streams); ``cancel``; ``report`` (what sidecars send); ``*``.
+streams); ``cancel``; ``operate`` (redrive dead letters); ``report`` (what sidecars send); ``*``.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from asya_protocol.errors import SettingsError
 
 SHORTEST: Final = 16
 """Characters; a shorter token can be guessed."""
-_SCOPE: Final = re.compile(r"\*|read|cancel|report|call:.+")
+_SCOPE: Final = re.compile(r"\*|read|cancel|operate|report|call:.+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
         granted = frozenset(scopes.split(",")) if bar else frozenset({"*"})
         for scope in sorted(granted):
             if not _SCOPE.fullmatch(scope):
-                allowed = "*, call:<tool>, call:*, read, cancel, report"
+                allowed = "*, call:<tool>, call:*, read, cancel, operate, report"
                 raise SettingsError(variable, f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
         callers[_digest(token)] = Caller(granted)
     return callers

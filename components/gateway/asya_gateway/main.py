@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from types import FrameType
 from typing import Final
 
@@ -24,6 +25,7 @@ from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.tool_files import read_tools
 from asya_gateway.wakeups import Wakeups
+from asya_gateway.watch import open_watch
 from asya_protocol.errors import AsyaError, SettingsError
 from asya_store.cancels import CancelList
 from asya_store.factory import open_store
@@ -71,10 +73,14 @@ async def run(settings: GatewaySettings) -> None:
         cancels = None if objects is None else CancelList(objects)
         rooms = Rooms(store, Calls(tools, store, transport, cancels), wakeups, settings.door, settings.max_body_bytes)
         sweeping = asyncio.create_task(keep_house(store, settings.sweep_s, settings.history_s))
-        server = _Server(settings, rooms)
-        host, port = listener.getsockname()[:2]
-        log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(tools)})
-        await server.serve([listener])
+        watching = open_watch(
+            settings.actors, settings.transport, store=store, transport=transport, wakeups=wakeups, tools=tools
+        )
+        async with watching as watch:
+            server = _Server(settings, replace(rooms, watch=watch))
+            host, port = listener.getsockname()[:2]
+            log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(tools)})
+            await server.serve([listener])
     finally:
         if sweeping is not None:
             sweeping.cancel()

@@ -12,6 +12,7 @@ from asya_gateway.auth import EVERYONE, Caller, Door
 from asya_gateway.calls import Calls
 from asya_gateway.store.port import EnvelopeStore
 from asya_gateway.wakeups import Wakeups
+from asya_gateway.watch import Watch
 
 T = TypeVar("T")
 CALLER: Final = "asya_caller"
@@ -27,6 +28,18 @@ class Rooms:
     wakeups: Wakeups
     door: Door = field(default_factory=Door)
     max_body_bytes: int = 16 * 1024 * 1024
+    watch: Watch | None = None
+
+    @property
+    def watched(self) -> Watch:
+        """What the console's routes work with.
+
+        Raises:
+            HTTPException: 404, this gateway was built without.
+        """
+        if self.watch is None:
+            raise HTTPException(404, "Not found")
+        return self.watch
 
 
 def rooms(request: Request) -> Rooms:

@@ -4,7 +4,7 @@ One loop; no locks.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -13,6 +13,7 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._watchers: list[Callable[[str], None]] = []
         self.stopping = False
 
     @property
@@ -22,6 +23,8 @@ class Wakeups:
 
     def wake(self, envelope_id: str) -> None:
         """Wake the streams of an envelope; of all when it is empty."""
+        for watcher in self._watchers:
+            watcher(envelope_id)
         if envelope_id:
             for event in self._waiting.get(envelope_id, ()):
                 event.set()
@@ -47,3 +50,12 @@ class Wakeups:
             listeners.discard(event)
             if not listeners:
                 del self._waiting[envelope_id]
+
+    @contextmanager
+    def watching(self, watcher: Callable[[str], None]) -> Iterator[None]:
+        """Have a function called with every id that is woken, and with "" when some may have been missed."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)

@@ -1,0 +1,74 @@
+"""One envelope as the console shows it. Pure.
+
+Users' JSON is handed on as indented text: a browser that decoded it would round its long numbers.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from asya_gateway.journey import trace, visit_body
+from asya_gateway.record import Event, Record
+from asya_gateway.summary import Summary, summarise, summary_body
+from asya_protocol.envelope import format_time
+
+TEXT_BYTES_MOST: Final = 64 * 1024
+"""A larger value is named by its size; ``GET /envelopes/{id}`` has it whole."""
+_ANY: Final = msgspec.json.Decoder()
+
+
+def envelope_body(
+    record: Record, history: Sequence[Event], children: Sequence[Summary], children_total: int
+) -> dict[str, object]:
+    """Shape it for JSON.
+
+    Args:
+        record: It.
+        history: Its events, as far as they are kept.
+        children: Those that its fan-outs made, newest first, as many as are shown.
+        children_total: How many there are.
+    """
+    details = _details(record)
+    shown = {key: value for key in ("type", "message", "traceback") if isinstance(value := details.get(key), str)}
+    return {
+        **summary_body(summarise(record)),
+        "error": record.error,
+        "error_details": shown or None,
+        "payload": _text(record.payload),
+        "result": None if shown else _text(record.result),
+        "journey": [visit_body(visit) for visit in trace(record, history)],
+        "history": [
+            {
+                "seq": event.seq,
+                "status": event.status.value,
+                "phase": event.phase,
+                "actor": event.actor,
+                "message": event.message,
+                "timestamp": format_time(event.timestamp),
+            }
+            for event in history
+        ],
+        "children": [summary_body(child) for child in reversed(children)],
+        "children_total": children_total,
+    }
+
+
+def _details(record: Record) -> dict[str, Any]:
+    """What the failed handler told, where the result of a failure holds it."""
+    if record.error is None or record.result is None:
+        return {}
+    try:
+        result = _ANY.decode(record.result)
+    except (msgspec.MsgspecError, RecursionError):
+        return {}
+    details = result.get("details") if isinstance(result, dict) else None
+    return details if isinstance(details, dict) else {}
+
+
+def _text(value: bytes | None) -> dict[str, object] | None:
+    if value is None:
+        return None
+    if len(value) > TEXT_BYTES_MOST:
+        return {"bytes": len(value), "text": None}
+    return {"bytes": len(value), "text": msgspec.json.format(value, indent=2).decode("utf-8", "replace")}
