@@ -4,18 +4,17 @@ Users' JSON is handed on as indented text: a browser that decoded it would round
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from asya_gateway.journey import trace, visit_body
 from asya_gateway.record import Event, Record
-from asya_gateway.summary import Summary, summarise, summary_body
+from asya_gateway.summary import Summary, failure_details, summarise, summary_body
 from asya_protocol.envelope import format_time
 
 TEXT_BYTES_MOST: Final = 64 * 1024
 """A larger value is named by its size; ``GET /envelopes/{id}`` has it whole."""
-_ANY: Final = msgspec.json.Decoder()
 
 
 def envelope_body(
@@ -29,14 +28,13 @@ def envelope_body(
         children: Those that its fan-outs made, newest first, as many as are shown.
         children_total: How many there are.
     """
-    details = _details(record)
-    shown = {key: value for key in ("type", "message", "traceback") if isinstance(value := details.get(key), str)}
+    details = failure_details(record)
     return {
         **summary_body(summarise(record)),
         "error": record.error,
-        "error_details": shown or None,
+        "error_details": details or None,
         "payload": _text(record.payload),
-        "result": None if shown else _text(record.result),
+        "result": None if details else _text(record.result),
         "journey": [visit_body(visit) for visit in trace(record, history)],
         "history": [
             {
@@ -52,18 +50,6 @@ def envelope_body(
         "children": [summary_body(child) for child in reversed(children)],
         "children_total": children_total,
     }
-
-
-def _details(record: Record) -> dict[str, Any]:
-    """What the failed handler told, where the result of a failure holds it."""
-    if record.error is None or record.result is None:
-        return {}
-    try:
-        result = _ANY.decode(record.result)
-    except (msgspec.MsgspecError, RecursionError):
-        return {}
-    details = result.get("details") if isinstance(result, dict) else None
-    return details if isinstance(details, dict) else {}
 
 
 def _text(value: bytes | None) -> dict[str, object] | None:

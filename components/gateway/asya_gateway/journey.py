@@ -8,7 +8,7 @@ their name only in words. Reports are sent in the background, so that those of t
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from asya_gateway.record import Event, Record
@@ -34,7 +34,8 @@ class Visit:
         received_at: When the sidecar had it.
         started_at: When the handler was called.
         ended_at: When it completed or failed.
-        took_s: Length of the handler call, measured by the sidecar where it completed, else between reports.
+        took_s: Length of the handler call, or of the time between its reports.
+        measured: Whether the sidecar measured it.
     """
 
     index: int
@@ -47,10 +48,17 @@ class Visit:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     took_s: float | None = None
+    measured: bool = False
 
     @property
     def began_at(self) -> datetime | None:
-        """The first that was told of it."""
+        """When its work began: worked out from its end where the sidecar measured the call, else as it was told.
+
+        ``received`` and ``processing`` are sent at the same moment, just before the call.
+        """
+        if self.measured and self.ended_at is not None and self.took_s is not None:
+            began_at = self.ended_at - timedelta(seconds=self.took_s)
+            return began_at if self.left_at is None else min(max(began_at, self.left_at), self.ended_at)
         return self.received_at or self.started_at or self.ended_at
 
     @property
@@ -77,7 +85,8 @@ def trace(record: Record, history: Sequence[Event]) -> list[Visit]:
         )
         finished.append(done)
         left_at = done.ended_at or done.began_at or left_at
-    return finished
+    # Reports of end actors may come after the final one and are not kept then: none of them is shown by chance.
+    return [visit for visit in finished if not (visit.end_actor and record.status.final)]
 
 
 def visit_body(visit: Visit) -> dict[str, object]:
@@ -93,8 +102,7 @@ def visit_body(visit: Visit) -> dict[str, object]:
         "state": visit.state,
         "end_actor": visit.end_actor,
         "left_at": moment(visit.left_at),
-        "received_at": moment(visit.received_at),
-        "started_at": moment(visit.started_at),
+        "began_at": moment(visit.began_at),
         "ended_at": moment(visit.ended_at),
         "waited_s": visit.waited_s,
         "took_s": visit.took_s,
@@ -118,7 +126,7 @@ def _note(visits: list[Visit], event: Event) -> None:
     if field == "ended_at":
         changes["state"] = "completed"
         if took := _TOOK.match(message):
-            changes["took_s"] = int(took[1]) / 1000
+            changes |= {"took_s": int(took[1]) / 1000, "measured": True}
     visits[place] = replace(visits[place], **changes)  # type: ignore[arg-type] # names are the visit's own
 
 
@@ -144,11 +152,10 @@ def _finished(visit: Visit, following: Visit | None, record: Record, ended_at: d
             visit = replace(visit, state=_left(visit, following, record), ended_at=following.began_at)
         elif record.status is Status.FAILED:
             visit = replace(visit, state="failed", ended_at=ended_at)
-        elif record.status.final:
-            visit = replace(visit, state="unfinished")
+        elif record.status.final:  # The final report has overtaken that of the last actor.
+            visit = replace(visit, state="completed", ended_at=ended_at)
     if visit.took_s is None and visit.ended_at is not None and visit.began_at is not None:
-        took_s = (visit.ended_at - (visit.started_at or visit.began_at)).total_seconds()
-        visit = replace(visit, took_s=max(0.0, took_s))
+        visit = replace(visit, took_s=max(0.0, (visit.ended_at - visit.began_at).total_seconds()))
     return visit
 
 

@@ -4,10 +4,10 @@ A list is ordered by creation, newest first, then by id, so that pages neither r
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,9 +19,24 @@ ERROR_CHARS_MOST: Final = 300
 """A list shows how an error begins."""
 
 
+class _Failure(msgspec.Struct):
+    """The part of a failure's result that tells about the handler."""
+
+    details: dict[str, Any] = {}
+
+
+_FAILURE: Final = msgspec.json.Decoder(_Failure)
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One envelope without what its users put in; attributes as those of ``Record``, the error cut."""
+    """One envelope without what its users put in.
+
+    Attributes:
+        reason: What the failed handler said, as ``type: message``, cut; none where it said nothing.
+
+    The others are those of ``Record``, the error cut.
+    """
 
     id: str
     actors: tuple[str, ...]
@@ -30,6 +45,7 @@ class Summary:
     parent_id: str | None = None
     status: Status = Status.PENDING
     error: str | None = None
+    reason: str | None = None
     deadline: datetime | None = None
     progress_percent: float = 0.0
     current_actor_idx: int = 0
@@ -102,6 +118,7 @@ def summarise(record: Record) -> Summary:
         parent_id=record.parent_id,
         status=record.status,
         error=None if record.error is None else record.error[:ERROR_CHARS_MOST],
+        reason=_reason(record),
         deadline=record.deadline,
         progress_percent=record.progress_percent,
         current_actor_idx=record.current_actor_idx,
@@ -109,6 +126,17 @@ def summarise(record: Record) -> Summary:
         message=record.message,
         actors_completed=record.actors_completed,
     )
+
+
+def failure_details(record: Record) -> Mapping[str, str]:
+    """What the failed handler told, as far as it is text: ``type``, ``message``, ``traceback``."""
+    if record.error is None or record.result is None:
+        return {}
+    try:
+        details = _FAILURE.decode(record.result).details
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {}
+    return {name: value for name in ("type", "message", "traceback") if isinstance(value := details.get(name), str)}
 
 
 def cut(found: Sequence[Summary], limit: int) -> Page:
@@ -130,8 +158,15 @@ def summary_body(summary: Summary) -> dict[str, object]:
         "progress_percent": summary.progress_percent,
         "message": summary.message,
         "error": summary.error,
+        "reason": summary.reason,
         "deadline": None if summary.deadline is None else format_time(summary.deadline),
         "created_at": format_time(summary.created_at),
         "updated_at": format_time(summary.updated_at),
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _reason(record: Record) -> str | None:
+    details = failure_details(record)
+    told = [details[name] for name in ("type", "message") if details.get(name)]
+    return ": ".join(told)[:ERROR_CHARS_MOST] or None

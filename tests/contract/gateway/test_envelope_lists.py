@@ -84,6 +84,30 @@ async def test_some_envelopes_are_summarised_as_they_stand(bench: Bench) -> None
     assert await bench.store.summaries([]) == []
 
 
+async def test_a_failure_is_summarised_with_what_the_handler_said(bench: Bench) -> None:
+    told = {
+        "whole": (b'{"type": "Oops", "message": "caf\xc3\xa9 \\"x\\"", "traceback": "t"}', 'Oops: café "x"'),
+        "long": (b'{"type": "Oops", "message": "' + b"x" * 400 + b'"}', f"Oops: {'x' * 294}"),
+        "half": (b'{"message": "why"}', "why"),
+        "list": (b"[1]", None),
+        "text": (b'"why"', None),
+        "none": (None, None),
+    }
+    for name, (details, _) in told.items():
+        await bench.store.create(record(bench, id=name))
+        await bench.store.report(name, Ended(succeeded=False, error="e", details=details, actor="a"))
+    found = await bench.store.summaries(list(told))
+    assert {summary.id: summary.reason for summary in found} == {name: words for name, (_, words) in told.items()}
+
+
+@pytest.mark.parametrize("words", [b"\\u0000", b"\\ud800", b"\\\\u0000"])
+async def test_words_that_a_database_cannot_hold_fail_no_list(bench: Bench, words: bytes) -> None:
+    await bench.store.create(record(bench, id="odd"))
+    details = b'{"type": "Oops", "message": "' + words + b'"}'
+    await bench.store.report("odd", Ended(succeeded=False, error="e", details=details))
+    assert [summary.id for summary in (await bench.store.page(Question(5))).summaries] == ["odd"]
+
+
 async def test_states_are_counted_up_to_a_limit(bench: Bench) -> None:
     assert await bench.store.counts(3) == dict.fromkeys(Status, 0)
     await fill(bench, 5)

@@ -2,7 +2,7 @@
 
 import { get } from "/console/api.js";
 import { badge, h, notice, setText, show, table } from "/console/dom.js";
-import { duration, number, rate } from "/console/format.js";
+import { number, rate, running } from "/console/format.js";
 
 /** Status words of the operator and of the local mesh, by look. */
 const LOOKS = {
@@ -32,7 +32,7 @@ export function actorsView(session) {
       queued: [actor.queued, () => [h("span", { text: number(actor.queued) }), depthBar(actor.queued)]],
       flight: [number(actor.in_flight)],
       rate: [rate(actor.rate)],
-      oldest: [duration(actor.oldest_s === null ? null : Math.floor(actor.oldest_s))],
+      oldest: [actor.oldest_s === null ? "–" : running(actor.oldest_s)],
       dead: [actor.dead_letters, () => actor.dead_letters
         ? h("a", { class: "dead", href: `#/dead-letters/${encodeURIComponent(actor.name)}`, "data-keep": `dead-${actor.name}`, text: number(actor.dead_letters), "aria-label": `${number(actor.dead_letters)} dead letters of ${actor.name}` })
         : number(actor.dead_letters)],

@@ -2,11 +2,12 @@
 
 import { get } from "/console/api.js";
 import { badge, h, notice, say, setText, show, table } from "/console/dom.js";
-import { ago, between, duration, moment, now, number } from "/console/format.js";
+import { ago, between, duration, moment, now, number, running } from "/console/format.js";
 
 const STATES = ["pending", "running", "succeeded", "failed"];
 const WORDS = { pending: "Pending", running: "Running", succeeded: "Succeeded", failed: "Failed" };
 const PAGE = 50;
+const NEIGHBOURS = 5;
 const TYPING_MS = 200;
 const RELOAD_MS = 1000;
 
@@ -26,19 +27,16 @@ export function tookSeconds(envelope) {
 }
 
 export function envelopeCells(envelope) {
-  const total = envelope.actors.length;
-  const words = envelope.error ?? envelope.message ?? "";
+  const words = envelope.reason ?? envelope.error ?? (envelope.status === "succeeded" ? "" : envelope.message ?? "");
   const open = envelope.status === "pending" || envelope.status === "running";
   const percent = Math.round(envelope.progress_percent);
   return {
     id: [envelope.id, () => envelopeLink(envelope.id)],
     state: [envelope.status, () => stateBadge(envelope.status)],
-    where: [
-      [envelope.current_actor_name, total, envelope.actors_completed, words, envelope.error].join("\n"),
+    route: [
+      [envelope.actors.join(" "), envelope.current_actor_idx, words, envelope.status].join("\n"),
       () => [
-        h("span", { class: "where" },
-          h("strong", { text: envelope.current_actor_name ?? "–" }),
-          h("span", { class: "dim", text: ` ${envelope.actors_completed} of ${total} actors done` })),
+        routeLine(envelope),
         words ? h("span", { class: envelope.error ? "words words-failed" : "words", title: words, text: words }) : null,
       ].filter(Boolean),
     ],
@@ -50,8 +48,23 @@ export function envelopeCells(envelope) {
       ],
     ],
     created: [ago(envelope.created_at), () => h("time", { datetime: envelope.created_at, title: moment(envelope.created_at), text: ago(envelope.created_at) })],
-    took: [open ? `${duration(Math.floor(tookSeconds(envelope)))} so far` : duration(tookSeconds(envelope))],
+    took: [open ? `${running(tookSeconds(envelope))} so far` : duration(tookSeconds(envelope))],
   };
+}
+
+/** The route, with the actor in bold at which the envelope is or failed; of a long one, the part around it. */
+function routeLine(envelope) {
+  const { actors, current_actor_idx: place, status } = envelope;
+  const from = Math.max(0, Math.min(place - 2, actors.length - NEIGHBOURS));
+  const parts = actors.slice(from, from + NEIGHBOURS).map((actor, offset) =>
+    from + offset === place && status !== "succeeded"
+      ? h("strong", {}, h("span", { class: "unseen", text: status === "failed" ? "failed at " : "now at " }), actor)
+      : h("span", { class: "dim", text: actor }));
+  const arrow = () => h("span", { class: "arrow", text: " → " });
+  const line = parts.flatMap((part, number) => (number ? [arrow(), part] : [part]));
+  if (from > 0) line.unshift(`${from} more`, arrow());
+  if (from + NEIGHBOURS < actors.length) line.push(arrow(), `${actors.length - from - NEIGHBOURS} more`);
+  return h("span", { class: "route" }, line.length ? line : "–");
 }
 
 function meter(percent, status) {
@@ -63,7 +76,7 @@ function meter(percent, status) {
 export const ENVELOPE_COLUMNS = [
   { title: "Id", key: "id" },
   { title: "State", key: "state" },
-  { title: "Where", key: "where" },
+  { title: "Route", key: "route" },
   { title: "Progress", key: "progress" },
   { title: "Created", key: "created" },
   { title: "Took", key: "took", numeric: true },

@@ -27,6 +27,12 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)}d ${Math.floor((whole % 86400) / 3600)}h`;
 }
 
+/** What goes on: in whole seconds, so that it counts evenly. */
+export function running(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return whole < 60 ? `${whole} s` : duration(whole);
+}
+
 function two(number) {
   return String(number).padStart(2, "0");
 }

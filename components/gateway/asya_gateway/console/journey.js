@@ -3,12 +3,12 @@
 import { get, post } from "/console/api.js";
 import { ask, h, icon, notice, say, setText, show, table } from "/console/dom.js";
 import { ENVELOPE_COLUMNS, envelopeCells, envelopeLink, stateBadge, tookSeconds } from "/console/envelopes.js";
-import { ago, bytes, clock, duration, moment, now } from "/console/format.js";
+import { ago, bytes, clock, duration, moment, now, running } from "/console/format.js";
 
 const HOP = {
   running: ["running", "At work", "running"],
   completed: ["succeeded", "Completed", "succeeded"],
-  retried: ["retried", "Tried again", "retried"],
+  retried: ["retried", "Failed, tried again", "retried"],
   failed: ["failed", "Failed", "failed"],
   unfinished: ["unknown", "No end reported", "unknown"],
 };
@@ -19,6 +19,7 @@ export function envelopeView(session, id) {
   let controller = null;
   let waiting = 0;
   let asked = 0;
+  let ticks = []; // what goes on by itself, piece by piece: drawing all anew would take a selection away
 
   const copy = h("button", { type: "button", class: "quiet small", "data-keep": "copy", click: copyId, text: "Copy id" });
   const head = h("div", { class: "facts" });
@@ -33,7 +34,7 @@ export function envelopeView(session, id) {
     h("p", { class: "back" }, h("a", { href: "#/envelopes", text: "← Envelopes" })),
     h("div", { class: "head" }, h("h1", { class: "id", text: id }), copy),
     body);
-  const ticking = setInterval(() => !session.paused && shown && isOpen(shown) && (paintFacts(shown), paintJourney(shown)), 1000);
+  const ticking = setInterval(() => session.paused || ticks.forEach((tick) => tick()), 1000);
 
   async function copyId() {
     try {
@@ -68,6 +69,7 @@ export function envelopeView(session, id) {
   function paint(envelope) {
     const before = shown?.status;
     shown = envelope;
+    ticks = [];
     if (before && before !== envelope.status) say(`The envelope is ${envelope.status}`);
     paintFacts(envelope);
     paintJourney(envelope);
@@ -88,10 +90,10 @@ export function envelopeView(session, id) {
     const facts = [
       ["State", stateBadge(envelope.status)],
       ["Created", h("time", { datetime: envelope.created_at, title: ago(envelope.created_at), text: moment(envelope.created_at) })],
-      [open ? "Under way for" : "Took", duration(open ? Math.floor(tookSeconds(envelope)) : tookSeconds(envelope))],
-      envelope.deadline && open ? ["Deadline", deadline(envelope.deadline)] : null,
+      open ? ["Under way for", counted(() => running(tookSeconds(envelope)))] : ["Took", duration(tookSeconds(envelope))],
+      envelope.deadline && open ? ["Deadline", counted(() => deadline(envelope.deadline))] : null,
       envelope.parent_id ? ["Made by", envelopeLink(envelope.parent_id)] : null,
-      envelope.message && !envelope.error ? ["Last report", envelope.message] : null,
+      envelope.message && open ? ["Last report", envelope.message] : null,
     ].filter(Boolean);
     const list = h("dl", {}, facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", {}, value))));
     const cancel = open && session.may.cancel
@@ -102,9 +104,16 @@ export function envelopeView(session, id) {
     if (held) head.querySelector(`[data-keep="${CSS.escape(held)}"]`)?.focus();
   }
 
+  /** A text that is written anew every second. */
+  function counted(write) {
+    const text = h("span", { text: write() });
+    ticks.push(() => setText(text, write()));
+    return text;
+  }
+
   function deadline(iso) {
     const left = (Date.parse(iso) - now()) / 1000;
-    return left > 0 ? `in ${duration(Math.ceil(left))}` : "passed";
+    return left > 0 ? `in ${running(Math.ceil(left))}` : "passed";
   }
 
   async function cancelIt() {
@@ -125,25 +134,24 @@ export function envelopeView(session, id) {
   }
 
   function paintJourney(envelope) {
-    const kept = new Set([...journey.querySelectorAll("details[open]")].map((each) => each.dataset.keep));
-    const scale = timeScale(envelope);
-    const hops = envelope.journey.map((hop, place) => hopItem(envelope, hop, scale, place));
-    const onward = isOpen(envelope) ? upcoming(envelope) : [];
+    const kept = openDetails(journey);
+    const hops = envelope.journey.map((hop, place) => hopItem(envelope, hop, place, counted, ticks));
+    const onward = isOpen(envelope) ? upcoming(envelope) : [endItem(envelope)];
     const unplaced = envelope.error && !envelope.journey.some((hop) => hop.state === "failed") ? errorBox(envelope) : null;
     show(
       journey,
       h("h2", { id: "journey-title", text: "Journey" }),
       hops.length ? h("p", { class: "legend" }, h("span", { class: "key key-waited" }), "on its way and waiting", h("span", { class: "key key-worked" }), "worked on") : null,
       unplaced,
-      hops.length || onward.length
+      hops.length || isOpen(envelope)
         ? h("ol", { class: "hops" }, hops, onward)
         : notice("empty", "No hops are known", isOpen(envelope) ? "It waits for its first actor." : "Either no actor has reported, or its history is older than the gateway keeps."),
     );
-    for (const each of journey.querySelectorAll("details")) each.open = kept.has(each.dataset.keep);
+    for (const each of journey.querySelectorAll("details")) each.open = kept.get(each.dataset.keep) ?? true;
   }
 
   function paintData(envelope) {
-    const kept = new Map([...data.querySelectorAll("details")].map((each) => [each.dataset.keep, each.open]));
+    const kept = openDetails(data);
     const values = [["Payload", envelope.payload], ["Result", envelope.result]].filter(([, value]) => value);
     show(data, values.length ? [h("h2", { id: "data-title", text: "Data" }), values.map(([title, value]) => valueBox(title, value))] : []);
     data.hidden = !values.length;
@@ -193,23 +201,28 @@ function isOpen(envelope) {
   return envelope.status === "pending" || envelope.status === "running";
 }
 
+/** Which details are open, so that drawing anew leaves them so. */
+function openDetails(element) {
+  return new Map([...element.querySelectorAll("details")].map((each) => [each.dataset.keep, each.open]));
+}
+
 /** The whole way on one scale: from creation to the end, or to now. */
 function timeScale(envelope) {
   const from = Date.parse(envelope.created_at);
-  const ends = envelope.journey.flatMap((hop) => [hop.received_at, hop.started_at, hop.ended_at]).filter(Boolean).map((iso) => Date.parse(iso));
+  const ends = envelope.journey.flatMap((hop) => [hop.began_at, hop.ended_at]).filter(Boolean).map((iso) => Date.parse(iso));
   const to = Math.max(from + 1, isOpen(envelope) ? now() : Date.parse(envelope.updated_at), ...ends);
   return (iso) => Math.min(100, Math.max(0, ((Date.parse(iso) - from) / (to - from)) * 100));
 }
 
-function hopItem(envelope, hop, scale, place) {
+function hopItem(envelope, hop, place, counted, ticks) {
   const [kind, word, shape] = HOP[hop.state];
-  const began = hop.received_at ?? hop.started_at ?? hop.ended_at;
   const runs = hop.state === "running" && isOpen(envelope);
-  const took = hop.took_s ?? (runs && began ? Math.max(0, Math.floor((now() - Date.parse(hop.started_at ?? began)) / 1000)) : null);
-  const lengths = [
-    hop.waited_s === null ? null : `waited ${duration(hop.waited_s)}`,
-    took === null ? null : `${runs ? "working for" : "worked"} ${duration(took)}`,
-  ].filter(Boolean).join(", ");
+  const waited = hop.waited_s === null ? "" : `waited ${duration(hop.waited_s)}`;
+  const worked = hop.took_s === null ? "" : `worked ${duration(hop.took_s)}`;
+  const join = (...parts) => parts.filter(Boolean).join(", ");
+  const lengths = runs && hop.began_at
+    ? counted(() => join(waited, `working for ${running((now() - Date.parse(hop.began_at)) / 1000)}`))
+    : join(waited, worked);
   return h(
     "li",
     { class: `hop hop-${kind}` },
@@ -222,28 +235,42 @@ function hopItem(envelope, hop, scale, place) {
         hop.end_actor ? h("span", { class: "tag", text: "end actor" }) : null,
         hop.attempt > 1 ? h("span", { class: "tag", text: `attempt ${hop.attempt}` }) : null,
         h("span", { class: `word word-${kind}`, text: word }),
-        h("span", { class: "lengths", text: lengths }),
-        began ? h("time", { class: "dim", datetime: began, title: moment(began), text: clock(began) }) : null),
-      barOf(hop, scale, runs),
+        h("span", { class: "lengths" }, lengths),
+        hop.began_at ? h("time", { class: "dim", datetime: hop.began_at, title: moment(hop.began_at), text: clock(hop.began_at) }) : null),
+      hop.began_at ? track(envelope, hop, runs, ticks) : null,
       hop.state === "failed" && envelope.error ? errorBox(envelope, place) : null,
     ),
   );
 }
 
-function barOf(hop, scale, runs) {
-  const began = hop.received_at ?? hop.started_at ?? hop.ended_at;
-  if (!began) return null;
-  const piece = (name, from, to) => {
-    const part = h("span", { class: name });
-    part.style.left = `${scale(from)}%`;
-    part.style.width = `max(2px, ${Math.max(0, scale(to) - scale(from))}%)`;
-    return part;
-  };
-  const start = hop.started_at ?? began;
-  const end = runs ? new Date(now()).toISOString() : hop.ended_at;
-  return h("span", { class: "track", "aria-hidden": "true" },
-    hop.left_at ? piece("waited", hop.left_at, start) : null,
-    end ? piece(`worked worked-${HOP[hop.state][0]}`, start, end) : null);
+/** The hop's time on the scale of the whole way; words beside it say the same. */
+function track(envelope, hop, runs, ticks) {
+  const waited = hop.left_at ? h("span", { class: "waited" }) : null;
+  const worked = hop.ended_at || runs ? h("span", { class: `worked worked-${HOP[hop.state][0]}` }) : null;
+  function draw() {
+    const scale = timeScale(envelope);
+    const put = (piece, from, to) => {
+      if (!piece) return;
+      piece.style.left = `${scale(from)}%`;
+      piece.style.width = `max(2px, ${Math.max(0, scale(to) - scale(from))}%)`;
+    };
+    put(waited, hop.left_at, hop.began_at);
+    put(worked, hop.began_at, runs ? new Date(now()).toISOString() : hop.ended_at);
+  }
+  draw();
+  if (isOpen(envelope)) ticks.push(draw);
+  return h("span", { class: "track", "aria-hidden": "true" }, waited, worked);
+}
+
+/** The end of the way. */
+function endItem(envelope) {
+  const failed = envelope.status === "failed";
+  const kind = failed ? "failed" : "succeeded";
+  return h("li", { class: `hop hop-${kind} hop-end` }, h("span", { class: "knot" }, icon(kind)),
+    h("div", { class: "hop-body" }, h("p", { class: "hop-head" },
+      h("strong", { text: failed ? "Failed" : "Succeeded" }),
+      h("span", { class: "lengths", text: `${duration(tookSeconds(envelope))} in all` }),
+      h("time", { class: "dim", datetime: envelope.updated_at, title: moment(envelope.updated_at), text: clock(envelope.updated_at) }))));
 }
 
 /** Actors that the route still has before it. */
@@ -260,7 +287,7 @@ function errorBox(envelope, place = 0) {
   const title = [details.type, details.message ?? envelope.error].filter(Boolean).join(": ");
   return h("div", { class: "error" },
     h("p", { class: "error-title" }, icon("failed"), h("strong", { text: title })),
-    details.message && envelope.error !== details.message && envelope.error !== title ? h("p", { class: "dim", text: envelope.error }) : null,
+    details.message && envelope.error !== details.message && envelope.error !== title ? h("p", { class: "dim", text: `reported as ${envelope.error}` }) : null,
     details.traceback
       ? h("details", { "data-keep": `traceback-${place}` }, h("summary", { text: "Traceback" }), h("pre", { tabindex: "0", "aria-label": "Traceback", text: details.traceback }))
       : null);

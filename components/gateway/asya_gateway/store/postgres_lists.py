@@ -6,9 +6,14 @@ from typing import Any, Final, LiteralString
 from asya_gateway.summary import Question, Summary
 from asya_protocol.status import Status
 
-LIST: Final[LiteralString] = """
+LIST: Final[LiteralString] = r"""
 SELECT id, route_actors, created_at, updated_at, parent_id, status, left(error, 300), deadline, progress_percent::float8,
-    current_actor_idx, current_actor_name, message, actors_completed FROM envelopes """
+    current_actor_idx, current_actor_name, message, actors_completed,
+    CASE WHEN status = 'failed' AND result::text !~* '\\u(0000|d[89a-f])' THEN
+        CASE WHEN json_typeof(result) = 'object' AND json_typeof(result -> 'details') = 'object' THEN
+            left(concat_ws(': ', result -> 'details' ->> 'type', result -> 'details' ->> 'message'), 300) END END
+FROM envelopes """
+"""Characters that Postgres's text cannot hold may stand in JSON; reading them would fail the whole list."""
 SOME: Final[LiteralString] = LIST + "WHERE id = ANY(%s) ORDER BY created_at DESC, id DESC"
 COUNTS: Final[LiteralString] = """
 SELECT state, (SELECT count(*) FROM (SELECT 1 FROM envelopes WHERE status = state LIMIT %s) AS counted)
@@ -54,6 +59,7 @@ def read_summary(row: tuple[Any, ...]) -> Summary:
         current_actor_name=row[10],
         message=row[11],
         actors_completed=row[12] or 0,
+        reason=row[13] or None,
     )
 
 
