@@ -91,8 +91,7 @@ class ActorBoard:
 
     async def _measure(self, actors: Sequence[ActorView], problems: list[str]) -> None:
         wanted = {names.dlq_name(actor.queue) for actor in actors}
-        # What a cluster's status says of queues may be a minute old; a local mesh's is of this second.
-        wanted |= {actor.queue for actor in actors if actor.queued is None or actor.namespace is not None}
+        wanted |= {actor.queue for actor in actors if _is_measured(actor)}
         due = sorted(wanted, key=lambda queue: self._measured_s.get(queue, 0.0))[:QUEUES_PER_LOOK]
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -127,11 +126,16 @@ class ActorBoard:
     def _filled(self, actor: ActorView, rates: dict[str, float] | None) -> ActorView:
         depth, dead = self._depths.get(actor.queue), self._depths.get(names.dlq_name(actor.queue))
         changes: dict[str, object] = {"dead_letters": None if dead is None else dead.total}
-        if depth is not None:
+        if depth is not None and _is_measured(actor):
             changes |= {"queued": depth.ready + depth.delayed, "in_flight": depth.in_flight}
         if actor.rate is None and rates is not None and actor.name not in _ENDS:
             changes["rate"] = rates.get(actor.name, 0.0)
         return replace(actor, **changes)  # type: ignore[arg-type] # names are the view's own
+
+
+def _is_measured(actor: ActorView) -> bool:
+    """Whether we count its queue: what a cluster's status says may be a minute old, a local mesh's is of this second."""
+    return actor.queued is None or actor.namespace is not None
 
 
 def _order(actor: ActorView) -> tuple[bool, str, str]:

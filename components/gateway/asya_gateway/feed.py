@@ -1,7 +1,7 @@
 """What changes, for everyone who watches: one look for all of them, as often as people can read and no oftener.
 
-Watchers get states, not events: whoever comes late or again asks for the lists first. A watcher that falls behind is told
-to ask anew (``more``) instead of being sent a backlog. Nothing is looked at while nobody watches.
+Watchers get states, not events: whoever comes, comes again or falls behind is told to ask for the lists anew (``more``)
+instead of being sent a backlog. Nothing is looked at while nobody watches.
 """
 
 import asyncio
@@ -28,10 +28,9 @@ MANY: Final = 100
 """So many envelopes are told one by one; beyond that a watcher asks for the part that it shows."""
 COUNT_MOST: Final = 1000
 BEHIND_MOST: Final = 16
-ANEW: Final = {"envelopes": [], "more": True}
-
 Frame = tuple[str, bytes]
 """Kind and JSON: ``envelopes`` (changed ones, and how many are in each state), ``actors``, ``problem``."""
+ANEW: Final[Frame] = ("envelopes", b'{"envelopes":[],"more":true}')
 
 
 class Feed:
@@ -56,6 +55,7 @@ class Feed:
     async def watch(self) -> AsyncIterator[Frame | None]:
         """Yield what changes until the gateway stops; none whenever nothing has for a while."""
         mine: asyncio.Queue[Frame | None] = asyncio.Queue(BEHIND_MOST)
+        mine.put_nowait(ANEW)  # what changed between a watcher's first list and now is in no frame
         if self._actors:
             mine.put_nowait(("actors", self._actors))
         self._watchers.add(mine)
@@ -152,7 +152,7 @@ class Feed:
         if watcher.full():
             while not watcher.empty():
                 watcher.get_nowait()
-            watcher.put_nowait(("envelopes", msgspec.json.encode(ANEW)))
+            watcher.put_nowait(ANEW)
             if self._actors:
                 watcher.put_nowait(("actors", self._actors))
         watcher.put_nowait(frame)
