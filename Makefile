@@ -17,7 +17,7 @@ export PYTHON
 # An activated environment of something else must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-SOURCES := components tools tests examples bench
+SOURCES := components infra tools tests examples bench
 # Folders that are no packages, so that mypy has to be told where their modules start.
 export MYPYPATH := examples/code-census:examples/hello
 # Stands for users' code, deliberately bad code among it, and runs on Python 3.7: the rules of this repository do not apply.
@@ -46,7 +46,7 @@ test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 .PHONY: setup
 setup: $(STAMP) ## Make .venv agree with uv.lock (other targets do it when needed)
 
-$(STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml) tools/bootstrap.sh
+$(STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml infra/*/pyproject.toml) tools/bootstrap.sh
 	@tools/bootstrap.sh
 	@touch $@
 
@@ -87,6 +87,7 @@ test-servers: $(STAMP)
 	@$(BIN)/python -m tests.support.rabbitmq install
 	@$(BIN)/python -m tests.support.postgres install
 	@$(BIN)/python -m tests.support.chromium install
+	@$(BIN)/python -m tests.support.node install
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## No socket, no process, virtual time
@@ -117,16 +118,22 @@ test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
 	@$(BENCH_BIN)/python -m bench $(BENCH_ARGS)
 
-$(BENCH_STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml) tools/bootstrap.sh
+.PHONY: bench-operator
+bench-operator: $(BENCH_STAMP) test-servers ## 10, 100 and 1,000 actors on a real API server; builds Kubernetes' parts where they are missing
+	@$(BENCH_BIN)/python -m bench --only operator
+
+$(BENCH_STAMP): uv.lock pyproject.toml $(wildcard components/*/pyproject.toml infra/*/pyproject.toml) tools/bootstrap.sh
 	@UV_PROJECT_ENVIRONMENT=.venv-bench tools/bootstrap.sh --group bench
 	@touch $@
+
+include tools/pulumi.mk
 
 include tools/cluster.mk
 
 ##@ Tidy up
 .PHONY: clean
-clean: ## Remove what the targets above made inside the checkout (the local mesh is taken down first)
+clean: ## Remove what the targets above made inside the checkout, but .pulumi-state (the local mesh is taken down first)
 	@if [ -x $(BIN)/asya ] && [ -d .asya ]; then $(BIN)/asya local down || true; fi
 	@if [ -x $(BIN)/python ] && [ -d .asya-cluster ]; then $(BIN)/python -m tools.cluster down || true; fi
 	@rm -rf .venv .venv-bench .asya .asya-demo .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@find components tests tools examples bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find components infra tests tools examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

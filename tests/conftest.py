@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-TIERS = ("unit", "contract", "component", "e2e", "conformance")
+TIERS = ("unit", "contract", "component", "stack", "e2e", "conformance")
 TABLE = "table"
 
 

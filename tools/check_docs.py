@@ -17,13 +17,14 @@ CODE: Final = re.compile(r"`([^`\n]+)`")
 LINK: Final = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 FENCE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH: Final = re.compile(r"(?:components|infra|tests|tools|docs|examples|bench|\.ci)/[\w./*\[\]{}-]*(?:::\w+)*$")
-MAKE: Final = re.compile(r"^(?:\$ )?make ([a-z][a-z-]*)")
-TARGET: Final = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+MAKE: Final = re.compile(r"^(?:\$ )?make ([a-z][a-z0-9-]*)")
+TARGET: Final = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 
 
 def main() -> None:
     """Read every Markdown page of the repository."""
-    targets = set(TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
+    makefiles = [ROOT / "Makefile", *sorted((ROOT / "tools").glob("*.mk"))]
+    targets = {target for file in makefiles for target in TARGET.findall(file.read_text(encoding="utf-8"))}
     problems: list[str] = []
     pages = repository_files(".md")
     for page in pages:

@@ -1354,8 +1354,18 @@ def clear_folder(settings: Settings) -> None:
         raise StartupError("ASYA_SOCKET_DIR=%s cannot be used: %s" % (settings.socket_dir, exc)) from None
 
 
+def end_while_loading() -> None:
+    """Let SIGTERM end process 1 of a container while the handler loads, which may take minutes.
+
+    The kernel drops a signal that process 1 does not handle; the pod would then keep its GPU for its whole grace.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
+
+
 def main() -> int:
     """Run until a signal ends it, and return the exit code."""
+    end_while_loading()
     set_up_logging(os.environ)
     try:
         settings = Settings(os.environ)

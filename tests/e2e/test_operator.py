@@ -7,7 +7,7 @@ import yaml
 
 from tests.support.actors import FAST_SCALING, actor, handler
 from tests.support.cluster import Cluster, eventually
-from tests.support.installed import OPERATOR_NAMESPACE, wait_for_status
+from tests.support.installed import OPERATOR_NAMESPACE, Brokers, prepare_namespace, wait_for_status
 from tests.support.wire import Wire, envelope
 
 ECHO = "def process(payload):\n    return payload\n"
@@ -110,9 +110,29 @@ def test_an_unknown_transport_is_a_condition_that_names_it(cluster: Cluster, rab
     assert any(event["involvedObject"]["name"] == "lost" and event["type"] == "Warning" for event in events)
 
 
-def test_two_actors_of_one_name_do_not_share_a_queue(cluster: Cluster, rabbit: str, operator: None) -> None:
+def test_a_new_actor_without_envelopes_starts_no_pod(cluster: Cluster, rabbit: str) -> None:
+    cluster.apply(handler("quiet", ECHO), actor("quiet", "rabbitmq"), namespace=rabbit)
+    wait_for_status(cluster, "quiet", rabbit, "Napping")
+    events = cluster.items("events", rabbit)
+    made = [each["message"] for each in events if each["reason"] == "SuccessfulCreate"]
+    assert not [message for message in made if "quiet-" in message]
+    # KEDA's count stays when something else of the actor changes.
+    cluster.kubectl("-n", rabbit, "scale", "deployment/quiet", "--replicas=0")
+    cluster.apply(actor("quiet", "rabbitmq", env={"RELEASE": "2"}), namespace=rabbit)
+    eventually(
+        lambda: cluster.get("deployment", "quiet", rabbit),
+        lambda found: found is not None and "RELEASE" in str(found["spec"]["template"]),
+        DRIFT_S,
+        "the new environment to reach the workload",
+    )
+    deployment = cluster.get("deployment", "quiet", rabbit)
+    assert deployment is not None
+    assert deployment["spec"]["replicas"] == 0
+
+
+def test_two_actors_of_one_name_do_not_share_a_queue(cluster: Cluster, brokers: Brokers, rabbit: str) -> None:
     other = "e2e-other"
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
+    prepare_namespace(cluster, other, brokers)
     try:
         cluster.apply(handler("twin", ECHO), actor("twin", "rabbitmq"), namespace=rabbit)
         wait_for_status(cluster, "twin", rabbit, "Napping")
@@ -120,7 +140,6 @@ def test_two_actors_of_one_name_do_not_share_a_queue(cluster: Cluster, rabbit: s
         status = wait_for_status(cluster, "twin", other, "TransportError")
         assert f"belongs to AsyncActor {rabbit}/twin" in str(status["conditions"])
         cluster.kubectl("-n", rabbit, "delete", "asyncactor", "twin", "--timeout=60s")
-        # The secrets of the broker are the operator's own here: this namespace has none.
         wait_for_status(cluster, "twin", other, "Napping", timeout_s=60)
     finally:
         cluster.kubectl("-n", other, "delete", "asyncactor", "--all", "--timeout=60s")
@@ -194,3 +213,19 @@ def test_a_stateful_set_runs_too(cluster: Cluster, wire: Wire, rabbit: str) -> N
     ]
     wire.send("rabbitmq", [envelope("stateful-1", "stateful", n=1)])
     assert wire.result("stateful-1")["payload"] == {"n": 1}
+
+
+def test_an_actor_that_is_deleted_while_its_pods_start_is_gone_long_before_their_grace(
+    cluster: Cluster, rabbit: str
+) -> None:
+    brief = actor("brief", "rabbitmq", scaling={"enabled": False})
+    brief["spec"]["workload"]["replicas"] = 4
+    cluster.apply(handler("brief", ECHO), brief, namespace=rabbit)
+    pods = eventually(
+        lambda: cluster.items("pods", rabbit, "asya.sh/asya=brief"),
+        lambda found: any("startedAt" in str(pod.get("status")) for pod in found),
+        60,
+        "a container to start",
+    )
+    assert pods[0]["spec"]["terminationGracePeriodSeconds"] == 330
+    cluster.kubectl("-n", rabbit, "delete", "asyncactor", "brief", "--timeout=60s")

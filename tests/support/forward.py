@@ -44,6 +44,8 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tar
         return
     try:
         await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+    except asyncio.CancelledError:
+        pass  # only `_end` cancels, and the callback of asyncio's streams would print the exception
     finally:
         writer.transport.abort()
         there_writer.transport.abort()

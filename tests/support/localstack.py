@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -31,7 +31,8 @@ CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "tes
 class LocalStackServer:
     """One server; ``start`` after ``kill`` listens on the same port and has forgotten everything."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, services: Sequence[str] = SERVICES) -> None:
+        self._services = services
         self._owns_folder = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="asya-localstack-")) if folder is None else folder
         self.port = free_port()
@@ -58,7 +59,7 @@ class LocalStackServer:
     def start(self) -> None:
         """Start and wait until it answers."""
         python = localstack.ensure_installed(lambda text: print(text, file=sys.stderr))
-        self._server = localstack.start(self.folder, self.port, SERVICES, python=python)
+        self._server = localstack.start(self.folder, self.port, self._services, python=python)
         try:
             localstack.wait_ready(self._server, START_TIMEOUT_S)
         except BaseException:

@@ -1,17 +1,16 @@
 """Build the parts of the cluster from their Go modules, once per machine and set of pins.
 
-A build happens in a folder beside the final one and is renamed into place when it is complete: a build that was cut off
-leaves nothing that looks finished. Cold it takes about a quarter of an hour on two cores; Go's own cache makes the next
-set of pins cheaper.
+Cold it takes about a quarter of an hour on two cores; Go's own cache makes the next set of pins cheaper.
+``tools/built_once.py`` says how a build that was cut off, or two at once, do no harm.
 """
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.apt import apt_install
+from tools.built_once import built_once
 from tools.cluster import pins, recipes
 from tools.cluster.errors import ClusterError
 
@@ -34,28 +33,23 @@ def build() -> Path:
         return done
     if shutil.which("go") is None:
         raise ClusterError("build", f"Go is not installed; get {pins.GO_LANGUAGE} or newer from https://go.dev/dl")
-    done.parent.mkdir(parents=True, exist_ok=True)
     print(f"cluster: building its parts into {done}; cold this takes about 15 minutes", flush=True)
-    with tempfile.TemporaryDirectory(prefix=f"{done.name}.", dir=done.parent) as temporary:
-        half = Path(temporary) / "half"
-        (half / "bin").mkdir(parents=True)
-        (half / "images").mkdir()
-        steps: list[tuple[str, Callable[[Path, Path], None]]] = [
-            (f"etcd {pins.ETCD}", recipes.etcd),
-            (f"Kubernetes {pins.KUBERNETES}", recipes.kubernetes),
-            (f"CoreDNS {pins.COREDNS}", recipes.coredns),
-            (f"KEDA {pins.KEDA}", recipes.keda),
-            ("images", recipes.images),
-        ]
-        for number, (title, step) in enumerate(steps):
-            began = time.monotonic()
-            work = Path(temporary) / f"step-{number}"
-            work.mkdir()
-            step(work, half)
-            print(f"cluster: built {title} in {time.monotonic() - began:.0f} s", flush=True)
-        try:
-            half.rename(done)
-        except OSError:
-            if not done.is_dir():  # Otherwise somebody else built the same in the meantime.
-                raise
-    return done
+    return built_once(done, _make)
+
+
+def _make(half: Path, scratch: Path) -> None:
+    (half / "bin").mkdir()
+    (half / "images").mkdir()
+    steps: list[tuple[str, Callable[[Path, Path], None]]] = [
+        (f"etcd {pins.ETCD}", recipes.etcd),
+        (f"Kubernetes {pins.KUBERNETES}", recipes.kubernetes),
+        (f"CoreDNS {pins.COREDNS}", recipes.coredns),
+        (f"KEDA {pins.KEDA}", recipes.keda),
+        ("images", recipes.images),
+    ]
+    for number, (title, step) in enumerate(steps):
+        began = time.monotonic()
+        work = scratch / f"step-{number}"
+        work.mkdir()
+        step(work, half)
+        print(f"cluster: built {title} in {time.monotonic() - began:.0f} s", flush=True)

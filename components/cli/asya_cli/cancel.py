@@ -4,14 +4,18 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import CommandError, ExitCode, NotFound, TimedOut
-from asya_cli.options import Duration, home_option, json_option
+from asya_cli.exit_codes import CommandError, ExitCode, NotFound, TimedOut, Unknown
+from asya_cli.options import Duration, gateway_options, home_option, json_option
 from asya_cli.result import FoundResult, wait_for_result
 from asya_protocol import names
+
+if TYPE_CHECKING:
+    from asya_cli.gateway import Gateway
 
 
 @click.command(short_help="Stop working on an envelope.")
@@ -19,19 +23,56 @@ from asya_protocol import names
 @click.option(
     "--wait", "wait_s", type=Duration(), default=5.0, metavar="DURATION", help="Watch it end, 5s unless said otherwise."
 )
+@gateway_options
 @home_option
 @json_option
-def cancel(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
+def cancel(
+    *, envelope_id: str, wait_s: float, url: str | None, token_file: Path | None, home: Path, as_json: bool
+) -> None:
     """Cancel the envelope ID and everything that its fan-outs made.
 
     A running handler is interrupted within two seconds (in a batch its result is dropped instead); an envelope that waits
     in a queue ends when its turn comes. Both end in error-end. Exit code 1 when it had already ended.
+
+    The gateway does it where one is named or the local mesh has one; what was sent past it is cancelled in the local mesh's
+    object store.
     """
+    from asya_cli.gateway_place import find_gateway
+
+    console = Console(as_json=as_json)
+    gateway, named = find_gateway(url, token_file, home)
+    try:
+        status = None if gateway is None else _by_gateway(gateway, envelope_id)
+    except Unknown:
+        if named:
+            raise
+        status = None
+    if status is None:
+        status = _by_store(envelope_id, wait_s, home, console)
+    words = {
+        "cancelling": f"{envelope_id}: will be cancelled when its turn comes",
+        "cancelled": f"{envelope_id}: cancelled",
+    }
+    console.result({"id": envelope_id, "status": status}, words.get(status, f"{envelope_id}: has already {status}"))
+    sys.exit(ExitCode.SUCCESS if status in words else ExitCode.FAILED)
+
+
+def _by_gateway(gateway: "Gateway", envelope_id: str) -> str:
+    """Cancel by the gateway, for which that is its end."""
+    from asya_cli.gateway import read_end
+
+    if gateway.cancel(envelope_id):
+        return "cancelled"
+    end = read_end(gateway.envelope(envelope_id))
+    return "cancelled" if end is None else end.status
+
+
+def _by_store(envelope_id: str, wait_s: float, home: Path, console: Console) -> str:
+    """Cancel by the list in the object store that the sidecars look at, and watch what comes of it."""
     from asya_cli.mesh import broker_environment, require_mesh
     from asya_store.cancels import CancelList
     from asya_store.factory import open_store
 
-    console = Console(as_json=as_json)
     environment = broker_environment(require_mesh(home))
     store = open_store(environment)
     if store is None:
@@ -40,13 +81,7 @@ def cancel(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
     if found is None:
         CancelList(store).add(envelope_id, time.time())
         found = _look(environment, envelope_id, wait_s, console)
-    status = "cancelling" if found is None else _status(found)
-    words = {
-        "cancelling": f"{envelope_id}: will be cancelled when its turn comes",
-        "cancelled": f"{envelope_id}: cancelled",
-    }
-    console.result({"id": envelope_id, "status": status}, words.get(status, f"{envelope_id}: has already {status}"))
-    sys.exit(ExitCode.SUCCESS if status in words else ExitCode.FAILED)
+    return "cancelling" if found is None else _status(found)
 
 
 def _look(environment: Mapping[str, str], envelope_id: str, wait_s: float, console: Console) -> FoundResult | None:

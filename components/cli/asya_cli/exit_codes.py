@@ -1,10 +1,13 @@
 """What the command line tells its caller by its exit code, and errors that carry one.
 
 CommandError
-├── NotFound          the thing asked for is not there, or the envelope failed    (1)
-├── BadRequest        the command or its input cannot be used                     (2)
-├── MeshNotRunning    no mesh, or its broker cannot be reached                    (3)
-└── TimedOut          the answer did not come in time                             (4)
+├── NotFound             the thing asked for is not there, or the envelope failed (1)
+├── BadRequest           the command or its input cannot be used                  (2)
+├── MeshNotRunning       no mesh, or its broker cannot be reached                 (3)
+│   └── GatewayAway      no gateway, or it cannot be reached or has no time       (3)
+├── TimedOut             the answer did not come in time                          (4)
+├── Unknown              the gateway knows no such tool or envelope               (5)
+└── NotAllowed           the gateway wants a token, or one that may do more       (7)
 """
 
 from enum import IntEnum
@@ -21,9 +24,17 @@ class ExitCode(IntEnum):
     USAGE = 2
     """The command line or its input cannot be used."""
     UNREACHABLE = 3
-    """No mesh is running, or its broker cannot be reached."""
+    """No mesh is running, or its broker or the gateway cannot be reached."""
     TIMED_OUT = 4
     """The answer did not come in time; what was sent goes on."""
+    UNKNOWN = 5
+    """The gateway knows no such tool or envelope (tools, call, status, stream, wait, cancel, why)."""
+    CANCELLED = 6
+    """The envelope was cancelled (call, stream, wait)."""
+    NOT_ALLOWED = 7
+    """The gateway wants a token, or one with more scopes."""
+    INTERRUPTED = 130
+    """Ctrl-C; what was sent goes on."""
 
 
 class CommandError(Exception):
@@ -53,10 +64,26 @@ class MeshNotRunning(CommandError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class GatewayAway(MeshNotRunning):
+    """No gateway is known, or it cannot be reached or has no time for us."""
+
+
 class TimedOut(CommandError):
     """The answer did not come in time."""
 
     exit_code = ExitCode.TIMED_OUT
+
+
+class Unknown(CommandError):
+    """The gateway knows no such tool or envelope."""
+
+    exit_code = ExitCode.UNKNOWN
+
+
+class NotAllowed(CommandError):
+    """The gateway wants a token, or one that may do more."""
+
+    exit_code = ExitCode.NOT_ALLOWED
 
 
 def translate(error: Exception) -> CommandError:

@@ -5,20 +5,24 @@ import sys
 
 import click
 
+from asya_cli.call import call
 from asya_cli.cancel import cancel
 from asya_cli.console import Console
 from asya_cli.dlq import dlq
 from asya_cli.doctor import doctor
+from asya_cli.envelope import status, stream, wait
 from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
 from asya_cli.local import local
 from asya_cli.result import result
 from asya_cli.send import send
+from asya_cli.tools import tools
 from asya_cli.top import top
 
 EPILOG = """\b
 Exit codes: 0 success, 1 the envelope failed or the thing is not there, 2 usage,
-3 no mesh is running or its broker cannot be reached, 4 timed out.
+3 no mesh is running, or its broker or the gateway cannot be reached, 4 timed out,
+5 the gateway knows no such tool or envelope, 6 cancelled, 7 not allowed, 130 Ctrl-C.
 ASYA_HOME names the mesh's folder (default .asya); ASYA_DEBUG=1 shows tracebacks."""
 
 
@@ -28,7 +32,7 @@ def asya() -> None:
     """Run, feed and watch a mesh of async actors."""
 
 
-for command in (init, local, top, send, result, cancel, dlq, doctor):
+for command in (init, local, top, send, result, tools, call, status, stream, wait, cancel, dlq, doctor):
     asya.add_command(command)
 
 

@@ -41,3 +41,16 @@ def home_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(command)
+
+
+def gateway_options(command: Command) -> Command:
+    """Add ``--gateway`` and ``--token-file``."""
+    command = click.option(
+        "--token-file", envvar="ASYA_GATEWAY_TOKEN_FILE", metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="File that holds the gateway's token; otherwise ASYA_GATEWAY_TOKEN, or the local mesh's.",
+    )(command)  # fmt: skip
+    return click.option(
+        "--gateway", "url", metavar="URL",
+        help="The gateway; otherwise ASYA_TOOL_MCP_URL, ASYA_GATEWAY_URL, or the local mesh's.",
+    )(command)  # fmt: skip

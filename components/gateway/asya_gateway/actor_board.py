@@ -7,7 +7,7 @@ that a mesh of any size costs the broker the same; rates in the envelope store, 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -35,14 +35,16 @@ class ActorBoard:
         source: Who knows the actors.
         admin: Of the broker.
         store: Where reports are kept.
-        known: Actors that routes name: the list, where neither source nor broker can list them.
+        known: Names the actors of all routes: the list, where neither source nor broker has one.
     """
 
-    def __init__(self, source: ActorSource, admin: QueueAdmin, store: EnvelopeStore, known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, source: ActorSource, admin: QueueAdmin, store: EnvelopeStore, known: Callable[[], Iterable[str]]
+    ) -> None:
         self._source = source
         self._admin = admin
         self._store = store
-        self._known = frozenset(known)
+        self._known = known
         self._lock = asyncio.Lock()
         self._looked_s = -BEAT_S
         self._found = ActorList(source.name)
@@ -80,7 +82,7 @@ class ActorBoard:
         return ActorList(self._source.name, tuple(sorted(shown, key=_order)), tuple(problems))
 
     async def _with_queues(self, problems: list[str]) -> list[ActorView]:
-        found = set(self._known)
+        found = set(self._known())
         try:
             async with asyncio.timeout(MEASURE_LIMIT_S):
                 queues = await self._admin.list_queues(names.QUEUE_PREFIX)

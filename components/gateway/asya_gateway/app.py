@@ -1,4 +1,4 @@
-"""The HTTP application: which path is whose, who may come in, and what errors look like."""
+"""The HTTP application: which path is whose, and what errors look like."""
 
 import logging
 from typing import Final
@@ -8,62 +8,58 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from asya_gateway import api_routes, console_routes, envelope_routes, health_routes, mcp, report_routes, tool_routes
-from asya_gateway.auth import Door
-from asya_gateway.requests import CALLER, Rooms, text_answer
+from asya_gateway import (
+    api_routes,
+    console_routes,
+    envelope_routes,
+    health_routes,
+    mcp,
+    openapi,
+    report_routes,
+    tool_routes,
+)
+from asya_gateway.doorkeeper import Doorkeeper, with_origins
+from asya_gateway.requests import Rooms, text_answer
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
 
-OPEN: Final = frozenset({"/health", "/ready"}) | console_routes.PATHS
+OPEN: Final = frozenset({"/health", "/ready", "/openapi.json"}) | console_routes.PATHS
 ANY: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+ROUTES: Final = [
+    Route("/health", health_routes.health, methods=ANY),
+    Route("/ready", health_routes.ready),
+    Route("/metrics", health_routes.metrics, methods=["GET"]),
+    Route("/openapi.json", openapi.show, methods=["GET"]),
+    Route("/tools/call", tool_routes.call_tool, methods=["POST"]),
+    Route("/envelopes", report_routes.add_child, methods=["POST"]),
+    Route("/envelopes/{id}", envelope_routes.show, methods=["GET"]),
+    Route("/envelopes/{id}/stream", envelope_routes.stream, methods=["GET"]),
+    Route("/envelopes/{id}/active", envelope_routes.active, methods=["GET"]),
+    Route("/envelopes/{id}/progress", report_routes.progress, methods=["POST"]),
+    Route("/envelopes/{id}/final", report_routes.final, methods=["POST"]),
+    Route("/envelopes/{id}/cancel", envelope_routes.cancel, methods=["POST"]),
+    Route("/mcp", mcp.post, methods=["POST"]),
+    Route("/mcp", mcp.listen, methods=["GET"]),
+    Route("/mcp", mcp.leave, methods=["DELETE"]),
+    *api_routes.ROUTES,
+    *console_routes.ROUTES,
+]
 
 
 def build_app(rooms: Rooms) -> ASGIApp:
     """Put the routes together."""
     app = Starlette(
-        routes=[
-            Route("/health", health_routes.health, methods=ANY),
-            Route("/ready", health_routes.ready),
-            Route("/tools/call", tool_routes.call_tool, methods=["POST"]),
-            Route("/envelopes", report_routes.add_child, methods=["POST"]),
-            Route("/envelopes/{id}", envelope_routes.show, methods=["GET"]),
-            Route("/envelopes/{id}/stream", envelope_routes.stream, methods=["GET"]),
-            Route("/envelopes/{id}/active", envelope_routes.active, methods=["GET"]),
-            Route("/envelopes/{id}/progress", report_routes.progress, methods=["POST"]),
-            Route("/envelopes/{id}/final", report_routes.final, methods=["POST"]),
-            Route("/envelopes/{id}/cancel", envelope_routes.cancel, methods=["POST"]),
-            Route("/mcp", mcp.post, methods=["POST"]),
-            Route("/mcp", mcp.listen, methods=["GET"]),
-            Route("/mcp", mcp.leave, methods=["DELETE"]),
-            *api_routes.ROUTES,
-            *console_routes.ROUTES,
-        ],
+        routes=ROUTES,
         exception_handlers={HTTPException: _refuse, StoreUnavailable: _store_away},
     )
     app.state.rooms = rooms
-    return Doorkeeper(app, rooms.door)
-
-
-class Doorkeeper:
-    """Lets nobody in without a token that the door knows."""
-
-    def __init__(self, app: ASGIApp, door: Door) -> None:
-        self._app = app
-        self._door = door
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "http" and scope["path"] not in OPEN:
-            known = self._door.admit(Request(scope).headers.get("authorization"))
-            if known is None:
-                answer = text_answer("Unauthorized", 401, {"WWW-Authenticate": "Bearer"})
-                await answer(scope, receive, send)
-                return
-            scope[CALLER] = known
-        await self._app(scope, receive, send)
+    labels: dict[object, str] = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
+    return with_origins(Doorkeeper(app, rooms, OPEN, labels), rooms.origins)
 
 
 async def _refuse(_request: Request, exc: Exception) -> Response:

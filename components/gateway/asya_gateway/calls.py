@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,18 +17,22 @@ import msgspec
 
 from asya_gateway.arguments import InvalidArguments, complete
 from asya_gateway.lifecycle import Ended, Sending, cancelled, send_failed
+from asya_gateway.metrics import Metrics
 from asya_gateway.record import Record
 from asya_gateway.store.port import EnvelopeStore, Outcome
+from asya_gateway.toolbox import Toolbox
 from asya_gateway.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import StoreUnavailable, TransportError
+from asya_protocol.status import Status
 from asya_store.cancels import CancelList
 from asya_transport.port import Transport
 
 log: Final = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S: Final = 10.0
+PING_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,22 @@ class Answer:
 
     text: str
     is_error: bool = False
+    told: Mapping[str, object] = field(default_factory=dict)
+    """What the text says, of an envelope that was made."""
+
+    @property
+    def envelope_id(self) -> str:
+        """Which envelope was made; empty for none."""
+        return str(self.told.get("envelope_id", ""))
+
+    def ended(self, record: Record) -> "Answer":
+        """Tell also how the envelope stands; an error where it has failed."""
+        told: dict[str, object] = {**self.told, "status": record.status.value}
+        if record.result is not None:
+            told["result"] = msgspec.Raw(record.result)
+        if record.error is not None:
+            told["error"] = record.error
+        return Answer(_text(told), record.status is Status.FAILED, told)
 
     def body(self) -> dict[str, object]:
         """Shape it as MCP's CallToolResult."""
@@ -52,34 +72,47 @@ class Calls:
     """Makes and cancels envelopes.
 
     Args:
-        tools: By name.
+        toolbox: The tools that can be called now.
         store: Where envelopes are kept.
         transport: Connected.
         cancels: The mesh's list of cancels; none where it has no object store.
+        metrics: Where calls are counted.
     """
 
     def __init__(
-        self, tools: Mapping[str, Tool], store: EnvelopeStore, transport: Transport, cancels: CancelList | None = None
+        self,
+        toolbox: Toolbox,
+        store: EnvelopeStore,
+        transport: Transport,
+        cancels: CancelList | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self.tools = tools
-        self.problem: str | None = None
-        """Why the last send failed for want of a broker; none after one that did not."""
+        self.toolbox = toolbox
+        self._metrics = metrics or Metrics()
+        self._errands: set[asyncio.Task[None]] = set()
         self._store = store
         self._transport = transport
         self._cancels = cancels
 
-    async def call(self, name: str, arguments: Mapping[str, object] | None) -> Answer:
-        """Start a tool.
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """Tools by name, as they are now."""
+        return self.toolbox.tools
+
+    async def call(self, name: str, arguments: Mapping[str, object] | None, owner: str = "") -> Answer:
+        """Start a tool for an owner.
 
         Raises:
             UnknownTool: There is none of that name.
         """
         tool = self.tools.get(name)
         if tool is None:
+            self._metrics.calls.labels("", "unknown_tool").inc()
             raise UnknownTool(name)
         try:
             payload = complete(tool, arguments)
         except InvalidArguments as exc:
+            self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
         envelope_id = str(uuid.uuid4())
         now = datetime.now(UTC)
@@ -95,13 +128,17 @@ class Calls:
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
             current_actor_name=tool.route[0],
+            owner=owner or None,
         )
         try:
             await self._store.create(record)
         except StoreUnavailable as exc:
+            self._metrics.calls.labels(name, "store_away").inc()
             return Answer(f"failed to create envelope: {exc}", is_error=True)
-        await self._send(record)
-        return Answer(_told(tool, envelope_id))
+        sent = await self._send(record)
+        self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
+        told = _told(tool, envelope_id)
+        return Answer(_text(told), told=told)
 
     async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
         """End an envelope as cancelled; second, whether the actors are told too."""
@@ -112,7 +149,33 @@ class Calls:
             told = True
         return await self._store.report(envelope_id, cancelled()), told
 
-    async def _send(self, record: Record) -> None:
+    async def ping(self) -> None:
+        """Make sure that the broker answers.
+
+        Raises:
+            TransportError: It does not.
+            TimeoutError: Not in time.
+        """
+        async with asyncio.timeout(PING_TIMEOUT_S):
+            await self._transport.ping()
+
+    def cancel_soon(self, envelope_id: str) -> None:
+        """Cancel for somebody who has gone and waits for no answer."""
+        task = asyncio.create_task(self._cancel_quietly(envelope_id))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def finish(self) -> None:
+        """Wait for cancels that are on their way."""
+        await asyncio.gather(*self._errands)
+
+    async def _cancel_quietly(self, envelope_id: str) -> None:
+        try:
+            await self.cancel(envelope_id)
+        except StoreUnavailable as exc:
+            log.warning("envelope not cancelled", extra={"envelope_id": envelope_id, "error": str(exc)})
+
+    async def _send(self, record: Record) -> bool:
         envelope = Envelope(
             id=record.id,
             route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
@@ -124,19 +187,18 @@ class Calls:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._transport.send(names.queue_name(record.actors[0]), envelope.dump())
-            self.problem = None
         except TimeoutError:
-            problem = self.problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
+            problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except TransportError as exc:
             problem = str(exc)
-            self.problem = problem if exc.retryable else None
         if problem is not None:
             log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
+        return problem is None
 
 
-def _told(tool: Tool, envelope_id: str) -> str:
+def _told(tool: Tool, envelope_id: str) -> dict[str, object]:
     answer: dict[str, object] = {
         "envelope_id": envelope_id,
         "message": "Envelope created successfully",
@@ -146,7 +208,11 @@ def _told(tool: Tool, envelope_id: str) -> str:
         answer["stream_url"] = f"/envelopes/{envelope_id}/stream"
     if tool.metadata:
         answer["metadata"] = dict(tool.metadata)
-    return msgspec.json.encode(answer).decode()
+    return answer
+
+
+def _text(told: Mapping[str, object]) -> str:
+    return msgspec.json.encode(told).decode()
 
 
 def _whole_second(moment: datetime) -> datetime:

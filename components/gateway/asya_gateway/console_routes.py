@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -55,9 +56,19 @@ PARTS: Final = dict(sorted(_read()))
 PATHS: Final = frozenset(PARTS)
 
 
+async def page(request: Request) -> Response:
+    """Send the page."""
+    return _send(request, "/")
+
+
 async def part(request: Request) -> Response:
-    """Send one."""
-    path = request.url.path
+    """Send a part of it."""
+    return _send(request, request.url.path)
+
+
+def _send(request: Request, path: str) -> Response:
+    if path not in PARTS:
+        raise HTTPException(404, "Not found")
     body = PARTS[path]
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     headers = {**HEADERS, "ETag": tag}
@@ -67,4 +78,4 @@ async def part(request: Request) -> Response:
     return Response(body, headers={**headers, "Content-Type": TYPES[kind]})
 
 
-ROUTES: Final = [Route(path, part, methods=["GET"]) for path in PARTS]
+ROUTES: Final = [Route("/", page, methods=["GET"]), Route("/console/{name}", part, methods=["GET"])]

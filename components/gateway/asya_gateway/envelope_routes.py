@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from asya_gateway.record import Event, Record, closing_event, event_body, record_body
 from asya_gateway.requests import Rooms, caller, json_answer, path_id, require, rooms
 from asya_gateway.store.port import Applied
+from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
@@ -24,9 +25,14 @@ STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "Connection": "keep-alive"
 
 
 async def show(request: Request) -> Response:
-    """Show an envelope, with the ids of the children that its fan-outs made."""
-    require(request, "read")
+    """Show an envelope, with the ids of the children that its fan-outs made; with ``?wait=SECONDS`` once it is final."""
+    try:
+        wait_s = read_wait(request.query_params.get("wait"), rooms(request).max_wait_s)
+    except InvalidWait as exc:
+        raise HTTPException(400, str(exc)) from None
     record = await _found(request)
+    if wait_s and not record.status.final:
+        record = await wait_final(rooms(request), record.id, wait_s) or record
     return json_answer(record_body(record, await rooms(request).store.children(record.id)))
 
 
@@ -45,7 +51,7 @@ async def active(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     """End an envelope as cancelled; ``actors_told`` says whether a handler that runs is interrupted, too."""
-    require(request, "cancel")
+    await _found(request, "cancel")
     outcome, told = await rooms(request).calls.cancel(path_id(request))
     if outcome.record is None:
         raise HTTPException(404, "Envelope not found")
@@ -56,7 +62,6 @@ async def cancel(request: Request) -> Response:
 
 async def stream(request: Request) -> Response:
     """Send the history after ``Last-Event-ID``, then what happens, up to the final event."""
-    require(request, "read")
     record = await _found(request)
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0  # the database's int is 32 bits
@@ -94,18 +99,21 @@ async def follow(here: Rooms, envelope_id: str, after: int = 0) -> AsyncIterator
 
 async def _frames(here: Rooms, envelope_id: str, after: int) -> AsyncIterator[bytes]:
     try:
-        async for event in follow(here, envelope_id, after):
-            if event is None:
-                yield KEEPALIVE
-            else:
-                yield b"id: %d\nevent: update\ndata: %b\n\n" % (event.seq, msgspec.json.encode(event_body(event)))
+        with here.metrics.streams.labels("events").track_inprogress():
+            async for event in follow(here, envelope_id, after):
+                if event is None:
+                    yield KEEPALIVE
+                else:
+                    yield b"id: %d\nevent: update\ndata: %b\n\n" % (event.seq, msgspec.json.encode(event_body(event)))
     except StoreUnavailable as exc:
         # The client comes again with its Last-Event-ID and misses nothing.
         log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})
 
 
-async def _found(request: Request) -> Record:
+async def _found(request: Request, scope: str = "read") -> Record:
+    """Read the envelope of a path for a caller who has the scope, or has called it."""
     record = await rooms(request).store.get(path_id(request))
-    if record is None:
+    if record is None or not caller(request).sees(record.owner, scope):
+        require(request, scope)
         raise HTTPException(404, "Envelope not found")
     return record

@@ -1,4 +1,4 @@
-"""What a gateway does by the clock: fail envelopes whose deadline has passed, forget old histories.
+"""What a gateway does by the clock: fail envelopes whose deadline has passed, forget old histories and old records.
 
 The database says what is due, so that deadlines fire after a restart and replicas may all sweep.
 """
@@ -7,27 +7,35 @@ import asyncio
 import logging
 from typing import Final
 
+from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
 
 BATCH: Final = 100
+FORGET: Final = 1000
 PURGE_EVERY_S: Final = 3600.0
 
 
-async def keep_house(store: EnvelopeStore, sweep_s: float, history_s: float) -> None:
+async def keep_house(
+    store: EnvelopeStore, metrics: Metrics, sweep_s: float, history_s: float, kept_s: float | None = None
+) -> None:
     """Sweep until cancelled; a store that is away is tried again."""
     loop = asyncio.get_running_loop()
     purge_at_s = loop.time()
     while True:
         try:
             while len(expired := await store.expire(BATCH)) == BATCH:
+                metrics.timed_out.inc(BATCH)
                 log.info("envelopes timed out", extra={"count": BATCH})
             if expired:
+                metrics.timed_out.inc(len(expired))
                 log.info("envelopes timed out", extra={"count": len(expired)})
             if loop.time() >= purge_at_s:
                 await store.purge(history_s)
+                while kept_s is not None and (gone := await store.forget(kept_s, FORGET)):
+                    log.info("old envelopes forgotten", extra={"count": gone})
                 purge_at_s = loop.time() + PURGE_EVERY_S
         except StoreUnavailable as exc:
             log.warning("deadlines not looked for", extra={"error": str(exc)})

@@ -1,40 +1,50 @@
 """``/mcp``: the Model Context Protocol over streamable HTTP, byte for byte as clients of the original know it.
 
-Sessions hold no state: an id is checked for its shape alone, so any replica answers any request. Answers are plain JSON; the
-stream that a client may open carries keep-alives only. Why not the SDK's server: docs/decisions/0016.
+Sessions hold no state: an id is checked for its shape alone, so any replica answers any request. Answers are plain JSON,
+but where a client can read a stream and asked to hear of progress. Why not the SDK's server: docs/decisions/0016.
 """
 
-import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from asya_gateway import mcp_task_methods
 from asya_gateway.arguments import input_schema
-from asya_gateway.calls import UnknownTool
-from asya_gateway.envelope_routes import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS
-from asya_gateway.requests import Rooms, caller, json_answer, read_body, rooms, text_answer
+from asya_gateway.calls import Answer, UnknownTool
+from asya_gateway.mcp_streams import call_frames, cancel_topic, listen_frames, streamed, tool_frames
+from asya_gateway.mcp_wire import (
+    ENVELOPE_VERSION,
+    FALLBACK_VERSION,
+    HANDSHAKE_VERSIONS,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    STATUS,
+    TASKS,
+    UNKNOWN_METHOD,
+    WAIT_KEY,
+    WITHOUT_VERSION,
+    Question,
+    RpcError,
+    check,
+    is_modern,
+    missing_tasks,
+)  # fmt: skip
+from asya_gateway.requests import caller, json_answer, read_body, rooms, text_answer
 from asya_gateway.tools import Tool
+from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
-VERSIONS: Final = ("2025-06-18", "2025-03-26", "2024-11-05")
-WITHOUT_VERSION: Final = "2025-03-26"
 SESSION: Final = re.compile(r"mcp-session-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-PARSE_ERROR: Final = -32700
-INVALID_REQUEST: Final = -32600
-UNKNOWN_METHOD: Final = -32601
-INVALID_PARAMS: Final = -32602
 ANNOTATIONS: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
-
-
-class _RpcError(Exception):
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+SERVER: Final = {"name": "asya-gateway", "version": version("asya-gateway")}
+MOST_TASKS: Final = 100
+"""Tasks that one subscription may follow."""
 
 
 async def post(request: Request) -> Response:
@@ -44,29 +54,32 @@ async def post(request: Request) -> Response:
     try:
         message = msgspec.json.decode(await read_body(request))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return json_answer(_error(None, PARSE_ERROR, "request body is not valid json"), 400)
+        return json_answer(RpcError(PARSE_ERROR, "request body is not valid json").body(None), 400)
     if not isinstance(message, dict):
-        return json_answer(_error(None, INVALID_REQUEST, "a request is one JSON object"), 400)
-    method = message.get("method")
-    if method != "initialize" and not SESSION.fullmatch(request.headers.get("mcp-session-id", "")):
+        return json_answer(RpcError(INVALID_REQUEST, "a request is one JSON object").body(None), 400)
+    method, call_id, params = message.get("method"), message.get("id"), message.get("params")
+    modern = is_modern(message, request.headers)
+    session = "" if modern else request.headers.get("mcp-session-id", "")
+    if not modern and method != "initialize" and not SESSION.fullmatch(session):
         return text_answer("Invalid session ID", 400)
-    call_id = message.get("id")
     if call_id is None or method is None:  # a notification, or an answer to a question that we never ask
-        return Response(status_code=202)
-    if message.get("jsonrpc") != "2.0":
-        return json_answer(_error(call_id, INVALID_REQUEST, "Invalid JSON-RPC version"))
-    params = message.get("params")
+        return await _hear(request, method, params, session)
+    spoken = request.headers.get("mcp-protocol-version", "")
+    question = Question(call_id, str(method), params if isinstance(params, dict) else {}, modern, session, spoken)
     try:
-        result = await _dispatch(request, str(method), params if isinstance(params, dict) else {})
-    except _RpcError as exc:
-        return json_answer(_error(call_id, exc.code, str(exc)))
+        check(message, request.headers, modern)
+        answer = await _dispatch(request, question)
+    except RpcError as exc:
+        return json_answer(exc.body(call_id), STATUS.get(exc.code, 200) if modern else 200)
+    if isinstance(answer, Response):
+        return answer
     headers = {"Mcp-Session-Id": f"mcp-session-{uuid.uuid4()}"} if method == "initialize" else None
-    return json_answer({"jsonrpc": "2.0", "id": call_id, "result": result}, headers=headers)
+    return json_answer(question.result(answer, SERVER), headers=headers)
 
 
 async def listen(request: Request) -> Response:
-    """Open a stream; nothing is ever sent on it but keep-alives."""
-    return StreamingResponse(_silence(rooms(request)), media_type="text/event-stream", headers=STREAM_HEADERS)
+    """Open a stream that tells when the tools change."""
+    return streamed(rooms(request), tool_frames(rooms(request)))
 
 
 async def leave(_request: Request) -> Response:
@@ -74,29 +87,54 @@ async def leave(_request: Request) -> Response:
     return Response(status_code=200)
 
 
-async def _dispatch(request: Request, method: str, params: Mapping[str, Any]) -> object:
-    match method:
-        case "initialize":
-            return _initialize(params)
-        case "ping":
+async def _hear(request: Request, method: object, params: object, session: str) -> Response:
+    if method == "notifications/cancelled" and session and isinstance(params, dict):
+        topic = cancel_topic(caller(request).name, session, params.get("requestId"))
+        await rooms(request).store.announce(topic)
+    return Response(status_code=202)
+
+
+async def _dispatch(request: Request, question: Question) -> Mapping[str, object] | Response:
+    method = question.method
+    if method.startswith("tasks/"):
+        return await mcp_task_methods.dispatch(request, question, SERVER)
+    match method, question.modern:
+        case "initialize", False:
+            return _initialize(request, question.params)
+        case "ping", False:
             return {}
-        case "tools/list":
-            tools = rooms(request).calls.tools
-            return {"tools": [_shown(tools[name]) for name in sorted(tools) if caller(request).may(f"call:{name}")]}
-        case "tools/call":
-            return await _call(request, params)
+        case "server/discover", True:
+            return {"supportedVersions": [ENVELOPE_VERSION], **_FRESH, "capabilities": _MODERN_CAPABILITIES}
+        case "subscriptions/listen", True:
+            return await _subscribe(request, question)
+        case "tools/list", _:
+            listed = {"tools": _list(request, question)}
+            return {**listed, **_FRESH} if question.modern else listed
+        case "tools/call", _:
+            return await _call(request, question)
         case _:
-            raise _RpcError(UNKNOWN_METHOD, f"Method {method} not found")
+            raise RpcError(UNKNOWN_METHOD, f"Method {method} not found")
 
 
-def _initialize(params: Mapping[str, Any]) -> object:
+_FRESH: Final = {"ttlMs": 0, "cacheScope": "private"}
+_MODERN_CAPABILITIES: Final = {"tools": {"listChanged": True}, "extensions": {TASKS: {}}}
+
+
+def _initialize(request: Request, params: Mapping[str, Any]) -> Mapping[str, object]:
     wanted = params.get("protocolVersion")
-    agreed = wanted if wanted in VERSIONS else VERSIONS[0] if wanted else WITHOUT_VERSION
-    return {
-        "protocolVersion": agreed,
-        "capabilities": {"tools": {}},
-        "serverInfo": {"name": "asya-gateway", "version": version("asya-gateway")},
-    }
+    agreed = wanted if wanted in HANDSHAKE_VERSIONS else FALLBACK_VERSION if wanted else WITHOUT_VERSION
+    capabilities: dict[str, object] = {"tools": {"listChanged": True}}
+    if agreed == HANDSHAKE_VERSIONS[0]:
+        capabilities["tasks"] = mcp_task_methods.core_capability(caller(request))
+    return {"protocolVersion": agreed, "capabilities": capabilities, "serverInfo": SERVER}
+
+
+def _list(request: Request, question: Question) -> list[dict[str, object]]:
+    tools = rooms(request).calls.tools
+    shown = [_shown(tools[name]) for name in sorted(tools) if caller(request).may(f"call:{name}")]
+    if question.version == HANDSHAKE_VERSIONS[0]:
+        return [{**tool, "execution": {"taskSupport": "optional"}} for tool in shown]
+    return shown
 
 
 def _shown(tool: Tool) -> dict[str, object]:
@@ -104,30 +142,52 @@ def _shown(tool: Tool) -> dict[str, object]:
     return {**shown, "description": tool.description} if tool.description else shown
 
 
-async def _call(request: Request, params: Mapping[str, Any]) -> object:
+async def _call(request: Request, question: Question) -> Mapping[str, object] | Response:
+    params, here, who = question.params, rooms(request), caller(request)
     name, arguments = params.get("name"), params.get("arguments")
     if not isinstance(name, str) or not isinstance(arguments, dict | None):
-        raise _RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
-    unknown = _RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
-    if not caller(request).may(f"call:{name}"):  # whoever may not call it is told what the list tells them
+        raise RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
+    unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
+    if not who.may(f"call:{name}"):  # whoever may not call it is told what the list tells them
         raise unknown
     try:
-        return (await rooms(request).calls.call(name, arguments)).body()
+        wait_s = read_wait(question.meta.get(WAIT_KEY), here.max_wait_s)
+        answer = await here.calls.call(name, arguments, who.name)
+    except InvalidWait as exc:
+        raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
     except UnknownTool:
         raise unknown from None
+    return await _answer(request, question, answer, wait_s)
 
 
-async def _silence(here: Rooms) -> AsyncIterator[bytes]:
-    with here.wakeups.listening("") as woken:
-        while not here.wakeups.stopping:
-            yield KEEPALIVE
-            try:
-                async with asyncio.timeout(KEEPALIVE_S):
-                    await woken.wait()
-            except TimeoutError:
-                continue
-            woken.clear()
+async def _answer(
+    request: Request, question: Question, answer: Answer, wait_s: float
+) -> Mapping[str, object] | Response:
+    """Tell of a call in the way that its client can follow it."""
+    here = rooms(request)
+    if (task := await mcp_task_methods.created(here, question, answer)) is not None:
+        return task
+    if not answer.envelope_id:
+        return answer.body()
+    if question.meta.get("progressToken") is not None and mcp_task_methods.reads_streams(request):
+        topic = cancel_topic(caller(request).name, question.session, question.call_id)
+        frames = call_frames(here, question, answer, topic, lambda body: question.result(body, SERVER))
+        return streamed(here, frames)
+    if wait_s and (record := await wait_final(here, answer.envelope_id, wait_s)) is not None:
+        answer = answer.ended(record)
+    return answer.body()
 
 
-def _error(call_id: object, code: int, message: str) -> dict[str, object]:
-    return {"jsonrpc": "2.0", "id": call_id, "error": {"code": code, "message": message}}
+async def _subscribe(request: Request, question: Question) -> Response:
+    wanted = question.params.get("notifications")
+    if not isinstance(wanted, dict):
+        raise RpcError(INVALID_PARAMS, "params.notifications must be an object")
+    ids = wanted.get("taskIds") or []
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids) or len(ids) > MOST_TASKS:
+        raise RpcError(INVALID_PARAMS, f"notifications.taskIds must be a list of at most {MOST_TASKS} ids")
+    if ids and not question.knows_tasks:
+        raise missing_tasks()
+    here, who = rooms(request), caller(request)
+    visible = [one for one in dict.fromkeys(ids) if (found := await here.store.get(one)) and who.sees(found.owner)]
+    tools = wanted.get("toolsListChanged") is True
+    return streamed(here, listen_frames(here, question, tools, visible, SERVER))

@@ -39,6 +39,7 @@ class Record:
         message: The last report in words.
         actors_completed: How many actors of the route are done with it.
         events: How many events its history has had; the last one's number.
+        owner: Whose call it is, or its parent was; none where nobody is told from another.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Record:
     message: str | None = None
     actors_completed: int = 0
     events: int = 0
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

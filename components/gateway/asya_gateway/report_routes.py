@@ -2,18 +2,20 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.lifecycle import Ended, Progress
+from asya_gateway.lifecycle import Ended, Progress, Report
 from asya_gateway.record import Record
 from asya_gateway.requests import LONGEST_ID, json_answer, path_id, read_json, require, rooms
-from asya_gateway.store.port import Outcome
+from asya_gateway.store.port import Applied
 from asya_protocol.status import Status
+
+OUTCOMES: Final = {Applied.CHANGED: "changed", Applied.FINAL_BEFORE: "late", Applied.UNKNOWN: "unknown"}
 
 
 class ChildBody(msgspec.Struct):
@@ -70,8 +72,10 @@ async def add_child(request: Request) -> Response:
     )
     if child.parent_id is not None and (parent := await store.get(child.parent_id)) is not None:
         # Without the parent's deadline, a child whose reports are lost would stay open for ever.
-        child = replace(child, timeout_s=parent.timeout_s, deadline=parent.deadline)
-    if not await store.create(child):
+        child = replace(child, timeout_s=parent.timeout_s, deadline=parent.deadline, owner=parent.owner)
+    kept = await store.create(child)
+    rooms(request).metrics.reports.labels("child", "changed" if kept else "late").inc()
+    if not kept:
         known = await store.get(body.id)
         if known is None or known.parent_id != child.parent_id:
             raise HTTPException(409, "Envelope exists already")
@@ -88,8 +92,8 @@ async def progress(request: Request) -> Response:
         phase=body.status or "",
         message=body.message or "",
     )
-    outcome = await rooms(request).store.report(path_id(request), report)
-    return json_answer({"progress_percent": _known(outcome).progress_percent, "status": "ok"})
+    record = await _apply(request, "progress", report)
+    return json_answer({"progress_percent": record.progress_percent, "status": "ok"})
 
 
 async def final(request: Request) -> Response:
@@ -110,11 +114,13 @@ async def final(request: Request) -> Response:
         index=body.current_actor_idx,
         actors=tuple(body.actors or ()),
     )
-    _known(await rooms(request).store.report(path_id(request), report))
+    await _apply(request, "final", report)
     return json_answer({"status": "ok"})
 
 
-def _known(outcome: Outcome) -> Record:
+async def _apply(request: Request, kind: str, report: Report) -> Record:
+    outcome = await rooms(request).store.report(path_id(request), report)
+    rooms(request).metrics.reports.labels(kind, OUTCOMES[outcome.applied]).inc()
     if outcome.record is None:
         raise HTTPException(404, "Envelope not found")
     return outcome.record

@@ -1,15 +1,17 @@
 """What all routes share: the rooms behind them, bodies with a limit, answers in the original's shapes."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from asya_gateway.auth import EVERYONE, Caller, Door
 from asya_gateway.calls import Calls
+from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
 from asya_gateway.wakeups import Wakeups
 from asya_gateway.watch import Watch
@@ -28,6 +30,16 @@ class Rooms:
     wakeups: Wakeups
     door: Door = field(default_factory=Door)
     max_body_bytes: int = 16 * 1024 * 1024
+    max_wait_s: float = 60.0
+    request_timeout_s: float = 30.0
+    origins: frozenset[str] = frozenset()
+    """Origins of pages that may call."""
+    rate: float = 0.0
+    """Requests per second and caller; 0 is without limit."""
+    burst: int = 1
+    kept_s: float | None = None
+    """How long final records are kept; none is for ever."""
+    metrics: Metrics = field(default_factory=Metrics)
     watch: Watch | None = None
 
     @property
@@ -68,9 +80,20 @@ async def read_body(request: Request) -> bytes:
     """Read a body.
 
     Raises:
-        HTTPException: 413, it is over the limit.
+        HTTPException: 413, it is over the limit; 408, it does not come.
     """
-    limit = rooms(request).max_body_bytes
+    here = rooms(request)
+    try:
+        async with asyncio.timeout(here.request_timeout_s):
+            return await _read(request, here.max_body_bytes)
+    except TimeoutError:
+        text = f"Request body did not come within {here.request_timeout_s:g} seconds"
+        raise HTTPException(408, text, {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise HTTPException(400, "Request body is incomplete") from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():

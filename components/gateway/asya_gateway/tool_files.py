@@ -1,8 +1,14 @@
-"""The tool files: one, or every ``*.yaml`` and ``*.yml`` of a folder, by name and not below."""
+"""The tool files: one, or every ``*.yaml`` and ``*.yml`` of a folder, by name and not below.
+
+A folder may be empty: a gateway is often there before its first tool.
+"""
 
 from pathlib import Path
 
 from asya_gateway.tools import InvalidTools, Tool, parse_tools
+
+Texts = list[tuple[str, str]]
+"""Name and content of each file."""
 
 
 def read_tools(path: Path | None) -> dict[str, Tool]:
@@ -11,14 +17,21 @@ def read_tools(path: Path | None) -> dict[str, Tool]:
     Raises:
         InvalidTools: The path cannot be read, or a file breaks a rule.
     """
+    return parse_tools(read_texts(path))
+
+
+def read_texts(path: Path | None) -> Texts:
+    """Read the files that a path stands for.
+
+    Raises:
+        InvalidTools: It cannot be read.
+    """
     if path is None:
-        return {}
-    files = [path]
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and file.is_file())
-        if not files:
-            raise InvalidTools(f"{path}: no .yaml or .yml files in this folder")
+        return []
     try:
-        return parse_tools([(str(file), file.read_text(encoding="utf-8")) for file in files])
+        files = [path]
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and file.is_file())
+        return [(str(file), file.read_text(encoding="utf-8")) for file in files]
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidTools(f"{path}: {exc}") from exc

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asya_gateway.calls import UnknownTool
-from asya_gateway.requests import json_answer, read_json, require, rooms
+from asya_gateway.requests import caller, json_answer, read_json, require, rooms
+from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
 
 class ToolCall(msgspec.Struct):
@@ -16,6 +17,8 @@ class ToolCall(msgspec.Struct):
 
     name: str | None = None
     arguments: dict[str, Any] | None = None
+    wait: float | None = None
+    """Seconds for which the answer may be held back to tell the result."""
 
 
 async def call_tool(request: Request) -> Response:
@@ -24,8 +27,14 @@ async def call_tool(request: Request) -> Response:
     if not body.name:
         raise HTTPException(400, "Tool name is required")
     require(request, f"call:{body.name}")
+    here = rooms(request)
     try:
-        answer = await rooms(request).calls.call(body.name, body.arguments)
+        wait_s = read_wait(body.wait, here.max_wait_s)
+        answer = await here.calls.call(body.name, body.arguments, caller(request).name)
+    except InvalidWait as exc:
+        raise HTTPException(400, str(exc)) from None
     except UnknownTool:
         raise HTTPException(404, f'Tool "{body.name}" not found') from None
+    if wait_s and (record := await wait_final(here, answer.envelope_id, wait_s)) is not None:
+        answer = answer.ended(record)
     return json_answer(answer.body())

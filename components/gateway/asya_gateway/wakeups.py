@@ -6,6 +6,10 @@ One loop; no locks.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+TOOLS_CHANGED: Final = "!tools"
+"""Topics that are no envelopes begin with ``!``; they are woken by name alone. This one: the tools have changed."""
 
 
 class Wakeups:
@@ -22,40 +26,51 @@ class Wakeups:
         return sum(len(events) for events in self._waiting.values())
 
     def wake(self, envelope_id: str) -> None:
-        """Wake the streams of an envelope; of all when it is empty."""
-        for watcher in self._watchers:
-            watcher(envelope_id)
+        """Wake the streams of an envelope; of all envelopes when it is empty."""
+        if not envelope_id.startswith("!"):
+            self._tell(envelope_id)
         if envelope_id:
             for event in self._waiting.get(envelope_id, ()):
                 event.set()
             return
-        for events in self._waiting.values():
-            for event in events:
-                event.set()
+        self._wake_all(lambda topic: not topic.startswith("!"))
 
     def stop(self) -> None:
         """Wake all for the last time."""
         self.stopping = True
-        self.wake("")
+        self._tell("")
+        self._wake_all(lambda _: True)
 
     @contextmanager
-    def listening(self, envelope_id: str) -> Iterator[asyncio.Event]:
-        """Be woken; set when the envelope's history grew since it was last cleared."""
+    def listening(self, *envelope_ids: str) -> Iterator[asyncio.Event]:
+        """Be woken; set when one of the histories grew since it was last cleared."""
         event = asyncio.Event()
-        self._waiting.setdefault(envelope_id, set()).add(event)
+        for envelope_id in envelope_ids:
+            self._waiting.setdefault(envelope_id, set()).add(event)
         try:
             yield event
         finally:
-            listeners = self._waiting[envelope_id]
-            listeners.discard(event)
-            if not listeners:
-                del self._waiting[envelope_id]
+            for envelope_id in set(envelope_ids):
+                listeners = self._waiting[envelope_id]
+                listeners.discard(event)
+                if not listeners:
+                    del self._waiting[envelope_id]
 
     @contextmanager
     def watching(self, watcher: Callable[[str], None]) -> Iterator[None]:
-        """Have a function called with every id that is woken, and with "" when some may have been missed."""
+        """Have a function called with every id that is woken, and with "" when some may have been missed, or at the end."""
         self._watchers.append(watcher)
         try:
             yield
         finally:
             self._watchers.remove(watcher)
+
+    def _tell(self, envelope_id: str) -> None:
+        for watcher in self._watchers:
+            watcher(envelope_id)
+
+    def _wake_all(self, wanted: Callable[[str], bool]) -> None:
+        for topic, events in self._waiting.items():
+            if wanted(topic):
+                for event in events:
+                    event.set()

@@ -1,15 +1,15 @@
 """What the console's routes work with, opened and closed together."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from asya_gateway.actor_board import ActorBoard
 from asya_gateway.actor_sources import open_source
+from asya_gateway.calls import Calls
 from asya_gateway.dead_letters import DeadLetters
 from asya_gateway.feed import Feed
 from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.tools import Tool
 from asya_gateway.wakeups import Wakeups
 from asya_transport.factory import open_admin
 from asya_transport.port import Transport
@@ -33,7 +33,7 @@ async def open_watch(
     store: EnvelopeStore,
     transport: Transport,
     wakeups: Wakeups,
-    tools: Mapping[str, Tool],
+    calls: Calls,
 ) -> AsyncIterator[Watch]:
     """Open them.
 
@@ -43,10 +43,13 @@ async def open_watch(
         store: Open.
         transport: Connected to the same broker.
         wakeups: Of this gateway.
-        tools: Their routes name actors, where nobody can list them.
+        calls: Know the tools, whose routes name actors where nobody can list them.
     """
     admin = open_admin(broker)
-    known = {actor for tool in tools.values() for actor in tool.route}
+
+    def known() -> set[str]:
+        return {actor for tool in calls.tools.values() for actor in tool.route}
+
     board = ActorBoard(open_source(source), admin, store, known)
     feed = Feed(store, board, wakeups)
     try:

@@ -189,6 +189,12 @@ def end_all(records: Iterable[ProcessRecord], mesh_id: str, *, spare: Iterable[i
     return ended + _end(marked(mesh_id, spared), grace_s)
 
 
+def end_recorded(record: ProcessRecord, grace_s: float = 5.0) -> bool:
+    """End one recorded process; whether it still ran."""
+    process = record.process()
+    return process is not None and _end([process], grace_s) > 0
+
+
 def marked(mesh_id: str, spared: Iterable[int] = ()) -> list[psutil.Process]:
     """Find the processes whose environment carries the mesh's marker."""
     found: list[psutil.Process] = []

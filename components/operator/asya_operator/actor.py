@@ -186,9 +186,12 @@ class Workload(SpecPart):
     @model_validator(mode="before")
     @classmethod
     def _refuse_two_kinds(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML before validation
-        if isinstance(data, Mapping) and "kind" in data and "type" in data and data["kind"] != data["type"]:
+        if not isinstance(data, Mapping) or "kind" not in data or "type" not in data:
+            return data
+        if data["kind"] != data["type"]:
             raise RuleBroken([Problem("type", "workload.type is another name of workload.kind; set one of them")])
-        return data
+        # Kubernetes adds the default of `kind` beside a `type` that says the same.
+        return {name: value for name, value in data.items() if name != "type"}
 
     @model_validator(mode="after")
     def _check_template(self) -> Self:

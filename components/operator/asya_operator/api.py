@@ -33,10 +33,20 @@ class KubeApi:
 
     Args:
         observe: Told of every request.
+        kubeconfig: A kubeconfig's content to use instead of what the process finds for itself.
+        context: Of that kubeconfig; none takes its current one.
     """
 
-    def __init__(self, observe: Observe | None = None) -> None:
+    def __init__(
+        self,
+        observe: Observe | None = None,
+        *,
+        kubeconfig: Mapping[str, Any] | None = None,
+        context: str | None = None,
+    ) -> None:
         self._observe = observe or (lambda *_: None)
+        self._kubeconfig = kubeconfig
+        self._context = context
         self._client: ApiClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -47,7 +57,12 @@ class KubeApi:
         """
         configuration = Configuration()
         try:
-            await config.load_config(client_configuration=configuration)
+            if self._kubeconfig is None:
+                await config.load_config(client_configuration=configuration)
+            else:
+                await config.load_kube_config_from_dict(
+                    dict(self._kubeconfig), context=self._context, client_configuration=configuration
+                )
         except config.ConfigException as exc:
             raise ApiUnavailable(
                 f"no credentials for a cluster ({exc}); set KUBECONFIG or run in a pod with a service account"
@@ -61,15 +76,19 @@ class KubeApi:
         if self._client is not None:
             await self._client.close()
 
-    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply one object; returns it as stored.
+    async def apply(self, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:
+        """Server-side apply one object, or some fields of it; returns it as stored.
+
+        Args:
+            manifest: What is wanted.
+            manager: Whose wish it is; a field goes when the last manager that wished it leaves it out.
 
         Raises:
             ApiError: It was refused; the text is the server's own.
         """
         meta = manifest["metadata"]
         path = kind_of(manifest).path(meta.get("namespace"), meta["name"])
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": manager, "force": "true"}
         return await self._request("PATCH", path, kind_of(manifest), body=manifest, content_type=_APPLY, query=query)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any] | None:

@@ -34,7 +34,15 @@ class Recorder:
         """
         event = build_event(actor, severity, reason, message, datetime.now(UTC))
         meta = event["metadata"]
-        log.info("event", extra={"actor": actor["metadata"]["name"], "reason": reason, "text": message})
+        log.info(
+            "event",
+            extra={
+                "namespace": actor["metadata"].get("namespace"),
+                "actor": actor["metadata"]["name"],
+                "reason": reason,
+                "text": message,
+            },
+        )
         try:
             try:
                 await self._api.create(event)

@@ -62,6 +62,8 @@ class Finisher:
                 await self._api.delete(kind, namespace, object_name)
         if self._world.pods((namespace, name)):
             return PODS_GO_S  # they finish or give back what they hold; only then does the queue tell the truth
+        if not await self._still_held(namespace, name):
+            return None  # ended already: the watch has only not said so yet
         await self._end_queue(raw)
         finalizers.remove(FINALIZER)
         changes = {"metadata": {"finalizers": finalizers or None}}
@@ -71,11 +73,12 @@ class Finisher:
             log.debug("actor was gone already", extra={"namespace": namespace, "actor": name})
         return None
 
+    async def _still_held(self, namespace: str, name: str) -> bool:
+        present = await self._api.get(resources.ACTOR, namespace, name)
+        return FINALIZER in ((present or {}).get("metadata", {}).get("finalizers") or [])
+
     async def _is_ours(self, kind: resources.Kind, namespace: str, name: str, uid: str) -> bool:
-        try:
-            present = await self._api.get(kind, namespace, name)
-        except ObjectMissing:
-            return False
+        present = await self._api.get(kind, namespace, name)
         owners = (present or {}).get("metadata", {}).get("ownerReferences") or []
         return any(owner.get("uid") == uid for owner in owners)
 

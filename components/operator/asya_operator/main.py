@@ -69,6 +69,7 @@ async def run(settings: OperatorSettings, runtime_source: str) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # __main__ blocked them
     process = _Process(settings, runtime_source)
     try:
         return await process.run(stop)

@@ -140,6 +140,8 @@ def queue_spec(actor: AsyncActor, transport: TransportConfig) -> QueueSpec:
         max_deliveries=max(FEWEST_BROKER_DELIVERIES, BROKER_DELIVERIES_FACTOR * actor.spec.delivery.max_deliveries),
         lease_s=lease_s,
         dlq_retention_s=retention_s,
+        encryption_key=config.kms_key_id if isinstance(config, SqsConfig) else "",
+        tls_only=isinstance(config, SqsConfig) and config.tls_only,
     )
 
 

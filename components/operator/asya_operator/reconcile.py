@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from asya_operator import resources
 from asya_operator.actor import AsyncActor, parse_actor
-from asya_operator.api import KubeApi
+from asya_operator.api import FIELD_MANAGER, KubeApi
 from asya_operator.api_errors import ApiError, ObjectMissing
 from asya_operator.applied import Applied, leftovers, object_key
 from asya_operator.depths import Depths
@@ -25,6 +25,7 @@ from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.render import render
+from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
 from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
@@ -39,6 +40,8 @@ UNSETTLED_S: Final = 5.0
 PROBLEM_S: Final = 15.0
 """How soon to look again at an actor with a problem that somebody else may have put right."""
 SETTLED_S: Final = 300.0
+REPLICAS_MANAGER: Final = "asya-operator-replicas"
+"""Field manager that holds a workload's replicas while KEDA decides about them."""
 _SETTLED: Final = frozenset({"Running", "Napping"})
 
 
@@ -190,10 +193,10 @@ class Reconciler:
             findings.workload = Finding("RenderError", str(exc))
             return
         for manifest in wanted:
-            await self._apply(manifest, findings)
+            await self._apply(manifest, actor, findings)
         await self._sweep(actor, namespace, wanted)
 
-    async def _apply(self, manifest: dict[str, Any], findings: _Findings) -> None:
+    async def _apply(self, manifest: dict[str, Any], actor: AsyncActor, findings: _Findings) -> None:
         kind = resources.kind_of(manifest)
         meta = manifest["metadata"]
         present = self._world.find(kind, meta["namespace"], meta["name"])
@@ -201,7 +204,7 @@ class Reconciler:
         if not self._applied.is_due(manifest, present, now_s):
             return
         try:
-            stored = await self._apply_owned(kind, manifest)
+            stored = await self._apply_owned(kind, manifest, actor)
         except ApiError as exc:
             if type(exc).retryable:
                 raise
@@ -214,9 +217,10 @@ class Reconciler:
         self._applied.note(manifest, stored, now_s)
         log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
 
-    async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any]) -> dict[str, Any]:
+    async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any], actor: AsyncActor) -> dict[str, Any]:
         """Apply; an object of the same name that belongs to somebody else is left alone."""
         meta = manifest["metadata"]
+        present = None
         if meta.get("ownerReferences"):
             present = await self._api.get(kind, meta["namespace"], meta["name"])
             ours = meta["ownerReferences"][0]["uid"]
@@ -224,6 +228,11 @@ class Reconciler:
                 raise ApiError(
                     f"{kind.kind} {meta['name']} exists and does not belong to this AsyncActor; delete or rename one of them"
                 )
+        if kind in (resources.DEPLOYMENT, resources.STATEFUL_SET) and actor.spec.scaling.enabled:
+            if present is None:
+                present = await self._api.apply(at_first(manifest, actor))
+            if holds_replicas(present, FIELD_MANAGER):
+                await self._api.apply(replicas_alone(present), REPLICAS_MANAGER)
         return await self._api.apply(manifest)
 
     async def _sweep(self, actor: AsyncActor, namespace: str, wanted: Sequence[Mapping[str, Any]]) -> None:

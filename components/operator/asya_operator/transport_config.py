@@ -2,7 +2,7 @@
 
 Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As the original reads it,
 an unknown field at any level is an error that names it, and null counts as absent. A name need not be its type. Our
-additions, rabbitmq only: ``vhost``, ``tls``, ``managementPort`` and ``managementUrl``.
+additions: ``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
 """
 
 import json
@@ -130,6 +130,10 @@ class SqsConfig(ConfigPart):
     credentials: AwsCredentials | None = None
     queues: QueueManagement = Field(default_factory=lambda: QueueManagement(auto_create=True))
     tags: Mapping[str, str] = Field(default_factory=dict)
+    kms_key_id: str = ""
+    """Key, id or ARN, with which queues are encrypted; empty leaves it to SQS's own."""
+    tls_only: bool = False
+    """Whether queues refuse whoever comes without TLS."""
 
     def queue_url(self, queue: str) -> str:
         """URL of a queue, made as AWS makes it, without a question to anybody.

@@ -66,6 +66,7 @@ async def run(settings: SidecarSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # __main__ blocked them
     metrics = Metrics(settings.metrics_namespace, settings.hop.actor, settings.transport.name)
     state = _State()
     endpoints = None

@@ -4,12 +4,13 @@ Without a socket it uses the one broker of this process; with ``ASYA_MEMORY_SOCK
 (``memory_server``). Nothing survives the broker's process.
 """
 
+import contextlib
 import itertools
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from asya_protocol.errors import TransportError
+from asya_protocol.errors import QueueMissing, TransportError
 from asya_transport.memory_broker import DEFAULT_MAX_BODY_BYTES, MAX_DELAY_S, MemoryBroker, Session
 from asya_transport.port import Delivery, Depth, QueueSpec
 from asya_transport.settings import TransportSettings
@@ -81,6 +82,11 @@ class MemoryTransport:
     async def connect(self) -> None:
         """Reach the broker."""
         await self._session.connect()
+
+    async def ping(self) -> None:
+        """Ask the broker something."""
+        with contextlib.suppress(QueueMissing):
+            await self._session.measure("asya-connection-probe")
 
     async def send(
         self, queue: str, body: bytes, *, delay_s: float = 0.0, attributes: Mapping[str, str] | None = None

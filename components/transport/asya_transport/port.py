@@ -63,12 +63,17 @@ class QueueSpec:
         lease_s: Default lease of a received envelope where the broker has one (SQS visibility timeout).
         retention_s: How long an unread envelope stays, where the broker limits it (SQS).
         dlq_retention_s: The same for dead letters.
+        encryption_key: Key with which the broker encrypts what waits, where it takes one (SQS: a KMS key's id or ARN); empty
+            leaves it to the broker.
+        tls_only: Whether the queue refuses callers without TLS, where that is the queue's to say (SQS).
     """
 
     max_deliveries: int = 20
     lease_s: float = 60.0
     retention_s: float = 4 * 86400.0
     dlq_retention_s: float = 14 * 86400.0
+    encryption_key: str = ""
+    tls_only: bool = False
 
 
 class Consumer(Protocol):
@@ -152,6 +157,13 @@ class Transport(Protocol):
 
         Raises:
             TransportUnavailable: It cannot be reached, after the attempts the settings allow.
+        """
+
+    async def ping(self) -> None:
+        """Make sure that the broker answers, without waiting long for one that does not.
+
+        Raises:
+            TransportUnavailable: It does not.
         """
 
     async def send(

@@ -11,6 +11,7 @@ settled comes again.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Consumer
@@ -19,6 +20,9 @@ from asya_transport.rabbitmq_delay import MAX_DELAY_S, Delays, delay_ms
 from asya_transport.rabbitmq_link import Link
 from asya_transport.rabbitmq_publisher import Publisher
 from asya_transport.settings import TransportSettings
+
+PING_WAIT_S: Final = 1.0
+"""A connection that was just lost comes back within it, most often."""
 
 
 class RabbitMqTransport:
@@ -41,6 +45,10 @@ class RabbitMqTransport:
     async def connect(self) -> None:
         """See the port; dials as often as the settings allow, five times at most."""
         await self._link.open()
+
+    async def ping(self) -> None:
+        """See the port; heartbeats notice a broker that is gone without a word."""
+        await self._link.wait_up(PING_WAIT_S)
 
     async def send(
         self, queue: str, body: bytes, *, delay_s: float = 0.0, attributes: Mapping[str, str] | None = None

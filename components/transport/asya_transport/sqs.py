@@ -53,20 +53,25 @@ class SqsTransport:
         pause_s = self._settings.queue_retry_backoff_s
         for attempt in range(1, self._settings.queue_retry_max_attempts + 1):
             try:
-                await self._client.url(_PROBE_QUEUE)
-            except QueueMissing:
-                return
+                await self.ping()
             except TransportUnavailable:
                 if attempt == self._settings.queue_retry_max_attempts:
                     raise
-            except TransportError as exc:
-                if "AccessDenied" in str(exc):  # a role that names its own queues only
-                    return
-                raise
             else:
                 return
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _MAX_BACKOFF_S)
+
+    async def ping(self) -> None:
+        """See the port."""
+        try:
+            await self._client.url(_PROBE_QUEUE)
+        except QueueMissing:
+            return
+        except TransportError as exc:
+            if isinstance(exc, TransportUnavailable) or "AccessDenied" not in str(exc):
+                raise
+            # a role that names its own queues only
 
     async def send(
         self, queue: str, body: bytes, *, delay_s: float = 0.0, attributes: Mapping[str, str] | None = None

@@ -49,6 +49,8 @@ class SqsAdmin:
             "VisibilityTimeout": str(round(spec.lease_s)),
             "ReceiveMessageWaitTimeSeconds": str(_LONG_POLL_S),
         }
+        if spec.encryption_key:
+            common["KmsMasterKeyId"] = spec.encryption_key
         await self._ensure(dead, queue, {**common, "MessageRetentionPeriod": str(round(spec.dlq_retention_s))})
         redrive = {"deadLetterTargetArn": await self._arn(dead), "maxReceiveCount": spec.max_deliveries}
         wanted: dict[QueueAttributeNameType, str] = {
@@ -57,6 +59,9 @@ class SqsAdmin:
             "RedrivePolicy": json.dumps(redrive),
         }
         await self._ensure(queue, queue, wanted)
+        if spec.tls_only:
+            for each in (dead, queue):  # a policy names its queue by ARN, which a new queue has only now
+                await self._ensure(each, queue, {"Policy": tls_only_policy(await self._arn(each))})
 
     async def measure(self, queue: str) -> Depth:
         """Count a queue's envelopes."""
@@ -138,6 +143,19 @@ class SqsAdmin:
             queue, lambda client: client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)
         )
         return answer["Attributes"]
+
+
+def tls_only_policy(arn: str) -> str:
+    """A queue's policy that refuses whoever comes without TLS; who may come at all is the callers' own policies' to say."""
+    statement = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _same(present: str | None, wanted: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
         async with gateway.client(f"{TOKEN}1") as caller:
             envelope_id = (await call(caller, text="hi"))["envelope_id"]
             assert (await caller.post("/tools/call", json={"name": "brief"})).status_code == 403
-            assert (await caller.get(f"/envelopes/{envelope_id}")).status_code == 403
+            assert (await caller.get(f"/envelopes/{envelope_id}")).status_code == 200  # whoever called it may follow it
             assert (await report(caller, envelope_id, "final", status="succeeded")).status_code == 403
             listed = await caller.post(
                 "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=SESSION
@@ -217,6 +218,9 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
             assert [tool["name"] for tool in listed.json()["result"]["tools"]] == ["echo"]
         async with gateway.client(f"{TOKEN}2") as reader, gateway.client(f"{TOKEN}3") as sidecar:
             assert (await reader.get(f"/envelopes/{envelope_id}")).status_code == 200
+            for path in ("", "/stream", "?wait=1"):
+                assert (await sidecar.get(f"/envelopes/{envelope_id}{path}")).status_code == 403
+                assert (await sidecar.get(f"/envelopes/none{path}")).status_code == 403
             assert (await report(reader, envelope_id, "cancel")).status_code == 403
             assert (await sidecar.get(f"/envelopes/{envelope_id}/active")).status_code == 200
             assert (await report(sidecar, envelope_id, "final", status="succeeded")).status_code == 200
@@ -258,3 +262,58 @@ async def test_a_stop_ends_streams_and_is_no_failure(gateway: Gateway) -> None:
             await anext(stream.aiter_bytes())
             await anext(quiet.aiter_bytes())
             assert await asyncio.to_thread(gateway.stop) == 0
+
+
+async def test_a_wait_is_answered_when_the_envelope_is_final(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        waiting = asyncio.create_task(http.get(f"/envelopes/{envelope_id}", params={"wait": 30}))
+        soon = await http.get(f"/envelopes/{envelope_id}", params={"wait": "0.05"})
+        assert soon.json()["status"] == "running"
+        await report(http, envelope_id, "progress", current_actor_idx=0, status="received")
+        assert not waiting.done()
+        await report(http, envelope_id, "final", status="succeeded", result={"n": 1})
+        async with asyncio.timeout(10):
+            assert (await waiting).json()["result"] == {"n": 1}
+        for nonsense in ("soon", "-1", "nan", "inf"):
+            answer = await http.get(f"/envelopes/{envelope_id}", params={"wait": nonsense})
+            assert (answer.status_code, answer.text) == (400, "wait must be a number of seconds, 0 or more\n")
+        assert (await http.get("/envelopes/none", params={"wait": 30})).status_code == 404
+
+
+async def test_a_call_that_waits_is_told_the_result(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        waiting = asyncio.create_task(
+            http.post("/tools/call", json={"name": "echo", "arguments": {"text": "hi"}, "wait": 30})
+        )
+        envelope_id = (await anext(envelopes(broker)))["id"]
+        await report(http, envelope_id, "final", status="succeeded", result=["done"])
+        async with asyncio.timeout(10):
+            answer = (await waiting).json()
+        assert "isError" not in answer
+        told = json.loads(answer["content"][0]["text"])
+        assert (told["envelope_id"], told["status"], told["result"]) == (envelope_id, "succeeded", ["done"])
+        failed = (await http.post("/tools/call", json={"name": "brief", "wait": 30})).json()
+        assert failed["isError"]
+        assert json.loads(failed["content"][0]["text"])["error"] == "envelope timed out"
+
+
+async def envelopes(broker: Transport, queue: str = "asya-echo") -> AsyncIterator[dict[str, Any]]:
+    """Yield what comes to a queue."""
+    consumer = await broker.consume(queue, prefetch=1)
+    try:
+        while True:
+            for delivery in await consumer.receive(1, 10):
+                await consumer.ack(delivery)
+                yield json.loads(delivery.body)
+    finally:
+        await consumer.stop()
+
+
+async def test_a_stop_answers_those_who_wait(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        waiting = asyncio.create_task(http.get(f"/envelopes/{envelope_id}", params={"wait": 30}))
+        await asyncio.wait([waiting], timeout=0.2)
+        assert await asyncio.to_thread(gateway.stop) == 0
+        assert (await waiting).json()["status"] == "running"

@@ -51,7 +51,7 @@ async def test_a_session_begins_with_an_agreed_version(gateway: Gateway, wanted:
     assert answer.headers["content-type"] == "application/json"
     assert re.fullmatch(r"mcp-session-[0-9a-f-]{36}", answer.headers["mcp-session-id"])
     result = answer.json()["result"]
-    assert (result["protocolVersion"], result["capabilities"]) == (agreed, {"tools": {}})
+    assert (result["protocolVersion"], result["capabilities"]) == (agreed, {"tools": {"listChanged": True}})
     assert result["serverInfo"]["name"] == "asya-gateway"
     next_one = await post(gateway, rpc("ping"), {"Mcp-Session-Id": answer.headers["mcp-session-id"]})
     assert next_one.json() == {"jsonrpc": "2.0", "id": 7, "result": {}}

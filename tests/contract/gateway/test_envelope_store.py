@@ -283,3 +283,44 @@ def test_another_kind_of_url_is_refused_without_its_password() -> None:
     with pytest.raises(ValueError, match="must be memory:") as caught:
         open_envelope_store("mysql://u:secret@h/db")
     assert "secret" not in str(caught.value)
+
+
+async def test_an_owner_finds_its_envelopes_newest_first(bench: Bench) -> None:
+    made = []
+    for number in range(5):
+        await bench.let_pass(0.01)
+        kept = record(bench, owner="me" if number != 2 else "other")
+        assert await bench.store.create(kept)
+        made.append(kept)
+    assert await bench.store.create(record(bench, owner="me", parent_id=made[0].id))
+    assert await bench.store.create(record(bench))
+    found = await bench.store.owned("me", 10)
+    assert [one.id for one in found] == [made[place].id for place in (4, 3, 1, 0)]
+    assert {one.owner for one in found} == {"me"}
+    first = await bench.store.owned("me", 2)
+    rest = await bench.store.owned("me", 2, (first[-1].created_at, first[-1].id))
+    assert [one.id for one in first + rest] == [one.id for one in found]
+    assert await bench.store.owned("nobody", 10) == []
+
+
+async def test_an_announcement_wakes_by_its_name(bench: Bench) -> None:
+    async with asyncio.timeout(10):
+        while "!topic" not in bench.woken:  # Postgres may not be listening yet
+            await bench.store.announce("!topic")
+            await asyncio.sleep(0.01)
+
+
+async def test_old_records_are_forgotten_with_all_that_is_theirs(bench: Bench) -> None:
+    old, new = [record(bench, owner="me"), record(bench, owner="me")], record(bench, owner="me")
+    for one in [*old, new]:
+        assert await bench.store.create(one)
+    for one in old:
+        await bench.store.report(one.id, DONE)
+    await bench.let_pass(0.2)
+    assert await bench.store.forget(3600) == 0
+    assert [await bench.store.forget(0.1, 1) for _ in range(3)] == [1, 1, 0]
+    for one in old:
+        assert await bench.store.get(one.id) is None
+        assert await bench.store.history(one.id) == []
+    assert [one.id for one in await bench.store.owned("me", 10)] == [new.id]
+    assert await bench.store.create(record(bench, id=old[0].id, owner="me"))

@@ -114,3 +114,10 @@ async def test_a_delay_that_cannot_be_kept_is_refused(bench: Bench) -> None:
     with pytest.raises(ValueError, match="delay"):
         await transport.send(queue, b"{}", delay_s=-1.0)
     assert await receive_all(await transport.consume(queue), quiet_s=0.5) == []
+
+
+async def test_a_broker_that_answers_is_pinged(bench: Bench) -> None:
+    transport = await bench.transport()
+    await transport.ping()
+    await transport.ping()
+    await transport.close()

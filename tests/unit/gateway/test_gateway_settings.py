@@ -19,6 +19,22 @@ OFF = {"ASYA_GATEWAY_AUTH": "off"}
         ({"ASYA_GATEWAY_AUTH": "no"}, "neither tokens nor off"),
         ({"ASYA_GATEWAY_TOKENS_FILE": "/nowhere"}, "ASYA_GATEWAY_TOKENS_FILE"),
         ({**OFF, "ASYA_DATABASE_URL": "mysql://u:hidden@h/d"}, "ASYA_DATABASE_URL: must be memory:"),
+        (
+            {**OFF, "ASYA_DATABASE_URL": "postgresql://asya:hidden/x@host/db"},
+            "write special characters of the password as",
+        ),
+        (
+            {**OFF, "ASYA_DATABASE_URL": "postgresql://asya:hid%den@host/db"},
+            "write special characters of the password as",
+        ),
+        ({**OFF, "ASYA_GATEWAY_OIDC_ISSUER": "https://issuer"}, "ASYA_GATEWAY_OIDC_AUDIENCE: is needed"),
+        ({"ASYA_GATEWAY_OIDC_ISSUER": "http://issuer", "ASYA_GATEWAY_OIDC_AUDIENCE": "a"}, "must start with https://"),
+        ({**OFF, "ASYA_GATEWAY_OIDC_ISSUER": "https://i", "ASYA_GATEWAY_OIDC_AUDIENCE": "a"}, "is off, but"),
+        ({**OFF, "ASYA_GATEWAY_CORS_ORIGINS": "https://a.example, *"}, "'*' is no origin"),
+        ({**OFF, "ASYA_GATEWAY_RATE": "-1"}, "ASYA_GATEWAY_RATE"),
+        ({**OFF, "ASYA_GATEWAY_TLS_CERT": "/nowhere"}, "ASYA_GATEWAY_TLS_CERT: there is no file"),
+        ({**OFF, "ASYA_GATEWAY_TLS_KEY": "/nowhere"}, "ASYA_GATEWAY_TLS_CERT: is needed"),
+        ({**OFF, "ASYA_GATEWAY_RETENTION": "1h"}, "must not be shorter than ASYA_GATEWAY_HISTORY"),
         ({**OFF, "ASYA_GATEWAY_PORT": "x"}, "ASYA_GATEWAY_PORT"),
         ({**OFF, "ASYA_LOG_LEVEL": "LOUD"}, "ASYA_LOG_LEVEL"),
         ({**OFF, "ASYA_GATEWAY_SWEEP": "0s"}, "ASYA_GATEWAY_SWEEP"),
@@ -45,16 +61,16 @@ def test_the_transport_is_chosen_as_the_original_does_unless_told(environ: dict[
     assert read_settings({**OFF, **environ}).transport.name == transport
 
 
-def test_tokens_have_scopes() -> None:
+async def test_tokens_have_scopes() -> None:
     lines = f"{TOKEN}1|call:ocr,read\n# a remark, with words\n{TOKEN}2|report  {TOKEN}3|call:* {TOKEN}4"
     door = read_settings({"ASYA_GATEWAY_TOKENS": lines}).door
     asked = ["call:ocr", "call:echo", "read", "cancel", "report"]
     granted = {}
     for number in "1234":
-        caller = door.admit(f"Bearer {TOKEN}{number}")
+        caller = await door.admit(f"Bearer {TOKEN}{number}")
         assert caller is not None
         granted[number] = [scope for scope in asked if caller.may(scope)]
     assert granted == {"1": ["call:ocr", "read"], "2": ["report"], "3": ["call:ocr", "call:echo"], "4": asked}
     assert TOKEN not in repr(door)
     for wrong in (None, "", "Bearer", f"Basic {TOKEN}4", f"Bearer {TOKEN}5", f"Bearer {TOKEN}"):
-        assert door.admit(wrong) is None
+        assert await door.admit(wrong) is None

@@ -256,3 +256,10 @@ def test_claims_need_a_stateful_set_and_a_name_that_is_free():
         f"{at}[1].metadata.name: required field is missing",
         f"{at}[2].metadata.name: volume name 'tmp' is reserved for the injected volumes",
     ]
+
+
+def test_the_kind_may_stand_there_under_both_names_when_they_agree():
+    """As Kubernetes makes it of the older name: the default of the newer one is added."""
+    document = with_pod(containers=[{"name": "asya-runtime", "image": "x"}])
+    document["spec"]["workload"] |= {"type": "Deployment", "kind": "Deployment"}
+    assert parse_actor(document).spec.workload.kind == "Deployment"

@@ -10,7 +10,7 @@ SQLITE: Final = "sqlite:"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-def check_url(url: str) -> None:
+def check_database_url(url: str) -> None:
     """Make sure that a URL names a store.
 
     Raises:
@@ -18,6 +18,21 @@ def check_url(url: str) -> None:
     """
     if url != MEMORY and not (url.startswith(SQLITE) and len(url) > len(SQLITE)) and not url.startswith(POSTGRES):
         raise ValueError("must be memory:, sqlite:PATH, or start with postgresql://")
+    if url.startswith(POSTGRES):
+        _check_postgres_url(url)
+
+
+def _check_postgres_url(url: str) -> None:
+    """Find what libpq would complain of in words that repeat parts of a password."""
+    from asya_gateway.store.postgres_schema import read_url
+
+    wrong = "is not a URL as Postgres reads it; write special characters of the password as %40 (@), %2F (/), %23 (#), %3A (:)"
+    try:
+        parts = read_url(url)
+    except ValueError:
+        raise ValueError(wrong) from None
+    if not all(port.isdecimal() for port in parts.get("port", "").split(",") if port):
+        raise ValueError(wrong)
 
 
 def open_envelope_store(url: str, min_connections: int = 2, max_connections: int = 10) -> EnvelopeStore:
@@ -26,7 +41,7 @@ def open_envelope_store(url: str, min_connections: int = 2, max_connections: int
     Raises:
         ValueError: It names none.
     """
-    check_url(url)
+    check_database_url(url)
     if url == MEMORY:
         from asya_gateway.store.memory import MemoryStore
 

@@ -60,6 +60,16 @@ class MemoryStore:
         """Ids of the children."""
         return list(self._children.get(envelope_id, ()))
 
+    async def owned(self, owner: str, limit: int, after: tuple[datetime, str] | None = None) -> list[Record]:
+        """Records of one owner."""
+        found = [record for record in self._records.values() if record.owner == owner and record.parent_id is None]
+        found.sort(key=lambda record: (record.created_at, record.id), reverse=True)
+        return [record for record in found if after is None or (record.created_at, record.id) < after][:limit]
+
+    async def announce(self, topic: str) -> None:
+        """Wake those in this process; there are no others."""
+        self._wake(topic)
+
     async def report(self, envelope_id: str, report: Report) -> Outcome:
         """Apply a report."""
         record = self._records.get(envelope_id)
@@ -124,12 +134,16 @@ class MemoryStore:
 
     async def purge(self, older_than_s: float) -> int:
         """Forget what has been final for long."""
+        return await self.forget(older_than_s, len(self._records))
+
+    async def forget(self, older_than_s: float, limit: int = 1000) -> int:
+        """Forget what has been final for long."""
         before = self._clock() - timedelta(seconds=older_than_s)
         gone = [record for record in self._records.values() if record.status.final and record.updated_at < before]
-        for record in gone:
+        for record in gone[:limit]:
             del self._records[record.id], self._events[record.id]
             self._children.pop(record.id, None)
-        return len(gone)
+        return len(gone[:limit])
 
     async def close(self) -> None:
         """Nothing to close."""

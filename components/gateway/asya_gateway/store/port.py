@@ -8,6 +8,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
@@ -54,6 +55,18 @@ class EnvelopeStore(Protocol):
     async def children(self, envelope_id: str) -> list[str]:
         """Ids of the envelopes that its fan-outs made, oldest first."""
 
+    async def owned(self, owner: str, limit: int, after: tuple[datetime, str] | None = None) -> list[Record]:
+        """Records of one owner without those of fan-out children, newest first.
+
+        Args:
+            owner: Whose.
+            limit: At most so many.
+            after: Creation time and id of the last one already seen.
+        """
+
+    async def announce(self, topic: str) -> None:
+        """Wake whoever waits for a topic, in every replica; may be missed while one is not connected."""
+
     async def report(self, envelope_id: str, report: Report) -> Outcome:
         """Apply a report."""
 
@@ -80,6 +93,9 @@ class EnvelopeStore(Protocol):
 
         The records stay, but those in memory go too.
         """
+
+    async def forget(self, older_than_s: float, limit: int = 1000) -> int:
+        """Remove records that have been final for so long, with their histories; how many, ``limit`` at most."""
 
     async def close(self) -> None:
         """Disconnect. Never raises."""

@@ -33,7 +33,7 @@ CHANNEL: Final = "asya_envelopes"
 READ: Final[LiteralString] = """
 SELECT id, route_actors, created_at, updated_at, parent_id, status, route_metadata::text, headers::text, payload::text,
     result::text, error, timeout_sec, deadline, progress_percent::float8, current_actor_idx, current_actor_name, message,
-    actors_completed, events, clock_timestamp() FROM envelopes """
+    actors_completed, events, owner, clock_timestamp() FROM envelopes """
 READ_ONE: Final[LiteralString] = READ + "WHERE id = %s"
 LOCK_ONE: Final[LiteralString] = READ + "WHERE id = %s FOR UPDATE"
 LOCK_DUE: Final[LiteralString] = (
@@ -51,9 +51,10 @@ INSERT: Final[LiteralString] = (
     """
 WITH kept AS (
 INSERT INTO envelopes (id, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec, deadline,
-    created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events)
+    created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner)
 VALUES (%(id)s, %(status)s, %(actors)s, %(index)s, %(metadata)s::json, %(headers)s::json, %(payload)s::json, %(timeout_s)s,
-    %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s)
+    %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s,
+    %(owner)s)
 ON CONFLICT (id) DO NOTHING RETURNING id), noted AS ("""
     + _NOTE
 )
@@ -72,12 +73,24 @@ SELECT envelope_id, seq, status, timestamp, message, result::text, error, progre
     current_actor_idx, envelope_state
 FROM envelope_updates WHERE envelope_id = %s AND seq > %s ORDER BY seq"""
 CHILDREN: Final[LiteralString] = "SELECT id FROM envelopes WHERE parent_id = %s ORDER BY created_at, id"
+OWNED: Final[LiteralString] = (
+    READ
+    + """WHERE owner = %s AND parent_id IS NULL AND (created_at, id) < (coalesce(%s::timestamptz, 'infinity'), %s)
+ORDER BY created_at DESC, id DESC LIMIT %s"""
+)
 PURGE: Final[LiteralString] = """
 WITH gone AS (
 DELETE FROM envelope_updates USING envelopes
 WHERE envelopes.id = envelope_id AND envelopes.status IN ('succeeded', 'failed')
     AND envelopes.updated_at < now() - %s * interval '1 second' RETURNING envelope_id)
 SELECT count(DISTINCT envelope_id) FROM gone"""
+
+FORGET: Final[LiteralString] = """
+WITH gone AS (
+DELETE FROM envelopes WHERE id IN (
+    SELECT id FROM envelopes WHERE status IN ('succeeded', 'failed') AND updated_at < now() - %s * interval '1 second'
+    LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id)
+SELECT count(*) FROM gone"""
 
 
 class PostgresStore:
@@ -129,6 +142,15 @@ class PostgresStore:
         """Ids of the children."""
         return [row[0] for row in await self._rows(CHILDREN, (_clean(envelope_id),))]
 
+    async def owned(self, owner: str, limit: int, after: tuple[datetime, str] | None = None) -> list[Record]:
+        """Records of one owner."""
+        created_at, last_id = after or (None, "")
+        return [_record(row) for row in await self._rows(OWNED, (owner, created_at, last_id, limit))]
+
+    async def announce(self, topic: str) -> None:
+        """Wake those in every replica."""
+        await self._rows("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
+
     async def report(self, envelope_id: str, report: Report) -> Outcome:
         """Apply a report."""
         async with self._transaction() as connection:
@@ -178,6 +200,10 @@ class PostgresStore:
         """Remove old histories."""
         rows = await self._rows(PURGE, (older_than_s,))
         return int(rows[0][0])
+
+    async def forget(self, older_than_s: float, limit: int = 1000) -> int:
+        """Remove old records; their histories go with them."""
+        return int((await self._rows(FORGET, (older_than_s, limit)))[0][0])
 
     async def close(self) -> None:
         """Stop listening and close the connections."""
@@ -264,6 +290,7 @@ def _values(change: Change) -> Mapping[str, object]:
         "total": len(record.actors),
         "parent_id": _clean(record.parent_id),
         "events": record.events,
+        "owner": record.owner,
         "e_message": _clean(event.message),
         "e_result": _json(event.result),
         "e_error": _clean(event.error),
@@ -298,6 +325,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         message=row[16],
         actors_completed=row[17] or 0,
         events=row[18],
+        owner=row[19],
     )
 
 

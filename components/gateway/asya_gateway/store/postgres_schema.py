@@ -5,7 +5,8 @@ All steps that are missing run in one transaction under an advisory lock, so tha
 
 from typing import Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 LOCK: Final = 0x61737967
 """Advisory lock under which the schema changes."""
@@ -86,7 +87,24 @@ DROP INDEX IF EXISTS idx_envelopes_status;
 """
 """The first two stand in for the two that go; every index is written with every row."""
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, LISTS)
+OWNERS: Final[LiteralString] = """
+ALTER TABLE envelopes ADD COLUMN owner text;
+CREATE INDEX envelopes_owner ON envelopes (owner, created_at DESC, id DESC) WHERE owner IS NOT NULL AND parent_id IS NULL;
+"""
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS)
+
+
+def read_url(url: str) -> dict[str, str]:
+    """Take a URL apart.
+
+    Raises:
+        ValueError: It is none; says nothing of it.
+    """
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except ProgrammingError:
+        raise ValueError("not a URL of a Postgres") from None
 
 
 async def bring_up_to_date(connection: AsyncConnection[tuple[object, ...]]) -> None:

@@ -67,6 +67,18 @@ class SqliteStore:
         rows = await self._run(lambda: self._connection.execute(question, (envelope_id,)).fetchall())
         return [child for child, _ in sorted(rows, key=lambda row: (_RECORD.decode(row[1]).created_at, row[0]))]
 
+    async def owned(self, owner: str, limit: int, after: tuple[datetime, str] | None = None) -> list[Record]:
+        """Records of one owner."""
+        question = """SELECT document FROM owners JOIN envelopes ON envelopes.id = envelope_id
+            WHERE owner = ? AND (created_at, envelope_id) < (?, ?) ORDER BY created_at DESC, envelope_id DESC LIMIT ?"""
+        before = (float("inf"), "") if after is None else (after[0].timestamp(), after[1])
+        rows = await self._run(lambda: self._connection.execute(question, (owner, *before, limit)).fetchall())
+        return [_RECORD.decode(document) for (document,) in rows]
+
+    async def announce(self, topic: str) -> None:
+        """Wake those in this process; no other one shares the file."""
+        self._wake(topic)
+
     async def report(self, envelope_id: str, report: Report) -> Outcome:
         """Apply a report."""
         outcome = await self._run(lambda: self._in_transaction(lambda: self._report(envelope_id, report)))
@@ -125,6 +137,11 @@ class SqliteStore:
         rows = await self._run(lambda: self._connection.execute(statement, (before,)).fetchall())
         return len(set(rows))
 
+    async def forget(self, older_than_s: float, limit: int = 1000) -> int:
+        """Remove old records."""
+        before = self._clock().timestamp() - older_than_s
+        return await self._run(lambda: self._in_transaction(lambda: self._forget(before, limit)))
+
     async def close(self) -> None:
         """Close the file."""
         if self._db is not None:
@@ -164,6 +181,9 @@ class SqliteStore:
             if self._read(record.id) is not None:
                 return False
             self._write(created(record))
+            if record.owner is not None and record.parent_id is None:
+                entry = (record.owner, record.created_at.timestamp(), record.id)
+                self._connection.execute("INSERT INTO owners VALUES (?, ?, ?)", entry)
             return True
 
         return self._in_transaction(insert)
@@ -186,6 +206,13 @@ class SqliteStore:
         question = "SELECT id FROM envelopes WHERE final = 0 AND deadline <= ? ORDER BY deadline LIMIT ?"
         due = self._connection.execute(question, (self._clock().timestamp(), limit)).fetchall()
         return [due_id for (due_id,) in due if self._report(due_id, timed_out()).applied is Applied.CHANGED]
+
+    def _forget(self, before: float, limit: int) -> int:
+        question = "SELECT id FROM envelopes WHERE final = 1 AND updated_at < ? LIMIT ?"
+        gone = self._connection.execute(question, (before, limit)).fetchall()
+        for table, column in (("events", "envelope_id"), ("owners", "envelope_id"), ("envelopes", "id")):
+            self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 - names of ours
+        return len(gone)
 
     def _write(self, change: Change) -> None:
         record, event = change.record, change.event

@@ -20,6 +20,11 @@ CREATE TABLE IF NOT EXISTS envelopes (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS envelopes_parent ON envelopes (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS envelopes_due ON envelopes (deadline) WHERE final = 0 AND deadline IS NOT NULL;
+CREATE INDEX IF NOT EXISTS envelopes_done ON envelopes (updated_at) WHERE final = 1;
+CREATE TABLE IF NOT EXISTS owners (
+    owner TEXT NOT NULL, created_at REAL NOT NULL, envelope_id TEXT NOT NULL, PRIMARY KEY (owner, created_at, envelope_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS owners_envelope ON owners (envelope_id);
 CREATE TABLE IF NOT EXISTS events (
     envelope_id TEXT NOT NULL, seq INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (envelope_id, seq)
 ) WITHOUT ROWID;

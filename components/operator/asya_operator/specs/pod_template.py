@@ -13,6 +13,7 @@ from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import RUNTIME_CONFIG_MAP, selector_labels
 from asya_operator.specs.security import secure_container, secure_pod
 from asya_operator.specs.sidecar import SOCKET_MOUNTS, build_sidecar
+from asya_operator.specs.stop import LIFECYCLE
 from asya_operator.transport_config import SqsConfig
 
 RUNTIME_PATH: Final = "/opt/asya/asya_runtime.py"
@@ -106,6 +107,7 @@ def _injected(actor: AsyncActor, container: Mapping[str, Any]) -> dict[str, Any]
         "env": [*given.values(), *(entry for entry in added if entry["name"] not in given)],
         "volumeMounts": [*(container.get("volumeMounts") or []), *(dict(mount) for mount in mounts)],
         **probes,
+        "lifecycle": {**LIFECYCLE, **(container.get("lifecycle") or {})},
     }
 
 

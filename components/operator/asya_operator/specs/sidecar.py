@@ -13,6 +13,7 @@ from asya_operator.sidecar_env import SOCKET_DIR, build_sidecar_env, grace_perio
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import METRICS_PORT_NAME, metrics_port
 from asya_operator.specs.security import secure_container
+from asya_operator.specs.stop import LIFECYCLE
 from asya_operator.specs.transport_env import transport_env
 
 DEFAULT_RESOURCES: Final = {
@@ -50,6 +51,7 @@ def build_sidecar(actor: AsyncActor, context: RenderContext, *, native: bool) ->
         "env": [entry.model_dump(by_alias=True, exclude_unset=True) for entry in _last_of_each(entries)],
         "resources": dict(sidecar.resources if sidecar.resources is not None else DEFAULT_RESOURCES),
         "volumeMounts": [dict(mount) for mount in SOCKET_MOUNTS],
+        "lifecycle": dict(LIFECYCLE),
     }
     port = metrics_port(actor)
     if port is not None:

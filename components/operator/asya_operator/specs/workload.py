@@ -1,5 +1,6 @@
 """The Deployment or StatefulSet of an actor, and the headless Service that a StatefulSet needs. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from asya_operator.actor import AsyncActor
@@ -28,6 +29,32 @@ def build_workload(actor: AsyncActor, uid: str, context: RenderContext) -> dict[
         "metadata": metadata(actor, uid, context.namespace),
         "spec": spec,
     }
+
+
+def at_first(manifest: Mapping[str, Any], actor: AsyncActor) -> dict[str, Any]:
+    """The same workload with the replicas that it starts with where KEDA decides: the least it may have.
+
+    Kubernetes would start one pod where none is named, only for KEDA to end it again.
+    """
+    return {**manifest, "spec": {**manifest["spec"], "replicas": actor.spec.scaling.min_replicas}}
+
+
+def replicas_alone(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A workload's replicas and nothing else, for a second field manager: the first may then leave them to KEDA.
+
+    A field that its last manager leaves out goes back to its default, which is one replica.
+    """
+    meta = {name: manifest["metadata"][name] for name in ("name", "namespace")}
+    head = {name: manifest[name] for name in ("apiVersion", "kind")}
+    return {**head, "metadata": meta, "spec": {"replicas": manifest["spec"]["replicas"]}}
+
+
+def holds_replicas(present: Mapping[str, Any], manager: str) -> bool:
+    """Whether a workload's replicas are a field manager's wish."""
+    return any(
+        entry.get("manager") == manager and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        for entry in present["metadata"].get("managedFields") or []
+    )
 
 
 def build_headless_service(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:

@@ -61,6 +61,10 @@ class TaggedTransport:
         """See the port."""
         await self._inner.connect()
 
+    async def ping(self) -> None:
+        """See the port."""
+        await self._inner.ping()
+
     async def send(
         self, queue: str, body: bytes, *, delay_s: float = 0.0, attributes: Mapping[str, str] | None = None
     ) -> None:

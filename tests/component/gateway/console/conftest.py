@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.component.gateway.console.world import ADMIN, World, open_world
 from tests.support.chromium import FLAGS, require_browser
@@ -78,7 +78,11 @@ async def open_page(browser: Browser, world: World) -> AsyncIterator[OpenPage]:
                 if not any(part in text for part in expected):
                     faults.append(text)
 
-            page.on("console", lambda message: message.type in {"error", "warning"} and note(message.text))
+            def heard(message: ConsoleMessage) -> None:
+                if message.type in {"error", "warning"}:
+                    note(message.text)
+
+            page.on("console", heard)
             page.on("pageerror", lambda error: note(str(error)))
             await page.add_init_script(
                 "addEventListener('securitypolicyviolation', (event) => console.error('policy', event.violatedDirective))"

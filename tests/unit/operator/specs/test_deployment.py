@@ -8,6 +8,7 @@ import yaml
 
 from asya_operator.actor import parse_actor
 from asya_operator.errors import InvalidActor
+from asya_operator.specs.stop import LIFECYCLE
 from tests.support.rendered import UID, actor, container, context, objects, pod_of, with_pod
 
 REPOSITORY = Path(__file__).parents[4]
@@ -54,6 +55,7 @@ RUNTIME = {
     },
     "livenessProbe": {"exec": {"command": READY}, "periodSeconds": 30, "timeoutSeconds": 5, "failureThreshold": 3},
     "readinessProbe": {"exec": {"command": READY}, "periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 3},
+    "lifecycle": LIFECYCLE,
     "securityContext": CONTAINER_SECURITY,
 }
 SIDECAR_ENV = {
@@ -101,6 +103,7 @@ SIDECAR = {
         {"name": "tmp", "mountPath": "/tmp"},
     ],
     "restartPolicy": "Always",
+    "lifecycle": LIFECYCLE,
     "securityContext": CONTAINER_SECURITY,
 }
 DEPLOYMENT = {
@@ -407,3 +410,14 @@ def test_a_stateful_set_has_its_claims_and_a_service_without_an_address():
         "selector": labels,
         "ports": [{"name": "asya-metrics", "port": 8080, "protocol": "TCP"}],
     }
+
+
+def test_hooks_of_the_users_own_stay():
+    runtime = {
+        "lifecycle": {"preStop": {"exec": {"command": ["/flush"]}}, "postStart": {"exec": {"command": ["/warm"]}}}
+    }
+    [made] = pod_of(actor(workload=with_pod({}, runtime=runtime)))["containers"]
+    assert made["lifecycle"] == runtime["lifecycle"]
+    runtime["lifecycle"].pop("preStop")
+    [made] = pod_of(actor(workload=with_pod({}, runtime=runtime)))["containers"]
+    assert made["lifecycle"] == {**LIFECYCLE, **runtime["lifecycle"]}

@@ -1,0 +1,149 @@
+"""A real Kubernetes API server with etcd and nothing else: no kubelet, no controllers, so that only the operator works."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import yaml
+
+from tools.cluster import certificates, pins
+from tools.cluster.build import build
+from tools.tree import ROOT
+
+START_S: Final = 60.0
+_CRDS: Final = "apiextensions.k8s.io"
+
+
+class ApiServer:
+    """One API server on this machine's loopback; use as a context manager. Kubernetes' parts are built when missing.
+
+    Attributes:
+        folder: Where everything of it lies; goes with it.
+        kubeconfig: The administrator's.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="asya-bench-api-"))
+        self.kubeconfig = self.folder / "kubeconfig"
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        """Start it and give it the definitions of AsyncActor and of KEDA's objects.
+
+        Raises:
+            RuntimeError: It did not become ready; the text says where its log is.
+        """
+        build()
+        port, client, peer = (free_port() for _ in range(3))
+        certificates.create(self.folder / "pki", "DNS:localhost,IP:127.0.0.1")
+        self._start("etcd", f"--data-dir={self.folder}/etcd", "--unsafe-no-fsync", *_etcd_addresses(client, peer))
+        self._start("kube-apiserver", *_api_flags(self.folder / "pki", port, client))
+        self.kubeconfig.write_text(yaml.safe_dump(_kubeconfig(self.folder / "pki", port)), encoding="utf-8")
+        self._until_ready()
+        keda = yaml.safe_load_all((pins.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
+        definitions = [each for each in keda if each and each["apiVersion"].startswith(_CRDS)]
+        self.apply(yaml.safe_dump_all(definitions))
+        self.apply((ROOT / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End both processes, and remove what they left."""
+        for process in reversed(self._processes):
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return what it printed.
+
+        Raises:
+            RuntimeError: It failed; the text is its own.
+        """
+        done = subprocess.run(
+            [_kubectl(), "--kubeconfig", str(self.kubeconfig), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    def apply(self, text: str) -> None:
+        """Server-side apply a YAML text."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+    def _start(self, part: str, *flags: str) -> None:
+        with (self.folder / f"{part}.log").open("wb") as log:
+            argv = [str(pins.cache_folder() / "bin" / part), *flags]
+            self._processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+
+    def _until_ready(self) -> None:
+        ends = time.monotonic() + START_S
+        while True:
+            try:
+                self.kubectl("get", "--raw", "/readyz")
+            except RuntimeError as exc:
+                if time.monotonic() > ends:
+                    raise RuntimeError(f"no API server after {START_S:g} s; logs are in {self.folder}") from exc
+                time.sleep(0.3)
+            else:
+                return
+
+
+def _kubectl() -> str:
+    return shutil.which("kubectl", path=f"{os.environ.get('PATH', '')}:{pins.cache_folder() / 'bin'}") or "kubectl"
+
+
+def free_port() -> int:
+    """Find a port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _etcd_addresses(client: int, peer: int) -> list[str]:
+    at = f"http://127.0.0.1:{client}"
+    return [
+        *("--log-level=warn", f"--listen-client-urls={at}", f"--advertise-client-urls={at}"),
+        *(f"--listen-peer-urls=http://127.0.0.1:{peer}", f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}"),
+        f"--initial-cluster=default=http://127.0.0.1:{peer}",
+    ]
+
+
+def _api_flags(pki: Path, port: int, etcd: int) -> list[str]:
+    return [
+        *(f"--etcd-servers=http://127.0.0.1:{etcd}", "--bind-address=127.0.0.1", f"--secure-port={port}"),
+        *("--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC"),
+        # Without controllers no namespace gets its service account, which nothing here needs.
+        "--disable-admission-plugins=ServiceAccount",
+        *(f"--client-ca-file={pki}/ca.crt", f"--tls-cert-file={pki}/api.crt", f"--tls-private-key-file={pki}/api.key"),
+        *("--service-account-issuer=https://localhost", f"--service-account-key-file={pki}/accounts.pub"),
+        f"--service-account-signing-key-file={pki}/accounts.key",
+    ]
+
+
+def _kubeconfig(pki: Path, port: int) -> dict[str, object]:
+    server = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(pki / "ca.crt")}
+    user = {"client-certificate": str(pki / "admin.crt"), "client-key": str(pki / "admin.key")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "bench", "cluster": server}],
+        "users": [{"name": "admin", "user": user}],
+        "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "admin"}}],
+        "current-context": "bench",
+    }

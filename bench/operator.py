@@ -1,0 +1,171 @@
+"""What an operator costs with 10, 100 and 1,000 actors, against a real API server and a real RabbitMQ.
+
+Nothing else runs in that cluster: no kubelet and no controllers, so no pods either. A step adds actors until there are as
+many; "rendered" means that the status of every actor tells of its present generation, which the operator writes last.
+Witnesses are the API server (what exists), the kernel (CPU, resident memory) and, for the number of API calls, the
+operator's own counter.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from asya_operator.api import KubeApi
+from bench.api_server import ApiServer, free_port
+from bench.figures import SECTION, Bound, Report, slope
+from tests.support.actors import FAST_SCALING, actor
+from tests.support.rabbitmq import RabbitMqServer
+
+STEPS: Final = (10, 100, 1000)
+IDLE: Final = Bound(2, source=SECTION)
+IDLE_S: Final = 60.0
+LINEAR: Final = Bound(1.5, source="one actor more must cost the same at the end as at the start")
+LIMIT_S: Final = 600.0
+LOOK_S: Final = 0.25
+AT_ONCE: Final = 20
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_ACTORS: Final = "/apis/asya.sh/v1alpha1/namespaces/default/asyncactors"
+
+
+def measure(report: Report) -> None:
+    """Run all steps on one operator."""
+    with RabbitMqServer() as rabbitmq, ApiServer() as server:
+        operator = Operator(server, rabbitmq)
+        try:
+            operator.until_ready()
+            _grow(report, server, operator)
+            _idle(report, operator)
+        finally:
+            operator.end()
+
+
+def _grow(report: Report, server: ApiServer, operator: "Operator") -> None:
+    have, costs, sizes = 0, [], []
+    before = operator.resident_mib()
+    report.add("memory without actors", before, "MiB")
+    for wanted in STEPS:
+        began_s, cpu_s, calls = time.monotonic(), operator.cpu_s(), operator.api_calls()
+        asyncio.run(_create(server, [f"actor-{number}" for number in range(have, wanted)]))
+        created_s = time.monotonic() - began_s
+        _until_rendered(server, wanted)
+        took_s, added = time.monotonic() - began_s, wanted - have
+        costs.append((operator.cpu_s() - cpu_s) / added)
+        sizes.append((float(wanted), operator.resident_mib()))
+        report.add(f"{wanted:,} actors: time to all rendered", took_s, "s", note=f"of it {created_s:.1f} s to create")
+        report.add(f"{wanted:,} actors: API calls per added actor", (operator.api_calls() - calls) / added, "calls")
+        report.add(f"{wanted:,} actors: CPU of the operator per added actor", costs[-1] * 1000, "ms")
+        report.add(f"{wanted:,} actors: memory of the operator", operator.resident_mib(), "MiB")
+        have = wanted
+    report.add("CPU per added actor, last step to the middle one", costs[-1] / costs[-2], "times", LINEAR)
+    report.add("memory per actor", slope(sizes) * 1024, "KiB")
+
+
+def _idle(report: Report, operator: "Operator") -> None:
+    time.sleep(15)  # what the last status writes caused is over
+    before_s, calls = operator.cpu_s(), operator.api_calls()
+    time.sleep(IDLE_S)
+    percent = 100 * (operator.cpu_s() - before_s) / IDLE_S
+    report.add(f"idle CPU with {STEPS[-1]:,} actors", percent, "% of a core", IDLE, f"over {IDLE_S:g} s")
+    report.add("API calls while idle", (operator.api_calls() - calls) / IDLE_S, "per s", note="the lease and resyncs")
+
+
+async def _create(server: ApiServer, names: list[str]) -> None:
+    os.environ["KUBECONFIG"] = str(server.kubeconfig)  # where the client looks
+    turn = asyncio.Semaphore(AT_ONCE)
+    async with KubeApi() as api:
+
+        async def create(name: str) -> None:
+            async with turn:
+                manifest = actor(name, "rabbitmq", scaling=FAST_SCALING)
+                manifest["metadata"]["namespace"] = "default"
+                await api.create(manifest)
+
+        await asyncio.gather(*map(create, names))
+
+
+def _until_rendered(server: ApiServer, wanted: int) -> None:
+    ends = time.monotonic() + LIMIT_S
+    while time.monotonic() < ends:
+        found: list[dict[str, Any]] = json.loads(server.kubectl("get", "--raw", _ACTORS))["items"]
+        current = [
+            each for each in found if each.get("status", {}).get("observedGeneration") == each["metadata"]["generation"]
+        ]
+        if len(current) == wanted:
+            break
+        time.sleep(LOOK_S)
+    else:
+        raise TimeoutError(f"{len(current)} of {wanted} actors were rendered within {LIMIT_S:g} s")
+    for kind in ("deployments", "scaledobjects", "networkpolicies", "poddisruptionbudgets"):
+        have = len(server.kubectl("-n", "default", "get", kind, "-o", "name").split())
+        if have != wanted:
+            raise RuntimeError(f"{have} {kind} for {wanted} actors")
+
+
+class Operator:
+    """One operator process."""
+
+    def __init__(self, server: ApiServer, rabbitmq: RabbitMqServer) -> None:
+        self._log = (server.folder / "operator.log").open("wb")
+        self._ports = (free_port(), free_port())
+        config = {
+            "host": "127.0.0.1",
+            "port": rabbitmq.port,
+            "username": "guest",
+            "password": "guest",
+            "managementPort": rabbitmq.management_port,
+        }
+        environ = {
+            **os.environ,
+            "KUBECONFIG": str(server.kubeconfig),
+            "ASYA_TRANSPORT_CONFIG": json.dumps(
+                {"transports": {"rabbitmq": {"type": "rabbitmq", "enabled": True, "config": config}}}
+            ),
+        }
+        metrics, probes = self._ports
+        flags = ["--metrics-bind-address", f"127.0.0.1:{metrics}", "--health-probe-bind-address", f"127.0.0.1:{probes}"]
+        argv = [sys.executable, "-m", "asya_operator", "--leader-elect", "--runtime-namespace", "default", *flags]
+        self._process = subprocess.Popen(argv, env=environ, stdout=self._log, stderr=self._log)
+
+    def until_ready(self) -> None:
+        """Wait until it holds the lease and watches."""
+        ends = time.monotonic() + LIMIT_S
+        while time.monotonic() < ends:
+            if self._process.poll() is not None:
+                raise RuntimeError(Path(self._log.name).read_text(encoding="utf-8")[-2000:])
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self._ports[1]}/readyz", timeout=5):
+                    return
+            except OSError:
+                time.sleep(LOOK_S)
+        raise TimeoutError("the operator did not become ready")
+
+    def end(self) -> None:
+        """Tell it to stop, and wait."""
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+    def cpu_s(self) -> float:
+        """CPU seconds so far, as the kernel counts them."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def resident_mib(self) -> float:
+        """Resident memory."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="utf-8").split()[1]
+        return int(pages) * _PAGE / 2**20
+
+    def api_calls(self) -> float:
+        """Requests to the API server so far, watches not counted."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._ports[0]}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(
+            float(line.rpartition(" ")[2]) for line in lines if line.startswith("asya_operator_api_requests_total{")
+        )

@@ -1,0 +1,301 @@
+"""What a gateway can be asked: its tools, a call, an envelope's state, its events, a cancel."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, Unknown
+from asya_cli.gateway_http import MISSING, Answer, GatewayHttp, failed
+from asya_protocol import names
+from asya_protocol.status import Status
+
+PROTOCOL: Final = "2024-11-05"
+CLIENT: Final = {"name": "asya-cli", "version": "1.0.0"}
+AWAY_LIMIT_S: Final = 60.0
+"""How long a stream is tried again while the gateway is away: longer than its restart."""
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
+CONFLICT: Final = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool.
+
+    Attributes:
+        name: Its name.
+        description: In words; may be empty.
+        schema: JSON schema of its arguments: ``{"properties": {...}, "required": [...]}``.
+    """
+
+    name: str
+    description: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """Schema of every parameter, in the tool's order."""
+        found = self.schema.get("properties")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Parameters that a call must name."""
+        return frozenset(self.schema.get("required") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an envelope: the gateway's document, and its number."""
+
+    number: int
+    document: Mapping[str, Any]
+
+    @property
+    def end(self) -> "End | None":
+        """How the envelope ended, when this is its end."""
+        return read_end(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an envelope ended.
+
+    Attributes:
+        id: The envelope.
+        status: ``succeeded``, ``failed`` or ``cancelled``.
+        result: What came out.
+        error: Why it failed.
+        message: In words.
+    """
+
+    id: str
+    status: str
+    result: Any = None
+    error: str = ""
+    message: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """Shape it for ``--json``."""
+        document: dict[str, object] = {"id": self.id, "status": self.status, "result": self.result}
+        return document if self.status == Status.SUCCEEDED else {**document, "error": self.error}
+
+
+def read_end(document: Mapping[str, Any]) -> End | None:
+    """Read the end out of an envelope's state or event; none while it goes on."""
+    status = str(document.get("status"))
+    if status not in (Status.SUCCEEDED, Status.FAILED):
+        return None
+    error = str(document.get("error") or "")
+    if status == Status.FAILED and error == names.CANCELLED:
+        status = "cancelled"
+    message = str(document.get("message") or "")
+    return End(str(document.get("id", "")), status, document.get("result"), error, message)
+
+
+class Gateway:
+    """One gateway."""
+
+    def __init__(self, http: GatewayHttp) -> None:
+        self._http = http
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._http.url
+
+    def tools(self) -> list[Tool]:
+        """List the tools that this caller may see, by MCP."""
+        session = _Session(self._http)
+        found: list[Tool] = []
+        cursor: str | None = None
+        while True:
+            page = session.ask("tools/list", {"cursor": cursor} if cursor else {})
+            for entry in page.get("tools", ()):
+                found.append(Tool(entry["name"], entry.get("description") or "", entry.get("inputSchema") or {}))
+            cursor = page.get("nextCursor")
+            if not cursor:
+                return found
+
+    def tool(self, name: str) -> Tool:
+        """Find one tool.
+
+        Raises:
+            Unknown: There is none of that name.
+        """
+        known = self.tools()
+        for tool in known:
+            if tool.name == name:
+                return tool
+        others = ", ".join(sorted(tool.name for tool in known)) or "none at all"
+        raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}", "asya tools")
+
+    def call_raw(self, name: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        """Start a tool; the answer is MCP's CallToolResult.
+
+        Raises:
+            Unknown: There is no such tool.
+        """
+        answer = self._http.request("POST", "/tools/call", {"name": name, "arguments": dict(arguments)})
+        if answer.status == MISSING:
+            raise Unknown(answer.text, "asya tools")
+        document = _document(answer)
+        if not isinstance(document.get("content"), list):
+            raise failed(answer)
+        return document
+
+    def call(self, name: str, arguments: Mapping[str, object]) -> str:
+        """Start a tool; the envelope's id.
+
+        Raises:
+            Unknown: There is no such tool.
+            BadRequest: The arguments do not fit.
+        """
+        document = self.call_raw(name, arguments)
+        text = text_of(document)
+        if document.get("isError"):
+            if text.startswith(("missing required parameter", "invalid parameter")):
+                raise BadRequest(text, f"asya tools {name}")
+            raise CommandError(text)
+        envelope_id = id_of(document)
+        if envelope_id is None:
+            raise CommandError(f"the gateway named no envelope: {text}")
+        return envelope_id
+
+    def envelope(self, envelope_id: str) -> dict[str, Any]:
+        """Read an envelope's state.
+
+        Raises:
+            Unknown: The gateway does not know it.
+        """
+        return _document(self._known(envelope_id, self._http.request("GET", _path(envelope_id))))
+
+    def cancel(self, envelope_id: str) -> bool:
+        """Cancel an envelope; whether that ended it, or it had ended before.
+
+        Raises:
+            Unknown: The gateway does not know it.
+        """
+        answer = self._known(envelope_id, self._http.request("POST", f"{_path(envelope_id)}/cancel"))
+        if answer.status == CONFLICT:
+            return False
+        _document(answer)
+        return True
+
+    def follow(self, envelope_id: str, limit_s: float | None = None, after: int = 0) -> Iterator[Event]:
+        """Yield what happened and happens to an envelope, up to its end; a cut stream is taken up where it was.
+
+        Raises:
+            Unknown: The gateway does not know it.
+            TimeoutError: The end did not come in time.
+            GatewayAway: The gateway has been away for a minute.
+        """
+        until_s = None if limit_s is None else time.monotonic() + limit_s
+        alive_s, pause_s = time.monotonic(), FIRST_PAUSE_S
+        while True:
+            away: GatewayAway | None = None
+            try:
+                for number, data in self._http.events(f"{_path(envelope_id)}/stream", after, until_s):
+                    alive_s, pause_s, after = time.monotonic(), FIRST_PAUSE_S, number
+                    if not data:
+                        continue
+                    event = Event(number, _parse(data))
+                    yield event
+                    if event.end is not None:
+                        return
+            except Unknown:
+                raise unknown_envelope(self.url, envelope_id) from None
+            except GatewayAway as exc:
+                away = exc
+            now_s = time.monotonic()
+            if until_s is not None and now_s + pause_s >= until_s:
+                time.sleep(max(until_s - now_s, 0.0))
+                raise TimeoutError
+            if away is not None and now_s - alive_s > AWAY_LIMIT_S:
+                raise away
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _known(self, envelope_id: str, answer: Answer) -> Answer:
+        if answer.status == MISSING:
+            raise unknown_envelope(self.url, envelope_id)
+        return answer
+
+
+def unknown_envelope(url: str, envelope_id: str) -> Unknown:
+    """Make the error for an id that a gateway does not know."""
+    cause = f"the gateway at {url} knows no envelope {envelope_id}"
+    return Unknown(cause, f"what was sent past it has no record there: asya result {envelope_id}")
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """Read the text of a CallToolResult."""
+    contents: Sequence[Any] = document.get("content") or ()
+    return "".join(str(part.get("text", "")) for part in contents if isinstance(part, dict))
+
+
+def id_of(document: Mapping[str, Any]) -> str | None:
+    """Read the envelope's id out of a CallToolResult; none when it names none."""
+    try:
+        told = json.loads(text_of(document))
+    except ValueError:
+        return None
+    found = told.get("envelope_id") if isinstance(told, dict) else None
+    return found if isinstance(found, str) else None
+
+
+class _Session:
+    """An MCP session over HTTP, as far as listing needs one."""
+
+    def __init__(self, http: GatewayHttp) -> None:
+        self._http = http
+        self._headers = {"Accept": "application/json, text/event-stream"}
+        self._asked = 0
+        hello = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": CLIENT}
+        self.ask("initialize", hello)
+        note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        self._http.request("POST", "/mcp", note, headers=self._headers)
+
+    def ask(self, method: str, params: Mapping[str, object]) -> dict[str, Any]:
+        """Ask and read the result."""
+        self._asked += 1
+        question = {"jsonrpc": "2.0", "id": self._asked, "method": method, "params": params}
+        answer = self._http.request("POST", "/mcp", question, headers=self._headers)
+        if "mcp-session-id" in answer.headers:
+            self._headers["Mcp-Session-Id"] = answer.headers["mcp-session-id"]
+        if answer.status != 200:
+            raise failed(answer)
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            data = "".join(line[5:].strip() for line in answer.text.splitlines() if line.startswith("data:"))
+            answer = Answer(answer.status, answer.headers, data.encode())
+        document = _document(answer)
+        if "error" in document:
+            raise CommandError(f"the gateway refused {method}: {document['error'].get('message')}")
+        result = document.get("result")
+        return result if isinstance(result, dict) else {}
+
+
+def _path(envelope_id: str) -> str:
+    return f"/envelopes/{quote(envelope_id, safe='')}"
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    if answer.status >= 300:
+        raise failed(answer)
+    found = answer.json()
+    if not isinstance(found, dict):
+        raise failed(answer)
+    return found
+
+
+def _parse(data: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CommandError(f"the gateway's stream holds what is no event: {data[:200]}")
+    return found

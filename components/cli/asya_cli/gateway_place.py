@@ -1,0 +1,76 @@
+"""Which gateway a command talks to, and with which token.
+
+First of: ``--gateway``; ``ASYA_TOOL_MCP_URL``, ``ASYA_CLI_MCP_URL``, ``ASYA_GATEWAY_URL``; the running local mesh. The token:
+``--token-file``, ``ASYA_GATEWAY_TOKEN``; the local mesh's own for its own gateway, and for nobody else.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from asya_cli.exit_codes import BadRequest, GatewayAway
+from asya_cli.gateway import Gateway
+from asya_cli.gateway_http import GatewayHttp, tidy_url
+
+VARIABLES: Final = ("ASYA_TOOL_MCP_URL", "ASYA_CLI_MCP_URL", "ASYA_GATEWAY_URL")
+"""Where a URL is looked for: the quick start's name, the original command's, and the sidecars'."""
+
+
+def named_url(url: str | None, environ: Mapping[str, str]) -> str | None:
+    """The gateway that somebody named; none leaves the choice to us."""
+    return url or next((environ[name] for name in VARIABLES if environ.get(name)), None)
+
+
+def open_gateway(url: str | None, token_file: Path | None, home: Path) -> Gateway:
+    """Find the gateway and its token; nothing is asked yet.
+
+    Raises:
+        GatewayAway: Nobody named one, and no mesh with one is running.
+        BadRequest: The URL or the token cannot be used.
+    """
+    gateway, _ = find_gateway(url, token_file, home)
+    if gateway is None:
+        cause = f"no gateway is known: none is named, and no mesh with one is running in {home}"
+        raise GatewayAway(cause, "asya local up -f actors.yaml, or set ASYA_GATEWAY_URL")
+    return gateway
+
+
+def find_gateway(url: str | None, token_file: Path | None, home: Path) -> tuple[Gateway | None, bool]:
+    """Find the gateway, if there is one, and whether somebody named it.
+
+    Raises:
+        BadRequest: The URL or the token cannot be used.
+    """
+    named = named_url(url, os.environ)
+    own = own_gateway(home)
+    if own is not None and (named is None or same_place(named, own[0])):
+        chosen, token = own
+    elif named is not None:
+        chosen, token = named, os.environ.get("ASYA_GATEWAY_TOKEN", "").strip()
+    else:
+        return None, False
+    if token_file is not None:
+        token = _read_token(token_file)
+    return Gateway(GatewayHttp(chosen, token or None)), named is not None
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two URLs name one gateway."""
+    first, second = (tidy_url(url).replace("://localhost:", "://127.0.0.1:") for url in (one, other))
+    return first == second
+
+
+def own_gateway(home: Path) -> tuple[str, str] | None:
+    """URL and token of the running mesh's gateway."""
+    return None
+
+
+def _read_token(path: Path) -> str:
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadRequest(f"--token-file {path}: {exc}") from None
+    if not token:
+        raise BadRequest(f"--token-file {path} is empty")
+    return token

@@ -1,0 +1,27 @@
+"""How ``asya-mcp`` and ``asya-mcp-forward`` speak: the original's marks on stderr, results alone on stdout."""
+
+import sys
+
+
+def say(text: str) -> None:
+    """Tell what goes on."""
+    _line("[.]", text)
+
+
+def good(text: str) -> None:
+    """Tell that something went well."""
+    _line("[+]", text)
+
+
+def warn(text: str) -> None:
+    """Tell that something may not be as meant."""
+    _line("[!]", text)
+
+
+def bad(text: str) -> None:
+    """Tell what went wrong."""
+    _line("[-]", text)
+
+
+def _line(mark: str, text: str) -> None:
+    print(f"{mark} {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,115 @@
+"""What every request passes first: whose page sent it, who asks, how often, and how it is counted.
+
+Responses of browsers' pages of other origins are refused even where everyone may do everything: a page that a developer
+happens to look at must not call tools on the gateway of the same machine.
+"""
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from asya_gateway.auth import Caller
+from asya_gateway.limits import Buckets
+from asya_gateway.oidc import ProviderAway
+from asya_gateway.requests import CALLER, Rooms, text_answer
+
+log: Final = logging.getLogger(__name__)
+
+REPORTS: Final = ("/progress", "/final", "/active")
+HEADERS: Final = (
+    "Authorization", "Content-Type", "Last-Event-ID", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name",
+)  # fmt: skip
+
+
+class Doorkeeper:
+    """Stands before the routes.
+
+    Args:
+        app: The routes.
+        rooms: Tokens, limits and metrics.
+        open_paths: Paths that need no token.
+        labels: Label of the metrics by endpoint.
+    """
+
+    def __init__(self, app: ASGIApp, rooms: Rooms, open_paths: Collection[str], labels: Mapping[object, str]) -> None:
+        self._app = app
+        self._open = open_paths
+        self._labels = labels
+        self._door = rooms.door
+        self._origins = rooms.origins
+        self._metrics = rooms.metrics
+        self._buckets = Buckets(rooms.rate, rooms.burst) if rooms.rate else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = time.perf_counter()
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(scope, message["status"], time.perf_counter() - began_s)
+            await send(message)
+
+        answer = await self._refuse(scope)
+        await (answer or self._app)(scope, receive, watched)
+
+    async def _refuse(self, scope: Scope) -> Response | None:
+        request = Request(scope)
+        if not self._expected(request):
+            return text_answer("Origin not allowed", 403)
+        if scope["path"] in self._open:
+            return None
+        try:
+            known = await self._door.admit(request.headers.get("authorization"))
+        except ProviderAway:
+            return text_answer("Tokens cannot be checked now, try again", 503, {"Retry-After": "5"})
+        if known is None:
+            self._metrics.refused.labels("unauthorized").inc()
+            return text_answer("Unauthorized", 401, {"WWW-Authenticate": "Bearer"})
+        scope[CALLER] = known
+        return self._limit(request, known)
+
+    def _expected(self, request: Request) -> bool:
+        origin = request.headers.get("origin")
+        return origin is None or origin in self._origins or urlsplit(origin).netloc == request.headers.get("host")
+
+    def _limit(self, request: Request, known: Caller) -> Response | None:
+        path = request.url.path
+        if self._buckets is None or path == "/metrics":
+            return None
+        if path == "/envelopes" or path.endswith(REPORTS):  # a mesh that works hard must not be slowed by its reports
+            return None
+        who = known.name or (request.client.host if request.client else "")
+        pause_s = self._buckets.take(who, time.monotonic())
+        if not pause_s:
+            return None
+        self._metrics.refused.labels("rate_limited").inc()
+        return text_answer("Too many requests", 429, {"Retry-After": str(int(pause_s) + 1)})
+
+    def _count(self, scope: Scope, status: int, took_s: float) -> None:
+        route = self._labels.get(scope.get("endpoint"), "none")
+        self._metrics.requests.labels(route, scope["method"] if route != "none" else "", str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(took_s)
+
+
+def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
+    """Let pages of some origins read answers; without any, no page of another origin can."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=sorted(origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=HEADERS,
+        expose_headers=["Mcp-Session-Id", "Retry-After"],
+        max_age=600,
+    )

@@ -1,0 +1,233 @@
+"""One account's part of an environment: makes only what it is asked for, and each thing once."""
+
+import dataclasses
+from functools import cached_property
+from typing import Any, Final
+
+import pulumi
+
+from asya_aws.eks import EksCluster, kubeconfig, output_field
+from asya_aws.identity import PodRoles
+from asya_aws.network import Network
+from asya_aws.scope import Scope
+from asya_aws.settings import AwsSettings
+from asya_aws.storage import GatewayDatabase, MeshKey, ResultStore
+from asya_infra.errors import ConfigError
+from asya_infra.kubernetes_provider import kubernetes_provider
+from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
+from asya_infra.settings import Settings
+
+QUEUES: Final = {"autoCreate": True, "dlq": {"enabled": True, "maxRetryCount": 5, "retentionDays": 14}}
+SQS_SECRET: Final = "sqs-secret"  # noqa: S105 - a name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """An EKS cluster, and where in the account it lives."""
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+    vpc_id: pulumi.Input[str]
+    subnet_ids: tuple[pulumi.Input[str], ...]
+    """For a database."""
+    ready: tuple[pulumi.Resource, ...] = ()
+
+
+class Aws:
+    """What a stack has on AWS.
+
+    Args:
+        settings: The stack's.
+        own: Its part about AWS.
+    """
+
+    def __init__(self, settings: Settings, own: AwsSettings) -> None:
+        self._settings, self._own = settings, own
+        self._name = f"asya-{pulumi.get_stack()}"
+        self._place: Place | None = None
+        self._bucket: pulumi.Output[str] = pulumi.Output.from_input("")
+
+    @cached_property
+    def _provider(self) -> pulumi.ProviderResource:
+        import pulumi_aws
+
+        tags = {"asya:project": pulumi.get_project(), "asya:stack": pulumi.get_stack(), **self._settings.tags}
+        made: pulumi.ProviderResource = pulumi_aws.Provider(
+            "aws", region=self._settings.region, default_tags={"tags": tags}
+        )
+        return made
+
+    @property
+    def _opts(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(providers=[self._provider])
+
+    @cached_property
+    def _account(self) -> pulumi.Output[Scope]:
+        """The account, before there is a key or a bucket."""
+        from pulumi_aws import get_caller_identity_output, get_partition_output
+
+        ask = pulumi.InvokeOptions(provider=self._provider)
+        known = pulumi.Output.all(
+            get_caller_identity_output(opts=ask).account_id, get_partition_output(opts=ask).partition
+        )
+        settings = self._settings
+        return known.apply(
+            lambda k: Scope(region=settings.region, account=k[0], partition=k[1], prefix=settings.queue_prefix)
+        )
+
+    @cached_property
+    def _key(self) -> MeshKey:
+        return MeshKey(self._name, self._account, protect=self._own.protect, opts=self._opts)
+
+    @property
+    def _scope(self) -> pulumi.Output[Scope]:
+        """The mesh's own part of the account, for the roles of its pods."""
+        return pulumi.Output.all(self._account, self._key.arn, self._bucket).apply(
+            lambda known: dataclasses.replace(known[0], key_arn=known[1], bucket=known[2])
+        )
+
+    def cluster(self, settings: Settings) -> Cluster:
+        """EKS: one that is made, or one that exists."""
+        del settings
+        place = self._existing() if self._own.cluster_name else self._made()
+        self._place = place
+        provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn)
+        return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=place.ready)
+
+    def queue(self, settings: Settings, cluster: Cluster) -> Queue:
+        """SQS. The operator makes the queues, each with its dead letter queue, encrypted with the mesh's key and by TLS only.
+
+        Raises:
+            ConfigError: The cluster is not on EKS and no key pair is given.
+        """
+        del cluster
+        config: dict[str, pulumi.Input[Any]] = {
+            "region": settings.region,
+            "accountId": self._account.apply(lambda scope: scope.account),
+            "visibilityTimeout": 300,
+            "waitTimeSeconds": 20,
+            "queues": QUEUES,
+            "kmsKeyId": self._key.arn,
+            "tlsOnly": True,
+        }
+        secrets: Secrets = {}
+        env: dict[str, pulumi.Input[str]] = {"ASYA_AWS_REGION": settings.region}
+        if self._place is None:
+            access, key = _key_pair(settings)
+            secrets = {SQS_SECRET: {"access-key-id": access, "secret-access-key": key}}
+            config["credentials"] = {
+                "accessKeyIdSecretRef": {"name": SQS_SECRET, "key": "access-key-id"},
+                "secretAccessKeySecretRef": {"name": SQS_SECRET, "key": "secret-access-key"},
+            }
+            env |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": key}
+        url = self._account.apply(lambda scope: f"https://sqs.{scope.region}.amazonaws.com/{scope.account}")
+        return Queue(transport="sqs", config=config, url=url, secrets=secrets, ready=(self._key,), gateway_env=env)
+
+    def store(self, settings: Settings, cluster: Cluster) -> Store:
+        """S3, with keys of their own where pods are not on EKS."""
+        del cluster
+        made = ResultStore(
+            f"{self._name}-results",
+            bucket=settings.bucket,
+            key_arn=self._key.arn,
+            settings=self._own,
+            opts=self._opts,
+        )
+        self._bucket = made.bucket
+        access, key = _key_pair(settings) if self._place is None else (None, None)
+        return Store(bucket=made.bucket, region=settings.region, access_key=access, secret_key=key, ready=made.ready)
+
+    def database(self, settings: Settings, cluster: Cluster) -> Database:
+        """RDS, beside the cluster.
+
+        Raises:
+            ConfigError: The cluster is not on EKS, or there is no password.
+        """
+        del cluster
+        if self._place is None:
+            raise ConfigError(
+                "asya:database", "'rds' needs cluster eks, whose network it shares; set asya:database url"
+            )
+        if settings.password is None:
+            cure = "pulumi config set --secret asya:password $(openssl rand -hex 24)"
+            raise ConfigError("asya:password", f"is not set, and rds needs one: {cure}")
+        made = GatewayDatabase(
+            f"{self._name}-gateway",
+            vpc_id=self._place.vpc_id,
+            subnet_ids=self._place.subnet_ids,
+            clients=[self._place.security_group_id],
+            key_arn=self._key.arn,
+            password=settings.password,
+            settings=self._own,
+            opts=self._opts,
+        )
+        return Database(url=made.url, ready=(made,))
+
+    def identities(self, settings: Settings) -> PodRoles | None:
+        """Roles for pods; ask for them last, they name the key and the bucket. None where pods are not on EKS."""
+        on_aws = settings.queue == "sqs" or settings.store == "s3"
+        if self._place is None or not on_aws:
+            return None
+        return PodRoles(
+            self._name,
+            cluster_name=self._place.name,
+            cluster_arn=self._place.arn,
+            scope=self._scope,
+            provider=self._provider,
+            system_namespace=settings.system_namespace,
+            gateway=bool(settings.images.gateway),
+        )
+
+    def _made(self) -> Place:
+        own = self._own
+        network = None
+        vpc_id: pulumi.Input[str] = own.vpc_id
+        private: tuple[pulumi.Input[str], ...] = own.subnet_ids
+        closed: tuple[pulumi.Input[str], ...] = own.subnet_ids
+        if not own.vpc_id:
+            network = Network(self._name, own, self._account, opts=self._opts)
+            vpc_id = network.vpc_id
+            private, closed = tuple(network.private_subnet_ids), tuple(network.database_subnet_ids)
+        made = EksCluster(
+            self._name,
+            subnet_ids=private,
+            settings=own,
+            scope=self._account,
+            network=network.ready if network else (),
+            opts=self._opts,
+        )
+        return Place(
+            name=made.cluster_name,
+            arn=made.arn,
+            kubeconfig=made.kubeconfig,
+            security_group_id=made.security_group_id,
+            vpc_id=vpc_id,
+            subnet_ids=closed,
+            ready=made.ready,
+        )
+
+    def _existing(self) -> Place:
+        from pulumi_aws import eks
+
+        found = eks.get_cluster_output(name=self._own.cluster_name, opts=pulumi.InvokeOptions(provider=self._provider))
+        text = pulumi.Output.all(found.endpoint, found.certificate_authorities, found.name).apply(
+            lambda k: kubeconfig(k[2], k[0], output_field(k[1][0], "data"), self._settings.region)
+        )
+        network = found.vpc_config
+        return Place(
+            name=found.name,
+            arn=found.arn,
+            kubeconfig=pulumi.Output.secret(text),
+            security_group_id=network.apply(lambda n: output_field(n, "cluster_security_group_id")),
+            vpc_id=network.apply(lambda n: output_field(n, "vpc_id")),
+            subnet_ids=self._own.subnet_ids,
+        )
+
+
+def _key_pair(settings: Settings) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    if settings.access_key is None or settings.secret_key is None:
+        cure = "pulumi config set --secret asya:accessKey ... (and asya:secretKey)"
+        raise ConfigError("asya:accessKey", f"is not set; outside of EKS pods need a key pair: {cure}")
+    return settings.access_key, settings.secret_key

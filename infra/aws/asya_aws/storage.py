@@ -1,0 +1,227 @@
+"""The key, the bucket and the database of a mesh."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from asya_aws import naming, policies
+from asya_aws.scope import Scope
+from asya_aws.settings import AwsSettings
+
+POSTGRES_VERSION = "17"
+DATABASE = "asya"
+DATABASE_USER = "asya"
+BACKUP_DAYS = 7
+
+
+class MeshKey(pulumi.ComponentResource):
+    """One KMS key for the mesh's queues, bucket and database.
+
+    Args:
+        name: Of it and its alias.
+        scope: The account.
+        protect: Whether it may be deleted.
+        opts: With the provider.
+    """
+
+    arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, scope: pulumi.Output[Scope], *, protect: bool, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("asya:aws:MeshKey", name, {}, opts)
+        from pulumi_aws import kms
+
+        key = kms.Key(
+            name,
+            description="Queues, results and database of an Asya mesh",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            policy=scope.apply(policies.key_policy).apply(policies.dump),
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+        )
+        kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self))
+        self.arn = key.arn
+        self.register_outputs({"arn": self.arn})
+
+
+class ResultStore(pulumi.ComponentResource):
+    """The bucket of results and large payloads: encrypted, by TLS only, never public, and emptied by age.
+
+    Args:
+        name: Of the resources.
+        bucket: Begins the bucket's name; seven characters are added.
+        key_arn: Encrypts what lies in it.
+        settings: For how long things are kept.
+        opts: With the provider.
+    """
+
+    bucket: pulumi.Output[str]
+    ready: tuple[pulumi.Resource, ...]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        bucket: str,
+        key_arn: pulumi.Output[str],
+        settings: AwsSettings,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("asya:aws:ResultStore", name, {}, opts)
+        from pulumi_aws import s3
+
+        child = pulumi.ResourceOptions(parent=self)
+        made = s3.Bucket(
+            naming.shortened(bucket, naming.BUCKET), opts=pulumi.ResourceOptions(parent=self, protect=settings.protect)
+        )
+        closed = s3.BucketPublicAccessBlock(
+            name,
+            bucket=made.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        owned = s3.BucketOwnershipControls(
+            name, bucket=made.bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=child
+        )
+        encrypted = s3.BucketServerSideEncryptionConfiguration(
+            name,
+            bucket=made.bucket,
+            rules=[
+                {
+                    "apply_server_side_encryption_by_default": {
+                        "sse_algorithm": "aws:kms",
+                        "kms_master_key_id": key_arn,
+                    },
+                    "bucket_key_enabled": True,
+                }
+            ],
+            opts=child,
+        )
+        s3.BucketLifecycleConfiguration(name, bucket=made.bucket, rules=_lifecycle(settings), opts=child)
+        after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed]))
+        text = made.arn.apply(policies.tls_only_bucket).apply(policies.dump)
+        tls = s3.BucketPolicy(name, bucket=made.bucket, policy=text, opts=after)
+        self.bucket, self.ready = made.bucket, (encrypted, owned, tls)
+        self.register_outputs({"bucket": self.bucket})
+
+
+def _lifecycle(settings: AwsSettings) -> list[dict[str, Any]]:
+    ages = {
+        "happy-asya/": settings.result_days,
+        "error-asya/": settings.result_days,
+        "claims/": settings.claim_days,
+        "fan-in/": settings.claim_days,
+        "cancelled/": settings.claim_days,
+    }
+    expiring = [
+        {"id": prefix.rstrip("/"), "status": "Enabled", "filter": {"prefix": prefix}, "expiration": {"days": days}}
+        for prefix, days in ages.items()
+    ]
+    abandoned: dict[str, Any] = {
+        "id": "unfinished-uploads",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+    }
+    return [*expiring, abandoned]
+
+
+class GatewayDatabase(pulumi.ComponentResource):
+    """Postgres for the gateway: encrypted, by TLS only, reached from the cluster alone. Its password lies in Secrets Manager.
+
+    Args:
+        name: Of the resources.
+        vpc_id: Where.
+        subnet_ids: In two zones at least.
+        clients: Security groups that may connect.
+        key_arn: Encrypts storage and secret.
+        password: Of the user ``asya``; a secret.
+        settings: Size and protection.
+        opts: With the provider.
+    """
+
+    url: pulumi.Output[str]
+    """A secret."""
+    secret_arn: pulumi.Output[str]
+    """Where the same URL is kept, for whoever needs it outside of the cluster."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        vpc_id: pulumi.Input[str],
+        subnet_ids: Sequence[pulumi.Input[str]],
+        clients: Sequence[pulumi.Input[str]],
+        key_arn: pulumi.Output[str],
+        password: pulumi.Output[str],
+        settings: AwsSettings,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("asya:aws:GatewayDatabase", name, {}, opts)
+        from pulumi_aws import ec2, rds, secretsmanager, vpc
+
+        child = pulumi.ResourceOptions(parent=self)
+        secret_password: pulumi.Output[str] = pulumi.Output.secret(password)
+        group = ec2.SecurityGroup(name, vpc_id=vpc_id, description="Who may reach the gateway's database", opts=child)
+        for place, client in enumerate(clients):
+            vpc.SecurityGroupIngressRule(
+                f"{name}-{place}",
+                security_group_id=group.id,
+                referenced_security_group_id=client,
+                ip_protocol="tcp",
+                from_port=5432,
+                to_port=5432,
+                opts=child,
+            )
+        subnets = rds.SubnetGroup(name, subnet_ids=list(subnet_ids), opts=child)
+        parameters = rds.ParameterGroup(
+            name,
+            family=f"postgres{POSTGRES_VERSION}",
+            parameters=[{"name": "rds.force_ssl", "value": "1"}],
+            opts=child,
+        )
+        instance = rds.Instance(
+            naming.shortened(name, naming.IDENTIFIER),
+            engine="postgres",
+            engine_version=POSTGRES_VERSION,
+            instance_class=settings.database_class,
+            allocated_storage=settings.database_gib,
+            storage_type="gp3",
+            storage_encrypted=True,
+            kms_key_id=key_arn,
+            db_name=DATABASE,
+            username=DATABASE_USER,
+            password=secret_password,
+            db_subnet_group_name=subnets.name,
+            parameter_group_name=parameters.name,
+            vpc_security_group_ids=[group.id],
+            publicly_accessible=False,
+            multi_az=settings.database_multi_az,
+            backup_retention_period=BACKUP_DAYS,
+            copy_tags_to_snapshot=True,
+            auto_minor_version_upgrade=True,
+            deletion_protection=settings.protect,
+            skip_final_snapshot=not settings.protect,
+            final_snapshot_identifier=f"{name}-final" if settings.protect else None,
+            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+        )
+        url: pulumi.Output[str] = pulumi.Output.all(instance.address, secret_password).apply(
+            lambda known: database_url(known[0], known[1])
+        )
+        self.url = pulumi.Output.secret(url)
+        kept = secretsmanager.Secret(name, kms_key_id=key_arn, description="URL of the gateway's database", opts=child)
+        secretsmanager.SecretVersion(name, secret_id=kept.id, secret_string=self.url, opts=child)
+        self.secret_arn = kept.arn
+        self.register_outputs({"url": self.url, "secretArn": self.secret_arn})
+
+
+def database_url(host: str, password: str) -> str:
+    """The URL that the gateway takes; RDS speaks TLS only. Pure."""
+    from urllib.parse import quote
+
+    return f"postgresql://{DATABASE_USER}:{quote(password, safe='')}@{host}:5432/{DATABASE}?sslmode=require"

@@ -1,0 +1,81 @@
+"""Asks the API server how an actor is, until it can take envelopes or the time is up."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+from asya_infra.waiting import DONE, ActorFailed
+from asya_operator.api import KubeApi
+from asya_operator.api_errors import ApiError, ApiUnavailable
+from asya_operator.resources import ACTOR
+
+LOOK_S: Final = 1.0
+
+
+def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: str, limit_s: float) -> dict[str, Any]:
+    """Wait until an actor runs or naps.
+
+    Args:
+        kubeconfig: Its content.
+        context: Of the kubeconfig; none takes its current one.
+        namespace: The actor's.
+        actor: Its name.
+        limit_s: How long.
+
+    Returns:
+        ``{"status": "Running" | "Napping"}``.
+
+    Raises:
+        ActorFailed: It did not in time; the operator's conditions say why.
+    """
+    return asyncio.run(_await(yaml.safe_load(kubeconfig), context, namespace, actor, limit_s))
+
+
+async def _await(
+    kubeconfig: Mapping[str, Any], context: str | None, namespace: str, actor: str, limit_s: float
+) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+    deadline, problem = loop.time() + limit_s, ""
+    async with KubeApi(kubeconfig=kubeconfig, context=context) as api:
+        while True:
+            try:
+                found = await api.get(ACTOR, namespace, actor)
+                status, problem = judge(found)
+                if status in DONE and not problem:
+                    return {"status": status}
+            except ApiUnavailable as exc:
+                problem = f"the API server did not answer: {exc}"
+            except ApiError as exc:
+                raise ActorFailed(f"actor {actor} in {namespace} cannot be looked at: {exc}") from exc
+            if loop.time() >= deadline:
+                raise ActorFailed(
+                    f"actor {actor} in {namespace} was not ready within {limit_s:g} s: {problem}; "
+                    f"see: kubectl -n {namespace} describe asya {actor}"
+                )
+            await asyncio.sleep(LOOK_S)
+
+
+def judge(found: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Read an AsyncActor's status. Pure.
+
+    Returns:
+        Its status word, and why it may not be relied on yet (empty: it may).
+    """
+    if found is None:
+        return "", "it does not exist"
+    status = found.get("status") or {}
+    word = str(status.get("status") or "")
+    if not word:
+        return "", "the operator has not looked at it yet; does it run? kubectl -n asya-system get pods"
+    if status.get("observedGeneration") != found["metadata"].get("generation"):
+        return word, "the operator has not seen this version of it yet"
+    if word in DONE:
+        return word, ""
+    reasons = [
+        f"{condition['type']}: {condition.get('message') or condition.get('reason')}"
+        for condition in status.get("conditions", ())
+        if condition.get("status") == "False"
+    ]
+    return word, f"{word}, {'; '.join(reasons)}" if reasons else word

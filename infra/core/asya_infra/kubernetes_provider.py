@@ -1,0 +1,26 @@
+"""The provider of a cluster's objects; the one place that imports ``pulumi_kubernetes``."""
+
+import pulumi
+import pulumi_kubernetes
+
+
+def kubernetes_provider(
+    name: str, kubeconfig: pulumi.Input[str], context: str | None, identity: pulumi.Input[str]
+) -> pulumi_kubernetes.Provider:
+    """A provider that knows its cluster by a name of its own, so that new credentials do not replace everything in it.
+
+    Args:
+        name: Of the resource.
+        kubeconfig: Its content.
+        context: Of the kubeconfig.
+        identity: Changes only with the cluster.
+    """
+    return pulumi_kubernetes.Provider(
+        name,
+        kubeconfig=pulumi.Output.secret(kubeconfig),
+        context=context,
+        cluster_identifier=identity,
+        enable_server_side_apply=True,
+        # A cluster that was deleted by hand must not keep its stack from being destroyed.
+        delete_unreachable=True,
+    )

@@ -1,0 +1,46 @@
+"""The mesh on this machine as a component: the same interface as AsyaMesh, and no cluster."""
+
+from typing import Final
+
+import pulumi
+
+from asya_infra.local import LocalMesh
+from asya_infra.options import root_folder
+from asya_infra.settings import Settings
+from asya_infra.target import LocalTarget
+
+TYPE: Final = "asya:index:LocalEnvironment"
+
+
+class LocalEnvironment(pulumi.ComponentResource):
+    """A local mesh that follows a stack.
+
+    Args:
+        name: Of the resource.
+        settings: ``home``, ``queue``, ``sqs_endpoint`` and ``wait_s`` of it.
+        opts: Options.
+    """
+
+    target: LocalTarget
+    home: pulumi.Output[str]
+    """Its folder: ``asya local status --home`` takes it."""
+    outputs: dict[str, pulumi.Output[str]]
+    """All of them, for a stack to export."""
+
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TYPE, name, {}, opts)
+        home = str(root_folder() / settings.home)
+        transport = "memory" if settings.queue == "memory" else "sqs"
+        made = LocalMesh(
+            f"{name}-processes",
+            home=home,
+            transport=transport,
+            endpoint=settings.sqs_endpoint,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.target = LocalTarget(
+            mesh=made, home=home, transport=transport, endpoint=settings.sqs_endpoint, wait_s=settings.wait_s
+        )
+        self.home = made.home
+        self.outputs = {"home": self.home, "transport": pulumi.Output.from_input(transport)}
+        self.register_outputs(self.outputs)

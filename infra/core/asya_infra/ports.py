@@ -1,0 +1,92 @@
+"""What the parts of an environment tell one another: four ports, outputs only.
+
+Whoever makes a cluster, a queue, a store or a database (``asya_aws``, ``asya_oss``, or a user's own program) fills one of
+these; ``AsyaMesh`` reads them and knows no cloud. What decides how many resources there are is a plain value, everything
+else may be an output that is not known before the update.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pulumi
+
+Secrets = Mapping[str, Mapping[str, pulumi.Input[str]]]
+"""Kubernetes Secrets by name, each from key to value; every value is treated as a secret."""
+TransportName = Literal["sqs", "rabbitmq"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A Kubernetes.
+
+    Attributes:
+        provider: Reaches it; every object of the mesh goes through this one.
+        kubeconfig: The same way for whoever waits for an actor; its content, not a path. A secret.
+        context: Which context of the kubeconfig; none takes its current one.
+        ready: What must exist before workloads start: node groups, add-ons, pod identities.
+    """
+
+    provider: pulumi.ProviderResource
+    kubeconfig: pulumi.Output[str]
+    context: str | None = None
+    ready: tuple[pulumi.Resource, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """A broker.
+
+    Attributes:
+        transport: What actors write as ``spec.transport``.
+        config: ``config`` of the transport in the operator's ``ASYA_TRANSPORT_CONFIG``.
+        url: Where the queues live; an actor's queue is ``<url>/<queue>`` for SQS. No credentials in it.
+        secrets: Credentials that ``config`` refers to, put beside the operator and beside the actors.
+        ready: What must exist before the operator starts.
+        gateway_env: What the gateway needs to reach it (``ASYA_*``); secret values are marked as such.
+    """
+
+    transport: TransportName
+    config: Mapping[str, pulumi.Input[Any]]
+    url: pulumi.Output[str]
+    secrets: Secrets = field(default_factory=dict)
+    ready: tuple[pulumi.Resource, ...] = ()
+    gateway_env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+
+    def queue_url(self, queue: str) -> pulumi.Output[str]:
+        """Where one queue is: a URL for SQS, the broker's address and the queue's name for RabbitMQ."""
+        return self.url.apply(lambda url: f"{url.rstrip('/')}/{queue}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """An object store that speaks S3.
+
+    Attributes:
+        bucket: Where results, errors and large payloads go.
+        region: Of the bucket.
+        endpoint: Of another maker's S3; empty is AWS.
+        access_key: With ``secret_key``; none where pods get a role from the cloud.
+        secret_key: A secret.
+        ready: What must exist before the crew starts.
+    """
+
+    bucket: pulumi.Input[str]
+    region: pulumi.Input[str] = "us-east-1"
+    endpoint: pulumi.Input[str] = ""
+    access_key: pulumi.Output[str] | None = None
+    secret_key: pulumi.Output[str] | None = None
+    ready: tuple[pulumi.Resource, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A Postgres for the gateway and for fan-in.
+
+    Attributes:
+        url: ``postgresql://user:password@host:port/database``. A secret.
+        ready: What must exist before the gateway starts.
+    """
+
+    url: pulumi.Output[str]
+    ready: tuple[pulumi.Resource, ...] = ()

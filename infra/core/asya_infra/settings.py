@@ -1,0 +1,287 @@
+"""Everything a stack may say about its mesh, read once from ``pulumi.Config("asya")`` and handed on; nothing else reads it.
+
+Docstrings of the fields are the keys and what they do; ``docs/environments.md`` is checked against them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
+
+import pulumi
+
+from asya_infra.config_reader import Bag, ConfigReader
+
+VERSION: Final = "0.2.0"
+ClusterKind = Literal["none", "kubeconfig", "kind", "eks"]
+QueueKind = Literal["sqs", "sqs-endpoint", "rabbitmq", "rabbitmq-endpoint", "memory"]
+StoreKind = Literal["s3", "s3-endpoint", "seaweedfs", "none"]
+DatabaseKind = Literal["rds", "postgres", "url", "none"]
+Environment = Literal["local", "oss", "localstack", "aws"]
+
+PRESETS: Final[Mapping[Environment, tuple[ClusterKind, QueueKind, StoreKind, DatabaseKind]]] = {
+    "local": ("none", "sqs", "none", "none"),
+    "oss": ("kubeconfig", "rabbitmq", "seaweedfs", "postgres"),
+    "localstack": ("kubeconfig", "sqs-endpoint", "s3-endpoint", "postgres"),
+    "aws": ("eks", "sqs", "s3", "rds"),
+}
+"""Environment: cluster, queue, store, and the database of a gateway, where there is one."""
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_URL: Final = re.compile(r"https?://[^/\s]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Images of the mesh's own processes; the gateway is left out without one."""
+
+    operator: str = f"asya-operator:{VERSION}"
+    """`asya:operatorImage`: image of the operator."""
+    sidecar: str = f"asya-sidecar:{VERSION}"
+    """`asya:sidecarImage`: image of the injected sidecar."""
+    crew: str = f"asya-crew:{VERSION}"
+    """`asya:crewImage`: image of happy-end, error-end and fan-in."""
+    gateway: str = ""
+    """`asya:gatewayImage`: image of the gateway; empty installs none."""
+    pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    """`asya:imagePullPolicy`: when nodes pull those images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One stack's mesh."""
+
+    environment: Environment
+    """`asya:environment`: the preset; the stack's name where that is one of them."""
+    cluster: ClusterKind
+    """`asya:cluster`: `none` (processes on this machine), `kubeconfig`, `kind` or `eks`."""
+    queue: QueueKind
+    """`asya:queue`: `sqs`, `sqs-endpoint` (LocalStack and the like), `rabbitmq` (in the cluster),
+    `rabbitmq-endpoint` (one that exists), `memory` (cluster `none` only)."""
+    store: StoreKind
+    """`asya:store`: `s3`, `s3-endpoint` (another maker's), `seaweedfs` (in the cluster) or `none`."""
+    database: DatabaseKind
+    """`asya:database`: `rds`, `postgres` (in the cluster), `url` or `none`, which it is without a gateway."""
+    kubeconfig: str = ""
+    """`asya:kubeconfig`: path of the kubeconfig; empty takes `$KUBECONFIG`, then `~/.kube/config`."""
+    context: str = ""
+    """`asya:context`: context of the kubeconfig; empty takes its current one."""
+    namespace: str = "asya"
+    """`asya:namespace`: where the actors and the crew live."""
+    system_namespace: str = "asya-system"
+    """`asya:systemNamespace`: where the operator, the gateway and what is installed for them live."""
+    images: Images = field(default_factory=Images)
+    region: str = ""
+    """`asya:region`: AWS region; needed with `sqs`, `s3`, `rds` or `eks`."""
+    sqs_endpoint: str = ""
+    """`asya:sqsEndpoint`: URL of a stand-in for SQS as pods reach it; needed with queue `sqs-endpoint`."""
+    s3_endpoint: str = ""
+    """`asya:s3Endpoint`: URL of another maker's S3 as pods reach it; needed with store `s3-endpoint`."""
+    rabbitmq_url: str = ""
+    """`asya:rabbitmqUrl`: `amqp://user@host:5672/vhost` as pods reach it, without a password; needed with queue
+    `rabbitmq-endpoint`."""
+    rabbitmq_management_url: str = ""
+    """`asya:rabbitmqManagementUrl`: its management API, from which KEDA reads; empty is the same host, port 15672."""
+    bucket: str = "asya-results"
+    """`asya:bucket`: where results go; on AWS its beginning, so that it is unique."""
+    access_key: pulumi.Output[str] | None = None
+    """`asya:accessKey`: for `sqs-endpoint`, `s3-endpoint` and `seaweedfs`; a secret."""
+    secret_key: pulumi.Output[str] | None = None
+    """`asya:secretKey`: belongs to it; a secret."""
+    password: pulumi.Output[str] | None = None
+    """`asya:password`: of the RabbitMQ and of the Postgres in the cluster; a secret."""
+    database_url: pulumi.Output[str] | None = None
+    """`asya:databaseUrl`: needed with database `url`; a secret."""
+    gateway_tokens: pulumi.Output[str] | None = None
+    """`asya:gatewayTokens`: bearer tokens of the gateway; a secret, needed with a gateway image."""
+    report_token: pulumi.Output[str] | None = None
+    """`asya:reportToken`: what sidecars show the gateway, of which it learns the scope `report`; a secret."""
+    keda: str = "installed"
+    """`asya:keda`: `installed` (somebody else did), `none` (nothing scales), or the path or URL of KEDA's manifest."""
+    keda_sha256: str = ""
+    """`asya:kedaSha256`: checksum of that manifest."""
+    monitoring: bool = False
+    """`asya:monitoring`: install Prometheus and Grafana with the mesh's dashboard."""
+    manifests: tuple[str, ...] = ()
+    """`asya:manifests`: AsyncActor files or folders that the stack declares, relative to `Pulumi.yaml`."""
+    wait_s: int = 300
+    """`asya:waitSeconds`: how long an actor may take to run or nap; 0 does not wait."""
+    home: str = ".asya"
+    """`asya:home`: folder of the local mesh."""
+    queue_prefix: str = "asya-"
+    """`asya:queuePrefix`: begins the name of every queue, so that two environments can share an account."""
+    third_party: Mapping[str, str] = field(default_factory=dict)
+    """`asya:images`: other images than the pinned ones for `rabbitmq`, `postgres`, `seaweedfs`, e.g. from a mirror."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """`asya:tags`: AWS tags, besides those that name the project and the stack."""
+
+    @property
+    def uses_aws(self) -> bool:
+        """Whether any part of it is AWS's own."""
+        return self.cluster != "none" and (
+            self.cluster == "eks" or self.queue == "sqs" or self.store == "s3" or self.database == "rds"
+        )
+
+
+def read_settings(bag: Bag, stack: str) -> Settings:
+    """Read a stack's settings.
+
+    Args:
+        bag: ``pulumi.Config("asya")``.
+        stack: Its name.
+
+    Raises:
+        ConfigError: A value cannot be used, or one is missing; names the key and the cure.
+    """
+    read = ConfigReader(bag)
+    environment = read.choice("environment", get_args(Environment), stack if stack in PRESETS else "oss")
+    cluster, queue, store, database = PRESETS[environment]
+    images = _images(read)
+    settings = Settings(
+        environment=environment,
+        cluster=read.choice("cluster", get_args(ClusterKind), cluster),
+        queue=read.choice("queue", get_args(QueueKind), queue),
+        store=read.choice("store", get_args(StoreKind), store),
+        # Nobody but the gateway asks it anything: without one it would only cost.
+        database=read.choice("database", get_args(DatabaseKind), database if images.gateway else "none"),
+        kubeconfig=read.text("kubeconfig"),
+        context=read.text("context"),
+        namespace=_label(read, "namespace", "asya"),
+        system_namespace=_label(read, "systemNamespace", "asya-system"),
+        images=images,
+        region=_region(read),
+        sqs_endpoint=_url(read, "sqsEndpoint"),
+        s3_endpoint=_url(read, "s3Endpoint"),
+        rabbitmq_url=read.text("rabbitmqUrl"),
+        rabbitmq_management_url=_url(read, "rabbitmqManagementUrl"),
+        bucket=_label(read, "bucket", "asya-results"),
+        access_key=read.secret("accessKey"),
+        secret_key=read.secret("secretKey"),
+        password=read.secret("password"),
+        database_url=read.secret("databaseUrl"),
+        gateway_tokens=read.secret("gatewayTokens"),
+        report_token=read.secret("reportToken"),
+        keda=read.text("keda", "installed"),
+        keda_sha256=read.text("kedaSha256"),
+        monitoring=read.flag("monitoring", False),
+        manifests=read.texts("manifests"),
+        wait_s=read.whole("waitSeconds", 300, 0, 3600),
+        home=read.text("home", ".asya"),
+        queue_prefix=read.text("queuePrefix", "asya-"),
+        third_party=read.mapping("images"),
+        tags=read.mapping("tags"),
+    )
+    _check_together(read, settings)
+    return settings
+
+
+def _images(read: ConfigReader) -> Images:
+    return Images(
+        operator=read.text("operatorImage", Images.operator),
+        sidecar=read.text("sidecarImage", Images.sidecar),
+        crew=read.text("crewImage", Images.crew),
+        gateway=read.text("gatewayImage"),
+        pull_policy=read.choice("imagePullPolicy", ("IfNotPresent", "Always", "Never"), "IfNotPresent"),
+    )
+
+
+def _label(read: ConfigReader, key: str, default: str) -> str:
+    value = read.text(key, default)
+    if not _LABEL.fullmatch(value):
+        raise read.refuse(
+            key, f"{value!r} must be lower case letters, digits and '-', at most 63; {read.cure(key, default)}"
+        )
+    return value
+
+
+def _region(read: ConfigReader) -> str:
+    value = read.text("region")
+    if value and not _REGION.fullmatch(value):
+        raise read.refuse("region", f"{value!r} is no AWS region; {read.cure('region', 'eu-central-1')}")
+    return value
+
+
+def _url(read: ConfigReader, key: str) -> str:
+    value = read.text(key)
+    if value and not _URL.match(value):
+        raise read.refuse(key, f"{value!r} must start with http:// or https://; {read.cure(key, 'http://host:4566')}")
+    return value.rstrip("/")
+
+
+def _check_together(read: ConfigReader, settings: Settings) -> None:
+    on_aws = [
+        word
+        for word, kind in (("cluster", "eks"), ("queue", "sqs"), ("store", "s3"), ("database", "rds"))
+        if getattr(settings, word) == kind
+    ]
+    local = settings.cluster == "none"
+    if on_aws and not local and not settings.region:
+        raise read.refuse(
+            "region", f"is not set, and {' and '.join(on_aws)} of AWS need one; {read.cure('region', 'eu-central-1')}"
+        )
+    if settings.queue == "memory" and not local:
+        raise read.refuse(
+            "queue",
+            "'memory' is for cluster none: it lives in one machine's processes; " + read.cure("queue", "rabbitmq"),
+        )
+    if settings.queue.startswith("rabbitmq") and local:
+        raise read.refuse("queue", "'rabbitmq' wants a cluster, and cluster is none; " + read.cure("queue", "sqs"))
+    needs = [
+        (
+            settings.queue == "sqs-endpoint" and not settings.sqs_endpoint,
+            "sqsEndpoint",
+            "queue sqs-endpoint needs it",
+            "http://host:4566",
+        ),
+        (
+            settings.queue == "rabbitmq-endpoint" and not settings.rabbitmq_url,
+            "rabbitmqUrl",
+            "queue rabbitmq-endpoint needs it",
+            "amqp://user@host:5672/",
+        ),
+        (
+            settings.store == "s3-endpoint" and not settings.s3_endpoint,
+            "s3Endpoint",
+            "store s3-endpoint needs it",
+            "http://host:4566",
+        ),
+        (
+            settings.database == "url" and settings.database_url is None,
+            "databaseUrl",
+            "database url needs it",
+            "--secret postgresql://...",
+        ),
+        (
+            bool(settings.images.gateway) and settings.gateway_tokens is None,
+            "gatewayTokens",
+            "a gateway needs to know who may call",
+            "--secret $(openssl rand -hex 24)",
+        ),
+        (
+            (settings.access_key is None) != (settings.secret_key is None),
+            "accessKey",
+            "access key and secret key belong together",
+            "--secret ...",
+        ),
+    ]
+    for missing, key, why, example in needs:
+        if missing:
+            raise read.refuse(key, f"is not set; {why}: {read.cure(key, example)}")
+    in_cluster = [
+        word
+        for word, used in (
+            ("rabbitmq", settings.queue.startswith("rabbitmq")),
+            ("postgres", settings.database == "postgres"),
+        )
+        if used
+    ]
+    if in_cluster and not local and settings.password is None:
+        raise read.refuse(
+            "password",
+            f"is not set; {' and '.join(in_cluster)} need one: "
+            + read.cure("password", "--secret $(openssl rand -hex 24)"),
+        )
+    if settings.store == "seaweedfs" and settings.access_key is None:
+        raise read.refuse(
+            "accessKey", "is not set; seaweedfs needs a key pair: " + read.cure("accessKey", "--secret asya")
+        )

@@ -1,0 +1,96 @@
+"""McpTool: a route of actors that agents and programs can call by a name, through the gateway."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import yaml
+
+from asya_gateway.tools import InvalidTools, parse_tools
+from asya_infra.actor import AsyncActor
+from asya_infra.errors import ConfigError
+from asya_infra.target import HasTarget
+
+TYPE = "asya:index:McpTool"
+
+
+class McpTool(pulumi.ComponentResource):
+    """One tool.
+
+    Args:
+        name: As callers spell it; also the resource's.
+        mesh: Whose gateway serves it.
+        route: Actors in order, by component or by name.
+        description: For whoever chooses among tools.
+        parameters: By name, as the gateway's tool files have them: ``{"page": {"type": "string", "required": True}}``.
+        timeout: Seconds; none leaves it to the gateway.
+        progress: Whether answers name the stream.
+        metadata: Told with every answer.
+        opts: Options of the resource.
+
+    Raises:
+        ConfigError: The gateway would refuse the tool; names the place.
+    """
+
+    tool: pulumi.Output[str]
+    """Its name."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        mesh: HasTarget,
+        route: Sequence[AsyncActor | str],
+        description: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        timeout: int | None = None,
+        progress: bool | None = None,
+        metadata: Mapping[str, str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(TYPE, name, {}, opts)
+        names = [actor if isinstance(actor, str) else actor.name for actor in route]
+        text = tool_file(
+            name,
+            names,
+            description=description,
+            parameters=parameters,
+            timeout=timeout,
+            progress=progress,
+            metadata=metadata,
+        )
+        mesh.target.tool(name, text, self, [actor for actor in route if isinstance(actor, AsyncActor)])
+        self.tool = pulumi.Output.from_input(name)
+        self.register_outputs({"name": self.tool})
+
+
+def tool_file(
+    name: str,
+    route: Sequence[str],
+    *,
+    description: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    timeout: int | None = None,
+    progress: bool | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> str:
+    """Write a tool as the gateway reads it, after asking the gateway's own reader whether it would.
+
+    Raises:
+        ConfigError: It would not.
+    """
+    tool: dict[str, Any] = {"name": name, "description": description, "route": list(route)}
+    for key, value in (
+        ("parameters", dict(parameters or {})),
+        ("timeout", timeout),
+        ("progress", progress),
+        ("metadata", dict(metadata or {})),
+    ):
+        if value not in (None, {}):
+            tool[key] = value
+    text = yaml.safe_dump({"tools": [tool]}, sort_keys=False, allow_unicode=True)
+    try:
+        parse_tools([(f"McpTool {name}", text)])
+    except InvalidTools as exc:
+        raise ConfigError(f"McpTool {name}", str(exc)) from None
+    return text

@@ -1,0 +1,155 @@
+"""Brokers: RabbitMQ in the cluster, RabbitMQ that exists, and a stand-in for SQS such as LocalStack."""
+
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import pulumi
+
+from asya_infra.errors import ConfigError
+from asya_infra.installation import config_map
+from asya_infra.pods import resources
+from asya_infra.ports import Cluster, Queue
+from asya_infra.settings import Settings
+from asya_oss import images
+from asya_oss.server import Server
+
+NAME: Final = "asya-rabbitmq"
+USER: Final = "asya"
+PASSWORD_SECRET: Final = "rabbitmq-secret"  # noqa: S105 - a name
+SQS_SECRET: Final = "sqs-secret"  # noqa: S105 - a name
+RABBITMQ_USER_ID: Final = 999
+QUEUES: Final = {"autoCreate": True, "dlq": {"enabled": True, "maxRetryCount": 5}}
+STAND_IN_ACCOUNT: Final = "000000000000"
+_CONFIG: Final = """# By default RabbitMQ's first user may only come from its own machine.
+loopback_users = none
+log.console = true
+"""
+
+
+def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
+    """RabbitMQ in the cluster: one node, a volume, its management API beside it for KEDA."""
+    password = _password(settings)
+    server = Server(
+        "RabbitMQ",
+        NAME,
+        cluster=cluster,
+        image=settings.third_party.get("rabbitmq", images.RABBITMQ),
+        ports={"amqp": 5672, "management": 15672},
+        credentials={"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": password},
+        container={
+            "readinessProbe": {"tcpSocket": {"port": "amqp"}, "periodSeconds": 5},
+            "resources": resources("200m", "256Mi", "1Gi"),
+            "volumeMounts": [
+                {"name": "config", "mountPath": "/etc/rabbitmq/conf.d/20-asya.conf", "subPath": "asya.conf"}
+            ],
+        },
+        volumes=[{"name": "config", "configMap": {"name": NAME}}],
+        extra=[config_map(NAME, NAME, {"asya.conf": _CONFIG})],
+        data="/var/lib/rabbitmq",
+        size="5Gi",
+        user=RABBITMQ_USER_ID,
+    )
+    return _queue(server.address, 5672, USER, password, ready=tuple(server.objects))
+
+
+def rabbitmq_endpoint(settings: Settings, cluster: Cluster) -> Queue:
+    """A RabbitMQ that exists, by its URL."""
+    del cluster
+    parts = urlsplit(settings.rabbitmq_url)
+    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+        raise ConfigError("asya:rabbitmqUrl", f"{settings.rabbitmq_url!r} is not like amqp://user@host:5672/vhost")
+    if parts.password:
+        raise ConfigError(
+            "asya:rabbitmqUrl", "holds a password; put it into a secret: pulumi config set --secret asya:password ..."
+        )
+    tls = parts.scheme == "amqps"
+    port = parts.port or (5671 if tls else 5672)
+    vhost = parts.path.lstrip("/") or "/"
+    host = pulumi.Output.from_input(parts.hostname)
+    management = settings.rabbitmq_management_url
+    user = parts.username or USER
+    return _queue(host, port, user, _password(settings), vhost=vhost, management=management, tls=tls)
+
+
+def _queue(
+    host: pulumi.Output[str],
+    port: int,
+    user: str,
+    password: pulumi.Output[str],
+    *,
+    vhost: str = "/",
+    management: str = "",
+    ready: tuple[pulumi.Resource, ...] = (),
+    tls: bool = False,
+) -> Queue:
+    config: dict[str, pulumi.Input[Any]] = {
+        "host": host,
+        "port": port,
+        "username": user,
+        "passwordSecretRef": {"name": PASSWORD_SECRET, "key": "password"},
+        "exchange": "asya",
+        "vhost": vhost,
+        "tls": tls,
+        "queues": QUEUES,
+    }
+    if management:
+        config["managementUrl"] = management
+    scheme = "amqps" if tls else "amqp"
+    path = "" if vhost == "/" else quote(vhost, safe="")
+    url: pulumi.Output[str] = pulumi.Output.secret(
+        pulumi.Output.all(host, password).apply(
+            lambda known: f"{scheme}://{quote(user, safe='')}:{quote(known[1], safe='')}@{known[0]}:{port}/{path}"
+        )
+    )
+    return Queue(
+        transport="rabbitmq",
+        config=config,
+        url=host.apply(lambda known: f"{scheme}://{known}:{port}/{path}"),
+        secrets={PASSWORD_SECRET: {"password": password}},
+        ready=ready,
+        gateway_env={"ASYA_RABBITMQ_URL": url},
+    )
+
+
+def sqs_endpoint(settings: Settings, cluster: Cluster) -> Queue:
+    """A stand-in for SQS that exists, by its URL; LocalStack takes any credentials."""
+    del cluster
+    if settings.access_key is None or settings.secret_key is None:
+        raise ConfigError(
+            "asya:accessKey",
+            "is not set; queue sqs-endpoint needs a key pair, LocalStack takes any: "
+            "pulumi config set asya:accessKey test",
+        )
+    region = settings.region or "us-east-1"
+    refs = {
+        "accessKeyIdSecretRef": {"name": SQS_SECRET, "key": "access-key-id"},
+        "secretAccessKeySecretRef": {"name": SQS_SECRET, "key": "secret-access-key"},
+    }
+    return Queue(
+        transport="sqs",
+        config={
+            "region": region,
+            "accountId": STAND_IN_ACCOUNT,
+            "endpoint": settings.sqs_endpoint,
+            "visibilityTimeout": 300,
+            "waitTimeSeconds": 20,
+            "credentials": refs,
+            "queues": QUEUES,
+        },
+        url=pulumi.Output.from_input(f"{settings.sqs_endpoint}/{STAND_IN_ACCOUNT}"),
+        secrets={SQS_SECRET: {"access-key-id": settings.access_key, "secret-access-key": settings.secret_key}},
+        gateway_env={
+            "ASYA_SQS_ENDPOINT": settings.sqs_endpoint,
+            "ASYA_AWS_REGION": region,
+            "AWS_ACCESS_KEY_ID": settings.access_key,
+            "AWS_SECRET_ACCESS_KEY": settings.secret_key,
+        },
+    )
+
+
+def _password(settings: Settings) -> pulumi.Output[str]:
+    if settings.password is None:
+        raise ConfigError(
+            "asya:password", "is not set: pulumi config set --secret asya:password $(openssl rand -hex 24)"
+        )
+    return settings.password

@@ -1,0 +1,13 @@
+"""Images of other projects, pinned, each from an upstream that still mends it (looked at in November 2026).
+
+Not MinIO: its repository was archived and its images frozen in 2026. Not Bitnami: its free images stopped in 2025.
+"""
+
+from typing import Final
+
+RABBITMQ: Final = "docker.io/library/rabbitmq:4.1.2-management"
+"""Quorum queues, delivery limits; its management API is what KEDA reads. Docker Official Image."""
+POSTGRES: Final = "docker.io/library/postgres:17.5"
+"""Docker Official Image."""
+SEAWEEDFS: Final = "docker.io/chrislusf/seaweedfs:3.97"
+"""An S3 store under the Apache licence, one process for all of it."""

@@ -1,0 +1,87 @@
+"""A server in the cluster, in a namespace of its own, for whatever keeps data there: a broker, a store, a database."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from asya_infra.installation import Manifest, default_deny, let_in, namespace_object, secret
+from asya_infra.kubernetes_object import KubernetesObject, apply_all
+from asya_infra.pods import claim, container_security, service, workload
+from asya_infra.ports import Cluster
+
+
+class Server(pulumi.ComponentResource):
+    """A StatefulSet of one with a volume, its Service, its credentials, and the policy that lets the cluster in.
+
+    Args:
+        kind: Last part of the component's type.
+        name: Of the resource, its namespace and everything in it.
+        cluster: Where.
+        image: Pinned.
+        ports: By name.
+        credentials: Environment, kept in a Secret of its name.
+        container: The rest of the container.
+        data: Where the volume is mounted.
+        size: Of the volume.
+        user: Who runs it.
+        scratch: Folders that must be writable, emptied at a restart.
+        extra: Other objects that belong to it, which must be there first.
+        volumes: Other volumes, with ``mounts`` in the container.
+    """
+
+    address: pulumi.Output[str]
+    """Its name inside the cluster."""
+
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        *,
+        cluster: Cluster,
+        image: str,
+        ports: Mapping[str, int],
+        credentials: Mapping[str, pulumi.Input[str]],
+        container: Mapping[str, Any],
+        data: str,
+        size: str,
+        user: int,
+        scratch: Sequence[str] = ("/tmp",),  # noqa: S108 - the pod's own
+        extra: Sequence[Manifest] = (),
+        volumes: Sequence[Mapping[str, Any]] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(f"asya:oss:{kind}", name, {}, opts)
+        namespace = name
+        mounts = [
+            {"name": "data", "mountPath": data},
+            *({"name": f"scratch-{place}", "mountPath": path} for place, path in enumerate(scratch)),
+            *container.get("volumeMounts", ()),
+        ]
+        pod_volumes = [
+            *({"name": f"scratch-{place}", "emptyDir": {"sizeLimit": "256Mi"}} for place, _ in enumerate(scratch)),
+            *volumes,
+        ]
+        shaped = {
+            "image": image,
+            "envFrom": [{"secretRef": {"name": name}}],
+            "ports": [{"name": key, "containerPort": port} for key, port in ports.items()],
+            "securityContext": container_security(),
+            **container,
+            "volumeMounts": mounts,
+        }
+        manifests = [
+            namespace_object(namespace),
+            *default_deny(namespace),
+            secret(name, namespace, credentials),
+            *extra,
+            workload(
+                "StatefulSet", name, namespace, shaped, volumes=pod_volumes, user=user, claims=[claim("data", size)]
+            ),
+            service(name, namespace, ports),
+            let_in(name, namespace, list(ports.values())),
+        ]
+        child = pulumi.ResourceOptions(parent=self, provider=cluster.provider, depends_on=list(cluster.ready))
+        self.objects: Sequence[KubernetesObject] = apply_all("", manifests, child)
+        self.address = pulumi.Output.from_input(f"{name}.{namespace}.svc.cluster.local")
+        self.register_outputs({"address": self.address})

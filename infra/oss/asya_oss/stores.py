@@ -1,0 +1,85 @@
+"""Object stores: SeaweedFS in the cluster, and any S3 that exists."""
+
+import json
+from typing import Final
+
+import pulumi
+
+from asya_infra.errors import ConfigError
+from asya_infra.installation import secret
+from asya_infra.pods import resources
+from asya_infra.ports import Cluster, Store
+from asya_infra.settings import Settings
+from asya_oss import images
+from asya_oss.server import Server
+
+NAME: Final = "asya-store-server"
+PORT: Final = 8333
+USER_ID: Final = 1000
+
+
+def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
+    """An S3 store in the cluster: one process, a volume; the crew makes the bucket."""
+    access, key = _pair(settings)
+    identities = pulumi.Output.all(access, key).apply(lambda pair: _identities(pair[0], pair[1]))
+    server = Server(
+        "ObjectStore",
+        NAME,
+        cluster=cluster,
+        image=settings.third_party.get("seaweedfs", images.SEAWEEDFS),
+        ports={"s3": PORT},
+        credentials={"S3_ACCESS_KEY": access, "S3_SECRET_KEY": key},
+        container={
+            "args": [
+                "server",
+                "-dir=/data",
+                "-s3",
+                f"-s3.port={PORT}",
+                "-s3.config=/etc/seaweedfs/s3.json",
+                "-ip.bind=0.0.0.0",
+            ],
+            "readinessProbe": {"tcpSocket": {"port": "s3"}, "periodSeconds": 5},
+            "resources": resources("100m", "256Mi", "1Gi"),
+            "volumeMounts": [{"name": "identities", "mountPath": "/etc/seaweedfs", "readOnly": True}],
+        },
+        volumes=[{"name": "identities", "secret": {"secretName": f"{NAME}-identities"}}],
+        extra=[secret(f"{NAME}-identities", NAME, {"s3.json": identities})],
+        data="/data",
+        size="20Gi",
+        user=USER_ID,
+    )
+    return Store(
+        bucket=settings.bucket,
+        endpoint=server.address.apply(lambda host: f"http://{host}:{PORT}"),
+        access_key=access,
+        secret_key=key,
+        ready=tuple(server.objects),
+    )
+
+
+def s3_endpoint(settings: Settings, cluster: Cluster) -> Store:
+    """An S3 that exists, by its URL."""
+    del cluster
+    return Store(
+        bucket=settings.bucket,
+        region=settings.region or "us-east-1",
+        endpoint=settings.s3_endpoint,
+        access_key=settings.access_key,
+        secret_key=settings.secret_key,
+    )
+
+
+def _identities(access: str, key: str) -> str:
+    """Who may do what in SeaweedFS; the one identity is the mesh's."""
+    actions = ["Read", "Write", "List", "Tagging", "Admin"]
+    return json.dumps(
+        {"identities": [{"name": "asya", "credentials": [{"accessKey": access, "secretKey": key}], "actions": actions}]}
+    )
+
+
+def _pair(settings: Settings) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    if settings.access_key is None or settings.secret_key is None:
+        raise ConfigError(
+            "asya:accessKey", "and asya:secretKey are not set: pulumi config set --secret asya:accessKey ..."
+        )
+    return settings.access_key, settings.secret_key

@@ -1,0 +1,70 @@
+"""``asya`` and its siblings in processes of their own, against a gateway whose sidecars a test plays itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+LIMIT_S = 60
+OURS = ("ASYA_", "AWS_")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Its stdout as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """Runs commands in a folder of their own; ``environ`` is all of ours that they see."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    entry: str = "asya_cli.main"
+
+    def __call__(self, *words: str, stdin: str = "", **environ: str) -> Said:
+        with self.start(*words, **environ) as process:
+            out, err = process.communicate(stdin, timeout=LIMIT_S)
+        return Said(process.returncode, out, err)
+
+    def start(self, *words: str, **environ: str) -> "subprocess.Popen[str]":
+        """Start one without waiting for it."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        return subprocess.Popen(
+            [sys.executable, "-c", f"from {self.entry} import main; main()", *words],
+            cwd=self.folder,
+            env={**inherited, **self.environ, **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def interrupted(self, process: "subprocess.Popen[str]") -> Said:
+        """Send Ctrl-C and read what it says."""
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT_S)
+        return Said(process.returncode, out, err)
+
+
+def report(url: str, envelope_id: str, kind: str, token: str = "", **body: object) -> None:
+    """Report as a sidecar does."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = httpx2.post(f"{url}/envelopes/{envelope_id}/{kind}", json=body, headers=headers, trust_env=False)
+    assert answer.status_code == 200, answer.text

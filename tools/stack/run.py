@@ -1,0 +1,214 @@
+"""Runs the engine on one environment: finds it, prepares state and settings, and explains what fails."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tools.engine.errors import EngineError
+from tools.engine.find import find
+from tools.stack import clusters, environments, explain, settings_file
+from tools.stack.errors import StackError
+from tools.stack.place import Place
+from tools.tree import ROOT
+
+_DOCKER_PATIENCE_S: Final = 20.0
+_QUIET: Final = ("--non-interactive", "--suppress-permalink=true")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One command.
+
+    Attributes:
+        command: ``up``, ``preview``, ``down`` or ``pulumi``.
+        environment: ENV.
+        profile: PROFILE.
+        arguments: Further arguments of the engine.
+        root: The folder with Pulumi.yaml.
+        state: The folder for the state.
+    """
+
+    command: str
+    environment: str = ""
+    profile: str = ""
+    arguments: tuple[str, ...] = ()
+    root: Path = ROOT
+    state: Path = ROOT / ".pulumi-state"
+
+
+def run(request: Request) -> int:
+    """Run it; returns the exit code.
+
+    Raises:
+        StackError: It cannot be run.
+    """
+    names = environments.known(path.name for path in request.root.glob("Pulumi.*.yaml"))
+    name = environments.choose(request.environment, request.profile, names)
+    stack = _prepared(request, name)
+    if request.command == "down":
+        return stack.down()
+    if request.command == "pulumi":
+        return stack.call([*request.arguments, *(["--stack", name] if request.arguments[:1] != ("version",) else [])])
+    stack.ensure()
+    flags = ["--yes"] if request.command == "up" else []
+    return stack.explained(request.command, [request.command, *flags, *_QUIET, *stack.given(), *request.arguments])
+
+
+def _prepared(request: Request, name: str) -> "_Stack":
+    try:
+        engine = find()
+    except EngineError as exc:
+        raise StackError(str(exc)) from exc
+    shared = _read(request.root / f"Pulumi.{name}.yaml")
+    config = shared.get("config") or {}
+    preset = str(config.get("asya:environment") or name)
+    chosen = clusters.Choice()
+    if request.command in {"up", "preview"}:
+        chosen = clusters.choose(config, preset, _surroundings(), profile=bool(request.profile))
+    if chosen.told:
+        print(f"stack: {name}, {chosen.told}", flush=True)
+    place = Place(request.state)
+    environ = {**os.environ, **place.variables(os.environ), **chosen.environment}
+    # Python from where make put it: the Python host of old engines looks on PATH only.
+    environ["PATH"] = os.pathsep.join([str(engine), str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
+    environ["PULUMI_SKIP_UPDATE_CHECK"] = "true"
+    settings = place.settings(name)
+    known = _read(settings) if settings.exists() else {}
+    extra = dict(chosen.settings) or {k: v for k, v in (known.get("config") or {}).items() if k == "asya:cluster"}
+    extra = {key: value for key, value in extra.items() if key not in config}
+    _write(settings, settings_file.merged(shared, known, extra))
+    return _Stack(name, request.root, settings, environ, str(engine / "pulumi"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    name: str
+    root: Path
+    settings: Path
+    environ: Mapping[str, str]
+    pulumi: str
+
+    def given(self) -> list[str]:
+        """What every command on the stack is told."""
+        return ["--stack", self.name, "--config-file", str(self.settings.resolve())]
+
+    def call(self, arguments: Sequence[str]) -> int:
+        """Run the engine with this terminal."""
+        return subprocess.run([self.pulumi, *arguments], cwd=self.root, env=self.environ, check=False).returncode
+
+    def explained(self, command: str, arguments: Sequence[str]) -> int:
+        """Run the engine, showing all that it says; after a failure, say what it means and how to go on."""
+        said: list[str] = []
+        with subprocess.Popen(
+            [self.pulumi, *arguments],
+            cwd=self.root,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            while True:
+                try:
+                    for line in process.stdout or ():
+                        said.append(line)
+                        sys.stdout.write(line)
+                        sys.stdout.flush()
+                    break
+                except KeyboardInterrupt:
+                    # The engine got the same signal: it finishes what it is doing, and a second one would cut that off.
+                    print("stack: the engine ends what it has begun; please wait", file=sys.stderr, flush=True)
+            code = process.wait()
+        if code != 0:
+            output = "".join(said)
+            for cause in explain.causes(output, self.name):
+                print(f"stack: {cause}", file=sys.stderr)
+            print(f"stack: {explain.how_to_go_on(command, self.name, output)}", file=sys.stderr)
+        return code
+
+    def exists(self) -> bool:
+        """Whether the backend knows the stack."""
+        done = self._quietly(["stack", "ls", "--json"], self.root)
+        if done.returncode != 0:
+            raise StackError(f"the backend cannot be asked for its stacks: {_last_line(done.stderr)}")
+        listed = yaml.safe_load(done.stdout) or []
+        return any(str(entry["name"]).rsplit("/", 1)[-1] == self.name for entry in listed)
+
+    def ensure(self) -> None:
+        """Make the stack, once."""
+        if self.exists():
+            return
+        # In a folder of its own, because the engine writes the encryption of secrets into the settings file beside it.
+        with tempfile.TemporaryDirectory(prefix="asya-stack-") as temporary:
+            shutil.copyfile(self.root / "Pulumi.yaml", Path(temporary) / "Pulumi.yaml")
+            done = self._quietly(["stack", "init", self.name, "--non-interactive"], Path(temporary))
+            if done.returncode != 0:
+                raise StackError(f"the stack {self.name} cannot be made: {_last_line(done.stderr)}")
+            written = Path(temporary) / f"Pulumi.{self.name}.yaml"
+            fresh = _read(written) if written.exists() else {}
+        _write(self.settings, settings_file.merged(_read(self.settings), fresh, {}))
+
+    def down(self) -> int:
+        """Destroy what is there, then forget the stack."""
+        if not self.exists():
+            print(f"stack: there is no {self.name} to take down")
+            self.settings.unlink(missing_ok=True)
+            return 0
+        code = self.explained("down", ["destroy", "--yes", *_QUIET, *self.given()])
+        if code == 0:
+            code = self.call(["stack", "rm", self.name, "--yes", "--preserve-config", "--non-interactive"])
+            self.settings.unlink(missing_ok=True)
+        return code
+
+    def _quietly(self, arguments: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+        argv = [self.pulumi, *arguments]
+        return subprocess.run(argv, cwd=folder, env=self.environ, capture_output=True, text=True, check=False)
+
+
+def _surroundings() -> clusters.Surroundings:
+    checkout = ROOT / ".asya-cluster/kubeconfig"
+    return clusters.Surroundings(
+        variable=os.environ.get("KUBECONFIG", ""),
+        checkout=str(checkout) if checkout.exists() else "",
+        user=(Path.home() / ".kube/config").exists(),
+        kind=shutil.which("kind") is not None and _docker_answers(),
+    )
+
+
+def _docker_answers() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    try:
+        asked = subprocess.run([docker, "info"], capture_output=True, timeout=_DOCKER_PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return asked.returncode == 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as exc:
+        raise StackError(f"{path} is no YAML: {exc}") from exc
+    if not isinstance(found, dict):
+        raise StackError(f"{path} must hold settings by name, as `config:` does")
+    return found
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("error: ") if lines else "it says nothing"
