@@ -16,6 +16,9 @@ from asya_protocol import names
 from asya_transport.port import Transport
 from tests.component.gateway.process import Gateway
 from tests.component.gateway.test_gateway import call, report, taken
+from tests.support.postgres import PostgresServer, postgres
+
+__all__ = ["postgres"]
 
 OPERATOR, READER, CALLER = "an-operators-own-token", "a-readers-own-token-1", "a-callers-own-token-1"
 TOKENS = f"{OPERATOR}|read,operate {READER}|read {CALLER}|call:*,report"
@@ -276,3 +279,23 @@ async def test_the_feed_goes_on_after_everyone_left_and_came_again(gateway: Gate
                     "envelopes",
                     lambda body, mine=envelope_id: body["more"] or mine in [e["id"] for e in body["envelopes"]],
                 )
+
+
+@pytest.mark.xdist_group("postgres")
+async def test_the_feed_tells_what_another_replica_was_told(environ: dict[str, str], postgres: PostgresServer) -> None:
+    shared = {**environ, "ASYA_DATABASE_URL": postgres.new_database()}
+    with Gateway(shared) as one, Gateway(shared) as other:
+        async with one.client() as http, other.client() as elsewhere, watching(elsewhere) as feed:
+            await feed.until("envelopes", lambda body: "counts" in body)
+            envelope_id = (await call(http, text="hi"))["envelope_id"]
+            await report(http, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="completed")
+            await report(http, envelope_id, "final", status="succeeded")
+            await feed.until(
+                "envelopes",
+                lambda body: ("succeeded", envelope_id) in [(e["status"], e["id"]) for e in body["envelopes"]],
+            )
+            rates = await feed.until("actors", lambda body: [a for a in body["actors"] if a["rate"]])
+            assert [actor["name"] for actor in rates["actors"] if actor["rate"]] == ["echo"]
+            shown = (await elsewhere.get(f"/api/v1/envelopes/{envelope_id}")).json()
+            assert [hop["actor"] for hop in shown["journey"]] == ["echo"]
+        assert one.stop() == other.stop() == 0

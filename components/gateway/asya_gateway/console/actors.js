@@ -11,7 +11,7 @@ const LOOKS = {
   Degraded: ["warning", "warning"],
 };
 
-export function statusBadge(status) {
+function statusBadge(status) {
   if (status === null) return h("span", { class: "dim", text: "–" });
   const [kind, shape] = LOOKS[status] ?? ["failed", "failed"];
   return badge(kind, status.replace(/([a-z])([A-Z])/g, "$1 $2"), shape);

@@ -13,6 +13,7 @@ const main = document.getElementById("main");
 const banner = document.getElementById("banner");
 const live = document.getElementById("live");
 const leave = document.getElementById("leave");
+const help = document.getElementById("help");
 const views = document.getElementById("views");
 
 /** What all views share. */
@@ -71,7 +72,7 @@ function signIn(problem = "") {
   unfollow?.();
   view?.close?.();
   view = null;
-  views.hidden = live.hidden = leave.hidden = banner.hidden = true;
+  views.hidden = live.hidden = help.hidden = leave.hidden = banner.hidden = true;
   document.title = "Sign in – Asya";
   const input = h("input", {
     id: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true,
@@ -119,7 +120,7 @@ async function start() {
     signIn("This token lacks the scope “read”.");
     return;
   }
-  views.hidden = live.hidden = false;
+  views.hidden = live.hidden = help.hidden = false;
   leave.hidden = !token();
   movedByUser = false;
   route();
@@ -188,7 +189,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-document.getElementById("help").addEventListener("click", showKeys);
+help.addEventListener("click", showKeys);
 addEventListener("hashchange", () => {
   if (!views.hidden) route();
 });

@@ -26,6 +26,7 @@ const ICONS = {
   retried: ["M12.5 8a4.5 4.5 0 1 1-1.4-3.3M12.8 2.6v2.6h-2.6"],
   unknown: ["M5.8 6a2.2 2.2 0 1 1 3 2.1c-.6.3-.8.7-.8 1.4M8 12.2v.3"],
   warning: ["M8 2.6 14 13H2L8 2.6Z", "M8 6.8v2.8M8 11.3v.2"],
+  nothing: ["M2.5 4h11v8.5h-11z", "m2.8 4.6 5.2 4 5.2-4"],
   nap: ["M11.5 10.6A5 5 0 0 1 6.2 3.4 5 5 0 1 0 11.5 10.6Z"],
   up: ["M8 12.5v-9M4.2 7.2 8 3.4l3.8 3.8"],
   down: ["M8 3.5v9M4.2 8.8 8 12.6l3.8-3.8"],
@@ -159,7 +160,7 @@ export function notice(kind, title, text, ...actions) {
   return h(
     "div",
     { class: `notice notice-${kind}`, role },
-    kind === "loading" ? h("span", { class: "spinner", "aria-hidden": "true" }) : icon({ failed: "warning", empty: "nap" }[kind]),
+    kind === "loading" ? h("span", { class: "spinner", "aria-hidden": "true" }) : icon({ failed: "warning", empty: "nothing" }[kind]),
     h("div", {}, h("p", { class: "notice-title", text: title }), text ? h("p", { text }) : null, actions),
   );
 }

@@ -178,7 +178,7 @@ class PostgresStore:
 
     async def counts(self, most: int) -> Mapping[Status, int]:
         """Count by state."""
-        rows = await self._rows(COUNTS, (most, [status.value for status in Status]))
+        rows = await self._rows(COUNTS, {"most": most})
         return {Status(row[0]): row[1] for row in rows}
 
     async def completed(self, within_s: float) -> Mapping[str, int]:

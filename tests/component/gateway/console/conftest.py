@@ -105,8 +105,8 @@ async def open_page(browser: Browser, world: World) -> AsyncIterator[OpenPage]:
 def shoot() -> Callable[..., Awaitable[None]]:
     """Keep a picture of a page as an artefact."""
 
-    async def take(page: Page, name: str) -> None:
+    async def take(page: Page, name: str, whole: bool = True) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=SHOTS / f"{name}.png", full_page=True, animations="disabled")
+        await page.screenshot(path=SHOTS / f"{name}.png", full_page=whole, animations="disabled")
 
     return take

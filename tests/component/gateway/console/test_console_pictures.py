@@ -48,7 +48,7 @@ async def test_pictures_of_every_view(world: World, open_page: OpenPage, shoot: 
         "dead-letters": "#/dead-letters/translate",
     }
     for look, options in LOOKS.items():
-        page = await open_page(**options)
+        page = await open_page(expected=("401",), **options)
         for name, address in views.items():
             await page.goto(f"{world.url}/{address}")
             await expect(page.locator("#live")).to_contain_text("Live")
@@ -57,6 +57,20 @@ async def test_pictures_of_every_view(world: World, open_page: OpenPage, shoot: 
                 await expect(page.get_by_role("row", name="translate")).to_contain_text("41")
             await no_sideways_scroll(page)
             await shoot(page, f"{name}-{look}")
+        await page.get_by_role("button", name="Redrive all").click()
+        await shoot(page, f"redrive-{look}", whole=False)
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Keys").click()
+        await shoot(page, f"keys-{look}", whole=False)
+        await page.keyboard.press("Escape")
+        await page.goto(f"{world.url}/#/envelopes?status=pending&q=nothing")
+        await expect(page.get_by_text("No pending envelopes")).to_be_visible()
+        await page.get_by_role("button", name="Live").click()
+        await shoot(page, f"empty-and-paused-{look}")
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_label("Token")).to_be_visible()
+        await no_sideways_scroll(page)
+        await shoot(page, f"sign-in-{look}")
     (world.fleet.folder / "gate").touch()
     await world.ended(held)
 
