@@ -74,8 +74,9 @@ async def feed(request: Request) -> Response:
 
 async def _frames(here: Rooms) -> AsyncIterator[bytes]:
     yield KEEPALIVE  # the answer's head goes out with it, so that a watcher knows that it is heard
-    async for frame in here.watched.feed.watch():
-        yield KEEPALIVE if frame is None else b"event: %b\ndata: %b\n\n" % (frame[0].encode(), frame[1])
+    with here.metrics.streams.labels("feed").track_inprogress():
+        async for frame in here.watched.feed.watch():
+            yield KEEPALIVE if frame is None else b"event: %b\ndata: %b\n\n" % (frame[0].encode(), frame[1])
 
 
 def _question(request: Request) -> Question:

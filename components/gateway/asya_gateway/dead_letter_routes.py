@@ -1,5 +1,6 @@
 """Dead letters: how many, which, and sending them again."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -10,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asya_gateway.dead_letters import UnderWay
-from asya_gateway.requests import json_answer, read_json, require, rooms
+from asya_gateway.requests import caller, json_answer, read_json, require, rooms
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_transport.dead_letters import DeadLetter
 from asya_transport.dead_letters_documents import letter_summary, tally_document
+
+log: Final = logging.getLogger(__name__)
 
 LOOK: Final = 50
 LOOK_MOST: Final = 200
@@ -56,6 +59,8 @@ async def redrive(request: Request) -> Response:
         tally = await rooms(request).watched.letters.redrive(
             body.actor, envelope_id=body.id, to=body.to, dry_run=body.dry_run
         )
+    done = {"actor": body.actor, "redriven": tally.done, "matched": tally.matched, "by": caller(request).name}
+    log.info("dead letters redriven", extra=done)
     return json_answer(tally_document(tally, "redriven", body.dry_run))
 
 

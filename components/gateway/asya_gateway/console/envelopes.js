@@ -182,7 +182,7 @@ export function envelopesView(session, query) {
   function reload() {
     reloading ||= setTimeout(() => {
       reloading = 0;
-      load(null);
+      if (!session.paused) load(null);
     }, Math.max(0, RELOAD_MS - (Date.now() - loadedMs)));
   }
 

@@ -186,7 +186,7 @@ export function envelopeView(session, id) {
       if (!concerned || (shown && !isOpen(shown) && !changed.envelopes.some((each) => each.parent_id === id))) return;
       waiting ||= setTimeout(() => {
         waiting = 0;
-        load();
+        if (!session.paused) load();
       }, RELOAD_MS);
     },
     close() {

@@ -1,4 +1,7 @@
-"""The console in a real browser over a real mesh: what people see, reach by keyboard, and are never tricked into."""
+"""The console in a real browser over a real mesh: what people see, reach by keyboard, and are never tricked into.
+
+The first test also leaves pictures of every view, light, dark and narrow, in ``.artifacts/console``, to be looked at.
+"""
 
 import asyncio
 import uuid
@@ -21,6 +24,14 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 GONE = ("Failed to load resource", "net::ERR")
 """What a browser logs of requests that fail; the tests that make them fail expect it."""
+
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"color_scheme": "light", "viewport": {"width": 375, "height": 780}, "device_scale_factor": 2},
+}
+"""What the pictures are taken in."""
 
 
 def row(page: Page, name: str) -> Any:
@@ -48,6 +59,68 @@ async def focused(page: Page) -> str:
         "(document.activeElement)"
     )
     return name
+
+
+async def test_pictures_of_every_view(world: World, open_page: OpenPage, shoot: Callable[..., Awaitable[None]]) -> None:
+    done = [await world.call(page=f"scan-{number}.png") for number in range(4)]
+    split = await world.call("read", page="book.pdf", mode="split")
+    failed = await world.call(page=f"wall.png {MARKUP}", mode="fail")
+    await asyncio.gather(*(world.ended(each) for each in (*done, split, failed)))
+    held = await world.call(page="slow.png", mode="hold")
+    letters = [
+        envelope_body(f"dead-{number}", "translate", {"page": f"lost-{number}.png"}, **{"x-asya-attempt": 3})
+        for number in range(3)
+    ]
+    await world.bury("translate", *letters, b"\x00 no envelope at all")
+    dying = "its runtime keeps dying: ModuleNotFoundError: No module named 'torch'"
+    world.write_status(
+        actor_status("read-page", rate=3.4, p50_s=0.01),
+        actor_status("translate", status="ScalingUp", desired=3, queued=41, in_flight=1, rate=0.8, oldest_s=12.0),
+        actor_status("summarise", status="RuntimeError", replicas=0, queued=7, oldest_s=95.0, message=dying),
+        actor_status("happy-end", status="Napping", replicas=0, desired=0),
+        actor_status("error-end", status="Napping", replicas=0, desired=0),
+    )
+    views = {
+        "envelopes": "#/envelopes",
+        "journey-done": f"#/envelopes/{done[0]}",
+        "journey-failed": f"#/envelopes/{failed}",
+        "journey-running": f"#/envelopes/{held}",
+        "journey-split": f"#/envelopes/{split}",
+        "actors": "#/actors",
+        "dead-letters": "#/dead-letters/translate",
+    }
+    for look, options in LOOKS.items():
+        page = await open_page(expected=("401",), **options)
+        for name, address in views.items():
+            await page.goto(f"{world.url}/{address}")
+            await expect(page.locator("#live")).to_contain_text("Live")
+            await expect(page.locator("main .spinner")).to_have_count(0)
+            if name == "actors":
+                await expect(page.get_by_role("row", name="translate")).to_contain_text("41")
+            await no_sideways_scroll(page)
+            await shoot(page, f"{name}-{look}")
+        await page.get_by_role("button", name="Redrive all").click()
+        await shoot(page, f"redrive-{look}", whole=False)
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Keys").click()
+        await shoot(page, f"keys-{look}", whole=False)
+        await page.keyboard.press("Escape")
+        await page.goto(f"{world.url}/#/envelopes?status=pending&q=nothing")
+        await expect(page.get_by_text("No pending envelopes")).to_be_visible()
+        await page.get_by_role("button", name="Live").click()
+        await shoot(page, f"empty-and-paused-{look}")
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_label("Token")).to_be_visible()
+        await no_sideways_scroll(page)
+        await shoot(page, f"sign-in-{look}")
+    (world.fleet.folder / "gate").touch()
+    await world.ended(held)
+    await world.empty("translate")
+    world.write_status(*(actor_status(name) for name in ACTORS))
+
+
+async def no_sideways_scroll(page: Page) -> None:
+    assert await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
 async def test_a_token_lets_people_in_and_stays_in_their_tab(world: World, open_page: OpenPage) -> None:
