@@ -86,6 +86,7 @@ repo: $(STAMP) ## Sizes, names, golden vectors, and pages that must agree with t
 test-servers: $(STAMP)
 	@$(BIN)/python -m tests.support.rabbitmq install
 	@$(BIN)/python -m tests.support.postgres install
+	@$(BIN)/python -m tests.support.chromium install
 	@$(BIN)/python -m tests.support.node install
 
 .PHONY: test-unit

@@ -19,8 +19,10 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.store.postgres_lists import COMPLETED, COUNTS, SOME, page_statement, read_summary
 from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
+from asya_gateway.summary import Page, Question, Summary, cut
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
 
@@ -185,6 +187,23 @@ class PostgresStore:
     async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
         """Events after a number."""
         return [_event(row) for row in await self._rows(HISTORY, (_clean(envelope_id), after))]
+
+    async def page(self, question: Question) -> Page:
+        """List envelopes."""
+        return cut([read_summary(row) for row in await self._rows(*page_statement(question))], question.limit)
+
+    async def summaries(self, ids: Sequence[str]) -> list[Summary]:
+        """Summarise some."""
+        return [read_summary(row) for row in await self._rows(SOME, ([_clean(each) for each in ids],))]
+
+    async def counts(self, most: int) -> Mapping[Status, int]:
+        """Count by state."""
+        rows = await self._rows(COUNTS, {"most": most})
+        return {Status(row[0]): row[1] for row in rows}
+
+    async def completed(self, within_s: float) -> Mapping[str, int]:
+        """Count completions."""
+        return {row[0]: row[1] for row in await self._rows(COMPLETED, (within_s,))}
 
     async def expire(self, limit: int = 100) -> list[str]:
         """Fail what is due; rows that another replica has in hand are left to it."""

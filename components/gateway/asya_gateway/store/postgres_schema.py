@@ -81,12 +81,22 @@ CREATE INDEX envelopes_due ON envelopes (deadline) WHERE status IN ('pending', '
 ``json`` keeps what users send as they wrote it; ``jsonb`` refuses a string with U+0000.
 """
 
+LISTS: Final[LiteralString] = """
+CREATE INDEX envelopes_by_creation ON envelopes (created_at DESC, id DESC);
+CREATE INDEX envelopes_by_status ON envelopes (status, created_at DESC, id DESC);
+CREATE INDEX envelopes_by_prefix ON envelopes (id text_pattern_ops);
+CREATE INDEX envelope_updates_completed ON envelope_updates (timestamp) WHERE envelope_state = 'completed';
+DROP INDEX IF EXISTS idx_envelopes_created_at;
+DROP INDEX IF EXISTS idx_envelopes_status;
+"""
+"""The first two stand in for the two that go; every index is written with every row."""
+
 OWNERS: Final[LiteralString] = """
 ALTER TABLE envelopes ADD COLUMN owner text;
 CREATE INDEX envelopes_owner ON envelopes (owner, created_at DESC, id DESC) WHERE owner IS NOT NULL AND parent_id IS NULL;
 """
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS)
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS)
 
 
 def read_url(url: str) -> dict[str, str]:
