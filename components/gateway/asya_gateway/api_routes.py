@@ -61,9 +61,9 @@ async def envelope(request: Request) -> Response:
 
 
 async def actors(request: Request) -> Response:
-    """List the actors with status, replicas, depths and rates."""
+    """List the actors with status, replicas, depths and rates; ``q`` is a part of their names."""
     require(request, "read")
-    return json_answer(list_body(await rooms(request).watched.board.look()))
+    return json_answer(list_body(await rooms(request).watched.board.look(), request.query_params.get("q", "").strip()))
 
 
 async def feed(request: Request) -> Response:
