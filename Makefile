@@ -118,6 +118,10 @@ test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
 	@$(BENCH_BIN)/python -m bench $(BENCH_ARGS)
 
+.PHONY: bench-gateway
+bench-gateway: $(BENCH_STAMP) test-servers ## Calls a second of one gateway on Postgres and RabbitMQ, beside the memory store
+	@$(BENCH_BIN)/python -m bench --only gateway
+
 .PHONY: bench-operator
 bench-operator: $(BENCH_STAMP) test-servers ## 10, 100 and 1,000 actors on a real API server; builds Kubernetes' parts where they are missing
 	@$(BENCH_BIN)/python -m bench --only operator

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from asya_gateway.lifecycle import Report, apply, created, timed_out
+from asya_gateway.lifecycle import Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_gateway.summary import Page, Question, Summary, cut, summarise
@@ -38,13 +38,13 @@ class MemoryStore:
     async def ping(self) -> None:
         """It is here."""
 
-    async def create(self, record: Record) -> bool:
+    async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
         if record.id in self._records:
             return False
-        change = created(record)
-        self._records[record.id] = change.record
-        self._events[record.id] = [change.event]
+        changes = begun(record, first, self._clock())
+        self._records[record.id] = changes[-1].record
+        self._events[record.id] = [change.event for change in changes]
         if record.parent_id is not None:
             self._children.setdefault(record.parent_id, []).append(record.id)
         if record.deadline is not None:

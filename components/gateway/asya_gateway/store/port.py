@@ -1,6 +1,6 @@
 """What every store of envelopes promises, whichever database is behind it; proven by one contract suite.
 
-* A report is applied by ``asya_gateway.lifecycle`` inside a transaction: of two that race, the second sees the first.
+* A report is applied by ``asya_gateway.lifecycle`` as in a transaction: of two that race, the second sees the first.
 * Every change adds one event; an envelope's events are numbered from 1 without gaps.
 * A deadline fires once, whichever replica sweeps first, also after a restart; memory alone forgets with its process.
 * ``StoreUnavailable`` means nothing is known to have changed; trying again is safe.
@@ -46,8 +46,8 @@ class EnvelopeStore(Protocol):
     async def ping(self) -> None:
         """Make sure that it answers."""
 
-    async def create(self, record: Record) -> bool:
-        """Keep a new record with its first event; false, and nothing kept, when the id is taken."""
+    async def create(self, record: Record, first: Report | None = None) -> bool:
+        """Keep a new record with its first event and a first report; false, and nothing kept, when the id is taken."""
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""

@@ -53,6 +53,7 @@ CREATE INDEX IF NOT EXISTS idx_envelopes_parent_id ON envelopes (parent_id) WHER
 """
 
 NUMBERED_EVENTS: Final[LiteralString] = """
+DROP TRIGGER IF EXISTS update_envelopes_updated_at ON envelopes;
 ALTER TABLE envelopes
     ADD COLUMN route_metadata json,
     ADD COLUMN headers json,
@@ -75,7 +76,10 @@ ALTER TABLE envelope_updates ALTER COLUMN seq SET NOT NULL;
 CREATE UNIQUE INDEX envelope_updates_seq ON envelope_updates (envelope_id, seq);
 CREATE INDEX envelopes_due ON envelopes (deadline) WHERE status IN ('pending', 'running') AND deadline IS NOT NULL;
 """
-"""``json`` keeps what users send as they wrote it; ``jsonb`` refuses a string with U+0000."""
+"""The original's trigger would call every old envelope changed today.
+
+``json`` keeps what users send as they wrote it; ``jsonb`` refuses a string with U+0000.
+"""
 
 LISTS: Final[LiteralString] = """
 CREATE INDEX envelopes_by_creation ON envelopes (created_at DESC, id DESC);

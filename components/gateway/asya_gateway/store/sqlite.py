@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from asya_gateway.lifecycle import Change, Report, apply, created, timed_out
+from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_gateway.store.sqlite_schema import bring_up_to_date, microseconds
@@ -50,9 +50,9 @@ class SqliteStore:
         """Ask something."""
         await self._run(lambda: self._connection.execute("SELECT 1").fetchone())
 
-    async def create(self, record: Record) -> bool:
+    async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
-        kept = await self._run(lambda: self._create(record))
+        kept = await self._run(lambda: self._create(record, first))
         if kept:
             self._wake(record.id)
         return kept
@@ -176,11 +176,12 @@ class SqliteStore:
         self._connection.execute("COMMIT")
         return done
 
-    def _create(self, record: Record) -> bool:
+    def _create(self, record: Record, first: Report | None) -> bool:
         def insert() -> bool:
             if self._read(record.id) is not None:
                 return False
-            self._write(created(record))
+            for change in begun(record, first, self._clock()):
+                self._write(change)
             if record.owner is not None and record.parent_id is None:
                 entry = (record.owner, record.created_at.timestamp(), record.id)
                 self._connection.execute("INSERT INTO owners VALUES (?, ?, ?)", entry)
