@@ -373,6 +373,15 @@ async def test_no_view_breaks_a_rule_of_accessibility(world: World, open_page: O
         assert await breaches(page) == [], address
         await page.emulate_media(color_scheme="dark")
         assert await breaches(page, "color-contrast") == [], address
+    await page.set_viewport_size({"width": 320, "height": 700})  # as at a zoom of 400 %
+    for address, sign in {"#/actors": "read-page", "#/envelopes": failed}.items():
+        await page.goto(f"{world.url}/{address}")
+        await expect(page.locator("main")).to_contain_text(sign)
+        await no_sideways_scroll(page)
+        assert await breaches(page) == [], address
+        assert (
+            await page.get_by_role("table").get_by_role("rowheader").count() > 0
+        )  # cards are still a table to be heard
     await page.keyboard.press("?")
     assert await breaches(page) == []
     await page.evaluate("document.querySelector('dialog').append(document.createElement('img'))")
