@@ -89,6 +89,7 @@ repo: $(STAMP) ## Sizes, names, golden vectors, and pages that must agree with t
 test-servers: $(STAMP)
 	@$(BIN)/python -m tests.support.rabbitmq install
 	@$(BIN)/python -m tests.support.postgres install
+	@$(BIN)/python -m tests.support.chromium install
 	@$(BIN)/python -m tests.support.node install
 
 .PHONY: test-unit
@@ -130,6 +131,10 @@ test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
 .PHONY: bench
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
 	@$(BENCH_BIN)/python -m bench $(BENCH_ARGS)
+
+.PHONY: bench-gateway
+bench-gateway: $(BENCH_STAMP) test-servers ## Calls a second of one gateway on Postgres and RabbitMQ, beside the memory store
+	@$(BENCH_BIN)/python -m bench --only gateway
 
 .PHONY: bench-operator
 bench-operator: $(BENCH_STAMP) test-servers ## 10, 100 and 1,000 actors on a real API server; builds Kubernetes' parts where they are missing

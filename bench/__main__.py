@@ -3,12 +3,12 @@
 import argparse
 from typing import Final
 
-from bench import hop, jobs, operator, reload, scale
+from bench import gateway, hop, jobs, operator, reload, scale
 from bench.figures import SECTION, Bound, Report
 
 NAMES: Final = ("hop", "jobs", "scale", "reload", "elsewhere")
-EXTRA: Final = ("operator",)
-"""Needs parts that take long to build where they are missing; only when asked for."""
+EXTRA: Final = ("operator", "gateway")
+"""Only when asked for: they take long, or need parts that take long to build where they are missing."""
 
 
 def measure_elsewhere(report: Report) -> None:
@@ -16,6 +16,7 @@ def measure_elsewhere(report: Report) -> None:
     bounds = (
         ("make demo, fresh machine to first result", "s", Bound(120, source=SECTION), "printed by `make demo`"),
         ("make demo, warm", "s", Bound(15, source=SECTION), "printed by `make demo`"),
+        ("gateway, calls kept in Postgres", "/s", Bound(500, at_least=True), "`make bench-gateway`"),
         ("operator, idle CPU with 1,000 actors", "% of a core", Bound(2, source=SECTION), "`make bench-operator`"),
     )
     for name, unit, bound, where in bounds:
@@ -43,6 +44,8 @@ def main() -> None:
                 reload.measure(report)
             case "operator":
                 operator.measure(report)
+            case "gateway":
+                gateway.measure(report)
             case "elsewhere":
                 measure_elsewhere(report)
             case _:

@@ -27,7 +27,7 @@ from tests.support.runtime_process import RuntimeProcess, running
 POLL_S: Final = 0.002
 FEW: Final = 1 / 100
 """The part of the jobs that is not counted: it holds the start."""
-HANDLERS: Final = str(Path(__file__).parent)
+HANDLERS: Final = str(Path(__file__).parent / "code")
 
 
 class Mesh:

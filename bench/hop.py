@@ -1,7 +1,7 @@
 """What one hop costs: one sidecar and one runtime with a handler that returns what it got.
 
 On RabbitMQ with quorum queues (what we make) and classic ones (what the original made), every send confirmed; on SQS as
-LocalStack plays it. ``python -m bench.hop [--full] [--only quorum,classic,sqs]``; docs/performance.md explains.
+LocalStack plays it. ``python -m bench.hop [--full] [--only memory,reports,quorum,classic,sqs]``; docs/performance.md explains.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Final
 from bench.envelopes import PAYLOAD, envelope
 from bench.figures import SECTION, Bound, Report, percentile
 from bench.one_hop import SOURCE, TARGET, OneHop, Throughput, bare_interpreter_mib
+from bench.reporting import measure_reports
 from bench.servers import CREDENTIALS, LocalStackServer, RabbitMqServer, count_requests
 from tests.support.memory import memory_broker
 
@@ -24,7 +25,7 @@ SIDECAR_MIB: Final = {"rabbitmq": Bound(45, source=SECTION), "sqs": Bound(60, so
 RUNTIME_MIB: Final = Bound(6, source=f"{SECTION}: above a bare interpreter")
 LATENCY_PAUSE_S: Final = 0.01
 TRICKLE_PAUSE_S: Final = 1.0
-CASES: Final = ("memory", "quorum", "classic", "sqs")
+CASES: Final = ("memory", "reports", "quorum", "classic", "sqs")
 MOVING: Final = ("ReceiveMessage", "SendMessage", "DeleteMessage", "ChangeMessageVisibility")
 """Requests that move envelopes, batches included; measuring and making queues is this program's own doing."""
 
@@ -117,6 +118,9 @@ def measure(report: Report, *, full: bool = False, only: tuple[str, ...] = CASES
     if "memory" in only:
         with memory_broker() as environ:
             asyncio.run(measure_memory(report, environ, count))
+    if "reports" in only:
+        with memory_broker() as environ:
+            asyncio.run(measure_reports(report, environ, count))
     if {"quorum", "classic"} & set(only):
         with RabbitMqServer() as rabbitmq:
             for kind in ("quorum", "classic"):

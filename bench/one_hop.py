@@ -28,6 +28,8 @@ from tests.support.fleet import Fleet, Part
 
 SOURCE: Final = names.queue_name(ACTOR)
 TARGET: Final = names.queue_name(names.HAPPY_END)
+HANDLERS: Final = Path(__file__).parent / "code"
+"""A folder of their own: handlers must not find this program's modules where they look for Python's."""
 AT_ONCE: Final = 200
 STALL_S: Final = 60.0
 """Longer without one more output means that something broke."""
@@ -63,7 +65,7 @@ class OneHop:
     def __init__(
         self, environ: Mapping[str, str], *, classic_on: str = "", handler: str = "echo", **settings: str
     ) -> None:
-        self._environ = {**environ, "PYTHONPATH": str(Path(__file__).parent), **settings}
+        self._environ = {**environ, "PYTHONPATH": str(HANDLERS), **settings}
         self._classic_on = classic_on
         self._handler = f"bench_handlers.{handler}"
 
@@ -104,6 +106,11 @@ class OneHop:
     async def wait_ready(self) -> None:
         """Wait until the sidecar consumes."""
         await asyncio.to_thread(self._fleet.wait_ready)
+
+    @property
+    def metrics_address(self) -> str:
+        """``host:port`` of the sidecar's endpoints."""
+        return (self._fleet.replicas[0].folder / names.SIDECAR_ADDRESS_NAME).read_text(encoding="utf-8").strip()
 
     def pid(self, part: Part) -> int:
         """Process id of a part."""

@@ -16,6 +16,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from asya_operator.api import KubeApi
 from bench.api_server import ApiServer, free_port
 from bench.figures import SECTION, Bound, Report, slope
@@ -77,9 +79,8 @@ def _idle(report: Report, operator: "Operator") -> None:
 
 
 async def _create(server: ApiServer, names: list[str]) -> None:
-    os.environ["KUBECONFIG"] = str(server.kubeconfig)  # where the client looks
     turn = asyncio.Semaphore(AT_ONCE)
-    async with KubeApi() as api:
+    async with KubeApi(kubeconfig=yaml.safe_load(server.kubeconfig.read_text())) as api:
 
         async def create(name: str) -> None:
             async with turn:
@@ -114,11 +115,13 @@ class Operator:
     def __init__(self, server: ApiServer, rabbitmq: RabbitMqServer) -> None:
         self._log = (server.folder / "operator.log").open("wb")
         self._ports = (free_port(), free_port())
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rabbitmq", "namespace": "default"}}
+        server.apply(json.dumps({**secret, "stringData": {"password": "guest"}}))
         config = {
             "host": "127.0.0.1",
             "port": rabbitmq.port,
             "username": "guest",
-            "password": "guest",
+            "passwordSecretRef": {"name": "rabbitmq", "key": "password"},
             "managementPort": rabbitmq.management_port,
         }
         environ = {

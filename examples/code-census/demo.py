@@ -22,6 +22,9 @@ from board import Board
 from ledger import Account, Results, broken_files, count_files, settle
 
 from asya_cli.console import Console
+from asya_cli.exit_codes import CommandError
+from asya_cli.gateway import Gateway
+from asya_cli.gateway_http import GatewayHttp
 from asya_cli.mesh import broker_environment, deliver
 from asya_cli.result import wait_for_result
 from asya_cli.send import build_envelope
@@ -69,7 +72,7 @@ def main() -> None:
         account = run(census)
     except KeyboardInterrupt:
         sys.exit(130)
-    except mesh.MeshError as error:
+    except (mesh.MeshError, CommandError) as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(1)
     elapsed_s = time.monotonic() - started
@@ -96,10 +99,11 @@ def run(census: Census) -> Account:
         say(f"the mesh is up after {time.monotonic() - started:.1f} s")
         for note in info.notes:
             say(note)
-        account = feed(census, broker_environment(info))
+        say(f"watch it in the console: {info.gateway_url}/ (its token: {info.gateway_token_file})")
+        account = feed(census, info)
         if not account.balanced or not account.failed:
             explain(census, account)
-    except (mesh.MeshError, OSError):
+    except (mesh.MeshError, CommandError, OSError):
         show_logs(census)
         raise
     finally:
@@ -108,24 +112,45 @@ def run(census: Census) -> Account:
     return account
 
 
-def feed(census: Census, environment: Mapping[str, str]) -> Account:
-    """Send one envelope, watch until every child of it has an end, and account for them."""
+def feed(census: Census, info: mesh.MeshInfo) -> Account:
+    """Call one tool, watch until every child of its envelope has an end, and account for them.
+
+    Raises:
+        MeshError: The gateway says otherwise of an end than the crew.
+    """
+    environment = broker_environment(info)
     results = Results(environment)
     extra = [] if broken_files(census.root) else [stand_in_file(census)]
     sent = count_files(census.root, census.limit, len(extra))
-    payload = json.dumps({"root": str(census.root), "limit": census.limit, "extra": extra}).encode()
-    envelope_id = f"census-{uuid.uuid4().hex[:8]}"
-    envelope = build_envelope(ROUTE, payload, envelope_id=envelope_id, headers={}, deadline=None)
     say(f"one envelope to {' -> '.join(ROUTE)}; it becomes {sent}, one per file of {census.root}")
-    deliver(environment, queue_name(ROUTE[0]), envelope.dump())
+    gateway = Gateway(GatewayHttp(info.gateway_url, info.gateway_token_file.read_text(encoding="utf-8").strip()))
+    envelope_id = gateway.call("census", {"root": str(census.root), "limit": census.limit, "extra": extra})
     with Board() as board:
         watch(census, board, results, sent)
         account = settle(sent, envelope_id, *results.read())
     if account.balanced:
+        compare(gateway, account, census.patience_s)
         print_totals(ask_totals(census, environment))
         with Board() as board:
             nap(census, board)
     return account
+
+
+def compare(gateway: Gateway, account: Account, patience_s: float) -> None:
+    """Hold what the gateway heard of every envelope against what the crew has persisted.
+
+    Raises:
+        MeshError: An end differs, or did not come.
+    """
+    for envelope_id in (*account.succeeded, *account.failed):
+        status = "succeeded" if envelope_id in account.succeeded else "failed"
+        try:
+            *_, last = gateway.follow(envelope_id, patience_s)
+        except (CommandError, TimeoutError) as error:
+            raise mesh.MeshError(f"the gateway does not tell the end of {envelope_id}: {error}") from error
+        if last.end is None or last.end.status != status:
+            raise mesh.MeshError(f"the gateway says of {envelope_id}: {last.document}, the crew {status}")
+    say(f"the gateway knows all {account.sent} ends too")
 
 
 def ask_totals(census: Census, environment: Mapping[str, str]) -> Mapping[str, Any]:

@@ -51,6 +51,8 @@ def test_every_file_is_accounted_for_and_the_broken_take_the_error_path(home: Pa
     succeeded, failed = map(int, last.groups())
     assert succeeded + failed == 15
     assert failed >= 1
+    assert re.search(r"^demo: watch it in the console: http://127\.0\.0\.1:\d+/ ", printed, re.MULTILINE), printed
+    assert "demo: the gateway knows all 15 ends too" in printed
     assert "the ten most complex modules" in printed
     totals = re.search(r"demo: totals of (\d+) modules \((\d+) do not parse\): \d+ lines", printed)
     assert totals is not None, printed

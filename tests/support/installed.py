@@ -6,6 +6,7 @@ set is changed: image tags, the brokers' addresses, pull policies.
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,27 @@ def prepare_namespace(cluster: Cluster, namespace: str, brokers: Brokers) -> Non
     )
 
 
-def install_crew(cluster: Cluster, namespace: str, transport: str) -> None:
+def install_gateway(cluster: Cluster, namespace: str, brokers: Brokers, database_url: str, tokens: str) -> None:
+    """Apply ``deploy/gateway`` on SQS with its example tool, and wait until both replicas are ready."""
+    aws = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    sqs = {"ASYA_TRANSPORT": "sqs", "ASYA_SQS_ENDPOINT": brokers.aws, "ASYA_SQS_REGION": "us-east-1"}
+    tools = yaml.safe_load((ROOT / "deploy" / "gateway" / "tools.example.yaml").read_text(encoding="utf-8"))
+    cluster.apply(
+        _config_map("asya-gateway-config", sqs),
+        _secret("asya-gateway-connections", {"ASYA_DATABASE_URL": database_url, **aws}),
+        _secret("asya-gateway-tokens", {"tokens": tokens}),
+        tools,
+        *yaml.safe_load_all(_kustomized(cluster, "gateway")),
+        namespace=namespace,
+    )
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/asya-gateway", "--timeout=110s")
+
+
+def install_crew(cluster: Cluster, namespace: str, transport: str, sidecar_env: Sequence[dict[str, Any]] = ()) -> None:
     """Apply ``deploy/crew`` on a transport; it naps until the first envelope ends."""
     for document in yaml.safe_load_all(_kustomized(cluster, "crew")):
         document["spec"]["transport"] = transport
+        document["spec"]["sidecar"] = {"env": list(sidecar_env)}
         document["spec"]["scaling"] |= {"minReplicas": 0, "pollingInterval": 2, "maxReplicas": 1}
         cluster.apply(document, namespace=namespace)
 
@@ -110,7 +128,7 @@ def wait_for_status(
 
 def _kustomized(cluster: Cluster, part: str) -> str:
     text = cluster.kubectl("kustomize", str(ROOT / "deploy" / part))
-    for image in ("operator", "sidecar", "crew"):
+    for image in ("operator", "sidecar", "crew", "gateway"):
         text = text.replace(f"asya-{image}:0.2.0", f"localhost/asya-{image}:dev")
     return text
 

@@ -81,7 +81,8 @@ def list_(*, actor: str | None, where: "tuple[Condition, ...]", limit: int, home
             raise BadRequest("--where needs an ACTOR", "asya dlq ls ACTOR --where ...")
         _count(console, home)
         return
-    from asya_cli.dlq_words import COLUMNS, letter_row, letter_summary
+    from asya_cli.dlq_words import COLUMNS, letter_row
+    from asya_transport.dead_letters_documents import letter_summary
 
     listing = _browse(actor, where, limit, home)
     entries = listing.entries
@@ -101,7 +102,8 @@ def list_(*, actor: str | None, where: "tuple[Condition, ...]", limit: int, home
 @json_option
 def show(actor: str, envelope_id: str, home: Path, as_json: bool) -> None:
     """Print the dead letter of ACTOR with the envelope id ID, or the first of several."""
-    from asya_cli.dlq_words import letter_document, letter_lines
+    from asya_cli.dlq_words import letter_lines
+    from asya_transport.dead_letters_documents import letter_document
     from asya_transport.dead_letters_filter import same_id
 
     listing = _browse(actor, [same_id(envelope_id)], 1, home)
@@ -217,8 +219,9 @@ def _act(
     dry_run: bool,
     verb: str,
 ) -> None:
-    from asya_cli.dlq_words import tally_document, tally_lines
+    from asya_cli.dlq_words import tally_lines
     from asya_cli.mesh import find_broker, on_broker
+    from asya_transport.dead_letters_documents import tally_document
     from asya_transport.dead_letters_redrive import Selection
 
     with console.progress(verb) as say:

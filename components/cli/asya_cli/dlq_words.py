@@ -1,18 +1,15 @@
-"""How dead letters and what was done with them are written, for people and as JSON. No I/O."""
+"""How dead letters and what was done with them are written for people. No I/O."""
 
-import base64
 import json
 from collections.abc import Iterator
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from asya_transport.dead_letters import DeadLetter
+from asya_transport.dead_letters_documents import FIRST_BYTES, letter_document
 from asya_transport.dead_letters_redrive import Tally
 
 COLUMNS: Final = ("ID", "ROUTE", "ATTEMPTS", "DELIVERIES", "BYTES", "REASON")
 REASON_CHARS_MOST: Final = 80
-FIRST_BYTES: Final = 48
 NO_REASON: Final = "(none: the broker moved it)"
 
 
@@ -21,34 +18,6 @@ def letter_row(letter: DeadLetter) -> tuple[str, ...]:
     attempts, deliveries = ("-" if count is None else str(count) for count in (letter.attempts, letter.deliveries))
     reason = _shorten(" ".join((letter.reason or NO_REASON).split()))
     return (_title(letter), _route(letter), attempts, deliveries, str(len(letter.body)), reason)
-
-
-def letter_summary(letter: DeadLetter) -> dict[str, object]:
-    """Shape one dead letter for a list in JSON."""
-    document: dict[str, object] = {
-        "id": letter.id,
-        "source": letter.source,
-        "reason": letter.reason,
-        "attempts": letter.attempts,
-        "deliveries": letter.deliveries,
-        "size_bytes": len(letter.body),
-        "received": letter.received,
-    }
-    if letter.envelope is None:
-        return document | {"problem": letter.problem, "first_bytes": letter.body[:FIRST_BYTES].decode(errors="replace")}
-    route = letter.envelope.route
-    return document | {"route": {"actors": list(route.actors), "current": route.current}}
-
-
-def letter_document(letter: DeadLetter) -> dict[str, object]:
-    """Shape one dead letter with all that it holds."""
-    whole = letter_summary(letter) | {"attributes": dict(letter.attributes)}
-    if letter.envelope is not None:
-        return whole | {"envelope": msgspec.json.decode(letter.body)}
-    try:
-        return whole | {"body": letter.body.decode()}
-    except UnicodeDecodeError:
-        return whole | {"body_base64": base64.b64encode(letter.body).decode()}
 
 
 def letter_lines(letter: DeadLetter) -> Iterator[str]:
@@ -68,27 +37,6 @@ def letter_lines(letter: DeadLetter) -> Iterator[str]:
         yield json.dumps(document["envelope"], indent=2, ensure_ascii=False)
     else:
         yield str(document.get("body", letter.body))
-
-
-def tally_document(tally: Tally, verb: str, dry_run: bool) -> dict[str, Any]:
-    """Shape a tally for JSON.
-
-    Args:
-        tally: Of the pass.
-        verb: ``redriven`` or ``purged``.
-        dry_run: Whether nothing was done.
-    """
-    return {
-        "dry_run": dry_run,
-        "looked_at": tally.read,
-        "matched": tally.matched,
-        verb: tally.done,
-        "uncertain": tally.uncertain,
-        "failed": sum(tally.failed.values()),
-        "failures": [{"reason": reason, "count": count} for reason, count in tally.failed.most_common()],
-        "interrupted": tally.interrupted,
-        "error": str(tally.trouble) if tally.trouble is not None else None,
-    }
 
 
 def tally_lines(tally: Tally, verb: str, dry_run: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, Unknown
+from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown
 from asya_cli.gateway_http import MISSING, Answer, GatewayHttp, failed
 from asya_protocol import names
 from asya_protocol.status import Status
@@ -218,6 +218,32 @@ class Gateway:
                 raise away
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def history(self, envelope_id: str, patience_s: float = 0.5) -> list[Event]:
+        """Read what has happened to an envelope until now.
+
+        Raises:
+            Unknown: The gateway does not know it.
+        """
+        events: list[Event] = []
+        try:
+            for number, data in self._http.events(f"{_path(envelope_id)}/stream", 0, time.monotonic() + patience_s):
+                if data:
+                    events.append(Event(number, _parse(data)))
+        except TimeoutError:
+            pass  # it goes on: the stream stays open
+        return events
+
+    def actors(self) -> dict[str, Mapping[str, Any]] | None:
+        """Read how the actors stand, by name; none where this gateway cannot say or may not."""
+        try:
+            answer = self._http.request("GET", "/api/v1/actors")
+        except NotAllowed:
+            return None
+        if answer.status != 200:
+            return None
+        found = _document(answer).get("actors")
+        return {str(entry["name"]): entry for entry in found} if isinstance(found, list) else None
 
     def _known(self, envelope_id: str, answer: Answer) -> Answer:
         if answer.status == MISSING:

@@ -63,14 +63,19 @@ def same_place(one: str, other: str) -> bool:
 
 def own_gateway(home: Path) -> tuple[str, str] | None:
     """URL and token of the running mesh's gateway."""
-    return None
+    from asya_local import mesh
+
+    info = mesh.find(home)
+    if info is None or not info.gateway_url:
+        return None
+    return info.gateway_url, _read_token(info.gateway_token_file)
 
 
 def _read_token(path: Path) -> str:
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
-        raise BadRequest(f"--token-file {path}: {exc}") from None
+        raise BadRequest(f"the token in {path} cannot be read: {exc}") from None
     if not token:
-        raise BadRequest(f"--token-file {path} is empty")
+        raise BadRequest(f"there is no token in {path}")
     return token

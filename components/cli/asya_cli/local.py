@@ -1,5 +1,6 @@
 """``asya local``: the mesh on this machine, up and down, its state and its logs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from asya_cli.exit_codes import NotFound
 from asya_cli.options import home_option, json_option
 
 if TYPE_CHECKING:
-    from asya_local.mesh import ActorStatus
+    from asya_local.mesh import ActorStatus, MeshInfo
 
 COLUMNS: Final = (
     "ACTOR", "STATUS", "RUNNING", "DESIRED", "MIN", "MAX", "QUEUED", "IN-FLIGHT", "DONE", "FAILED", "RESTARTS",
@@ -43,6 +44,14 @@ def local() -> None:
 )
 @click.option("--rabbitmq-management-url", metavar="URL", help="Its management API, to count in-flight envelopes.")
 @click.option("--max-replicas", type=click.IntRange(min=1), help="Upper bound for every actor on this machine.")
+@click.option(
+    "--tools", multiple=True, type=click.Path(exists=True, path_type=Path), metavar="PATH",
+    help="The gateway's tools: a file or a folder; may be repeated. Otherwise tools.yaml beside the manifests.",
+)  # fmt: skip
+@click.option(
+    "--gateway-port", type=click.IntRange(min=1, max=65535), help="Where the gateway listens, otherwise any free port."
+)
+@click.option("--no-gateway", is_flag=True, help="Run no gateway: no tools, no console.")
 @click.option("--no-reload", is_flag=True, help="Keep running the code as it was when a replica started.")
 @home_option
 @json_option
@@ -55,11 +64,18 @@ def up(
     rabbitmq_url: str | None,
     rabbitmq_management_url: str | None,
     max_replicas: int | None,
+    tools: tuple[Path, ...],
+    gateway_port: int | None,
+    no_gateway: bool,
     no_reload: bool,
     home: Path,
     as_json: bool,
 ) -> None:
-    """Bring a mesh up, or make the running one follow the manifests."""
+    """Bring a mesh up, or make the running one follow the manifests.
+
+    Its gateway serves the tools of tools.yaml and the console, on this machine alone; the token is in the mesh's folder, and
+    the commands here find it there.
+    """
     from asya_local import mesh
 
     console = Console(as_json=as_json)
@@ -73,19 +89,27 @@ def up(
         rabbitmq_management_url=rabbitmq_management_url,
         max_replicas=max_replicas,
         reload=not no_reload,
+        gateway=not no_gateway,
+        gateway_port=gateway_port,
+        tools=tools,
     )
     with console.progress("starting the mesh") as step:
         info = mesh.up(options, step)
         actors = [actor.name for actor in mesh.status(home).actors]
     for note in info.notes:
         console.note(f"note: {note}")
-    console.result(
-        {"home": str(home), "transport": info.transport, "actors": actors, "found": info.found, "notes": info.notes},
-        [
-            f"the mesh is up in {home} on {info.transport}: {', '.join(actors)}",
-            "send something: asya send ACTOR --payload '{...}' --wait; take it down: asya local down",
-        ],
-    )
+    document = {
+        "home": str(home), "transport": info.transport, "actors": actors, "found": info.found, "notes": info.notes,
+        "gateway": info.gateway_url or None,
+    }  # fmt: skip
+    console.result(document, list(_up_lines(info, home, actors)))
+
+
+def _up_lines(info: "MeshInfo", home: Path, actors: list[str]) -> Iterator[str]:
+    yield f"the mesh is up in {home} on {info.transport}: {', '.join(actors)}"
+    if info.gateway_url:
+        yield f"console: {info.gateway_url}/ (its token: {home / info.gateway_token_file.name})"
+    yield "send something: asya send ACTOR --payload '{...}' --wait; take it down: asya local down"
 
 
 @local.command()
@@ -111,7 +135,7 @@ def status(home: Path, as_json: bool) -> None:
     from asya_cli.mesh import require_mesh
     from asya_local import mesh
 
-    require_mesh(home)
+    info = require_mesh(home)
     console = Console(as_json=as_json)
     found = mesh.status(home)
     if as_json:
@@ -124,6 +148,8 @@ def status(home: Path, as_json: bool) -> None:
             console.note(f"{actor.name}: {actor.message}")
     if found.message:
         console.note(found.message)
+    if info.gateway_url:
+        console.note(f"console: {info.gateway_url}/")
 
 
 @local.command()

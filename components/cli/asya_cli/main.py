@@ -18,6 +18,7 @@ from asya_cli.result import result
 from asya_cli.send import send
 from asya_cli.tools import tools
 from asya_cli.top import top
+from asya_cli.why import why
 
 EPILOG = """\b
 Exit codes: 0 success, 1 the envelope failed or the thing is not there, 2 usage,
@@ -32,7 +33,7 @@ def asya() -> None:
     """Run, feed and watch a mesh of async actors."""
 
 
-for command in (init, local, top, send, result, tools, call, status, stream, wait, cancel, dlq, doctor):
+for command in (init, local, top, send, result, tools, call, status, stream, wait, cancel, why, dlq, doctor):
     asya.add_command(command)
 
 

@@ -10,14 +10,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from asya_gateway import envelope_routes, health_routes, mcp, openapi, report_routes, tool_routes
+from asya_gateway import (
+    api_routes,
+    console_routes,
+    envelope_routes,
+    health_routes,
+    mcp,
+    openapi,
+    report_routes,
+    tool_routes,
+)
 from asya_gateway.doorkeeper import Doorkeeper, with_origins
 from asya_gateway.requests import Rooms, text_answer
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
 
-OPEN: Final = frozenset({"/health", "/ready", "/openapi.json"})
+OPEN: Final = frozenset({"/health", "/ready", "/openapi.json"}) | console_routes.PATHS
 ANY: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -37,6 +46,8 @@ ROUTES: Final = [
     Route("/mcp", mcp.post, methods=["POST"]),
     Route("/mcp", mcp.listen, methods=["GET"]),
     Route("/mcp", mcp.leave, methods=["DELETE"]),
+    *api_routes.ROUTES,
+    *console_routes.ROUTES,
 ]
 
 

@@ -4,12 +4,15 @@ Arguments that no parameter describes are passed on, as the original does.
 """
 
 import copy
+import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import jsonschema
 
 from asya_gateway.tools import Parameter, Tool
+
+_VALIDATORS: Final[dict[int, jsonschema.Draft202012Validator]] = {}
 
 
 class InvalidArguments(Exception):
@@ -34,12 +37,20 @@ def complete(tool: Tool, arguments: Mapping[str, object] | None) -> dict[str, ob
     for name, parameter in tool.parameters.items():
         if parameter.required and name not in filled:
             raise InvalidArguments(f"missing required parameter: {name}")
-    validator = jsonschema.Draft202012Validator(input_schema(tool))
-    problem = jsonschema.exceptions.best_match(validator.iter_errors(filled))
+    problem = jsonschema.exceptions.best_match(_validator(tool).iter_errors(filled))
     if problem is not None:
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.absolute_path)
         raise InvalidArguments(f"invalid parameter {place.lstrip('.')}: {problem.message}")
     return filled
+
+
+def _validator(tool: Tool) -> jsonschema.Draft202012Validator:
+    """Make a tool's validator once; the table goes when the tool does."""
+    found = _VALIDATORS.get(id(tool))
+    if found is None:
+        found = _VALIDATORS[id(tool)] = jsonschema.Draft202012Validator(input_schema(tool))
+        weakref.finalize(tool, _VALIDATORS.pop, id(tool), None)
+    return found
 
 
 def _fill(parameters: Mapping[str, Parameter], values: dict[str, Any]) -> dict[str, Any]:

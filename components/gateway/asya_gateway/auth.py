@@ -1,7 +1,7 @@
 """Who may do what: bearer tokens with scopes. Tokens are kept as digests, so that no dump of this process's state holds one.
 
 A line is ``TOKEN`` (may do everything) or ``TOKEN|scope,scope``. Scopes: ``call:<tool>`` or ``call:*``; ``read`` (status and
-streams); ``cancel``; ``report`` (what sidecars send); ``metrics``; ``*``.
+streams); ``cancel``; ``operate`` (redrive dead letters); ``report`` (what sidecars send); ``metrics``; ``*``.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from asya_protocol.errors import SettingsError
 
 SHORTEST: Final = 16
 """Characters; a shorter token can be guessed."""
-SCOPE: Final = re.compile(r"\*|read|cancel|report|metrics|call:.+")
+SCOPE: Final = re.compile(r"\*|read|cancel|operate|report|metrics|call:.+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
         granted = frozenset(scopes.split(",")) if bar else frozenset({"*"})
         for scope in sorted(granted):
             if not SCOPE.fullmatch(scope):
-                allowed = "*, call:<tool>, call:*, read, cancel, report, metrics"
+                allowed = "*, call:<tool>, call:*, read, cancel, operate, report, metrics"
                 raise SettingsError(variable, f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
         digest = _digest(token)
         callers[digest] = Caller(granted, f"token:{digest.hex()[:16]}")

@@ -131,7 +131,7 @@ class Calls:
             owner=owner or None,
         )
         try:
-            await self._store.create(record)
+            await self._store.create(record, Sending())
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
             return Answer(f"failed to create envelope: {exc}", is_error=True)
@@ -182,7 +182,6 @@ class Calls:
             payload=msgspec.Raw(record.payload or b"null"),
             deadline=record.deadline,
         )
-        await self._store.report(record.id, Sending())
         problem: str | None = None
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):

@@ -97,6 +97,14 @@ def send_failed(problem: str) -> Ended:
     return Ended(succeeded=False, error=f"failed to send envelope: {problem}")
 
 
+def begun(record: Record, first: "Report | None", now: datetime) -> list[Change]:
+    """Begin a history, with what is reported along with it."""
+    changes = [created(record)]
+    if first is not None and (change := apply(changes[0].record, first, now)) is not None:
+        changes.append(change)
+    return changes
+
+
 def created(record: Record) -> Change:
     """Begin a history."""
     first = replace(record, events=1)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import sys
+from dataclasses import replace
 from typing import Final
 
 from asya_gateway.calls import Calls
@@ -21,6 +22,7 @@ from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import timed
 from asya_gateway.toolbox import Toolbox
 from asya_gateway.wakeups import TOOLS_CHANGED, Wakeups
+from asya_gateway.watch import open_watch
 from asya_protocol.errors import AsyaError, SettingsError
 from asya_store.cancels import CancelList
 from asya_store.factory import open_store
@@ -88,12 +90,16 @@ async def run(settings: GatewaySettings) -> None:
         if settings.tools is not None and settings.reload_s > 0:
             watching = toolbox.watch(settings.reload_s, lambda: wakeups.wake(TOOLS_CHANGED))
             background.append(asyncio.create_task(watching))
-        server = Server(settings, rooms)
-        background.append(asyncio.create_task(server.watch_certificate()))
-        host, port = listener.getsockname()[:2]
-        log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
-        await server.serve([listener])
-        await calls.finish()
+        console = open_watch(
+            settings.actors, settings.transport, store=store, transport=transport, wakeups=wakeups, calls=calls
+        )
+        async with console as watch:
+            server = Server(settings, replace(rooms, watch=watch))
+            background.append(asyncio.create_task(server.watch_certificate()))
+            host, port = listener.getsockname()[:2]
+            log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
+            await server.serve([listener])
+            await calls.finish()
     finally:
         for task in background:
             task.cancel()

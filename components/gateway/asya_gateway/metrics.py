@@ -33,7 +33,9 @@ class Metrics:
             "reports_total", "Reports taken; outcome is changed, late or unknown.", "kind", "outcome"
         )
         self.timed_out: Final = counter("timed_out_total", "Envelopes failed at their deadline.")
-        self.streams: Final = gauge("open_streams", "Answers that are held open; kind is events, mcp or wait.", "kind")
+        self.streams: Final = gauge(
+            "open_streams", "Answers that are held open; kind is events, feed, mcp or wait.", "kind"
+        )
         self.requests: Final = counter("http_requests_total", "Requests answered.", "route", "method", "code")
         self.request_seconds: Final = histogram(
             "http_request_duration_seconds", "From the request to the start of its answer.", REQUEST_BUCKETS_S, "route"

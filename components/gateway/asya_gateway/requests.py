@@ -14,6 +14,7 @@ from asya_gateway.calls import Calls
 from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
 from asya_gateway.wakeups import Wakeups
+from asya_gateway.watch import Watch
 
 T = TypeVar("T")
 CALLER: Final = "asya_caller"
@@ -39,6 +40,18 @@ class Rooms:
     kept_s: float | None = None
     """How long final records are kept; none is for ever."""
     metrics: Metrics = field(default_factory=Metrics)
+    watch: Watch | None = None
+
+    @property
+    def watched(self) -> Watch:
+        """What the console's routes work with.
+
+        Raises:
+            HTTPException: 404, this gateway was built without.
+        """
+        if self.watch is None:
+            raise HTTPException(404, "Not found")
+        return self.watch
 
 
 def rooms(request: Request) -> Rooms:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from asya_gateway.actor_sources import check_source, default_source
 from asya_gateway.auth import Door, parse_tokens
 from asya_gateway.oidc import Provider, Verifier, check_url
 from asya_gateway.store.factory import MEMORY, check_database_url
@@ -31,7 +32,8 @@ class GatewaySettings:
     """`ASYA_TRANSPORT` and the variables of the transport; unset, `ASYA_SQS_ENDPOINT` or `ASYA_RABBITMQ_URL` decides."""
     door: Door = field(default_factory=Door)
     """`ASYA_GATEWAY_TOKENS`: bearer tokens, separated by spaces or lines: `TOKEN`, or `TOKEN|scope,scope` with the scopes
-    `call:<tool>`, `call:*`, `read`, `cancel`, `report` (for sidecars), `metrics` (for Prometheus). Required, unless
+    `call:<tool>`, `call:*`, `read`, `cancel`, `operate` (redrive), `report` (for sidecars), `metrics` (for
+    Prometheus). Required, unless
     `ASYA_GATEWAY_TOKENS_FILE` names a file with them or `ASYA_GATEWAY_AUTH` is `off`, which lets everyone do everything."""
     rate: float = 0.0
     """`ASYA_GATEWAY_RATE`: requests per second that one caller may make, sidecars' reports aside; `0` is without limit."""
@@ -73,6 +75,10 @@ class GatewaySettings:
     """`ASYA_GATEWAY_SWEEP`: how often deadlines are looked for."""
     drain_timeout_s: float = 10.0
     """`ASYA_DRAIN_TIMEOUT`: how long running requests may finish after SIGTERM."""
+    actors: str = "queues"
+    """`ASYA_GATEWAY_ACTORS`: who tells the console how actors stand: `kubernetes` (AsyncActor objects; `kubernetes:NAMESPACE`
+    for one namespace), `mesh:PATH` (a local mesh's `status.json`), or `queues` (the broker's, without status and replicas).
+    Unset is `kubernetes` in a pod, else `queues`."""
     log_level: str = "INFO"
     """`ASYA_LOG_LEVEL`: DEBUG, INFO, WARN, WARNING or ERROR."""
 
@@ -114,6 +120,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         kept_s=_read_retention(env),
         sweep_s=sweep_s,
         drain_timeout_s=read_duration(env, "ASYA_DRAIN_TIMEOUT", 10.0),
+        actors=_read_source(env),
         log_level=_LEVELS[level],
     )
 
@@ -192,6 +199,15 @@ def _read_database_url(env: Mapping[str, str]) -> str:
     except ValueError as exc:
         raise SettingsError("ASYA_DATABASE_URL", str(exc)) from None
     return url
+
+
+def _read_source(env: Mapping[str, str]) -> str:
+    source = env.get("ASYA_GATEWAY_ACTORS", default_source(env))
+    try:
+        check_source(source)
+    except ValueError as exc:
+        raise SettingsError("ASYA_GATEWAY_ACTORS", str(exc)) from None
+    return source
 
 
 def _read_door(env: Mapping[str, str]) -> Door:

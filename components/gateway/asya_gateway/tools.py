@@ -49,7 +49,7 @@ class Parameter:
     items: "Parameter | None" = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Tool:
     """One pipeline that can be called.
 

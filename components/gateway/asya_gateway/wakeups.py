@@ -17,6 +17,7 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._watchers: list[Callable[[str], None]] = []
         self.stopping = False
 
     @property
@@ -26,6 +27,8 @@ class Wakeups:
 
     def wake(self, envelope_id: str) -> None:
         """Wake the streams of an envelope; of all envelopes when it is empty."""
+        if not envelope_id.startswith("!"):
+            self._tell(envelope_id)
         if envelope_id:
             for event in self._waiting.get(envelope_id, ()):
                 event.set()
@@ -35,6 +38,7 @@ class Wakeups:
     def stop(self) -> None:
         """Wake all for the last time."""
         self.stopping = True
+        self._tell("")
         self._wake_all(lambda _: True)
 
     @contextmanager
@@ -51,6 +55,19 @@ class Wakeups:
                 listeners.discard(event)
                 if not listeners:
                     del self._waiting[envelope_id]
+
+    @contextmanager
+    def watching(self, watcher: Callable[[str], None]) -> Iterator[None]:
+        """Have a function called with every id that is woken, and with "" when some may have been missed, or at the end."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
+
+    def _tell(self, envelope_id: str) -> None:
+        for watcher in self._watchers:
+            watcher(envelope_id)
 
     def _wake_all(self, wanted: Callable[[str], bool]) -> None:
         for topic, events in self._waiting.items():

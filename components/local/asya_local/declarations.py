@@ -7,6 +7,7 @@ from typing import Final
 
 from asya_local.crew import crew_actors
 from asya_local.errors import MeshError
+from asya_local.gateway import check_tools
 from asya_local.plan import ActorPlan, MeshSettings, plan_actor
 from asya_local.state import Request, StateFolder
 from asya_operator.errors import ManifestError
@@ -36,6 +37,7 @@ def declare(
     *,
     transport_env: Mapping[str, str],
     store_env: Mapping[str, str],
+    gateway_env: Mapping[str, str] | None = None,
 ) -> Declarations:
     """Work out the plans of every actor that a request asks for.
 
@@ -45,12 +47,14 @@ def declare(
         environ: What processes inherit; our own variables in it belong to whoever started the mesh and are left out.
         transport_env: Leads sidecars to the broker.
         store_env: Leads the crew and the sidecars to the object store.
+        gateway_env: Leads the sidecars to the gateway, where there is one.
 
     Raises:
         ManifestError: A manifest cannot be used; names the file and the place.
+        InvalidTools: A tool file cannot be used; names the file and the place.
         MeshError: There is no actor in the manifests.
     """
-    manifests = read_manifests([Path(path) for path in request.manifests])
+    manifests = read_manifests(_manifest_files(request))
     if not manifests.actors:
         raise MeshError(f"no AsyncActor in {', '.join(request.manifests)}; a mesh needs at least one")
     settings = MeshSettings(
@@ -62,23 +66,31 @@ def declare(
         source=Path(request.source) if request.source else None,
         max_replicas=request.max_replicas,
         store_env=store_env,
+        gateway_env=gateway_env or {},
     )
     own = {declared.actor.name for declared in manifests.actors}
     crew = [declared for declared in crew_actors(request.transport, store_env) if declared.actor.name not in own]
     plans = [plan_actor(declared, manifests, settings) for declared in (*manifests.actors, *crew)]
-    return Declarations({plan.name: plan for plan in plans}, (*manifests.notes, *_transport_notes(manifests, request)))
+    notes = (*manifests.notes, *_transport_notes(manifests, request), *check_tools(request, own))
+    return Declarations({plan.name: plan for plan in plans}, notes)
 
 
 def signature(request: Request) -> Signature:
-    """What changes when a manifest is written, added or removed."""
+    """What changes when a manifest or a tool file is written, added or removed."""
     found = []
     try:
-        for path in list_files([Path(path) for path in request.manifests]):
+        for path in list_files([Path(path) for path in (*request.manifests, *request.tools)]):
             stat = path.stat()
             found.append((str(path), stat.st_mtime_ns, stat.st_size))
     except (ManifestError, OSError):
         return ()
     return tuple(found)
+
+
+def _manifest_files(request: Request) -> list[Path]:
+    """The files of manifests; tools in the same folder are the gateway's."""
+    tools = set(request.tools)
+    return [path for path in list_files([Path(path) for path in request.manifests]) if str(path) not in tools]
 
 
 def merge_environment(transport_env: Mapping[str, str], store_env: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Final
 from asya_local import localstack, log_files
 from asya_local.declarations import declare
 from asya_local.errors import MeshError
+from asya_local.gateway import find_tool_files
 from asya_local.processes import ProcessRecord, end_all, record_of
 from asya_local.settings import read_local_settings
 from asya_local.state import MeshRecord, Request, StateFolder
@@ -62,6 +63,9 @@ class UpOptions:
         rabbitmq_management_url: Its management API, to count in-flight envelopes.
         max_replicas: Cap per actor; none takes ``ASYA_LOCAL_MAX_REPLICAS`` or twice the CPUs.
         reload: Load edited code anew.
+        gateway: Run a gateway.
+        gateway_port: Where it listens; none takes the mesh's last one, or any that is free.
+        tools: Its tool files or folders of them; empty takes ``tools.yaml`` beside the manifests.
     """
 
     manifests: tuple[Path, ...]
@@ -73,6 +77,9 @@ class UpOptions:
     rabbitmq_management_url: str | None = None
     max_replicas: int | None = None
     reload: bool = True
+    gateway: bool = True
+    gateway_port: int | None = None
+    tools: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,7 @@ class MeshInfo:
         manifests: What it follows.
         notes: What is different from a cluster, or was left out.
         found: Whether it ran already before this ``up``.
+        gateway_url: Where its gateway and the console are; empty where it has none.
     """
 
     home: Path
@@ -94,11 +102,17 @@ class MeshInfo:
     manifests: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     found: bool = True
+    gateway_url: str = ""
     _environment: dict[str, str] = field(default_factory=dict, repr=False)
 
     def environment(self) -> dict[str, str]:
         """What a client needs to reach the broker and the store (``ASYA_*``, ``AWS_*``)."""
         return dict(self._environment)
+
+    @property
+    def gateway_token_file(self) -> Path:
+        """File that holds the token for its gateway."""
+        return StateFolder(self.home).gateway_token_file
 
 
 class _SupervisorGone(MeshError):
@@ -206,6 +220,7 @@ def _info(state: StateFolder, record: MeshRecord, *, found: bool = True) -> Mesh
         manifests=tuple(Path(path) for path in record.manifests),
         notes=tuple(record.notes),
         found=found,
+        gateway_url=record.gateway_url,
         _environment=record.environment,
     )
 
@@ -227,6 +242,9 @@ def _request(options: UpOptions) -> Request:
         max_replicas=options.max_replicas or settings.max_replicas,
         store=dict(settings.store),
         reload=options.reload,
+        gateway=options.gateway,
+        gateway_port=options.gateway_port,
+        tools=[str(path.absolute()) for path in options.tools or find_tool_files(options.manifests)],
     )
 
 

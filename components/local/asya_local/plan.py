@@ -42,6 +42,7 @@ class MeshSettings:
         source: Folder of handlers' code that goes before annotations; none leaves it to them.
         max_replicas: Cap per actor on this machine.
         store_env: Environment that leads sidecars to the object store.
+        gateway_env: Environment that leads sidecars to the gateway; empty where there is none.
     """
 
     home: Path
@@ -52,6 +53,7 @@ class MeshSettings:
     source: Path | None
     max_replicas: int
     store_env: Mapping[str, str] = field(default_factory=dict)
+    gateway_env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
     sidecar_env = {
         **{name: value for name, value in settings.base_env.items() if name not in mixed},
         **resolve_env(entries, (), manifests, fields),
+        **settings.gateway_env,
         MARKER: settings.mesh_id,
     }
     argv = (_python(actor), _runtime_file())

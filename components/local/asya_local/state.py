@@ -5,6 +5,7 @@
 ``processes.json``  written by the supervisor: every process that it started
 ``status.json``     written by the supervisor every second
 ``mesh-id``         the mesh's marker, for the folder's life
+``gateway-token``, ``gateway-tokens``, ``gateway-port``, ``gateway.db``   the gateway's, for the folder's life
 ``logs/``, ``volumes/``, ``results/``, ``run/``   logs, mounted files, results without S3, sockets
 
 Every file is replaced as a whole, so a reader never sees half of one. Files may hold credentials: only the owner reads them.
@@ -15,6 +16,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -45,6 +47,9 @@ class Request:
         store: Environment of an object store that the user named; empty lets the mesh choose.
         localstack_python: Interpreter that holds LocalStack, when the mesh starts it.
         reload: Whether edited code is loaded anew.
+        gateway: Whether the mesh has a gateway.
+        gateway_port: Where it listens; none takes the last one or any.
+        tools: Tool files or folders of them, absolute.
     """
 
     id: str
@@ -58,6 +63,9 @@ class Request:
     store: dict[str, str] = field(default_factory=dict)
     localstack_python: str | None = None
     reload: bool = True
+    gateway: bool = True
+    gateway_port: int | None = None
+    tools: list[str] = field(default_factory=list)
 
     @property
     def broker(self) -> tuple[object, ...]:
@@ -90,6 +98,7 @@ class MeshRecord:
         notes: What was left out of the manifests.
         stop_limit_s: Seconds within which it ends once asked to.
         broker: Its broker's process, none when that is somebody else's.
+        gateway_url: Where its gateway is; empty where it has none.
     """
 
     supervisor: ProcessRecord
@@ -103,6 +112,20 @@ class MeshRecord:
     notes: list[str] = field(default_factory=list)
     stop_limit_s: float = 60.0
     broker: BrokerRecord | None = None
+    gateway_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTokens:
+    """What the gateway of the mesh lets in.
+
+    Attributes:
+        owner: May do everything; for whoever may read the mesh's folder.
+        report: May report, for sidecars.
+    """
+
+    owner: str
+    report: str
 
 
 class StateFolder:
@@ -140,6 +163,27 @@ class StateFolder:
             return here
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"asya-{digest}"
+
+    @property
+    def gateway_token_file(self) -> Path:
+        """The owner's token alone, for people and for the command line."""
+        return self.home / "gateway-token"
+
+    @property
+    def gateway_tokens_file(self) -> Path:
+        """All tokens, as the gateway reads them."""
+        return self.home / "gateway-tokens"
+
+    def gateway_tokens(self) -> GatewayTokens:
+        """The gateway's tokens, made when first asked for; only the owner of the folder can read them."""
+        with contextlib.suppress(OSError):
+            lines = self.gateway_tokens_file.read_text(encoding="utf-8").split()
+            if len(lines) == 2 and self.gateway_token_file.is_file():
+                return GatewayTokens(lines[0], lines[1].partition("|")[0])
+        made = GatewayTokens(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+        self._write(self.gateway_tokens_file.name, f"{made.owner}\n{made.report}|report\n")
+        self._write(self.gateway_token_file.name, f"{made.owner}\n")
+        return made
 
     def make_run_dir(self) -> Path:
         """Make the folder for sockets, ours alone.

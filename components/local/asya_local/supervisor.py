@@ -4,8 +4,9 @@ Loops beside one another: processes (4 times a second: look, start, stop), metri
 (each actor at its own pace), manifests and requests (4 times a second), folders of handlers' code, the broker's process, log
 sizes. Whatever they learn goes into the actors' pools; the next look at the processes acts on it.
 
-End (SIGTERM): all replicas drain, then the broker ends, then the state files go. A supervisor that is killed leaves its
-records behind; its children get a signal from the kernel where it can do that, and the next ``up`` or ``down`` cleans up.
+End (SIGTERM): all replicas drain, then the gateway ends, then the broker, then the state files go. A supervisor that is
+killed leaves its records behind; its children get a signal from the kernel where it can do that, and the next ``up`` or
+``down`` cleans up.
 """
 
 import asyncio
@@ -17,9 +18,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from asya_gateway.tools import InvalidTools
 from asya_local.broker import Broker, close_broker, open_broker
 from asya_local.declarations import Declarations, Signature, declare, merge_environment, signature
 from asya_local.errors import MeshError
+from asya_local.gateway import Gateway
 from asya_local.log_files import rotate
 from asya_local.plan import ActorPlan
 from asya_local.pool import ActorPool
@@ -83,6 +86,7 @@ class Supervisor:
         self._record = MeshRecord(supervisor=me, transport=request.transport, broker=self._previous_broker)
         self._broker = Broker({}, {})
         self._broker_is_new = False
+        self._gateway = Gateway(state, self._launcher, environ)
 
     async def run(self) -> None:
         """Bring the mesh up, keep it, and take it down when told to.
@@ -119,8 +123,11 @@ class Supervisor:
         keeper = QueueKeeper(open_admin(read_transport_settings(self._broker.transport_env)))
         self._seen = signature(self._request)
         self._follow(self._request, self._declare(self._request))
+        self._gateway.tick(asyncio.get_running_loop().time())  # it takes a second to start, the queues take one too
         await keeper.create(self._pools.values())
         await self._reload_edited()  # remembers how the code looks before anything loads it
+        self._say(stage="starting the gateway")
+        await self._gateway.until_ready()
         self._beat()
         self._say(stage="running", ready=True, request_id=self._request.id)
         log.info("mesh is up", extra={"transport": self._request.transport, "actors": sorted(self._pools)})
@@ -162,6 +169,7 @@ class Supervisor:
             pool.tick(now_s)
             if pool.empty and name not in self._wanted:
                 del self._pools[name]
+        self._gateway.tick(now_s)
         self._record_processes()
         if self._stop.is_set() and all(pool.empty for pool in self._pools.values()):
             self._gone.set()
@@ -194,7 +202,7 @@ class Supervisor:
             before = set(self._pools)
             self._follow(request, declarations)
             await keeper.create([pool for name, pool in self._pools.items() if name not in before])
-        except (ManifestError, MeshError) as exc:
+        except (ManifestError, MeshError, InvalidTools) as exc:
             # The last good manifests stay in force: a typing error must not stop what works.
             self._message = str(exc)
             log.warning("manifests not followed", extra={"error": str(exc)})
@@ -257,12 +265,14 @@ class Supervisor:
                 await self._gone.wait()
         except TimeoutError:
             log.warning("replicas did not end in time")
+        await self._gateway.close()  # after the last reports
 
     async def _end(self) -> None:
         """Leave no replica; end the broker and the state too when this was an orderly stop."""
         for pool in self._pools.values():
             pool.kill()
             pool.tick(asyncio.get_running_loop().time())
+        self._gateway.kill()
         if self._stop.is_set():
             await self._close_broker()
             self._state.forget()
@@ -282,15 +292,18 @@ class Supervisor:
             self._say(broker=None)
 
     def _declare(self, request: Request) -> Declarations:
+        self._gateway.place(request)
         return declare(
             request,
             self._state,
             self._environ,
             transport_env=self._broker.transport_env,
             store_env=self._broker.store_env,
+            gateway_env=self._gateway.sidecar_env(),
         )
 
     def _follow(self, request: Request, declarations: Declarations) -> None:
+        self._gateway.follow(request, merge_environment(self._broker.transport_env, self._broker.store_env))
         for name, plan in declarations.plans.items():
             lay_out(plan.files, plan.files_root)
             if (pool := self._pools.get(name)) is not None:
@@ -304,6 +317,7 @@ class Supervisor:
         self._say(
             manifests=request.manifests,
             notes=list(declarations.notes),
+            gateway_url=self._gateway.url,
             stop_limit_s=_stop_limit_s(list(declarations.plans.values())),
         )
 
@@ -312,6 +326,8 @@ class Supervisor:
         running = {
             process.pid: (role, name) for name, pool in self._pools.items() for role, process in pool.processes()
         }
+        if self._gateway.process is not None:
+            running[self._gateway.process.pid] = ("gateway", "")
         if frozenset(running) == self._written:
             return
         for pid, (role, name) in running.items():
@@ -329,7 +345,16 @@ class Supervisor:
             updated_at=time.time(),
             actors=actors,
             message=" ".join(
-                filter(None, (self._broker_message, self._message, self._watch_message, *self._step_messages.values()))
+                filter(
+                    None,
+                    (
+                        self._broker_message,
+                        self._gateway.message,
+                        self._message,
+                        self._watch_message,
+                        *self._step_messages.values(),
+                    ),
+                )
             ),
         )
         self._state.write_status(status.as_json())

@@ -50,7 +50,8 @@ class OperatorSettings:
     store_env: tuple[EnvVar, ...] = ()
     """`ASYA_S3_*`, `ASYA_STORE_URL`, `ASYA_CLAIM_*`, `ASYA_DEDUP_*`: handed on to every sidecar. The store's keys are not
     among them: sidecars read `ASYA_S3_ACCESS_KEY` and `ASYA_S3_SECRET_KEY` from the secret that `ASYA_STORE_SECRET` names
-    (`asya-store-credentials`) in their own namespace, where there is one."""
+    (`asya-store-credentials`) in their own namespace, where there is one. In the same way they read `ASYA_GATEWAY_TOKEN` from
+    the key `token` of the secret that `ASYA_GATEWAY_TOKEN_SECRET` names, where the gateway wants tokens."""
     metrics_addr: str = ":8080"
     """`--metrics-bind-address`: where /metrics is served."""
     probe_addr: str = ":8081"
@@ -88,7 +89,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSe
         manage_queues=env.get("ASYA_DISABLE_QUEUE_MANAGEMENT", "").lower() != "true",
         queue_check_s=_interval(env),
         workers=flags.max_concurrent_reconciles or _workers(env),
-        store_env=_store_env(env),
+        store_env=(*_store_env(env), *_gateway_token(env)),
         metrics_addr=flags.metrics_bind_address,
         probe_addr=flags.health_probe_bind_address,
         leader_elect=flags.leader_elect,
@@ -110,6 +111,14 @@ def _store_env(env: Mapping[str, str]) -> tuple[EnvVar, ...]:
         for name in _STORE_KEYS
     ]
     return (*plain, *keys)
+
+
+def _gateway_token(env: Mapping[str, str]) -> tuple[EnvVar, ...]:
+    secret = env.get("ASYA_GATEWAY_TOKEN_SECRET")
+    if secret is None:
+        return ()
+    source = ValueFrom(secret_key_ref=KeyRef(name=secret, key="token", optional=True))
+    return (EnvVar(name="ASYA_GATEWAY_TOKEN", value_from=source),)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,13 +1,16 @@
 """Reports to the gateway, when one is configured: progress in the background, final reports before the settlement.
 
-Progress and child reports never delay a handler: they wait in a bounded queue and one task sends them in order; when the
-gateway is slow or away the oldest are dropped. A final report raises when it could not be delivered, so that the delivery
-stays unacknowledged. The gateway being away at the start is no reason not to work.
+Progress and child reports never delay a handler: they wait in a bounded backlog, and one task sends them at a pace that
+leaves the processor to envelopes. A final report is tried for a minute while its delivery stays unacknowledged, and raises
+when it was not taken, so that the envelope comes again. Requests run in threads of their own: a gateway that hangs takes
+none from the rest of the sidecar. The gateway being away at the start is no reason not to work.
 """
 
 import asyncio
 import logging
-from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
 from typing import Final
 from urllib.parse import quote
 
@@ -15,89 +18,214 @@ import msgspec
 import urllib3
 
 from asya_sidecar.core.actions import Report
+from asya_sidecar.core.backlog import Backlog
+from asya_sidecar.metrics import Metrics
 
 log: Final = logging.getLogger(__name__)
 
-QUEUE_LIMIT: Final = 10_000
-"""Progress reports kept while the gateway is slow; a few MiB at most."""
-FINAL_ATTEMPTS: Final = 5
 TIMEOUT_S: Final = 5.0
-PAUSE_S: Final = 0.2
+FINAL_PATIENCE_S: Final = 60.0
+"""How long one delivery waits for its final report; the lease is extended meanwhile."""
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
+FINAL_THREADS: Final = 4
+AT_ONCE: Final = 4
+"""Progress reports side by side: a gateway some milliseconds away still takes hundreds a second."""
+REPORTS_PER_S: Final = 250.0
+"""Progress reports a second at most: each costs about a third of a millisecond of this process's only processor."""
+CLOSE_LIMIT_S: Final = 2.0
+"""How long a sidecar that ends goes on telling what it has done."""
+UNKNOWN_LIMIT: Final = 10_000
+"""Ids remembered that the gateway does not know."""
 _DONE: Final = frozenset({200, 201, 202, 204})
 _POINTLESS: Final = frozenset({400, 404, 409, 410, 422})
 """The gateway has an opinion that trying again will not change, e.g. 404: the envelope was not made through it."""
+_UNKNOWN: Final = 404
+_TOO_LARGE: Final = 413
+_BULKY: Final = ("result", "error_details")
+"""What a final report can do without."""
 
 
 class GatewayAway(Exception):
     """A final report could not be delivered."""
 
 
-class GatewayReporter:
-    """Client of one gateway."""
+class Verdict(Enum):
+    """What became of one request."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    TAKEN = auto()
+    UNKNOWN = auto()
+    """The gateway knows no such envelope."""
+    POINTLESS = auto()
+    TOO_LARGE = auto()
+    FAILED = auto()
+    """Perhaps it goes better next time."""
+
+
+class GatewayReporter:
+    """Client of one gateway.
+
+    Args:
+        url: Where it is.
+        token: Bearer token, or none.
+        metrics: Told what becomes of reports.
+        per_s: Progress reports a second at most.
+    """
+
+    def __init__(
+        self, url: str, token: str | None = None, metrics: Metrics | None = None, *, per_s: float = REPORTS_PER_S
+    ) -> None:
         self._url = url
         self._headers = {"Content-Type": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._http = urllib3.PoolManager(timeout=TIMEOUT_S, retries=False, maxsize=4)
-        self._waiting: deque[Report] = deque()
+        self._http = urllib3.PoolManager(timeout=TIMEOUT_S, retries=False, maxsize=FINAL_THREADS + AT_ONCE)
+        self._finals = ThreadPoolExecutor(FINAL_THREADS, "final-report")
+        self._others = ThreadPoolExecutor(AT_ONCE, "report")
+        self._backlog = Backlog()
+        self._unknown: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._dropped = 0
+        self._metrics = metrics
+        self._per_s = per_s
+        self._complained = False
+
+    @property
+    def waiting(self) -> int:
+        """Reports in the backlog."""
+        return len(self._backlog)
 
     def post(self, report: Report) -> None:
         """Queue a progress or child report; returns at once."""
-        if len(self._waiting) >= QUEUE_LIMIT:
-            self._waiting.popleft()
-            self._dropped += 1
-            if self._dropped % 1000 == 1:
-                log.warning("gateway too slow, progress reports dropped", extra={"dropped": self._dropped})
-        self._waiting.append(report)
+        if report.kind == "progress" and report.envelope_id in self._unknown:
+            return
+        self._backlog.add(report)
         self._wake.set()
 
-    async def deliver(self, report: Report) -> None:
+    async def deliver(self, report: Report, *, patience_s: float = FINAL_PATIENCE_S) -> None:
         """Deliver a final report.
 
         Raises:
-            GatewayAway: It was not taken after several attempts.
+            GatewayAway: It was not taken in time.
         """
-        problem = ""
-        for attempt in range(FINAL_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(PAUSE_S * 2**attempt)
-            problem = await asyncio.to_thread(self._send, report)
-            if not problem:
+        loop = asyncio.get_running_loop()
+        deadline_s, pause_s = loop.time() + patience_s, FIRST_PAUSE_S
+        while True:
+            verdict, problem = await loop.run_in_executor(self._finals, self._conclude, report)
+            if verdict is Verdict.TAKEN or verdict is Verdict.POINTLESS or verdict is Verdict.UNKNOWN:
+                self._count("final", "delivered" if verdict is Verdict.TAKEN else "refused")
+                self._complained = False
                 return
-        raise GatewayAway(f"gateway did not take the final report: {problem}")
+            self._count("final", "failed")
+            if not self._complained:  # once, not for each of thousands of envelopes
+                self._complained = True
+                log.error("final report not taken, trying on", extra={"gateway": self._url, "problem": problem})
+            if loop.time() + pause_s > deadline_s:
+                raise GatewayAway(f"gateway did not take the final report: {problem}")
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def run(self) -> None:
-        """Send queued reports, in order, until cancelled."""
+        """Send what waits until cancelled."""
+        pause_s = FIRST_PAUSE_S
         while True:
-            while self._waiting:
-                report = self._waiting.popleft()
-                problem = await asyncio.to_thread(self._send, report)
-                if problem:
-                    log.debug("progress report lost", extra={"envelope_id": report.envelope_id, "problem": problem})
-                    await asyncio.sleep(PAUSE_S)
             self._wake.clear()
-            if not self._waiting:
+            if not self._backlog:
                 await self._wake.wait()
+            if (sent := await self._send_some()) >= 0:
+                pause_s = FIRST_PAUSE_S
+                await asyncio.sleep(sent / self._per_s)
+            else:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _send(self, report: Report) -> str:
-        """Post one report; empty when the gateway took it or never will, else what went wrong."""
+    async def close(self) -> None:
+        """Send what still waits, for a little while, and end the threads."""
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                while self._backlog and await self._send_some() > 0:
+                    pass
+        except TimeoutError:
+            pass
+        if self._backlog:
+            log.info("reports given up at the end", extra={"count": len(self._backlog)})
+        for pool in (self._finals, self._others):
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._http.clear()
+
+    async def _send_some(self) -> int:
+        """Send the next few side by side; how many the gateway took or never will, -1 when it failed."""
+        loop = asyncio.get_running_loop()
+        entries = self._backlog.take(AT_ONCE)
+        sending = [loop.run_in_executor(self._others, self._send, entry.report.kind, entry.report) for entry in entries]
+        failed = []
+        for entry, answered in zip(entries, sending, strict=True):
+            verdict, problem = await answered
+            report = entry.report
+            if verdict is Verdict.FAILED:
+                failed.append(entry)
+                log.debug("report not taken", extra={"envelope_id": report.envelope_id, "problem": problem})
+            elif verdict is Verdict.UNKNOWN:
+                self._note_unknown(report.envelope_id)
+            self._count(report.kind, _WORDS[verdict])
+        self._backlog.put_back(failed)
+        if self._metrics is not None:
+            self._metrics.reports_waiting(len(self._backlog), self._backlog.coalesced, self._backlog.dropped)
+        return -1 if failed else len(entries)
+
+    def _note_unknown(self, envelope_id: str) -> None:
+        """Say no more about an envelope that was sent past the gateway."""
+        if len(self._unknown) >= UNKNOWN_LIMIT:
+            del self._unknown[next(iter(self._unknown))]
+        self._unknown[envelope_id] = None
+        self._backlog.forget(envelope_id)
+
+    def _count(self, kind: str, result: str) -> None:
+        if self._metrics is not None:
+            self._metrics.reported(kind, result)
+
+    def _conclude(self, report: Report) -> tuple[Verdict, str]:
+        """Send a final report: without its bulk where that is too much, after its child report where that is missing."""
+        verdict, problem = self._send("final", report)
+        if verdict is Verdict.UNKNOWN and report.child is not None:
+            # The report about the fan-out is still on its way, or was lost; this one must not be.
+            created, trouble = self._send("child", report, report.child)
+            if created is not Verdict.TAKEN:
+                return created, trouble
+            verdict, problem = self._send("final", report)
+        if verdict is Verdict.TOO_LARGE:
+            slim = {name: value for name, value in report.body.items() if name not in _BULKY}
+            log.warning("result is too large for the gateway", extra={"envelope_id": report.envelope_id})
+            verdict, problem = self._send("final", report, slim)
+            verdict = Verdict.POINTLESS if verdict is Verdict.TOO_LARGE else verdict
+        return verdict, problem
+
+    def _send(self, kind: str, report: Report, body: Mapping[str, object] | None = None) -> tuple[Verdict, str]:
+        """Post one report; what became of it, and what went wrong."""
         # The id is a path segment of a URL and producers choose ids freely.
-        segment = quote(report.envelope_id, safe="")
-        paths = {"progress": f"/envelopes/{segment}/progress", "final": f"/envelopes/{segment}/final"}
-        path = paths.get(report.kind, "/envelopes")
+        path = "/envelopes" if kind == "child" else f"/envelopes/{quote(report.envelope_id, safe='')}/{kind}"
         try:
             answer = self._http.request(
                 "POST",
                 self._url + path,
-                body=msgspec.json.encode(report.body),
+                body=msgspec.json.encode(report.body if body is None else body),
                 headers=self._headers,
             )
         except urllib3.exceptions.HTTPError as exc:
-            return str(exc)
-        if answer.status in _DONE or answer.status in _POINTLESS:
-            return ""
-        return f"status {answer.status}"
+            return Verdict.FAILED, str(exc)
+        if answer.status in _DONE:
+            return Verdict.TAKEN, ""
+        problem = f"status {answer.status}"
+        if answer.status == _UNKNOWN:
+            return Verdict.UNKNOWN, problem
+        if answer.status == _TOO_LARGE:
+            return Verdict.TOO_LARGE, problem
+        return (Verdict.POINTLESS if answer.status in _POINTLESS else Verdict.FAILED), problem
+
+
+_WORDS: Final = {
+    Verdict.TAKEN: "delivered",
+    Verdict.UNKNOWN: "refused",
+    Verdict.POINTLESS: "refused",
+    Verdict.TOO_LARGE: "refused",
+    Verdict.FAILED: "failed",
+}

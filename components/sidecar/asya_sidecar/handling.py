@@ -32,10 +32,12 @@ class Call:
     Attributes:
         works: What the handler got.
         unwanted: Indexes of those that were cancelled since.
+        started_s: ``time.monotonic`` of its start.
     """
 
     works: Sequence[Work]
     unwanted: set[int] = field(default_factory=set)
+    started_s: float = field(default_factory=time.monotonic)
 
 
 class Handling:
@@ -103,6 +105,20 @@ class Handling:
             return cancelled(work, self._hop)
         chance = random.random()  # noqa: S311 - jitter
         return decide(work, outcome, self._hop, Moment(datetime.now(UTC), chance, *ids, elapsed_s))
+
+    def running(self) -> list[dict[str, object]]:
+        """Say which envelopes are in a handler now; another thread may ask."""
+        now_s = time.monotonic()
+        return [
+            {
+                "id": work.envelope.id,
+                "attempt": work.attempt,
+                "delivery": work.delivery,
+                "for_s": round(now_s - call.started_s, 3),
+            }
+            for call in tuple(self._running.values())
+            for work in call.works
+        ]
 
     async def cancel(self, is_unwanted: Callable[[Work], bool]) -> None:
         """End the calls of envelopes that nobody wants any more.

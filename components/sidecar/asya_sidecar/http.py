@@ -1,8 +1,11 @@
-"""The sidecar's HTTP endpoints, in a thread of their own: ``/metrics``, ``/health`` and ``/ready``.
+"""The sidecar's HTTP endpoints, in a thread of their own: ``/metrics``, ``/health``, ``/ready`` and ``/work``.
+
+``/work`` names the envelopes that handlers are at work on, by id alone.
 
 A thread, so that a stalled event loop cannot answer its own liveness probe: ``/health`` reads a beat that the loop leaves.
 """
 
+import json
 import logging
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +28,9 @@ Check = Callable[[], str | None]
 class Endpoints:
     """A small HTTP server; ``close`` ends it."""
 
-    def __init__(self, addr: str, registry: CollectorRegistry, *, health: Check, ready: Check) -> None:
+    def __init__(
+        self, addr: str, registry: CollectorRegistry, *, health: Check, ready: Check, work: Callable[[], object]
+    ) -> None:
         host, port = _split(addr)
         routes = {"/health": health, "/ready": ready}
 
@@ -37,11 +42,13 @@ class Endpoints:
                 if path == "/metrics":
                     encode, content_type = choose_encoder(self.headers.get("Accept") or "")
                     self._answer(200, encode(registry), content_type)
+                elif path == "/work":
+                    self._answer(200, json.dumps(work()).encode(), "application/json")
                 elif path in routes:
                     problem = routes[path]()
                     self._answer(200 if problem is None else 503, (problem or "OK").encode(), "text/plain")
                 else:
-                    self._answer(404, b"not found; see /metrics, /health, /ready\n", "text/plain")
+                    self._answer(404, b"not found; see /metrics, /health, /ready, /work\n", "text/plain")
 
             def _answer(self, status: int, body: bytes, content_type: str) -> None:
                 self.send_response(status)

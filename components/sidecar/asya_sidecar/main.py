@@ -71,7 +71,9 @@ async def run(settings: SidecarSettings) -> None:
     state = _State()
     endpoints = None
     if settings.metrics_enabled:
-        endpoints = Endpoints(settings.metrics_addr, metrics.registry, health=state.health, ready=state.ready)
+        endpoints = Endpoints(
+            settings.metrics_addr, metrics.registry, health=state.health, ready=state.ready, work=state.work
+        )
         endpoints.announce(settings.socket_dir)
     transport = open_transport(settings.transport)
     try:
@@ -101,7 +103,9 @@ async def _work(
     consumer = await _unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
     if consumer is None:
         return
-    gateway = GatewayReporter(settings.gateway_url, settings.gateway_token) if settings.gateway_url else None
+    gateway = None
+    if settings.gateway_url:
+        gateway = GatewayReporter(settings.gateway_url, settings.gateway_token, metrics)
     store = open_store(settings.store)
     claims = ClaimDesk(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
@@ -130,8 +134,10 @@ async def _work(
     try:
         await pipeline.run(stop)
     finally:
-        if reporter is not None:
+        if reporter is not None and gateway is not None:
             reporter.cancel()
+            await asyncio.gather(reporter, return_exceptions=True)
+            await gateway.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,10 @@ class _State:
             return None
         silent_s = time.monotonic() - max(self.pipeline.beat_s, self.consumer.last_poll_s)
         return f"no poll for {silent_s:.0f}s\n" if silent_s > STALL_S else None
+
+    def work(self) -> object:
+        """What is in hand."""
+        return {} if self.pipeline is None else self.pipeline.work_in_hand()
 
     def ready(self) -> str | None:
         """Ready: consuming, and the runtime can take a call."""

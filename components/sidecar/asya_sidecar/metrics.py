@@ -43,6 +43,11 @@ class Metrics:
             "queue_send_duration_seconds", "Confirmed send.", SEND_BUCKETS_S, "destination_queue", "transport"
         )
         self._size = histogram("envelope_size_bytes", "Envelope size.", SIZE_BUCKETS_BYTES, "direction")
+        self._reports = counter("gateway_reports_total", "Reports to the gateway.", "kind", "result")
+        self._reports_waiting = Gauge(
+            "gateway_reports_waiting", "Reports that wait.", namespace=namespace, registry=self.registry
+        )
+        self._told_coalesced = self._told_dropped = 0
         self._active = Gauge("active_messages", "Envelopes in hand.", namespace=namespace, registry=self.registry)
         # Children are looked up once: a label lookup costs more than the increment.
         self._received_here = self._received.labels(actor, transport)
@@ -88,3 +93,14 @@ class Metrics:
     def in_hand(self, count: int) -> None:
         """So many envelopes are being processed now."""
         self._active.set(count)
+
+    def reported(self, kind: str, result: str) -> None:
+        """The gateway took a report, refused it, or could not be asked."""
+        self._reports.labels(kind, result).inc()
+
+    def reports_waiting(self, waiting: int, coalesced: int, dropped: int) -> None:
+        """So many reports wait; so many have given way to newer ones, or were given up, since the start."""
+        self._reports_waiting.set(waiting)
+        self._reports.labels("progress", "coalesced").inc(coalesced - self._told_coalesced)
+        self._reports.labels("progress", "dropped").inc(dropped - self._told_dropped)
+        self._told_coalesced, self._told_dropped = coalesced, dropped

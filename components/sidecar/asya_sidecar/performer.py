@@ -23,6 +23,7 @@ from asya_protocol.errors import (
     TransportError,
 )
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater, Send
+from asya_sidecar.core.build import with_counters
 from asya_sidecar.core.work import Hop, Work, refuse
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.gateway import GatewayAway, GatewayReporter
@@ -40,6 +41,8 @@ AWAY: Final = (TransportError, StoreUnavailable)
 """What stopped a send that may succeed later."""
 IMPOSSIBLE: Final = (QueueMissing, EnvelopeTooLarge, EnvelopeRefused)
 """What no further attempt at the same send can mend."""
+REPORT_PAUSE_S: Final = 15.0
+"""Before an end actor has an envelope again whose final report the gateway did not take within a minute."""
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 
@@ -100,8 +103,11 @@ class Performer:
         """
         try:
             done = await self._send_or_fail(decision, work)
-            await self._report(done)
-        except (*AWAY, GatewayAway) as exc:
+            try:
+                await self._report(done)
+            except GatewayAway as exc:
+                done = self._without_final_report(done, work, str(exc))
+        except AWAY as exc:
             done = Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="routing_error", cause=str(exc))
         if self._dedup is not None and work is not None:
             # Before the settlement: what is done stays done though that be lost.
@@ -152,6 +158,22 @@ class Performer:
                 await self._gateway.deliver(report)
             else:
                 self._gateway.post(report)
+
+    def _without_final_report(self, done: Decision, work: Work | None, problem: str) -> Decision:
+        """Choose for a delivery whose final report nobody took.
+
+        At an end actor the envelope comes again as a copy, so that no broker counts how long the gateway is away. A dead
+        letter is buried all the same: what takes processes with it must not run again for the sake of a report, and the
+        gateway has its deadline.
+        """
+        if isinstance(done.settlement, DeadLetter):
+            log.error("dead letter not reported", extra={"envelope_id": work.envelope.id if work else ""})
+            self._metrics.reported("final", "dropped")
+            return done
+        if work is None:
+            return Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="gateway_error", cause=problem)
+        copy = with_counters(work.source or work.body, attempt=work.attempt, delivery=work.delivery)
+        return Decision(RetryLater(copy, REPORT_PAUSE_S), "released", failed_reason="gateway_error", cause=problem)
 
     async def _settle(self, decision: Decision, delivery: Delivery) -> None:
         match decision.settlement:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError
-from asya_sidecar.core.actions import Decision, Report
+from asya_sidecar.core.actions import Decision, Report, RetryLater
 from asya_sidecar.core.batches import plan_calls
 from asya_sidecar.core.window import MAX_AHEAD, prefetch_for, window
 from asya_sidecar.core.work import Hop, Work
@@ -89,6 +89,10 @@ class Pipeline:
     def runtime_ready(self) -> bool:
         """Whether a handler call could start now."""
         return self._ready_runtimes > 0
+
+    def work_in_hand(self) -> dict[str, object]:
+        """Say which envelopes handlers are at work on, and how many wait here; another thread may ask."""
+        return {"actor": self._hop.actor, "running": self._handling.running(), "waiting": len(self._waiting)}
 
     @property
     def window(self) -> int:
@@ -300,6 +304,10 @@ class Pipeline:
                 "disposition": type(done.settlement).__name__,
                 "duration_s": round(duration_s, 6),
                 "sent": len(done.sends),
+                **({"to": done.sends[0].actor} if done.sends else {}),
+                **(
+                    {"again_in_s": round(done.settlement.delay_s, 3)} if isinstance(done.settlement, RetryLater) else {}
+                ),
                 **({"cause": done.cause} if done.cause else {}),
                 **({"attempt": work.attempt, "delivery": work.delivery} if work and done.failed_reason else {}),
             },

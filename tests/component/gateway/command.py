@@ -40,7 +40,11 @@ class CommandLine:
 
     def __call__(self, *words: str, stdin: str = "", **environ: str) -> Said:
         with self.start(*words, **environ) as process:
-            out, err = process.communicate(stdin, timeout=LIMIT_S)
+            try:
+                out, err = process.communicate(stdin, timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
         return Said(process.returncode, out, err)
 
     def start(self, *words: str, **environ: str) -> "subprocess.Popen[str]":

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from asya_gateway.lifecycle import Ended, Progress, Report, Sending, cancelled
@@ -16,7 +15,6 @@ from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.store.port import Applied, EnvelopeStore
 from asya_gateway.store.postgres import PostgresStore
-from asya_gateway.store.postgres_schema import ORIGINAL
 from asya_gateway.store.sqlite import SqliteStore
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
@@ -252,31 +250,6 @@ async def test_a_database_that_restarts_is_used_again(
         while woken.count("") < 2:
             await asyncio.sleep(0.01)
     await store.close()
-
-
-async def test_a_database_of_the_original_goes_up_with_its_data(postgres: PostgresServer) -> None:
-    url = postgres.new_database()
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute(ORIGINAL)
-        await connection.execute(
-            """INSERT INTO envelopes (id, status, route_actors, payload, result, deadline, total_actors)
-            VALUES ('old', 'running', '{a,b}', '{"n": 1}', NULL, now() - interval '1 hour', 2),
-                   ('done', 'succeeded', '{a}', NULL, '{"r": 1}', NULL, 1)"""
-        )
-        await connection.execute(
-            """INSERT INTO envelope_updates (envelope_id, status, progress_percent, envelope_state)
-            VALUES ('old', 'pending', 0, NULL), ('old', 'running', 5, 'received'), ('done', 'succeeded', 100, NULL)"""
-        )
-    stores = [PostgresStore(url, 1, 2) for _ in range(3)]
-    await asyncio.gather(*(store.open(lambda _: None) for store in stores))
-    store = stores[0]
-    assert [event.seq for event in await store.history("old")] == [1, 2]
-    assert await store.expire() == ["old"]
-    assert [event.seq for event in await store.history("old")] == [1, 2, 3]
-    kept = await store.get("done")
-    assert kept is not None
-    assert kept.result == b'{"r": 1}'
-    await asyncio.gather(*(store.close() for store in stores))
 
 
 def test_another_kind_of_url_is_refused_without_its_password() -> None:

@@ -63,3 +63,11 @@ def test_the_store_s_keys_reach_sidecars_by_reference_only() -> None:
     ]
     plain = [{"name": "ASYA_CLAIM_OVER_BYTES", "value": "9"}, {"name": "ASYA_S3_BUCKET", "value": "b"}]
     assert found == [*plain, *by_reference]
+
+
+def test_the_gateway_s_token_reaches_sidecars_by_reference_only() -> None:
+    (entry,) = read_settings([], {"ASYA_GATEWAY_TOKEN_SECRET": "reports"}).store_env
+    assert entry.model_dump(by_alias=True, exclude_unset=True) == {
+        "name": "ASYA_GATEWAY_TOKEN",
+        "valueFrom": {"secretKeyRef": {"name": "reports", "key": "token", "optional": True}},
+    }

@@ -172,5 +172,10 @@ async def test_an_undelivered_final_report_keeps_the_delivery(stage: Stage, monk
         GatewayReporter("http://127.0.0.1:1"),
     )
     decision = Decision(Ack(), "end_consumed", reports=(Report("final", "e1", {}),))
-    assert (await performer.perform(decision, stage.delivery, stage.work)).result == "released"
+    done = await performer.perform(decision, stage.delivery, stage.work)
+    # As a copy, so that no broker counts how long the gateway is away.
+    assert isinstance(done.settlement, RetryLater)
+    assert (done.result, done.settlement.delay_s) == ("released", performing.REPORT_PAUSE_S)
     assert (await stage.depth("asya-ocr")).total == 1
+    buried = Decision(DeadLetter("poison"), "dead_lettered", reports=(Report("final", "e1", {}),))
+    assert (await performer.perform(buried, stage.delivery, stage.work)).settlement == DeadLetter("poison")

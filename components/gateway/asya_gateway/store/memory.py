@@ -1,15 +1,23 @@
 """Envelopes in this process: for tests and for trying things out; gone with it."""
 
-from collections.abc import Callable
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from asya_gateway.lifecycle import Report, apply, created, timed_out
+from asya_gateway.lifecycle import Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.summary import Page, Question, Summary, cut, summarise
+from asya_protocol.status import Status
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _age(record: Record) -> tuple[datetime, str]:
+    return record.created_at, record.id
 
 
 class MemoryStore:
@@ -30,13 +38,13 @@ class MemoryStore:
     async def ping(self) -> None:
         """It is here."""
 
-    async def create(self, record: Record) -> bool:
+    async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
         if record.id in self._records:
             return False
-        change = created(record)
-        self._records[record.id] = change.record
-        self._events[record.id] = [change.event]
+        changes = begun(record, first, self._clock())
+        self._records[record.id] = changes[-1].record
+        self._events[record.id] = [change.event for change in changes]
         if record.parent_id is not None:
             self._children.setdefault(record.parent_id, []).append(record.id)
         if record.deadline is not None:
@@ -80,6 +88,41 @@ class MemoryStore:
     async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
         """Events after a number."""
         return [event for event in self._events.get(envelope_id, ()) if event.seq > after]
+
+    async def page(self, question: Question) -> Page:
+        """List envelopes."""
+        after = None if question.after is None else (question.after.created_at, question.after.id)
+        found = (
+            record
+            for record in self._records.values()
+            if (not question.statuses or record.status in question.statuses)
+            and record.id.startswith(question.prefix)
+            and (after is None or _age(record) < after)
+        )
+        return cut(
+            [summarise(record) for record in heapq.nlargest(question.limit + 1, found, key=_age)], question.limit
+        )
+
+    async def summaries(self, ids: Sequence[str]) -> list[Summary]:
+        """Summarise some."""
+        known = [self._records[envelope_id] for envelope_id in set(ids) if envelope_id in self._records]
+        return [summarise(record) for record in sorted(known, key=_age, reverse=True)]
+
+    async def counts(self, most: int) -> Mapping[Status, int]:
+        """Count by state."""
+        found = Counter(record.status for record in self._records.values())
+        return {status: min(found[status], most) for status in Status}
+
+    async def completed(self, within_s: float) -> Mapping[str, int]:
+        """Count completions."""
+        since = self._clock() - timedelta(seconds=within_s)
+        return Counter(
+            event.actor
+            for record in self._records.values()
+            if record.updated_at > since
+            for event in self._events[record.id]
+            if event.phase == "completed" and event.actor is not None and event.timestamp > since
+        )
 
     async def expire(self, limit: int = 100) -> list[str]:
         """Fail what is due."""

@@ -1,12 +1,12 @@
 """What every store of envelopes promises, whichever database is behind it; proven by one contract suite.
 
-* A report is applied by ``asya_gateway.lifecycle`` inside a transaction: of two that race, the second sees the first.
+* A report is applied by ``asya_gateway.lifecycle`` as in a transaction: of two that race, the second sees the first.
 * Every change adds one event; an envelope's events are numbered from 1 without gaps.
 * A deadline fires once, whichever replica sweeps first, also after a restart; memory alone forgets with its process.
 * ``StoreUnavailable`` means nothing is known to have changed; trying again is safe.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -14,6 +14,8 @@ from typing import Protocol
 
 from asya_gateway.lifecycle import Report
 from asya_gateway.record import Event, Record
+from asya_gateway.summary import Page, Question, Summary
+from asya_protocol.status import Status
 
 Wake = Callable[[str], None]
 """Called with an envelope's id after its history grew, by this process or another; with "" when that may be missed."""
@@ -44,8 +46,8 @@ class EnvelopeStore(Protocol):
     async def ping(self) -> None:
         """Make sure that it answers."""
 
-    async def create(self, record: Record) -> bool:
-        """Keep a new record with its first event; false, and nothing kept, when the id is taken."""
+    async def create(self, record: Record, first: Report | None = None) -> bool:
+        """Keep a new record with its first event and a first report; false, and nothing kept, when the id is taken."""
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -70,6 +72,18 @@ class EnvelopeStore(Protocol):
 
     async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
         """Events with a number over ``after``, in order."""
+
+    async def page(self, question: Question) -> Page:
+        """List envelopes, newest first."""
+
+    async def summaries(self, ids: Sequence[str]) -> list[Summary]:
+        """Summarise those of these envelopes that are known, newest first."""
+
+    async def counts(self, most: int) -> Mapping[Status, int]:
+        """Count the envelopes in every state, each only up to ``most``, so that a large table costs no more."""
+
+    async def completed(self, within_s: float) -> Mapping[str, int]:
+        """Count what actors completed in the last seconds, by actor; those that completed nothing are left out."""
 
     async def expire(self, limit: int = 100) -> list[str]:
         """Fail envelopes whose deadline has passed; ids of those that this call failed."""

@@ -1,11 +1,12 @@
 """Envelopes in Postgres, shared by all replicas; with ``postgres_schema`` the only modules here that know psycopg.
 
-A report locks its row, so that the database orders what races; its clock decides about deadlines. ``NOTIFY`` tells the other
-replicas that a history grew.
+A report is written only over the events that it was decided on, so that the database orders what races; its clock decides
+about deadlines. ``postgres_notices`` tells the other replicas that a history grew.
 """
 
 import asyncio
 import logging
+import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,10 +16,13 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from asya_gateway.lifecycle import Change, Report, apply, created, timed_out
+from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.store.postgres_lists import COMPLETED, COUNTS, SOME, page_statement, read_summary
+from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
+from asya_gateway.summary import Page, Question, Summary, cut
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
 
@@ -26,14 +30,12 @@ log: Final = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 10.0
 RELISTEN_S: Final = 1.0
-CHANNEL: Final = "asya_envelopes"
 
 READ: Final[LiteralString] = """
 SELECT id, route_actors, created_at, updated_at, parent_id, status, route_metadata::text, headers::text, payload::text,
     result::text, error, timeout_sec, deadline, progress_percent::float8, current_actor_idx, current_actor_name, message,
     actors_completed, events, owner, clock_timestamp() FROM envelopes """
 READ_ONE: Final[LiteralString] = READ + "WHERE id = %s"
-LOCK_ONE: Final[LiteralString] = READ + "WHERE id = %s FOR UPDATE"
 LOCK_DUE: Final[LiteralString] = (
     READ
     + """WHERE status IN ('pending', 'running') AND deadline <= now() ORDER BY deadline LIMIT %s
@@ -44,16 +46,21 @@ INSERT INTO envelope_updates (envelope_id, seq, status, message, result, error, 
     actors, current_actor_idx, envelope_state)
 SELECT id, %(events)s, %(status)s, %(e_message)s, %(e_result)s::json, %(e_error)s, %(e_timestamp)s, %(e_percent)s,
     %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s FROM kept RETURNING envelope_id)
-SELECT pg_notify('asya_envelopes', envelope_id) FROM noted"""
-INSERT: Final[LiteralString] = (
-    """
+SELECT envelope_id FROM noted"""
+_KEEP: Final[LiteralString] = """
 WITH kept AS (
-INSERT INTO envelopes (id, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec, deadline,
-    created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner)
-VALUES (%(id)s, %(status)s, %(actors)s, %(index)s, %(metadata)s::json, %(headers)s::json, %(payload)s::json, %(timeout_s)s,
-    %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s,
+INSERT INTO envelopes (id, message, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec,
+    deadline, created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner)
+VALUES (%(id)s, %(message)s, %(status)s, %(actors)s, %(index)s, %(metadata)s::json, %(headers)s::json, %(payload)s::json,
+    %(timeout_s)s, %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s,
     %(owner)s)
-ON CONFLICT (id) DO NOTHING RETURNING id), noted AS ("""
+ON CONFLICT (id) DO NOTHING RETURNING id), """
+INSERT: Final[LiteralString] = _KEEP + "noted AS (" + _NOTE
+INSERT_BEGUN: Final[LiteralString] = (
+    _KEEP
+    + """begun AS (
+INSERT INTO envelope_updates (envelope_id, seq, status, message, timestamp, progress_percent)
+SELECT id, %(b_seq)s, %(b_status)s, %(b_message)s, %(b_at)s, 0 FROM kept), noted AS ("""
     + _NOTE
 )
 UPDATE: Final[LiteralString] = (
@@ -63,7 +70,7 @@ UPDATE envelopes SET status = %(status)s, route_actors = %(actors)s, route_curre
     error = %(error)s, updated_at = %(updated_at)s, progress_percent = %(percent)s, current_actor_idx = %(index)s,
     current_actor_name = %(actor)s, message = %(message)s, actors_completed = %(completed)s, total_actors = %(total)s,
     events = %(events)s
-WHERE id = %(id)s RETURNING id), noted AS ("""
+WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), noted AS ("""
     + _NOTE
 )
 HISTORY: Final[LiteralString] = """
@@ -90,6 +97,8 @@ DELETE FROM envelopes WHERE id IN (
     LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id)
 SELECT count(*) FROM gone"""
 
+NOTIFY: Final[LiteralString] = "SELECT pg_notify(%s, told) FROM unnest(%s::text[]) AS told"
+
 
 class PostgresStore:
     """One database.
@@ -109,14 +118,14 @@ class PostgresStore:
             timeout=TIMEOUT_S,
             open=False,
             kwargs={"autocommit": True, "connect_timeout": int(TIMEOUT_S)},
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
         )
         self._listener: asyncio.Task[None] | None = None
-        self._wake: Wake = lambda _: None
+        self._notices = Notices(self._notify)
 
     async def open(self, wake: Wake) -> None:
         """Connect, bring the schema up to date, and listen."""
-        self._wake = wake
+        self._notices.wake = wake
         with _translated():
             await self._pool.open(wait=True, timeout=TIMEOUT_S)
             async with self._pool.connection() as connection:
@@ -127,9 +136,21 @@ class PostgresStore:
         """Ask something."""
         await self._rows("SELECT 1")
 
-    async def create(self, record: Record) -> bool:
+    async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
-        return bool(await self._rows(INSERT, _values(created(record))))
+        changes = begun(record, first, record.created_at)
+        event = changes[0].event
+        begin = {
+            "b_seq": event.seq,
+            "b_status": event.status.value,
+            "b_message": event.message,
+            "b_at": event.timestamp,
+        }
+        statement = INSERT if len(changes) == 1 else INSERT_BEGUN
+        kept = bool(await self._rows(statement, {**begin, **_values(changes[-1])}))
+        if kept:
+            self._notices.tell(record.id)
+        return kept
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -147,24 +168,42 @@ class PostgresStore:
 
     async def announce(self, topic: str) -> None:
         """Wake those in every replica."""
-        await self._rows("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
+        self._notices.tell(topic)
 
     async def report(self, envelope_id: str, report: Report) -> Outcome:
-        """Apply a report."""
-        async with self._transaction() as connection:
-            row = await (await connection.execute(LOCK_ONE, (_clean(envelope_id),))).fetchone()
-            if row is None:
+        """Apply a report to the record as it is; once more when another report came between reading and writing."""
+        while True:
+            rows = await self._rows(READ_ONE, (_clean(envelope_id),))
+            if not rows:
                 return Outcome(Applied.UNKNOWN)
-            record, now = _record(row), row[-1]
+            record, now = _record(rows[0]), rows[0][-1]
             change = apply(record, report, now)
             if change is None:
                 return Outcome(Applied.FINAL_BEFORE, record)
-            await connection.execute(UPDATE, _values(change))
-            return Outcome(Applied.CHANGED, change.record)
+            if await self._rows(UPDATE, _values(change)):
+                self._notices.tell(record.id)
+                return Outcome(Applied.CHANGED, change.record)
 
     async def history(self, envelope_id: str, after: int = 0) -> list[Event]:
         """Events after a number."""
         return [_event(row) for row in await self._rows(HISTORY, (_clean(envelope_id), after))]
+
+    async def page(self, question: Question) -> Page:
+        """List envelopes."""
+        return cut([read_summary(row) for row in await self._rows(*page_statement(question))], question.limit)
+
+    async def summaries(self, ids: Sequence[str]) -> list[Summary]:
+        """Summarise some."""
+        return [read_summary(row) for row in await self._rows(SOME, ([_clean(each) for each in ids],))]
+
+    async def counts(self, most: int) -> Mapping[Status, int]:
+        """Count by state."""
+        rows = await self._rows(COUNTS, {"most": most})
+        return {Status(row[0]): row[1] for row in rows}
+
+    async def completed(self, within_s: float) -> Mapping[str, int]:
+        """Count completions."""
+        return {row[0]: row[1] for row in await self._rows(COMPLETED, (within_s,))}
 
     async def expire(self, limit: int = 100) -> list[str]:
         """Fail what is due; rows that another replica has in hand are left to it."""
@@ -175,6 +214,8 @@ class PostgresStore:
                 if change is not None:
                     await connection.execute(UPDATE, _values(change))
                     expired.append(change.record.id)
+        for envelope_id in expired:
+            self._notices.tell(envelope_id)
         return expired
 
     async def purge(self, older_than_s: float) -> int:
@@ -191,7 +232,11 @@ class PostgresStore:
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
+        await self._notices.close()
         await self._pool.close()
+
+    async def _notify(self, payloads: list[str]) -> None:
+        await self._rows(NOTIFY, (CHANNEL, payloads))
 
     async def _rows(
         self, statement: LiteralString, values: Sequence[object] | Mapping[str, object] = ()
@@ -212,12 +257,23 @@ class PostgresStore:
             try:
                 async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    self._wake("")
+                    self._notices.wake("")
                     async for notice in connection.notifies():
-                        self._wake(notice.payload)
+                        self._notices.hear(notice.payload)
             except (psycopg.Error, OSError) as exc:
                 log.warning("not listening to the database", extra={"error": _words(exc), "retry_in_s": RELISTEN_S})
             await asyncio.sleep(RELISTEN_S)
+
+
+async def _check(connection: AsyncConnection[tuple[Any, ...]]) -> None:
+    """See whether a connection that has been idle still stands, without asking the server.
+
+    What a server says to a connection that it ends waits in its socket; nothing else ever waits there.
+    """
+    look = select.poll()  # select.select knows no descriptor over 1023
+    look.register(connection.fileno(), select.POLLIN)
+    if look.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 class _translated:  # noqa: N801 - used as a statement

@@ -5,7 +5,7 @@ Records and events are JSON documents beside the columns that questions need.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,31 +13,16 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from asya_gateway.lifecycle import Change, Report, apply, created, timed_out
+from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.record import Event, Record
 from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.store.sqlite_schema import bring_up_to_date, microseconds
+from asya_gateway.summary import Page, Question, Summary, cut, summarise
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.status import Status
 
 T = TypeVar("T")
 BUSY_S: Final = 10.0
-SCHEMA: Final = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-CREATE TABLE IF NOT EXISTS envelopes (
-    id TEXT PRIMARY KEY, parent_id TEXT, final INTEGER NOT NULL, deadline REAL, updated_at REAL NOT NULL,
-    document BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS envelopes_parent ON envelopes (parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS envelopes_due ON envelopes (deadline) WHERE final = 0 AND deadline IS NOT NULL;
-CREATE INDEX IF NOT EXISTS envelopes_done ON envelopes (updated_at) WHERE final = 1;
-CREATE TABLE IF NOT EXISTS owners (
-    owner TEXT NOT NULL, created_at REAL NOT NULL, envelope_id TEXT NOT NULL, PRIMARY KEY (owner, created_at, envelope_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS owners_envelope ON owners (envelope_id);
-CREATE TABLE IF NOT EXISTS events (
-    envelope_id TEXT NOT NULL, seq INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (envelope_id, seq)
-) WITHOUT ROWID;
-"""
 _RECORD: Final = msgspec.msgpack.Decoder(Record)
 _EVENT: Final = msgspec.msgpack.Decoder(Event)
 
@@ -65,9 +50,9 @@ class SqliteStore:
         """Ask something."""
         await self._run(lambda: self._connection.execute("SELECT 1").fetchone())
 
-    async def create(self, record: Record) -> bool:
+    async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
-        kept = await self._run(lambda: self._create(record))
+        kept = await self._run(lambda: self._create(record, first))
         if kept:
             self._wake(record.id)
         return kept
@@ -106,6 +91,36 @@ class SqliteStore:
         question = "SELECT document FROM events WHERE envelope_id = ? AND seq > ? ORDER BY seq"
         rows = await self._run(lambda: self._connection.execute(question, (envelope_id, after)).fetchall())
         return [_EVENT.decode(document) for (document,) in rows]
+
+    async def page(self, question: Question) -> Page:
+        """List envelopes."""
+        statement, values = _page(question)
+        rows = await self._run(lambda: self._connection.execute(statement, values).fetchall())
+        return cut([summarise(_RECORD.decode(document)) for (document,) in rows], question.limit)
+
+    async def summaries(self, ids: Sequence[str]) -> list[Summary]:
+        """Summarise some."""
+        records = await self._run(lambda: [self._read(envelope_id) for envelope_id in set(ids)])
+        known = [record for record in records if record is not None]
+        known.sort(key=lambda record: (record.created_at, record.id), reverse=True)
+        return [summarise(record) for record in known]
+
+    async def counts(self, most: int) -> Mapping[Status, int]:
+        """Count by state."""
+        question = "SELECT count(*) FROM (SELECT 1 FROM envelopes WHERE status = ? LIMIT ?)"
+
+        def count() -> Mapping[Status, int]:
+            ask = self._connection.execute
+            return {status: ask(question, (status.value, most)).fetchone()[0] for status in Status}
+
+        return await self._run(count)
+
+    async def completed(self, within_s: float) -> Mapping[str, int]:
+        """Count completions."""
+        since = microseconds(self._clock()) - round(within_s * 1e6)
+        question = """SELECT completed_by, count(*) FROM events
+            WHERE completed_by IS NOT NULL AND completed_us > ? GROUP BY completed_by"""
+        return dict(await self._run(lambda: self._connection.execute(question, (since,)).fetchall()))
 
     async def expire(self, limit: int = 100) -> list[str]:
         """Fail what is due."""
@@ -149,7 +164,7 @@ class SqliteStore:
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
-        self._db.executescript(SCHEMA)
+        bring_up_to_date(self._db)
 
     def _in_transaction(self, work: Callable[[], T]) -> T:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -161,11 +176,12 @@ class SqliteStore:
         self._connection.execute("COMMIT")
         return done
 
-    def _create(self, record: Record) -> bool:
+    def _create(self, record: Record, first: Report | None) -> bool:
         def insert() -> bool:
             if self._read(record.id) is not None:
                 return False
-            self._write(created(record))
+            for change in begun(record, first, self._clock()):
+                self._write(change)
             if record.owner is not None and record.parent_id is None:
                 entry = (record.owner, record.created_at.timestamp(), record.id)
                 self._connection.execute("INSERT INTO owners VALUES (?, ?, ?)", entry)
@@ -203,12 +219,36 @@ class SqliteStore:
         record, event = change.record, change.event
         deadline = None if record.deadline is None else record.deadline.timestamp()
         self._connection.execute(
-            "INSERT OR REPLACE INTO envelopes VALUES (?, ?, ?, ?, ?, ?)",
+            """INSERT OR REPLACE INTO envelopes (id, parent_id, final, deadline, updated_at, status, created_us, document)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
             (
                 record.id, record.parent_id, int(record.status.final), deadline, record.updated_at.timestamp(),
-                msgspec.msgpack.encode(record),
+                record.status.value, microseconds(record.created_at), msgspec.msgpack.encode(record),
             ),
         )  # fmt: skip
+        completed_us = microseconds(event.timestamp) if event.phase == "completed" else None
         self._connection.execute(
-            "INSERT INTO events VALUES (?, ?, ?)", (event.envelope_id, event.seq, msgspec.msgpack.encode(event))
-        )
+            "INSERT INTO events (envelope_id, seq, document, completed_us, completed_by) VALUES (?, ?, ?, ?, ?)",
+            (
+                event.envelope_id, event.seq, msgspec.msgpack.encode(event), completed_us,
+                None if completed_us is None else event.actor,
+            ),
+        )  # fmt: skip
+
+
+def _page(question: Question) -> tuple[str, list[object]]:
+    """Write the statement that finds one more than a page."""
+    parts: list[str] = []
+    values: list[object] = []
+    if question.statuses:
+        parts.append(f"status IN ({', '.join('?' * len(question.statuses))})")
+        values += sorted(status.value for status in question.statuses)
+    if question.prefix:
+        parts.append("id GLOB ?")
+        values.append("".join(f"[{letter}]" if letter in "*?[" else letter for letter in question.prefix) + "*")
+    if question.after is not None:
+        parts.append("(created_us, id) < (?, ?)")
+        values += [microseconds(question.after.created_at), question.after.id]
+    where = f"WHERE {' AND '.join(parts)} " if parts else ""
+    statement = f"SELECT document FROM envelopes {where}ORDER BY created_us DESC, id DESC LIMIT ?"  # noqa: S608 - of literals
+    return statement, [*values, question.limit + 1]

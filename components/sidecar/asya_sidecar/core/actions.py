@@ -32,11 +32,14 @@ class Report:
         kind: ``progress`` and ``child`` are best effort; ``final`` must arrive before the settlement.
         envelope_id: Whose progress it is.
         body: JSON object as compat of the original's gateway routes wants it.
+        child: Of a final report: body of the report about the fan-out that made the envelope, should the gateway not
+            have it yet.
     """
 
     kind: Literal["progress", "child", "final"]
     envelope_id: str
     body: Mapping[str, object]
+    child: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

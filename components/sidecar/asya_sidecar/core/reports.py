@@ -3,6 +3,7 @@
 One difference: ``completed`` carries the index of the actor that completed, not that of the next one.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -40,13 +41,7 @@ def completed_report(envelope: Envelope, items: tuple[Item, ...], elapsed_s: flo
 
 def child_report(made: Envelope) -> Report:
     """A fan-out made a new envelope."""
-    body = {
-        "id": made.id,
-        "parent_id": made.parent_id or "",
-        "actors": list(made.route.actors),
-        "current": made.route.current,
-    }
-    return Report("child", made.id, body)
+    return Report("child", made.id, _child_body(made))
 
 
 def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: datetime) -> tuple[Report, ...]:
@@ -62,7 +57,7 @@ def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: dat
         result = returned if bytes(returned) not in (b"null", b"{}", b'""', b"[]") else envelope.payload
         if bytes(result) != b"null":
             body["result"] = result
-        return (Report("final", envelope.id, body),)
+        return (_final(envelope, body),)
     if hop.actor != hop.error_end:
         return ()
     payload = _ANY.decode(envelope.payload)
@@ -72,13 +67,26 @@ def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: dat
             body["error"] = payload["error"]
         if payload.get("details"):
             body["error_details"] = payload["details"]
-    return (Report("final", envelope.id, {**body, **_whereabouts(envelope)}),)
+    return (_final(envelope, {**body, **_whereabouts(envelope)}),)
 
 
 def dead_report(envelope: Envelope, reason: str, now: datetime) -> tuple[Report, ...]:
     """The envelope is a dead letter: for its caller that is a failure."""
     body = {"id": envelope.id, "status": Status.FAILED.value, "timestamp": format_time(now), "error": reason}
-    return (Report("final", envelope.id, {**body, **_whereabouts(envelope)}),)
+    return (_final(envelope, {**body, **_whereabouts(envelope)}),)
+
+
+def _final(envelope: Envelope, body: Mapping[str, object]) -> Report:
+    return Report("final", envelope.id, body, None if envelope.parent_id is None else _child_body(envelope))
+
+
+def _child_body(made: Envelope) -> dict[str, object]:
+    return {
+        "id": made.id,
+        "parent_id": made.parent_id or "",
+        "actors": list(made.route.actors),
+        "current": made.route.current,
+    }
 
 
 def _whereabouts(envelope: Envelope) -> dict[str, object]:

@@ -1,0 +1,205 @@
+"""``asya why``: what holds an envelope, from the gateway and from whatever else can be looked at."""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asya_cli.console import Console
+from asya_cli.exit_codes import ExitCode, GatewayAway, Unknown
+from asya_cli.options import gateway_options, home_option, json_option
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from asya_cli.gateway import Gateway
+    from asya_cli.why_words import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts
+    from asya_local.mesh import MeshInfo
+    from asya_store.port import Store
+    from asya_transport.port import QueueAdmin, Transport
+
+
+@click.command(short_help="Say what holds an envelope.")
+@click.argument("envelope_id", metavar="ID")
+@gateway_options
+@home_option
+@json_option
+def why(*, envelope_id: str, url: str | None, token_file: Path | None, home: Path, as_json: bool) -> None:
+    """Say where the envelope ID is, its attempts, its last error, its next try, and what holds it.
+
+    Asks the gateway where there is one, and in a local mesh the sidecars, their logs, the queues and the object store too.
+    Exit code 5 when nobody knows anything of it.
+    """
+    from asya_cli.why_words import document, explain, lines
+
+    console = Console(as_json=as_json)
+    evidence = gather(envelope_id, url, token_file, home, console)
+    answer = explain(evidence)
+    console.result(document(evidence, answer), list(lines(evidence, answer)))
+    sys.exit(ExitCode.UNKNOWN if answer.held_by == "unknown" else ExitCode.SUCCESS)
+
+
+def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Path, console: Console) -> "Evidence":
+    """Find out what can be found out.
+
+    Raises:
+        GatewayAway: There is neither a gateway nor a mesh to ask.
+        Unknown: There is a gateway alone, and it does not know the envelope.
+    """
+    from asya_cli.gateway_place import find_gateway, own_gateway, same_place
+    from asya_cli.why_words import Evidence
+    from asya_local import mesh
+
+    info = mesh.find(home)
+    gateway, _ = find_gateway(url, token_file, home)
+    own = own_gateway(home)
+    if info is not None and gateway is not None and (own is None or not same_place(gateway.url, own[0])):
+        info = None  # somebody asks about another mesh than the one that runs here
+    if info is None and gateway is None:
+        raise GatewayAway(f"no gateway is known, and no mesh is running in {home}", "asya local up -f actors.yaml")
+    found: dict[str, Any] = {}
+    if gateway is not None:
+        try:
+            found |= _of_gateway(gateway, envelope_id, with_actors=info is None)
+        except Unknown:
+            if info is None:
+                raise
+        except GatewayAway as exc:
+            if info is None:
+                raise
+            console.warn(exc.cause)
+    if info is not None:
+        found |= _of_mesh(info, envelope_id)
+    return Evidence(id=envelope_id, now_s=time.time(), **found)
+
+
+def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> dict[str, Any]:
+    record = gateway.envelope(envelope_id)
+    events = [event.document for event in gateway.history(envelope_id)]
+    found: dict[str, Any] = {"record": record, "events": events}
+    if with_actors and (actors := gateway.actors()) is not None:
+        found["actors"] = {name: _facts(name, entry) for name, entry in actors.items()}
+    return found
+
+
+def _facts(name: str, entry: Mapping[str, Any], max_attempts: int | None = None) -> "ActorFacts":
+    from asya_cli.why_words import ActorFacts
+
+    return ActorFacts(
+        name=name,
+        status=str(entry.get("status") or ""),
+        message=str(entry.get("message") or ""),
+        ready=entry.get("ready", entry.get("replicas")),
+        desired=entry.get("desired"),
+        queued=entry.get("queued"),
+        in_flight=entry.get("in_flight"),
+        max_attempts=max_attempts,
+    )
+
+
+def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
+    from asya_cli.mesh import broker_environment
+    from asya_local import mesh
+    from asya_local.trail import find_running, read_trail
+    from asya_store.factory import open_store
+
+    environment = broker_environment(info)
+    attempts = _max_attempts(info)
+    steps = read_trail(info.home, envelope_id)
+    running = find_running(info.home, envelope_id)
+    found: dict[str, Any] = {
+        "actors": {
+            actor["name"]: _facts(actor["name"], actor, attempts.get(actor["name"]))
+            for actor in mesh.status(info.home).as_json()["actors"]
+        },
+        "running": None if running is None else (running.actor, running.attempt, running.for_s),
+        "last": _last(steps[-1]) if steps else None,
+        "dead": _dead_letter(environment, envelope_id),
+    }
+    store = open_store(environment)
+    if store is not None:
+        collected = bool(steps) and steps[-1].result == "collected"
+        found |= _of_store(store, environment, envelope_id, collected=collected)
+    return found
+
+
+def _last(step: Any) -> "StepFacts":  # noqa: ANN401 - asya_local's Step, imported where it is made
+    from asya_cli.why_words import StepFacts
+
+    return StepFacts(step.at_s, step.actor, step.result, step.to, step.cause, step.attempt, step.again_in_s)
+
+
+def _max_attempts(info: "MeshInfo") -> dict[str, int]:
+    """Attempts that each actor's manifest allows."""
+    from asya_operator.errors import ManifestError
+    from asya_operator.manifests import read_manifests
+
+    try:
+        declared = read_manifests(info.manifests).actors
+    except ManifestError:
+        return {}
+    return {each.actor.name: each.actor.spec.retry.max_attempts for each in declared}
+
+
+def _of_store(store: "Store", environment: Mapping[str, str], envelope_id: str, *, collected: bool) -> dict[str, Any]:
+    from asya_cli.result import FoundResult
+    from asya_crew.results import find_result
+    from asya_protocol.status import Status
+    from asya_store.cancels import CancelList
+
+    found: dict[str, Any] = {"group": _group(store, envelope_id, collected=collected)}
+    result = find_result(store, environment, envelope_id)
+    if result is not None:
+        error = FoundResult(result[0] is Status.SUCCEEDED, result[1]).as_json().get("error")
+        parts = [error.get(name) for name in ("code", "type", "message")] if isinstance(error, dict) else []
+        found["end"] = (result[0].value, ": ".join(str(part) for part in parts if part))
+    cancels = CancelList(store)
+    cancels.refresh()
+    ancestors = envelope_id.split("-")
+    found["cancelled"] = any("-".join(ancestors[:end]) in cancels for end in range(1, len(ancestors) + 1))
+    return found
+
+
+def _group(store: "Store", envelope_id: str, *, collected: bool) -> "GroupFacts | None":
+    """The group that the envelope opened, or that fan-in keeps it for, while it is not over."""
+    from asya_cli.why_words import GroupFacts
+    from asya_crew.group_store import PREFIX, GroupStore
+    from asya_crew.groups import Entry
+    from asya_store.keys import segment
+
+    parent, _, index = envelope_id.rpartition("-")
+    groups = GroupStore(store)
+    for opener in filter(None, (envelope_id, parent if collected and index.isdecimal() else "")):
+        prefix = PREFIX + segment(f"{opener}@")
+        for folder in sorted({key.removeprefix(PREFIX).partition("/")[0] for key in store.list(prefix)}):
+            group_id = f"{opener}@{folder.rpartition(segment('@'))[2]}"
+            if groups.winner(group_id) is not None:
+                continue
+            group = groups.load(Entry(group_id, timer="why"), time.time())
+            missing = tuple(sorted(group.missing))
+            return GroupFacts(len(group.here), group.count, missing)
+    return None
+
+
+def _dead_letter(environment: Mapping[str, str], envelope_id: str) -> "DeadFacts | None":
+    """Look for the envelope in every dead letter queue that holds something; all stays where it is."""
+    from asya_cli.mesh import on_broker
+    from asya_cli.why_words import DeadFacts
+    from asya_protocol import names
+    from asya_transport.dead_letters_filter import same_id
+    from asya_transport.dead_letters_redrive import Selection, browse, count_dead_letters
+
+    async def look(transport: "Transport", admin: "QueueAdmin", stopping: "asyncio.Event") -> "DeadFacts | None":
+        for queue, count in (await count_dead_letters(admin)).items():
+            if not count:
+                continue
+            selection = Selection(where=[same_id(envelope_id)], stopping=stopping)
+            for letter in (await browse(transport, admin, queue, limit=1, selection=selection)).entries:
+                actor = names.actor_of(queue).removesuffix(names.DLQ_SUFFIX)
+                return DeadFacts(actor, letter.reason or "", letter.attempts, letter.deliveries)
+        return None
+
+    return on_broker(environment, look)

@@ -1,0 +1,364 @@
+"""What holds an envelope: from what is known of it to one answer. Pure; time is in the evidence.
+
+The first row of ``RULES`` that applies decides: what has ended is told before what is on its way, and what is certain (a
+handler at work, a dead letter) before what can only be concluded (it waits in a queue).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from asya_protocol import names
+
+SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
+IN_TROUBLE: Final = frozenset({"RuntimeError", "Degraded", "Failing", "Error", "Unknown", "Paused"})
+"""Statuses of actors that explain why nothing moves, beside whatever their message says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorFacts:
+    """One actor as it stands; what nobody can say is none."""
+
+    name: str
+    status: str = ""
+    message: str = ""
+    ready: int | None = None
+    desired: int | None = None
+    queued: int | None = None
+    in_flight: int | None = None
+    max_attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """The last settlement that a sidecar logged."""
+
+    at_s: float
+    actor: str
+    result: str
+    to: str = ""
+    cause: str = ""
+    attempt: int | None = None
+    again_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadFacts:
+    """It lies in a dead letter queue."""
+
+    actor: str
+    reason: str = ""
+    attempts: int | None = None
+    deliveries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """It waits at fan-in for its siblings."""
+
+    here: int
+    count: int | None
+    missing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that could be found out.
+
+    Attributes:
+        id: The envelope.
+        now_s: Seconds since 1970.
+        record: The gateway's document; none when there is no gateway or it does not know it.
+        events: The gateway's events, oldest first.
+        end: ``succeeded`` or ``failed`` as the crew has persisted it, with the error.
+        cancelled: It, or what it came from, is on the list of cancels.
+        last: The last settlement in the sidecars' logs.
+        running: Actor, attempt and seconds, of a handler that is at work on it.
+        dead: Its dead letter.
+        group: Its fan-in group.
+        actors: By name; none when nobody can say which there are.
+    """
+
+    id: str
+    now_s: float
+    record: Mapping[str, Any] | None = None
+    events: Sequence[Mapping[str, Any]] = ()
+    end: tuple[str, str] | None = None
+    cancelled: bool = False
+    last: StepFacts | None = None
+    running: tuple[str, int, float] | None = None
+    dead: DeadFacts | None = None
+    group: GroupFacts | None = None
+    actors: Mapping[str, ActorFacts] | None = None
+
+    @property
+    def route(self) -> tuple[str, ...]:
+        """Its route, as the gateway knows it."""
+        return tuple((self.record or {}).get("route", {}).get("actors") or ())
+
+    @property
+    def error(self) -> str:
+        """Its last error."""
+        known = str((self.record or {}).get("error") or "")
+        result = (self.record or {}).get("result")
+        details = result.get("details") if known and isinstance(result, dict) else None
+        if isinstance(details, dict):
+            return ": ".join(str(part) for part in (known, details.get("type"), details.get("message")) if part)
+        if known or self.end is None:
+            return known or (self.dead.reason if self.dead else "") or (self.last.cause if self.last else "")
+        return self.end[1]
+
+    @property
+    def where(self) -> str:
+        """The actor where it is or waits."""
+        if self.running is not None:
+            return self.running[0]
+        if self.dead is not None:
+            return self.dead.actor
+        if self.last is not None:
+            return self.last.to or self.last.actor
+        return self._told_by_gateway()
+
+    def _told_by_gateway(self) -> str:
+        """The actor of the last progress, or the one after it when that one is done with it."""
+        told = next((event for event in reversed(self.events) if event.get("envelope_state")), None)
+        route = self.route
+        if told is None:
+            return route[0] if route else ""
+        place = int(told.get("current_actor_idx") or 0) + (told["envelope_state"] == "completed")
+        actors = tuple(told.get("actors") or route)
+        return actors[place] if place < len(actors) else names.HAPPY_END
+
+    @property
+    def facts(self) -> ActorFacts | None:
+        """How the actor stands where it is."""
+        return None if self.actors is None else self.actors.get(self.where)
+
+    @property
+    def next_try_s(self) -> float | None:
+        """When it comes again, seconds since 1970; none when it does not wait for that."""
+        if self.last is None or self.last.again_in_s is None:
+            return None
+        return self.last.at_s + self.last.again_in_s
+
+    @property
+    def attempts(self) -> int | None:
+        """Attempts of the handler where it is, one that runs included; none when nobody counted."""
+        if self.running is not None:
+            return self.running[1]
+        if self.dead is not None:
+            return self.dead.attempts
+        if self.last is not None and self.last.result == "retried":
+            return self.last.attempt
+        received = [event for event in self.events if event.get("envelope_state") == "received"]
+        return sum(event.get("actor") == self.where for event in received) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The answer.
+
+    Attributes:
+        held_by: A word for programs, the rule's name.
+        because: A sentence for people.
+        cure: What to do or look at; empty when nothing.
+    """
+
+    held_by: str
+    because: str
+    cure: str = ""
+
+
+Rule = Callable[[Evidence], Why | None]
+
+
+def explain(evidence: Evidence) -> Why:
+    """Say what holds an envelope."""
+    return next(found for rule in RULES if (found := rule(evidence)) is not None)
+
+
+def _ended(evidence: Evidence) -> Why | None:
+    status = str((evidence.record or {}).get("status", ""))
+    if status not in ("succeeded", "failed"):
+        if evidence.record is not None and evidence.next_try_s is not None:
+            return None  # it is in the store, and its end actor still has to tell the gateway
+        status = evidence.end[0] if evidence.end is not None else ""
+    if status == "succeeded":
+        return Why("nothing", "it has succeeded", f"asya result {evidence.id}")
+    if status != "failed" or evidence.dead is not None:
+        return None
+    if evidence.error == names.CANCELLED:
+        return Why("cancelled", "its caller has cancelled it")
+    return Why("failed", f"it has failed: {evidence.error or 'nobody says why'}", f"asya result {evidence.id}")
+
+
+def _dead_letter(evidence: Evidence) -> Why | None:
+    dead = evidence.dead
+    if dead is None:
+        return None
+    reason = dead.reason or "the broker moved it there: it was handed out too often"
+    cure = (
+        f"asya dlq show {dead.actor} {evidence.id}; once mended: asya dlq redrive {dead.actor} --where id={evidence.id}"
+    )
+    return Why("dead_letter", f"it is a dead letter of {dead.actor}: {reason}", cure)
+
+
+def _running(evidence: Evidence) -> Why | None:
+    if evidence.running is None:
+        return None
+    actor, attempt, for_s = evidence.running
+    text = f"the handler of {actor} has been at work on it for {for_s:.1f} s"
+    text += f", attempt {attempt}" if attempt > 1 else ""
+    if evidence.cancelled:
+        return Why("cancelling", f"it is cancelled and ends within seconds; {text}")
+    return Why("handler", text, f"asya local logs {actor}, or end it: asya cancel {evidence.id}")
+
+
+def _cancelling(evidence: Evidence) -> Why | None:
+    if not evidence.cancelled:
+        return None
+    return Why("cancelling", f"it is cancelled; it ends when its turn comes at {evidence.where or 'its actor'}")
+
+
+def _retry(evidence: Evidence) -> Why | None:
+    last, due_s = evidence.last, evidence.next_try_s
+    if last is None or due_s is None or last.to:
+        return None
+    left_s = due_s - evidence.now_s
+    when = f"in {left_s:.1f} s" if left_s > 0 else f"due for {-left_s:.0f} s: it waits in the queue"
+    if last.result == "released":
+        return Why("gateway", f"its end cannot be told to the gateway: {last.cause}; again {when}", "asya local status")
+    return Why("retry", f"attempt {last.attempt} at {last.actor} failed: {last.cause}; the next one {when}")
+
+
+def _fan_in(evidence: Evidence) -> Why | None:
+    group = evidence.group
+    if group is None:
+        return None
+    count = "nobody knows yet how many" if group.count is None else str(group.count)
+    some = ", ".join(str(index) for index in group.missing[:10])
+    missing = f"; missing: {some}{' and more' if len(group.missing) > 10 else ''}" if group.missing else ""
+    child = f"{evidence.id}-{group.missing[0]}" if group.missing else ""
+    cure = f"look at one that is missing: asya why {child}" if child else ""
+    return Why("fan_in", f"fan-in waits for its siblings: {group.here} of {count} are there{missing}", cure)
+
+
+def _no_actor(evidence: Evidence) -> Why | None:
+    where = evidence.where
+    if evidence.actors is None or not where or where in evidence.actors:
+        return None
+    known = ", ".join(sorted(evidence.actors)) or "none at all"
+    return Why("no_actor", f"its next actor {where} is not there, only {known}", "deploy it, or correct the route")
+
+
+def _trouble(evidence: Evidence) -> Why | None:
+    facts = evidence.facts
+    if facts is None or (facts.status not in IN_TROUBLE and facts.ready != 0):
+        return None
+    if facts.status in IN_TROUBLE:
+        text = f"{facts.name} is {facts.status}" + (f": {facts.message}" if facts.message else "")
+        return Why("actor", text, f"asya local logs {facts.name}, or kubectl describe asya {facts.name}")
+    if facts.desired == 0 and not facts.queued:
+        return None
+    if facts.desired == 0:
+        return Why("scaling", f"no replica of {facts.name} runs and none is wanted yet; {_ahead(facts)}")
+    wanted = "" if facts.desired is None else f" of {facts.desired}"
+    return Why(
+        "scaling", f"no replica{wanted} of {facts.name} is ready yet; {_ahead(facts)}", "it should be in seconds"
+    )
+
+
+def _queued(evidence: Evidence) -> Why | None:
+    where = evidence.where
+    if not where:
+        return None
+    facts = evidence.facts
+    phase = next((event["envelope_state"] for event in reversed(evidence.events) if event.get("envelope_state")), "")
+    if evidence.last is None and phase == "processing":
+        text = f"{where} said last that its handler is at work on it"
+    else:
+        text = f"it waits in the queue of {where}"
+    return Why("queue", text + (f"; {_ahead(facts)}" if facts is not None else ""))
+
+
+def _unknown(evidence: Evidence) -> Why | None:
+    if evidence.last is not None and evidence.last.result in SETTLED_FOR_GOOD:
+        return Why("nothing", f"{evidence.last.actor} was the last to settle it, {evidence.last.result}")
+    waiting = sorted(facts.name for facts in (evidence.actors or {}).values() if facts.queued)
+    where = f"; envelopes wait at {', '.join(waiting)}" if waiting else ""
+    return Why("unknown", f"nothing is known of it: no actor has settled it yet, or it was never sent{where}")
+
+
+RULES: Final[Sequence[Rule]] = (
+    _ended, _dead_letter, _running, _cancelling, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
+)  # fmt: skip
+
+
+def _ahead(facts: ActorFacts) -> str:
+    parts = []
+    if facts.queued is not None:
+        parts.append(f"{facts.queued} queued, {facts.in_flight or 0} in hand")
+    if facts.ready is not None:
+        parts.append(f"{facts.ready} of {'?' if facts.desired is None else facts.desired} replicas ready")
+    return ", ".join(parts) or "nobody says how many wait"
+
+
+def document(evidence: Evidence, why: Why) -> dict[str, object]:
+    """Shape the answer for ``--json``; what is not known is null."""
+    record = evidence.record or {}
+    facts = evidence.facts
+    due_s = evidence.next_try_s if why.held_by in ("retry", "gateway") else None
+    return {
+        "id": evidence.id,
+        "status": status_of(evidence, why),
+        "held_by": why.held_by,
+        "because": why.because,
+        "where": None if why.held_by in ("nothing", "failed", "cancelled") else evidence.where or None,
+        "route": list(evidence.route) or None,
+        "progress_percent": record.get("progress_percent"),
+        "attempts": evidence.attempts,
+        "max_attempts": None if facts is None else facts.max_attempts,
+        "last_error": evidence.error or None,
+        "next_retry_at": None if due_s is None else _moment(due_s),
+        "queued": None if facts is None else facts.queued,
+        "replicas_ready": None if facts is None else facts.ready,
+        "deadline": record.get("deadline"),
+        "cure": why.cure or None,
+    }
+
+
+def status_of(evidence: Evidence, why: Why) -> str:
+    """Its state in a word."""
+    if why.held_by == "nothing":
+        return "succeeded" if "succeeded" in why.because else "settled"
+    if why.held_by in ("failed", "cancelled", "dead_letter"):
+        return {"dead_letter": "dead letter"}.get(why.held_by, why.held_by)
+    return str((evidence.record or {}).get("status") or ("unknown" if why.held_by == "unknown" else "running"))
+
+
+def lines(evidence: Evidence, why: Why) -> Iterator[str]:
+    """Write the answer on one screen."""
+    told = document(evidence, why)
+    route = " ".join(f"[{actor}]" if actor == told["where"] else actor for actor in evidence.route)
+    attempts = told["attempts"]
+    of = f" of {told['max_attempts']}" if attempts is not None and told["max_attempts"] is not None else ""
+    rows = {
+        "id": evidence.id,
+        "status": told["status"],
+        "because": why.because,
+        "where": told["where"],
+        "route": route,
+        "attempts": None if attempts is None else f"{attempts}{of}",
+        "last error": told["last_error"] if str(told["last_error"] or "") not in why.because else None,
+        "next try": told["next_retry_at"],
+        "deadline": told["deadline"],
+        "try": why.cure,
+    }
+    for name, value in rows.items():
+        if value:
+            yield f"{name:10} {value}"
+
+
+def _moment(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,166 @@
+"""An envelope's way through its actors, worked out from what was reported about it. Pure.
+
+A visit is one go of one actor at the envelope; a handler that fails and is retried makes several. Sidecars report ``received``,
+``processing`` and ``completed`` with the place in the route; end actors report the place where the route ended and tell
+their name only in words. Reports are sent in the background, so that those of two actors may arrive interleaved.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from asya_gateway.record import Event, Record
+from asya_protocol.envelope import format_time
+from asya_protocol.status import Status
+
+VisitState = Literal["running", "completed", "retried", "failed", "unfinished"]
+_BY: Final = re.compile(r"Processing in (\S+)")
+_TOOK: Final = re.compile(r"Completed processing in (\d+)ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One go of one actor.
+
+    Attributes:
+        index: Place in the route; its length for an end actor behind it.
+        actor: Who, as far as it is known.
+        attempt: The how-manieth go of this actor at this place, from 1.
+        state: How it went: ``retried`` is followed by another go, ``unfinished`` never reported an end.
+        end_actor: Whether it is no actor of the route.
+        left_at: When the envelope was on its way here, as far as it was told.
+        received_at: When the sidecar had it.
+        started_at: When the handler was called.
+        ended_at: When it completed or failed.
+        took_s: Length of the handler call, or of the time between its reports.
+        measured: Whether the sidecar measured it.
+    """
+
+    index: int
+    actor: str | None
+    attempt: int = 1
+    state: VisitState = "running"
+    end_actor: bool = False
+    left_at: datetime | None = None
+    received_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    took_s: float | None = None
+    measured: bool = False
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When its work began: worked out from its end where the sidecar measured the call, else as it was told.
+
+        ``received`` and ``processing`` are sent at the same moment, just before the call.
+        """
+        if self.measured and self.ended_at is not None and self.took_s is not None:
+            began_at = self.ended_at - timedelta(seconds=self.took_s)
+            return began_at if self.left_at is None else min(max(began_at, self.left_at), self.ended_at)
+        return self.received_at or self.started_at or self.ended_at
+
+    @property
+    def waited_s(self) -> float | None:
+        """How long the envelope was on its way and in the queue; a pause before a retry counts."""
+        if self.left_at is None or self.began_at is None:
+            return None
+        return max(0.0, (self.began_at - self.left_at).total_seconds())
+
+
+def trace(record: Record, history: Sequence[Event]) -> list[Visit]:
+    """Tell the visits in their order; none when the history is gone."""
+    visits: list[Visit] = []
+    for event in history:
+        if event.phase is not None:
+            _note(visits, event)
+    ended_at = next((event.timestamp for event in history if event.status.final), None)
+    finished: list[Visit] = []
+    left_at = record.created_at
+    for number, visit in enumerate(visits):
+        following = visits[number + 1] if number + 1 < len(visits) else None
+        done = _finished(
+            replace(visit, left_at=left_at, attempt=_attempt(finished, visit)), following, record, ended_at
+        )
+        finished.append(done)
+        left_at = done.ended_at or done.began_at or left_at
+    # Reports of end actors may come after the final one and are not kept then: none of them is shown by chance.
+    return [visit for visit in finished if not (visit.end_actor and record.status.final)]
+
+
+def visit_body(visit: Visit) -> dict[str, object]:
+    """Shape a visit for JSON."""
+
+    def moment(value: datetime | None) -> str | None:
+        return None if value is None else format_time(value)
+
+    return {
+        "index": visit.index,
+        "actor": visit.actor,
+        "attempt": visit.attempt,
+        "state": visit.state,
+        "end_actor": visit.end_actor,
+        "left_at": moment(visit.left_at),
+        "began_at": moment(visit.began_at),
+        "ended_at": moment(visit.ended_at),
+        "waited_s": visit.waited_s,
+        "took_s": visit.took_s,
+    }
+
+
+def _note(visits: list[Visit], event: Event) -> None:
+    """Add a report to the visit that it is about."""
+    index = event.current_actor_idx or 0
+    field = {"received": "received_at", "processing": "started_at", "completed": "ended_at"}[event.phase or "received"]
+    place = None if field == "received_at" else _latest_without(visits, index, field)
+    if place is None and field == "ended_at":
+        place = _latest_without(visits, index - 1, field)  # The original's sidecar tells the next actor's place.
+    if place is None:
+        visits.append(Visit(index, event.actor, end_actor=event.actor is None and index >= len(event.actors or ())))
+        place = len(visits) - 1
+    changes: dict[str, object] = {field: event.timestamp}
+    message = event.message or ""
+    if field == "started_at" and (by := _BY.match(message)):
+        changes |= {"actor": by[1], "end_actor": visits[place].end_actor or by[1] != event.actor}
+    if field == "ended_at":
+        changes["state"] = "completed"
+        if took := _TOOK.match(message):
+            changes |= {"took_s": int(took[1]) / 1000, "measured": True}
+    visits[place] = replace(visits[place], **changes)  # type: ignore[arg-type] # names are the visit's own
+
+
+def _latest_without(visits: Sequence[Visit], index: int, field: str) -> int | None:
+    """Find the latest go at a place of which something was not told yet."""
+    found = (n for n, visit in enumerate(visits) if visit.index == index and getattr(visit, field) is None)
+    return max(found, default=None)
+
+
+def _attempt(before: Sequence[Visit], visit: Visit) -> int:
+    return 1 + sum(each.index == visit.index and each.actor == visit.actor for each in before)
+
+
+def _finished(visit: Visit, following: Visit | None, record: Record, ended_at: datetime | None) -> Visit:
+    """Say how a visit ended that did not report it, and how long it took."""
+    if visit.state == "running":
+        again = following is not None and (following.index, following.actor) == (visit.index, visit.actor)
+        if visit.end_actor and record.status.final:
+            visit = replace(visit, state="completed", ended_at=ended_at)
+        elif again:
+            visit = replace(visit, state="retried")
+        elif following is not None:
+            visit = replace(visit, state=_left(visit, following, record), ended_at=following.began_at)
+        elif record.status is Status.FAILED:
+            visit = replace(visit, state="failed", ended_at=ended_at)
+        elif record.status.final:  # The final report has overtaken that of the last actor.
+            visit = replace(visit, state="completed", ended_at=ended_at)
+    if visit.took_s is None and visit.ended_at is not None and visit.began_at is not None:
+        visit = replace(visit, took_s=max(0.0, (visit.ended_at - visit.began_at).total_seconds()))
+    return visit
+
+
+def _left(visit: Visit, following: Visit, record: Record) -> VisitState:
+    """Say how a visit went that another actor's follows."""
+    if following.end_actor:
+        return "failed" if record.status is Status.FAILED else "completed"
+    return "completed" if following.index > visit.index else "unfinished"

@@ -1,0 +1,119 @@
+"""Where an envelope has been in a local mesh: what its sidecars' logs say, and in which handler it is now.
+
+Payloads are in neither; ids are.
+"""
+
+import asyncio
+import json
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from asya_local.probe import get
+from asya_local.state import StateFolder
+from asya_protocol import names
+
+SETTLED: Final = "envelope settled"
+_STAMP: Final = "%Y-%m-%d %H:%M:%S,%f"
+"""As Python's logging writes the local time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One settlement of the envelope.
+
+    Attributes:
+        at_s: Seconds since 1970.
+        actor: Where.
+        result: The sidecar's word: success, retried, failed, dead_lettered, released, cancelled and so on.
+        to: Actor that the first output went to; empty when there was none.
+        cause: Why it failed.
+        attempt: Attempts of the handler until then; none when nothing failed.
+        delivery: Deliveries spent on infrastructure until then; none when nothing failed.
+        again_in_s: Seconds until it comes again, of one that was sent again.
+    """
+
+    at_s: float
+    actor: str
+    result: str
+    to: str = ""
+    cause: str = ""
+    attempt: int | None = None
+    delivery: int | None = None
+    again_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A handler is at work on the envelope.
+
+    Attributes:
+        actor: Whose.
+        attempt: Which attempt it is.
+        for_s: Since when, in seconds.
+    """
+
+    actor: str
+    attempt: int
+    for_s: float
+
+
+def read_trail(home: Path, envelope_id: str) -> list[Step]:
+    """Read every settlement of an envelope out of the sidecars' logs, oldest first; logs are kept below a size."""
+    needle = json.dumps(envelope_id).encode()
+    steps = []
+    for path in StateFolder(home).logs.glob("*/*-sidecar.log*"):
+        try:
+            with path.open("rb") as log:
+                steps += [step for line in log if needle in line and (step := _read_step(line, envelope_id))]
+        except OSError:
+            continue  # it was rotated away this moment
+    return sorted(steps, key=lambda step: step.at_s)
+
+
+def find_running(home: Path, envelope_id: str) -> Running | None:
+    """Ask every sidecar of the mesh whether its handler is at work on an envelope."""
+    addresses = [
+        path.read_text(encoding="utf-8").strip()
+        for path in StateFolder(home).run_dir.glob(f"*/{names.SIDECAR_ADDRESS_NAME}")
+    ]
+    return asyncio.run(_ask_all([address for address in addresses if address], envelope_id))
+
+
+async def _ask_all(addresses: list[str], envelope_id: str) -> Running | None:
+    found = await asyncio.gather(*(_ask(address, envelope_id) for address in addresses))
+    return next((running for running in found if running is not None), None)
+
+
+async def _ask(address: str, envelope_id: str) -> Running | None:
+    try:
+        document = json.loads(await get(address, "/work"))
+        for entry in document.get("running", ()):
+            if entry["id"] == envelope_id:
+                return Running(document["actor"], int(entry["attempt"]), float(entry["for_s"]))
+    except (OSError, ValueError, KeyError, TimeoutError, asyncio.IncompleteReadError):
+        return None
+    return None
+
+
+def _read_step(line: bytes, envelope_id: str) -> Step | None:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        if entry.get("message") != SETTLED or entry.get("envelope_id") != envelope_id:
+            return None
+        at_s = datetime.strptime(entry["time"], _STAMP).astimezone().timestamp()
+        again_in_s = entry.get("again_in_s")
+        return Step(
+            at_s=at_s,
+            actor=str(entry["actor"]),
+            result=str(entry["result"]),
+            to=str(entry.get("to", "")),
+            cause=str(entry.get("cause", "")),
+            attempt=entry.get("attempt"),
+            delivery=entry.get("delivery"),
+            again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,301 @@
+"""The console's routes on a real gateway process: what they answer, to whom, and what the feed tells."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from asya_local.state import StateFolder
+from asya_local.status import ActorStatus, MeshStatus
+from asya_protocol import names
+from asya_transport.port import Transport
+from tests.component.gateway.process import Gateway
+from tests.component.gateway.test_gateway import call, report, taken
+from tests.support.postgres import PostgresServer, postgres
+
+__all__ = ["postgres"]
+
+OPERATOR, READER, CALLER = "an-operators-own-token", "a-readers-own-token-1", "a-callers-own-token-1"
+TOKENS = f"{OPERATOR}|read,operate {READER}|read {CALLER}|call:*,report"
+
+
+@pytest.fixture
+def guarded(environ: dict[str, str]) -> dict[str, str]:
+    return {**environ, "ASYA_GATEWAY_AUTH": "tokens", "ASYA_GATEWAY_TOKENS": TOKENS}
+
+
+class Watcher:
+    """Reads the feed."""
+
+    def __init__(self, lines: AsyncIterator[str]) -> None:
+        self._lines = lines
+
+    async def until(self, kind: str, holds: Any) -> Any:
+        """Read on to the first frame of a kind for which something holds."""
+        async with asyncio.timeout(20):
+            event = ""
+            async for line in self._lines:
+                event = line.removeprefix("event: ") if line.startswith("event: ") else event
+                if line.startswith("data: ") and event == kind and holds(body := json.loads(line[6:])):
+                    return body
+        raise AssertionError("the feed ended")
+
+    async def end(self) -> None:
+        """Read to the end."""
+        async with asyncio.timeout(20):
+            async for _ in self._lines:
+                pass
+
+
+@asynccontextmanager
+async def watching(http: httpx2.AsyncClient) -> AsyncIterator[Watcher]:
+    async with http.stream("GET", "/api/v1/feed") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Watcher(answer.aiter_lines())
+
+
+async def bury(broker: Transport, actor: str, *bodies: bytes) -> None:
+    queue = names.queue_name(actor)
+    for body in bodies:
+        marks = {names.ATTRIBUTE_REASON: "broken", names.ATTRIBUTE_QUEUE: queue}
+        await broker.send(names.dlq_name(queue), body, attributes=marks)
+
+
+def letter(envelope_id: str) -> bytes:
+    return json.dumps({"id": envelope_id, "route": {"actors": ["echo"]}, "payload": 1}).encode()
+
+
+async def test_the_page_is_open_and_strict_and_its_data_are_neither(guarded: dict[str, str]) -> None:
+    with Gateway(guarded) as gateway:
+        async with gateway.client() as http:
+            page = await http.get("/")
+            assert page.status_code == 200
+            policy = page.headers["content-security-policy"]
+            for rule in ("default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'"):
+                assert rule in policy
+            assert "unsafe" not in policy
+            assert (page.headers["x-content-type-options"], page.headers["referrer-policy"]) == (
+                "nosniff",
+                "no-referrer",
+            )
+            again = await http.get("/", headers={"If-None-Match": page.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+            script = await http.get("/console/app.js")
+            assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+            assert (await http.get("/console/../main.py")).status_code == 401
+            assert (await http.get("/console/none.js")).status_code == 401
+            for path in ("me", "envelopes", "envelopes/x", "actors", "feed", "dead-letters"):
+                assert (await http.get(f"/api/v1/{path}")).status_code == 401
+            assert (await http.post("/api/v1/dead-letters/redrive", json={"actor": "echo"})).status_code == 401
+        async with gateway.client(CALLER) as http:
+            for path in ("envelopes", "envelopes/x", "actors", "feed", "dead-letters"):
+                assert (await http.get(f"/api/v1/{path}")).text == "Token lacks the scope read\n"
+            assert (await http.get("/api/v1/me")).json() == {"may": {"read": False, "cancel": False, "operate": False}}
+        async with gateway.client(OPERATOR) as http:
+            assert (await http.get("/api/v1/me")).json() == {"may": {"read": True, "cancel": False, "operate": True}}
+
+
+ANSWERS: list[tuple[str, int, str]] = [
+    (
+        "envelopes?status=done",
+        400,
+        "Invalid status (allowed: pending, running, succeeded, failed, several with commas)\n",
+    ),
+    ("envelopes?limit=0", 400, "Invalid limit (1 to 500)\n"),
+    ("envelopes?limit=501", 400, "Invalid limit (1 to 500)\n"),
+    ("envelopes?limit=x", 400, "Invalid limit (1 to 500)\n"),
+    ("envelopes?limit=%C2%B2", 400, "Invalid limit (1 to 500)\n"),
+    ("envelopes?cursor=x", 400, "Invalid cursor\n"),
+    ("envelopes/none", 404, "Envelope not found\n"),
+    ("dead-letters?actor=nobody", 404, ""),
+    ("dead-letters?actor=echo&limit=201", 400, "Invalid limit (1 to 200)\n"),
+]
+
+
+async def test_envelopes_are_listed_and_shown_with_their_journey(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        first, second = [(await call(http, text="hi"))["envelope_id"] for _ in range(2)]
+        route = ["echo", "shout"]
+        for phase, words in {
+            "received": "",
+            "processing": "Processing in echo",
+            "completed": "Completed processing in 7ms",
+        }.items():
+            await report(http, first, "progress", actors=route, current_actor_idx=0, status=phase, message=words)
+        await http.post("/envelopes", json={"id": f"{first}-1", "parent_id": first, "actors": route, "current": 1})
+        details = {"type": "Oops", "message": "no", "traceback": "Traceback"}
+        await report(
+            http, first, "final", status="failed", error="processing_error", error_details=details, actors=route,
+            current_actor_idx=1, current_actor_name="shout",
+        )  # fmt: skip
+        page = (await http.get("/api/v1/envelopes", params={"limit": 2})).json()
+        assert [each["id"] for each in page["envelopes"]] == [f"{first}-1", second]
+        assert page["counts"] == {"pending": 1, "running": 1, "succeeded": 0, "failed": 1}
+        rest = (await http.get("/api/v1/envelopes", params={"limit": 2, "cursor": page["next"]})).json()
+        assert ([each["id"] for each in rest["envelopes"]], rest["next"]) == ([first], None)
+        (failed,) = (await http.get("/api/v1/envelopes", params={"status": "failed,succeeded", "q": first})).json()[
+            "envelopes"
+        ]
+        assert (failed["reason"], failed["error"], "payload" in failed) == ("Oops: no", "processing_error", False)
+        shown = (await http.get(f"/api/v1/envelopes/{first}")).json()
+        assert shown["error_details"] == details
+        assert shown["payload"] == {"bytes": 23, "text": '{\n  "text": "hi",\n  "times": 1\n}'}
+        assert shown["result"] is None  # it would say the same as the error
+        ((hop,), (child,)) = shown["journey"], shown["children"]
+        assert (hop["actor"], hop["state"], hop["took_s"]) == ("echo", "completed", 0.007)
+        assert (child["id"], child["parent_id"], shown["children_total"]) == (f"{first}-1", first, 1)
+        assert [event["seq"] for event in shown["history"]] == [1, 2, 3, 4, 5, 6]
+        for path, status, text in ANSWERS:
+            answer = await http.get(f"/api/v1/{path}")
+            assert (path, answer.status_code) == (path, status)
+            assert not text or answer.text == text
+
+
+async def test_what_is_too_large_to_show_is_named_by_its_size(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="x" * 100_000))["envelope_id"]
+        shown = (await http.get(f"/api/v1/envelopes/{envelope_id}")).json()
+        assert shown["payload"] == {"bytes": 100_021, "text": None}
+
+
+async def test_actors_without_a_source_are_those_with_a_queue(gateway: Gateway, broker: Transport) -> None:
+    await bury(broker, "shout", letter("a"))
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        await report(http, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="completed")
+        found = (await http.get("/api/v1/actors")).json()
+        assert (found["source"], found["problems"]) == ("queues", [])
+        echo, lost, shout = found["actors"]  # the third is only named by a tool
+        nobody_knows = {
+            "namespace": None,
+            "status": None,
+            "message": "",
+            "ready": None,
+            "desired": None,
+            "p50_s": None,
+            "oldest_s": None,
+        }
+        assert echo == {**nobody_knows, "name": "echo", "queued": 1, "in_flight": 0, "dead_letters": 0, "rate": 0.1}
+        assert (lost["name"], lost["queued"], lost["dead_letters"]) == ("no-such-actor", None, None)
+        assert (shout["dead_letters"], shout["rate"]) == (1, 0.0)
+
+
+async def test_actors_of_a_local_mesh_stand_as_its_supervisor_says(environ: dict[str, str], tmp_path: Path) -> None:
+    status = tmp_path / "mesh" / "status.json"
+    with Gateway({**environ, "ASYA_GATEWAY_ACTORS": f"mesh:{status}"}) as gateway:
+        async with gateway.client() as http, watching(http) as feed:
+            found = await feed.until("actors", lambda body: body["problems"])
+            assert found["problems"] == [f"no mesh is running: there is no {status}"]
+            echo = ActorStatus("echo", "Running", 2, 3, 0, 4, 5, 1, 7, 0, 0, "mind the gap", 2.5, 0.1, 8.0)
+            StateFolder(status.parent).write_status(MeshStatus(True, "memory", 1.0, [echo]).as_json())
+            found = await feed.until("actors", lambda body: not body["problems"])
+            assert found["actors"] == [
+                {
+                    "name": "echo", "namespace": None, "status": "Running", "message": "mind the gap", "ready": 2, "desired": 3,
+                    "queued": 5, "in_flight": 1, "dead_letters": 0, "rate": 2.5, "p50_s": 0.1, "oldest_s": 8.0,
+                }
+            ]  # fmt: skip
+            status.write_text("{}")
+            found = await feed.until("actors", lambda body: body["problems"])
+            assert "cannot be read: no status of a local mesh" in found["problems"][0]
+            assert [actor["name"] for actor in found["actors"]] == ["echo"]  # as last known
+
+
+async def test_dead_letters_are_counted_looked_at_and_sent_again(guarded: dict[str, str], broker: Transport) -> None:
+    await bury(broker, "echo", letter("a"), letter("b"), b"\xff")
+    with Gateway(guarded) as gateway:
+        async with gateway.client(READER) as http:
+            assert (await http.get("/api/v1/dead-letters")).json() == {"actors": [{"actor": "echo", "dead_letters": 3}]}
+            found = (await http.get("/api/v1/dead-letters", params={"actor": "echo", "limit": 2})).json()
+            assert (found["total"], found["complete"], len(found["entries"])) == (3, False, 2)
+            entry = found["entries"][0]
+            assert (entry["id"], entry["reason"], entry["source"]) == ("a", "broken", "asya-echo")
+            assert (entry["body"], entry["body_cut"]) == (letter("a").decode(), False)
+            refused = await http.post("/api/v1/dead-letters/redrive", json={"actor": "echo"})
+            assert (refused.status_code, refused.text) == (403, "Token lacks the scope operate\n")
+        async with gateway.client(OPERATOR) as http:
+
+            async def redrive(**body: object) -> dict[str, Any]:
+                answer = await http.post("/api/v1/dead-letters/redrive", json=body)
+                assert answer.status_code == 200, answer.text
+                told: dict[str, Any] = answer.json()
+                return {name: told[name] for name in ("dry_run", "matched", "redriven", "failed", "interrupted")}
+
+            done = {"dry_run": False, "matched": 1, "redriven": 1, "failed": 0, "interrupted": False}
+            assert await redrive(actor="echo", dry_run=True) == {**done, "dry_run": True, "matched": 3, "redriven": 0}
+            assert await redrive(actor="echo", id="b") == done
+            assert [each["id"] for each in await taken(broker)] == ["b"]
+            assert await redrive(actor="echo", id="a", to="shout") == done
+            assert [each["id"] for each in await taken(broker, "asya-shout")] == ["a"]
+            for body, status in {
+                '{"actor": "nobody"}': 404,
+                "{}": 400,
+                '{"actor": 1}': 400,
+                '{"actor": "echo", "to": "nobody"}': 404,
+            }.items():
+                assert (await http.post("/api/v1/dead-letters/redrive", content=body)).status_code == status
+
+
+async def test_the_feed_tells_changes_to_all_and_ends_with_the_gateway(
+    environ: dict[str, str], broker: Transport
+) -> None:
+    with Gateway(environ) as gateway:
+        async with gateway.client() as http, watching(http) as one, watching(http) as other:
+            for feed in (one, other):
+                await feed.until("envelopes", lambda body: body["more"])
+            envelope_id = (await call(http, text="hi"))["envelope_id"]
+            await report(http, envelope_id, "final", status="succeeded")
+
+            def ended(body: dict[str, Any]) -> bool:
+                return any(each["id"] == envelope_id and each["status"] == "succeeded" for each in body["envelopes"])
+
+            for feed in (one, other):
+                told = await feed.until("envelopes", ended)
+                assert told["counts"] == {"pending": 0, "running": 0, "succeeded": 1, "failed": 0}
+                assert (told["more"], "payload" in told["envelopes"][0]) == (False, False)
+            # More than anyone would read one by one: watchers are asked to look anew.
+            ids = [f"many-{number}" for number in range(400)]
+            await asyncio.gather(*(http.post("/envelopes", json={"id": name, "actors": ["a"]}) for name in ids))
+            told = await one.until("envelopes", lambda body: body.get("counts", {}).get("pending") == 400)
+            assert told["counts"]["pending"] == 400
+            stopping = asyncio.create_task(asyncio.to_thread(gateway.stop))
+            await one.end()
+            await other.end()
+            assert await stopping == 0
+
+
+async def test_the_feed_goes_on_after_everyone_left_and_came_again(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        for _ in range(3):
+            async with watching(http) as feed:
+                await feed.until("actors", lambda body: body["actors"])
+                envelope_id = (await call(http, text="hi"))["envelope_id"]
+                await feed.until(
+                    "envelopes",
+                    lambda body, mine=envelope_id: body["more"] or mine in [e["id"] for e in body["envelopes"]],
+                )
+
+
+@pytest.mark.xdist_group("postgres")
+async def test_the_feed_tells_what_another_replica_was_told(environ: dict[str, str], postgres: PostgresServer) -> None:
+    shared = {**environ, "ASYA_DATABASE_URL": postgres.new_database()}
+    with Gateway(shared) as one, Gateway(shared) as other:
+        async with one.client() as http, other.client() as elsewhere, watching(elsewhere) as feed:
+            await feed.until("envelopes", lambda body: "counts" in body)
+            envelope_id = (await call(http, text="hi"))["envelope_id"]
+            await report(http, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="completed")
+            await report(http, envelope_id, "final", status="succeeded")
+            await feed.until(
+                "envelopes",
+                lambda body: ("succeeded", envelope_id) in [(e["status"], e["id"]) for e in body["envelopes"]],
+            )
+            rates = await feed.until("actors", lambda body: [a for a in body["actors"] if a["rate"]])
+            assert [actor["name"] for actor in rates["actors"] if actor["rate"]] == ["echo"]
+            shown = (await elsewhere.get(f"/api/v1/envelopes/{envelope_id}")).json()
+            assert [hop["actor"] for hop in shown["journey"]] == ["echo"]
+        assert one.stop() == other.stop() == 0
