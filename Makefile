@@ -132,6 +132,10 @@ test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
 	@$(BENCH_BIN)/python -m bench $(BENCH_ARGS)
 
+.PHONY: bench-infra
+bench-infra: $(BENCH_STAMP) ## Preview of a program with 500 actors: time and memory
+	@$(BENCH_BIN)/python -m bench --only infra
+
 .PHONY: bench-gateway
 bench-gateway: $(BENCH_STAMP) test-servers ## Calls a second of one gateway on Postgres and RabbitMQ, beside the memory store
 	@$(BENCH_BIN)/python -m bench --only gateway

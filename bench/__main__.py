@@ -3,11 +3,11 @@
 import argparse
 from typing import Final
 
-from bench import gateway, hop, jobs, operator, reload, scale
+from bench import gateway, hop, infra, jobs, operator, reload, scale
 from bench.figures import SECTION, Bound, Report
 
 NAMES: Final = ("hop", "jobs", "scale", "reload", "elsewhere")
-EXTRA: Final = ("operator", "gateway")
+EXTRA: Final = ("operator", "gateway", "infra")
 """Only when asked for: they take long, or need parts that take long to build where they are missing."""
 
 
@@ -44,6 +44,8 @@ def main() -> None:
                 reload.measure(report)
             case "operator":
                 operator.measure(report)
+            case "infra":
+                infra.measure(report)
             case "gateway":
                 gateway.measure(report)
             case "elsewhere":

@@ -20,6 +20,7 @@ import yaml
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import resource_pb2
 
+from asya_infra.target import KubernetesTarget
 from tests.support.pulumi_standins.wire import load, secret_keys
 from tools.tree import ROOT
 
@@ -58,6 +59,7 @@ class Seen:
         inputs: As the provider would get them, secrets unwrapped.
         secrets: Top-level inputs that hold a secret.
         parent: Logical name of its parent; empty below the stack.
+        parent_type: The parent's token.
         depends: Logical names of what it waits for, by type and name.
         provider: Reference of its provider; empty is the default one.
         protect: Whether it may be deleted.
@@ -69,6 +71,7 @@ class Seen:
     inputs: dict[str, Any]
     secrets: frozenset[str] = frozenset()
     parent: str = ""
+    parent_type: str = ""
     depends: frozenset[tuple[str, str]] = frozenset()
     provider: str = ""
     protect: bool = False
@@ -134,13 +137,16 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         if request.type != "pulumi:pulumi:Stack":
+            below_stack = not request.parent or "pulumi:pulumi:Stack::" in request.parent
+            above = ("", "") if below_stack else _named(request.parent)
             self._run.resources.append(
                 Seen(
                     type=request.type,
                     name=request.name,
                     inputs=_plain(load(request.object)),
                     secrets=frozenset(secret_keys(request.object)),
-                    parent="" if "pulumi:pulumi:Stack::" in request.parent else _named(request.parent)[1],
+                    parent=above[1],
+                    parent_type=above[0],
                     depends=frozenset(_named(urn) for urn in request.dependencies),
                     provider=request.provider,
                     protect=request.protect,
@@ -261,3 +267,28 @@ def whole_environment(name: str, *, preview: bool = False) -> Run:
     if name == "aws":
         changes |= {"keda": "installed", "password": "database-password"}
     return run_environment(name, preview=preview, **changes)
+
+
+class _Mesh:
+    """A mesh that is there already."""
+
+    def __init__(self, **more: Any) -> None:
+        defaults: dict[str, Any] = {
+            "provider": _Provider("kubernetes", "cluster", {}),
+            "kubeconfig": pulumi.Output.secret("kubeconfig"),
+            "context": "there",
+            "namespace": "actors",
+            "system_namespace": "system",
+            "transport": "rabbitmq",
+            "url": pulumi.Output.from_input("amqp://broker:5672/"),
+        }
+        self.target = KubernetesTarget(**{**defaults, **more})
+
+
+class _Provider(pulumi.ProviderResource):
+    """Stands for a cluster's provider."""
+
+
+def on_a_cluster(**target: Any) -> _Mesh:
+    """A mesh in a cluster that nobody has to make; call it inside of a program."""
+    return _Mesh(**target)

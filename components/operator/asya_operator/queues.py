@@ -93,7 +93,7 @@ class Queues:
         Raises:
             TransportError: The broker cannot list, refused, or is away.
         """
-        return set(await (await self._admin(transport, namespace)).list_queues(names.QUEUE_PREFIX))
+        return set(await (await self._admin(transport, namespace)).list_queues(names.queue_prefix()))
 
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.

@@ -198,6 +198,7 @@ class AsyaMesh(pulumi.ComponentResource):
             database=self._database,
             tokens=tokens,
             report_token=o.report_token,
+            queue_prefix=o.queue_prefix,
             service_account=self._identities.gateway_account if self._identities else "",
         )
         ready = self._database.ready if self._database else ()

@@ -20,37 +20,16 @@ from asya_infra import (
     Timeout,
     actor_args,
 )
-from asya_infra.target import KubernetesTarget
 from asya_operator import actor as model
-from tests.support.pulumi_program import Run, run_program
+from tests.support.pulumi_program import Run, on_a_cluster, run_program
 
 pytestmark = pytest.mark.unit
-
-
-class Somewhere:
-    """A mesh that is there already."""
-
-    def __init__(self, **more: Any) -> None:
-        class Provider(pulumi.ProviderResource):
-            def __init__(self) -> None:
-                super().__init__("kubernetes", "cluster", {})
-
-        defaults: dict[str, Any] = {
-            "provider": Provider(),
-            "kubeconfig": pulumi.Output.secret("kubeconfig"),
-            "context": "there",
-            "namespace": "actors",
-            "system_namespace": "system",
-            "transport": "rabbitmq",
-            "url": pulumi.Output.from_input("amqp://broker:5672/"),
-        }
-        self.target = KubernetesTarget(**{**defaults, **more})
 
 
 def declare(preview: bool = False, mesh: dict[str, Any] | None = None, **arguments: Any) -> tuple[Run, AsyncActor]:
     made: list[AsyncActor] = []
     run = run_program(
-        lambda: made.append(AsyncActor("ocr", mesh=Somewhere(**(mesh or {})), **arguments)), preview=preview
+        lambda: made.append(AsyncActor("ocr", mesh=on_a_cluster(**(mesh or {})), **arguments)), preview=preview
     )
     return run, made[0]
 
@@ -97,7 +76,7 @@ def test_its_outputs_name_its_queue() -> None:
     seen: dict[str, Any] = {}
 
     def program() -> None:
-        actor = AsyncActor("ocr", mesh=Somewhere(queue_prefix="team-"), image="ocr:1", handler="a.b")
+        actor = AsyncActor("ocr", mesh=on_a_cluster(queue_prefix="team-"), image="ocr:1", handler="a.b")
         pulumi.Output.all(actor.queue_name, actor.queue_url, actor.status).apply(lambda all_: seen.update(found=all_))
 
     run_program(program)
@@ -172,7 +151,7 @@ def test_what_the_operator_would_refuse_is_refused_before_anything_is_made(
 def test_an_image_may_be_known_later() -> None:
     def program() -> None:
         built: pulumi.Output[str] = pulumi.Output.from_input("ocr:1").apply(lambda tag: f"registry/{tag}")
-        AsyncActor("ocr", mesh=Somewhere(), image=built, handler="a.b")
+        AsyncActor("ocr", mesh=on_a_cluster(), image=built, handler="a.b")
 
     assert run_program(program).one(KIND).inputs["spec"]["image"] == "registry/ocr:1"
 
@@ -185,7 +164,7 @@ def test_the_classes_mirror_the_operator_s_model() -> None:
 
 def test_a_tool_is_a_key_of_the_gateway_s_config_map() -> None:
     def program() -> None:
-        mesh = Somewhere()
+        mesh = on_a_cluster()
         ocr = AsyncActor("ocr", mesh=mesh, image="ocr:1", handler="a.b")
         McpTool(
             "read-page",
@@ -220,4 +199,4 @@ def test_a_tool_is_a_key_of_the_gateway_s_config_map() -> None:
 )
 def test_what_the_gateway_would_refuse_is_refused(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        run_program(lambda: McpTool("t", mesh=Somewhere(), **arguments))
+        run_program(lambda: McpTool("t", mesh=on_a_cluster(), **arguments))

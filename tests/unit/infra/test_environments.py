@@ -1,5 +1,7 @@
 """The program of every environment under mocks: what it registers, in which order, and what stays secret."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.pulumi_program import ENVIRONMENTS, Run, run_environment, whole_environment
@@ -81,3 +83,24 @@ def test_names_are_distinct_within_their_type(name: str) -> None:
     seen = whole_environment(name) if name != "local" else run_environment(name)
     keys = [(each.type, each.name) for each in seen.resources]
     assert len(keys) == len(set(keys))
+
+
+def test_a_prefix_of_its_own_reaches_everybody_who_names_queues() -> None:
+    changes: dict[str, Any] = {
+        "gatewayImage": "asya-gateway:0.2.0",
+        "gatewayTokens": "caller-token",
+        "queuePrefix": "team-b-",
+    }
+    seen = run_environment(
+        "aws", keda="installed", password="database-password", manifests=["examples/hello"], **changes
+    )
+    deployment = seen.one("kubernetes:apps/v1:Deployment", "mesh-operator-deployment-asya-system-asya-operator")
+    (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    assert {"name": "ASYA_QUEUE_PREFIX", "value": "team-b-"} in container["env"]
+    gateway = seen.one("kubernetes:core/v1:Secret", "mesh-gateway-secret-asya-system-asya-gateway")
+    assert gateway.inputs["stringData"]["ASYA_QUEUE_PREFIX"] == "team-b-"
+    policies = [each.inputs["policy"] for each in seen.of_type("aws:iam/rolePolicy:RolePolicy")]
+    assert policies
+    assert any(":sqs:eu-central-1:123456789012:team-b-" in policy for policy in policies)
+    assert not any(":sqs:eu-central-1:123456789012:asya-" in policy for policy in policies)
+    assert seen.exports["actors"]["hello-actor"]["queue"] == "team-b-hello-actor"
