@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -49,21 +49,23 @@ def start(folder: Path, host: str, needs: tuple[str, ...]) -> Servers:
     log = folder / "log"
     print(f"stack: starting {' and '.join(needs)} beside the cluster", flush=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        begun = subprocess.run(
             [sys.executable, "-m", "tools.stack.servers", str(folder), host, *needs],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is for the engine.
+            check=False,
         )
+    pid_file = folder / "pid"
+    pid = int(pid_file.read_text(encoding="utf-8")) if begun.returncode == 0 else 0
     ends = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < ends and process.poll() is None:
+    while pid and time.monotonic() < ends and _alive(pid):
         found = running(folder)
         if found is not None:
             return found
         time.sleep(0.2)
-    stop(folder, process.pid)
+    stop(folder, pid)
     last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
     raise StackError(f"the servers beside the cluster did not start: {' '.join(last)} (all of it: {log})")
 
@@ -82,8 +84,6 @@ def stop(folder: Path, pid: int = 0) -> None:
 
 
 def _alive(pid: int) -> bool:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # One that this process has started stays a zombie otherwise.
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -92,7 +92,12 @@ def _alive(pid: int) -> bool:
 
 
 def serve(folder: Path, host: str, needs: list[str]) -> None:
-    """Run them until SIGTERM."""
+    """Leave the caller, who only wanted them started, and run them until SIGTERM."""
+    pid = os.fork()
+    if pid:
+        (folder / "pid").write_text(str(pid), encoding="utf-8")
+        return
+    os.setsid()  # Ctrl-C is for the engine.
     from tests.support.forward import forwarded
     from tests.support.localstack import LocalStackServer
     from tests.support.rabbitmq import RabbitMqServer, install
