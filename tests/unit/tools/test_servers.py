@@ -7,7 +7,6 @@ from pathlib import Path
 from tools.stack import servers
 from tools.stack.quick_start import Servers
 
-
 NOBODY = 4_194_305
 """Beyond the largest process id that Linux gives."""
 
