@@ -104,7 +104,7 @@ class GatewayReporter:
         self._per_s = per_s
         self._failing_since_s: float | None = None
         self._probed_s = 0.0
-        self._problem = ""
+        self._problem = self._complaint = ""
 
     @property
     def waiting(self) -> int:
@@ -135,8 +135,11 @@ class GatewayReporter:
                 return
             self._count("final", "failed")
             now_s = loop.time()
-            if self._failing_since_s is None:  # said once, not for each of thousands of envelopes
-                self._failing_since_s = now_s
+            if self._failing_since_s is None:
+                self._failing_since_s, self._complaint = now_s, ""
+            kind = problem if problem.startswith("status") else "no answer"
+            if kind != self._complaint:  # said once for each cause, not for each of thousands of envelopes
+                self._complaint = kind
                 log.error("final report not taken, trying on", extra={"gateway": self._url, "problem": problem})
             self._problem = problem
             if now_s + pause_s > deadline_s or self._away_s(now_s) >= AWAY_AFTER_S:
