@@ -75,9 +75,11 @@ class Poller:
     async def _round(self, transport: TransportConfig, keys: list[Key]) -> None:
         existing = await self._queues.existing(transport, keys[0][0])
         for key in keys:
-            if names.queue_name(key[1]) not in existing:
+            queue = names.queue_name(key[1])
+            # One that no look has seen to yet is a look's business: it waits for its turn, or for its problem to be over.
+            if queue not in existing and self._queues.is_ensured(transport, queue):
                 log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
-                self._queues.doubt(transport, names.queue_name(key[1]))
+                self._queues.doubt(transport, queue)
                 self._look_at(key)
         present = [key for key in keys if names.queue_name(key[1]) in existing]
         due = self._depths.due(((key, bool(self._world.pods(key))) for key in present), time.monotonic())

@@ -92,6 +92,10 @@ class Queues:
                 ) from None
         self._ensured[key] = (wanted, now_s)
 
+    def is_ensured(self, transport: TransportConfig, queue: str) -> bool:
+        """Whether a look has seen to a queue, and nobody has doubted it since."""
+        return (transport.name, queue) in self._ensured
+
     def doubt(self, transport: TransportConfig, queue: str | None = None) -> None:
         """Look at a queue again at the next chance, or at all queues of a transport: something is known to be wrong."""
         for key in [key for key in self._ensured if key[0] == transport.name and queue in (None, key[1])]:

@@ -127,9 +127,11 @@ async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, 
     await broker.was_asked(5)
     assert told == [("n", "a"), ("n", "b")]
     broker.away = False
-    broker.names = {"asya-a"}
-    await broker.was_asked(2)
-    assert ("n", "b") in told[2:], "its queue is missing"
+    await broker.was_asked(3)
+    assert ("n", "b") not in told[2:], "no look has seen to its queue yet"
+    await queues.ensure(parse_actor(actor("b", "sqs")), SQS, "n")
+    await broker.was_asked(3)
+    assert told[2:].count(("n", "b")) == 1, "its queue is missing, and that is told once"
     assert told[2:].count(("n", "a")) <= 1, "its first count, and nothing else"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
