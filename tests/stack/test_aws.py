@@ -15,7 +15,7 @@ from tests.support.pulumi_standins.aws.emulated import recorded as noted
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
-pytestmark = pytest.mark.xdist_group("stack-aws")  # They share a stack.
+pytestmark = [pytest.mark.xdist_group("stack-aws"), pytest.mark.timeout(600)]  # They share a stack.
 
 REGION = "eu-central-1"
 SETTINGS = {

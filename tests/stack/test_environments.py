@@ -11,6 +11,8 @@ from pulumi.automation import CommandError
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
+pytestmark = pytest.mark.timeout(600)
+
 
 def test_oss_lives_and_dies(environment: Run) -> None:
     """RabbitMQ, an S3 store, the operator and actors: preview says what up makes, and up again makes nothing."""

@@ -14,6 +14,8 @@ from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_checkout import Checkout
 from tests.support.stack_program import NOBODY, program_folder
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Checkout]:

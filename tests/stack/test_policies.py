@@ -13,6 +13,8 @@ from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run
 from tools.tree import ROOT
 
+pytestmark = pytest.mark.timeout(600)
+
 PACK = ROOT / "infra/policies"
 
 

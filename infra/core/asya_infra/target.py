@@ -95,7 +95,7 @@ class KubernetesTarget:
     """A namespace of a cluster that an operator watches.
 
     Attributes:
-        provider: Reaches the cluster.
+        provider: Reaches the cluster; none is whichever the parent has.
         kubeconfig: The same way, for waiting.
         context: Of the kubeconfig.
         namespace: Of the actors.
@@ -109,7 +109,7 @@ class KubernetesTarget:
         identities: Roles of the cloud for the pods of actors.
     """
 
-    provider: pulumi.ProviderResource
+    provider: pulumi.ProviderResource | None
     kubeconfig: pulumi.Output[str]
     context: str | None
     namespace: str

@@ -90,6 +90,13 @@ def test_the_cluster_is_chosen_in_order(
     assert clusters.choose(settings, kind_of, here, profile=profile) == chosen
 
 
+def test_a_kind_cluster_that_was_made_is_kept() -> None:
+    """It stands in ~/.kube/config by then, which would otherwise count as the user's own."""
+    here = Surroundings(user=True, kind=True)
+    chosen = clusters.choose({}, "oss", here, profile=False, before="kind")
+    assert chosen == Choice(settings={"asya:cluster": "kind"}, told="in its kind cluster")
+
+
 @pytest.mark.parametrize(("here", "profile"), [(Surroundings(), False), (Surroundings(user=True), True)])
 def test_no_cluster_names_the_ways_to_one(here: Surroundings, profile: bool) -> None:
     """A kubeconfig, Docker with kind, or the checkout's own."""
