@@ -22,6 +22,8 @@ SOURCES := components infra tools tests examples bench
 export MYPYPATH := examples/code-census:examples/hello
 # Stands for users' code, deliberately bad code among it, and runs on Python 3.7: the rules of this repository do not apply.
 FOREIGN := tests/support/handlers/
+# What users write, without our types; tests run it.
+PROGRAMS := examples/pulumi-
 PARALLEL := -n 2 --dist loadgroup
 CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
 PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
@@ -41,6 +43,7 @@ test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 	@$(MAKE) test-unit
 	@$(MAKE) test-contract
 	@$(MAKE) test-component
+	@$(MAKE) test-stack
 
 ##@ Develop
 .PHONY: setup
@@ -70,7 +73,7 @@ lint: $(STAMP) ## Format and lint rules (ruff)
 
 .PHONY: types
 types: $(STAMP) ## Types (mypy --strict)
-	@$(BIN)/mypy --exclude '$(FOREIGN)' $(SOURCES)
+	@$(BIN)/mypy --exclude '$(FOREIGN)' --exclude '$(PROGRAMS)' $(SOURCES)
 
 .PHONY: imports
 imports: $(STAMP) ## Directions between rooms (import-linter)
@@ -101,13 +104,24 @@ test-contract: $(STAMP) test-servers ## One suite, every transport, store and wi
 test-component: $(STAMP) test-servers ## Real processes on this machine, then the faults with their history tables
 	@$(BIN)/pytest $(PARALLEL) tests/component $(PYTEST_ARGS)
 
+.PHONY: test-stack
+test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins
+	@$(BIN)/python -m tools.engine build >/dev/null
+	@$(BIN)/pytest $(PARALLEL) tests/stack $(PYTEST_ARGS)
+
 .PHONY: test-runtime
 test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
 	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
 
 .PHONY: e2e
 e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
-	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+	@$(BIN)/pytest tests/e2e --ignore tests/e2e/stack $(PYTEST_ARGS)
+	@$(MAKE) e2e-stack
+
+.PHONY: e2e-stack
+e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be
+	@$(BIN)/python -m tools.engine build >/dev/null
+	@$(BIN)/pytest tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: test-gateway
 test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
@@ -117,6 +131,10 @@ test-gateway: $(STAMP) test-servers ## The gateway alone, every tier
 .PHONY: bench
 bench: $(BENCH_STAMP) test-servers ## Cost of a hop, jobs beside the peers, and how cost grows; BENCH_ARGS="--full --only hop"
 	@$(BENCH_BIN)/python -m bench $(BENCH_ARGS)
+
+.PHONY: bench-infra
+bench-infra: $(BENCH_STAMP) ## Preview of a program with 500 actors: time and memory
+	@$(BENCH_BIN)/python -m bench --only infra
 
 .PHONY: bench-gateway
 bench-gateway: $(BENCH_STAMP) test-servers ## Calls a second of one gateway on Postgres and RabbitMQ, beside the memory store

@@ -5,7 +5,7 @@ ARGS ?=
 STACK_RUN = $(BIN)/python -m tools.stack $@ --env '$(ENV)' --profile '$(PROFILE)' --arguments '$(ARGS)'
 
 .PHONY: up
-up: $(STAMP) ## Make or update an environment: ENV=local; or PROFILE=sqs-s3, PROFILE=rabbitmq-minio
+up: $(STAMP) $(if $(PROFILE),cluster images) ## Make or update an environment: ENV=local; or PROFILE=sqs-s3, PROFILE=rabbitmq-minio
 	@$(STACK_RUN)
 
 .PHONY: preview
@@ -15,6 +15,10 @@ preview: $(STAMP) ## Say what up would do, and do nothing
 .PHONY: down
 down: $(STAMP) ## Remove all that up made
 	@$(STACK_RUN)
+
+.PHONY: trigger-tests
+trigger-tests: $(STAMP) ## Envelopes through the actor of an evaluation that `make up PROFILE=...` made
+	@$(BIN)/python -m tools.stack.trigger
 
 .PHONY: pulumi
 pulumi: $(STAMP) ## Any other command of the engine, on the same state: ENV=oss ARGS="stack output"

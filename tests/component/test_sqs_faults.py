@@ -1,11 +1,13 @@
 """The SQS transport while its server is paused, restarted, or refuses: nothing is lost, and consumers go on."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+import boto3
 import pytest
 
 from asya_protocol import names
@@ -248,3 +250,30 @@ async def receive_until_available(receive) -> None:
             await asyncio.sleep(0.1)
         else:
             return
+
+
+async def test_a_queue_is_made_with_its_key_and_refuses_callers_without_tls(server: LocalStackServer) -> None:
+    """What an AWS stack asks for; LocalStack keeps both, and a second look finds nothing to change."""
+    queue, admin = f"{QUEUE}-guarded", SqsAdmin(settings(server))
+    spec = QueueSpec(encryption_key="alias/aws/sqs", tls_only=True)
+    client = boto3.client("sqs", endpoint_url=server.endpoint, region_name="us-east-1")
+    try:
+        await admin.create(queue, spec)
+        for name in (queue, names.dlq_name(queue)):
+            url = client.get_queue_url(QueueName=name)["QueueUrl"]
+            found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId", "Policy", "QueueArn"])
+            attributes = found["Attributes"]
+            assert attributes["KmsMasterKeyId"] == "alias/aws/sqs"
+            (statement,) = json.loads(attributes["Policy"])["Statement"]
+            assert (statement["Effect"], statement["Resource"]) == ("Deny", attributes["QueueArn"])
+            assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        before = client.get_queue_attributes(QueueUrl=url, AttributeNames=["LastModifiedTimestamp"])
+        await admin.create(queue, spec)
+        assert (
+            client.get_queue_attributes(QueueUrl=url, AttributeNames=["LastModifiedTimestamp"])["Attributes"]
+            == before["Attributes"]
+        )
+    finally:
+        await admin.delete(queue, force=True)
+        await admin.close()
+        client.close()

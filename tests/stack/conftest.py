@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
+from pulumi import automation
 
 from tests.support.localstack import LocalStackServer, require_server
 from tests.support.moto_server import MotoServer
+from tests.support.pulumi_project import Project, project
+from tests.support.stack_program import NOBODY, Run, program_folder
 
-SERVICES: Final = ("sqs", "s3", "iam", "sts", "ec2", "kms", "secretsmanager", "logs", "cloudwatch")
+SERVICES: Final = ("sqs", "s3", "iam", "sts", "kms", "secretsmanager", "logs", "cloudwatch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,37 @@ class Clouds:
 
 @pytest.fixture(scope="session")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
-    """LocalStack with all services that the stacks use, and moto for the two it lacks."""
+    """LocalStack with the services that the stacks use, and moto for those it lacks."""
     require_server()
     folder: Path = tmp_path_factory.mktemp("clouds")
     with LocalStackServer(services=SERVICES) as aws, MotoServer(folder / "moto.log") as moto:
         yield Clouds(aws.endpoint, moto.endpoint)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[Run]:
+    """Make an environment's stack; it is destroyed at the end."""
+    yield from environments(tmp_path)
+
+
+def environments(tmp_path: Path) -> Iterator[Run]:
+    """Make stacks below a folder, and destroy them at the end."""
+    made: list[tuple[Project, automation.Stack]] = []
+
+    def start(
+        name: str, settings: dict[str, str], secrets: dict[str, str] | None = None, **where: str
+    ) -> tuple[Project, automation.Stack]:
+        prepared = project(program_folder(tmp_path), tmp_path, **where)
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(yaml.safe_dump(NOBODY), encoding="utf-8")
+        prepared.attach()
+        # Nothing runs, so no actor would become ready.
+        recording = {"asya:kubeconfig": str(kubeconfig), "asya:waitSeconds": "0"}
+        stack = prepared.stack(name, recording | settings, secrets)
+        made.append((prepared, stack))
+        return prepared, stack
+
+    yield start
+    for prepared, stack in made:
+        stack.destroy()
+        prepared.close()

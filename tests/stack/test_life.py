@@ -13,6 +13,8 @@ from tests.stack.conftest import Clouds
 from tests.support.pulumi_project import Project, project
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 
+pytestmark = pytest.mark.timeout(600)
+
 PROGRAM = Path(__file__).parent / "programs/mailbox"
 RESOURCES = 10
 

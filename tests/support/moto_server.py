@@ -1,4 +1,4 @@
-"""moto's server, for what LocalStack has no part of without an account: EKS and RDS; and for its enforcement of IAM."""
+"""moto's server, for what LocalStack lacks without an account: EKS and RDS; and for its enforcement of IAM."""
 
 import os
 import subprocess
@@ -12,6 +12,8 @@ from typing import Final, Self
 from tests.support.localstack import free_port
 
 START_TIMEOUT_S: Final = 60.0
+ACCOUNT: Final = "000000000000"
+"""LocalStack's, so that an ARN means the same in both."""
 
 
 class MotoServer:
@@ -33,7 +35,7 @@ class MotoServer:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        environment = dict(os.environ)
+        environment = os.environ | {"MOTO_ACCOUNT_ID": ACCOUNT}
         if self._free_calls is not None:
             environment["INITIAL_NO_AUTH_ACTION_COUNT"] = str(self._free_calls)
         argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
@@ -53,7 +55,10 @@ class MotoServer:
 
     def enforce(self) -> None:
         """From the next call on, IAM decides."""
-        request = urllib.request.Request(f"{self.endpoint}/moto-api/reset-auth", data=b"0", method="POST")  # noqa: S310
+        # Without the type, the server takes the body for a form and finds it empty.
+        request = urllib.request.Request(  # noqa: S310 - http, this machine
+            f"{self.endpoint}/moto-api/reset-auth", data=b"0", method="POST", headers={"Content-Type": "text/plain"}
+        )
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - http, this machine
 
     def _answers(self) -> bool:

@@ -8,6 +8,7 @@ from tools.stack.errors import StackError
 
 NEEDS_ONE: Final = frozenset({"oss", "localstack"})
 """Environments whose cluster is one that exists; others make one or need none."""
+CHECKOUT: Final = "in the cluster of `make cluster`"
 _NAMED: Final = ("asya:cluster", "asya:kubeconfig")
 
 
@@ -39,17 +40,19 @@ class Choice:
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     told: str = ""
 
 
-def choose(settings: Mapping[str, Any], kind_of: str, here: Surroundings, *, profile: bool) -> Choice:
+def choose(settings: Mapping[str, Any], kind_of: str, here: Surroundings, *, profile: bool, before: str = "") -> Choice:
     """Choose a cluster.
 
     Args:
         settings: The ``config`` of the environment's file.
         kind_of: The preset, ``asya:environment``.
         here: The machine.
+        before: The ``asya:cluster`` that an earlier run chose; kind writes itself into ``~/.kube/config``, and the next run
+            must not take that for a cluster of the user's.
         profile: A PROFILE was named: an evaluation, which must not land in whatever cluster ``~/.kube/config`` means.
 
     Raises:
@@ -57,8 +60,10 @@ def choose(settings: Mapping[str, Any], kind_of: str, here: Surroundings, *, pro
     """
     if kind_of not in NEEDS_ONE or here.variable or any(settings.get(key) for key in _NAMED):
         return Choice()
+    if before == "kind":
+        return Choice(settings={"asya:cluster": "kind"}, told="in its kind cluster")
     if here.checkout:
-        return Choice({"KUBECONFIG": here.checkout}, told="in the cluster of `make cluster`")
+        return Choice({"KUBECONFIG": here.checkout}, told=CHECKOUT)
     if here.user and not profile:
         return Choice(told="in the cluster that ~/.kube/config means")
     if here.kind:

@@ -14,7 +14,7 @@ import yaml
 
 from tools.engine.errors import EngineError
 from tools.engine.find import find
-from tools.stack import clusters, environments, explain, settings_file
+from tools.stack import clusters, environments, explain, quick_start, servers, settings_file
 from tools.stack.errors import StackError
 from tools.stack.place import Place
 from tools.tree import ROOT
@@ -34,6 +34,7 @@ class Request:
         arguments: Further arguments of the engine.
         root: The folder with Pulumi.yaml.
         state: The folder for the state.
+        cluster: The folder of `make cluster`.
     """
 
     command: str
@@ -42,6 +43,7 @@ class Request:
     arguments: tuple[str, ...] = ()
     root: Path = ROOT
     state: Path = ROOT / ".pulumi-state"
+    cluster: Path = ROOT / ".asya-cluster"
 
 
 def run(request: Request) -> int:
@@ -54,7 +56,10 @@ def run(request: Request) -> int:
     name = environments.choose(request.environment, request.profile, names)
     stack = _prepared(request, name)
     if request.command == "down":
-        return stack.down()
+        code = stack.down()
+        if code == 0:
+            servers.stop(request.state / "servers" / name)
+        return code
     if request.command == "pulumi":
         return stack.call([*request.arguments, *(["--stack", name] if request.arguments[:1] != ("version",) else [])])
     stack.ensure()
@@ -70,22 +75,37 @@ def _prepared(request: Request, name: str) -> "_Stack":
     shared = _read(request.root / f"Pulumi.{name}.yaml")
     config = shared.get("config") or {}
     preset = str(config.get("asya:environment") or name)
+    place = Place(request.state)
+    settings = place.settings(name)
+    known = _read(settings) if settings.exists() else {}
     chosen = clusters.Choice()
-    if request.command in {"up", "preview"}:
-        chosen = clusters.choose(config, preset, _surroundings(), profile=bool(request.profile))
+    beside = _beside_the_cluster(request, name)
+    if beside and request.command in {"up", "preview"}:
+        chosen = clusters.Choice({"KUBECONFIG": str(request.cluster / "kubeconfig")}, beside, clusters.CHECKOUT)
+    elif request.command in {"up", "preview"}:
+        before = str((known.get("config") or {}).get("asya:cluster", ""))
+        here = _surroundings(request.cluster)
+        chosen = clusters.choose(config, preset, here, profile=bool(request.profile), before=before)
     if chosen.told:
         print(f"stack: {name}, {chosen.told}", flush=True)
-    place = Place(request.state)
     environ = {**os.environ, **place.variables(os.environ), **chosen.environment}
     # Python from where make put it: the Python host of old engines looks on PATH only.
     environ["PATH"] = os.pathsep.join([str(engine), str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     environ["PULUMI_SKIP_UPDATE_CHECK"] = "true"
-    settings = place.settings(name)
-    known = _read(settings) if settings.exists() else {}
-    extra = dict(chosen.settings) or {k: v for k, v in (known.get("config") or {}).items() if k == "asya:cluster"}
-    extra = {key: value for key, value in extra.items() if key not in config}
-    _write(settings, settings_file.merged(shared, known, extra))
+    _write(settings, settings_file.merged(shared, known, chosen.settings))
     return _Stack(name, request.root, settings, environ, str(engine / "pulumi"))
+
+
+def _beside_the_cluster(request: Request, name: str) -> dict[str, Any]:
+    """Settings that lead to the servers of an evaluation: those that run, started first for `make up PROFILE=...`."""
+    folder = request.state / "servers" / name
+    there = servers.running(folder)
+    if there is None and request.profile and request.command == "up":
+        host = request.cluster / "host-ip"
+        if not host.exists():
+            raise StackError(f"PROFILE={request.profile} runs in the cluster of `make cluster`, which is not up")
+        there = servers.start(folder, host.read_text(encoding="utf-8").strip(), quick_start.NEEDS[name])
+    return quick_start.settings(name, there) if there is not None else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +193,8 @@ class _Stack:
         return subprocess.run(argv, cwd=folder, env=self.environ, capture_output=True, text=True, check=False)
 
 
-def _surroundings() -> clusters.Surroundings:
-    checkout = ROOT / ".asya-cluster/kubeconfig"
+def _surroundings(cluster: Path) -> clusters.Surroundings:
+    checkout = cluster / "kubeconfig"
     return clusters.Surroundings(
         variable=os.environ.get("KUBECONFIG", ""),
         checkout=str(checkout) if checkout.exists() else "",

@@ -11,7 +11,7 @@ from typing import Any, Final
 ENCRYPTION_KEYS: Final = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
-def merged(shared: Mapping[str, Any], own: Mapping[str, Any], extra: Mapping[str, str]) -> dict[str, Any]:
+def merged(shared: Mapping[str, Any], own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """The file to give to the engine.
 
     Args:

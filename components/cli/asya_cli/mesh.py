@@ -10,9 +10,10 @@ from typing import Final, TypeVar
 
 from asya_cli.exit_codes import MeshNotRunning
 from asya_local import mesh as local_mesh
+from asya_protocol import names
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueAdmin, Transport
-from asya_transport.settings import read_transport_settings
+from asya_transport.settings import read_queue_prefix, read_transport_settings
 
 SEND_LIMIT_S: Final = 30.0
 """A broker on this machine answers in milliseconds; one that has not after this long will not."""
@@ -58,6 +59,9 @@ def find_broker(home: Path) -> Mapping[str, str]:
     if not named:
         cause = f"no mesh is running in {home}, and ASYA_TRANSPORT names no broker"
         raise MeshNotRunning(cause, "asya local up -f actors.yaml")
+    names.use_queue_prefix(
+        read_queue_prefix(os.environ)
+    )  # the local mesh has no prefix of its own, a broker's mesh may
     return os.environ
 
 

@@ -23,6 +23,7 @@ from asya_gateway.store.timed import timed
 from asya_gateway.toolbox import Toolbox
 from asya_gateway.wakeups import TOOLS_CHANGED, Wakeups
 from asya_gateway.watch import open_watch
+from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
 from asya_store.cancels import CancelList
 from asya_store.factory import open_store
@@ -39,6 +40,7 @@ def main() -> None:
         sys.stderr.write(f"asya-gateway: {exc}\n")
         raise SystemExit(1) from None
     log_json(settings.log_level)
+    names.use_queue_prefix(settings.transport.queue_prefix)
     try:
         asyncio.run(run(settings))
     except AsyaError as exc:

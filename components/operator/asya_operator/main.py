@@ -32,6 +32,7 @@ from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
 from asya_operator.world import World
+from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
 
 log: Final = logging.getLogger("asya_operator")
@@ -51,6 +52,7 @@ def main() -> None:
         sys.stderr.write(f"asya-operator: {exc}\n")
         raise SystemExit(1) from None
     log_json(settings.log_level)
+    names.use_queue_prefix(settings.queue_prefix)
     try:
         ended_well = asyncio.run(run(settings, source))
     except AsyaError as exc:
@@ -74,8 +76,11 @@ async def run(settings: OperatorSettings, runtime_source: str) -> bool:
     try:
         return await process.run(stop)
     finally:
-        async with asyncio.timeout(STOP_S):
-            await process.close()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.close()
+        except TimeoutError:
+            log.warning("connections did not close in time", extra={"waited_s": STOP_S})
         log.info("operator stopped")
 
 

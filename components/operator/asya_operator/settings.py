@@ -12,10 +12,12 @@ from typing import Final
 from asya_operator.errors import ManifestError
 from asya_operator.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
+from asya_protocol import names
 from asya_protocol.durations import parse_duration
 from asya_protocol.errors import SettingsError
+from asya_transport.settings import read_queue_prefix
 
-_STORE_PREFIXES: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_")
+_STORE_PREFIXES: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_", "ASYA_QUEUE_PREFIX")
 _STORE_KEYS: Final = ("ASYA_S3_ACCESS_KEY", "ASYA_S3_SECRET_KEY")
 """Secrets: never written into a pod's manifest."""
 _ON: Final = frozenset({"true", "1", "yes", "on"})
@@ -47,6 +49,8 @@ class OperatorSettings:
     """`ASYA_QUEUE_HEALTH_CHECK_INTERVAL`: how often queues are looked for and counted."""
     workers: int = 10
     """`ASYA_MAX_CONCURRENT_RECONCILES` or `--max-concurrent-reconciles`: actors that are worked on at the same time."""
+    queue_prefix: str = names.QUEUE_PREFIX
+    """`ASYA_QUEUE_PREFIX`: begins every queue's name, so that two meshes can share an account; handed on to every sidecar."""
     store_env: tuple[EnvVar, ...] = ()
     """`ASYA_S3_*`, `ASYA_STORE_URL`, `ASYA_CLAIM_*`, `ASYA_DEDUP_*`: handed on to every sidecar. The store's keys are not
     among them: sidecars read `ASYA_S3_ACCESS_KEY` and `ASYA_S3_SECRET_KEY` from the secret that `ASYA_STORE_SECRET` names
@@ -89,6 +93,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSe
         manage_queues=env.get("ASYA_DISABLE_QUEUE_MANAGEMENT", "").lower() != "true",
         queue_check_s=_interval(env),
         workers=flags.max_concurrent_reconciles or _workers(env),
+        queue_prefix=read_queue_prefix(env),
         store_env=(*_store_env(env), *_gateway_token(env)),
         metrics_addr=flags.metrics_bind_address,
         probe_addr=flags.health_probe_bind_address,

@@ -1,5 +1,6 @@
 """Names shared by several rooms, each with a sentence; a change here is a change of the wire."""
 
+import re
 from typing import Final
 
 HAPPY_END: Final = "happy-end"
@@ -15,7 +16,9 @@ CANCELLED: Final = "Cancelled by its caller"
 """Error text of an envelope at error-end that somebody cancelled."""
 
 QUEUE_PREFIX: Final = "asya-"
-"""Every actor's queue is this prefix and the actor's name."""
+"""Every actor's queue is this prefix and the actor's name, unless a process was told another one (``use_queue_prefix``)."""
+QUEUE_PREFIX_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,13}")
+"""Prefix, actor (63) and the ending of a dead letter queue (4) fit into SQS's 80 characters."""
 DLQ_SUFFIX: Final = "-dlq"
 """An actor's dead letter queue is its queue's name and this suffix."""
 
@@ -56,9 +59,31 @@ DEFAULT_EXCHANGE: Final = "asya"
 """RabbitMQ topic exchange through which outside producers may publish, routing key = actor name."""
 
 
+class _Process:
+    """What a whole process was told about names; one mesh has one prefix, so nobody needs two in one process."""
+
+    queue_prefix: str = QUEUE_PREFIX
+
+
+def use_queue_prefix(prefix: str) -> None:
+    """Begin all queues' names with a prefix of the environment's own, from the start of a process to its end.
+
+    Raises:
+        ValueError: Brokers would not take it.
+    """
+    if not QUEUE_PREFIX_PATTERN.fullmatch(prefix):
+        raise ValueError(f"{prefix!r} is not 1 to 13 letters, digits, '-' or '_'")
+    _Process.queue_prefix = prefix
+
+
+def queue_prefix() -> str:
+    """Begins every queue's name."""
+    return _Process.queue_prefix
+
+
 def queue_name(actor: str) -> str:
     """Name the queue of an actor, e.g. ``asya-ocr`` for ``ocr``."""
-    return f"{QUEUE_PREFIX}{actor}"
+    return f"{queue_prefix()}{actor}"
 
 
 def dlq_name(queue: str) -> str:
@@ -68,4 +93,4 @@ def dlq_name(queue: str) -> str:
 
 def actor_of(queue: str) -> str:
     """Name the actor of a queue; a queue without the prefix is its own actor."""
-    return queue.removeprefix(QUEUE_PREFIX)
+    return queue.removeprefix(queue_prefix())

@@ -49,6 +49,7 @@ def main() -> None:
         sys.stderr.write(f"asya-sidecar: {exc}\n")
         raise SystemExit(1) from None
     log_json(settings.log_level)
+    names.use_queue_prefix(settings.transport.queue_prefix)
     try:
         asyncio.run(run(settings))
     except AsyaError as exc:

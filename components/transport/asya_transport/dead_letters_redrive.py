@@ -171,7 +171,7 @@ async def count_dead_letters(admin: QueueAdmin, queues: Iterable[str] = ()) -> d
     """
     dead = {names.dlq_name(queue) for queue in queues}
     try:
-        dead |= {name for name in await admin.list_queues(names.QUEUE_PREFIX) if name.endswith(names.DLQ_SUFFIX)}
+        dead |= {name for name in await admin.list_queues(names.queue_prefix()) if name.endswith(names.DLQ_SUFFIX)}
     except TransportUnavailable:
         raise
     except TransportError:

@@ -53,6 +53,9 @@ class TransportSettings:
     """`ASYA_MEMORY_MAX_BODY_BYTES`: largest body that a memory broker started with these settings takes."""
     sqs_max_body_bytes: int = 262_144
     """`ASYA_SQS_MAX_BODY_BYTES`: largest body with its attributes; AWS itself takes 1,048,576 since 2025."""
+    queue_prefix: str = names.QUEUE_PREFIX
+    """`ASYA_QUEUE_PREFIX`: begins every queue's name, at most 13 letters, digits, '-' or '_'; the same for all of a mesh, so
+    that two meshes can share an account or a virtual host."""
     sqs_linger_s: float = 0.005
     """`ASYA_SQS_LINGER`: how long a send or settlement waits for others to share one request with it."""
 
@@ -69,6 +72,7 @@ def read_transport_settings(environ: Mapping[str, str]) -> TransportSettings:
         raise SettingsError("ASYA_TRANSPORT", f"{name!r} is not one of {', '.join(TRANSPORTS)}")
     return TransportSettings(
         name=name,
+        queue_prefix=read_queue_prefix(env),
         rabbitmq_url=_rabbitmq_url(env),
         rabbitmq_exchange=env.get("ASYA_RABBITMQ_EXCHANGE", names.DEFAULT_EXCHANGE),
         rabbitmq_prefetch=read_int(env, "ASYA_RABBITMQ_PREFETCH", None, low=1, high=65535),
@@ -87,6 +91,18 @@ def read_transport_settings(environ: Mapping[str, str]) -> TransportSettings:
         sqs_max_body_bytes=read_int(env, "ASYA_SQS_MAX_BODY_BYTES", None, low=1024, high=1_048_576) or 262_144,
         sqs_linger_s=read_duration(env, "ASYA_SQS_LINGER", 0.005),
     )
+
+
+def read_queue_prefix(env: Mapping[str, str]) -> str:
+    """Read what begins every queue's name; each process applies it at its start (``names.use_queue_prefix``).
+
+    Raises:
+        SettingsError: Brokers would not take it.
+    """
+    prefix = env.get("ASYA_QUEUE_PREFIX") or names.QUEUE_PREFIX
+    if not names.QUEUE_PREFIX_PATTERN.fullmatch(prefix):
+        raise SettingsError("ASYA_QUEUE_PREFIX", f"{prefix!r} is not 1 to 13 letters, digits, '-' or '_'")
+    return prefix
 
 
 def read_int(env: Mapping[str, str], variable: str, default: int | None, *, low: int, high: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from asya_infra.actor import AsyncActor
 from asya_infra.actor_args import Batch, Dedup, Delivery, Retry, Scaling, Sidecar, Timeout
+from asya_infra.connection import connect
 from asya_infra.errors import ConfigError
 from asya_infra.local_mesh import LocalEnvironment
 from asya_infra.mesh import AsyaMesh, MeshOptions
@@ -30,6 +31,7 @@ __all__ = [
     "Sidecar",
     "Store",
     "Timeout",
+    "connect",
     "declare",
     "mesh_options",
     "read_declared",

@@ -10,6 +10,7 @@ from asya_infra.pods import container_security, meta, resources, service, worklo
 from asya_infra.ports import Database, Queue, Store
 from asya_infra.settings import Images
 from asya_infra.target import TOOLS_CONFIG
+from asya_protocol import names
 
 NAME: Final = "asya-gateway"
 SECRET: Final = "asya-gateway"  # noqa: S105 - a name
@@ -44,6 +45,7 @@ def gateway_objects(
     tokens: pulumi.Input[str],
     report_token: pulumi.Input[str] | None,
     service_account: str = "",
+    queue_prefix: str = names.QUEUE_PREFIX,
 ) -> list[Manifest]:
     """All of it but the ConfigMap of tools.
 
@@ -56,8 +58,11 @@ def gateway_objects(
         tokens: Who may call, as ``ASYA_GATEWAY_TOKENS`` has it.
         report_token: Of the sidecars.
         service_account: Of its pods, where the cloud gives them a role.
+        queue_prefix: Begins every queue's name.
     """
     env: dict[str, pulumi.Input[str]] = {"ASYA_TRANSPORT": queue.transport, **queue.gateway_env}
+    if queue_prefix != names.QUEUE_PREFIX:
+        env["ASYA_QUEUE_PREFIX"] = queue_prefix
     if store is not None:
         env |= {"ASYA_S3_BUCKET": store.bucket, "ASYA_S3_REGION": store.region, "ASYA_S3_ENDPOINT": store.endpoint}
         if store.access_key is not None and store.secret_key is not None:

@@ -39,7 +39,12 @@ class LocalEnvironment(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.target = LocalTarget(
-            mesh=made, home=home, transport=transport, endpoint=settings.sqs_endpoint, wait_s=settings.wait_s
+            mesh=made,
+            home=home,
+            transport=transport,
+            endpoint=settings.sqs_endpoint,
+            root=root_folder(),
+            wait_s=settings.wait_s,
         )
         self.home = made.home
         self.outputs = {"home": self.home, "transport": pulumi.Output.from_input(transport)}

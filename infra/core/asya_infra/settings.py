@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 import pulumi
 
 from asya_infra.config_reader import Bag, ConfigReader
+from asya_protocol import names
 
 VERSION: Final = "0.2.0"
 ClusterKind = Literal["none", "kubeconfig", "kind", "eks"]
@@ -167,7 +168,7 @@ def read_settings(bag: Bag, stack: str) -> Settings:
         manifests=read.texts("manifests"),
         wait_s=read.whole("waitSeconds", 300, 0, 3600),
         home=read.text("home", ".asya"),
-        queue_prefix=read.text("queuePrefix", "asya-"),
+        queue_prefix=_prefix(read),
         third_party=read.mapping("images"),
         tags=read.mapping("tags"),
     )
@@ -191,6 +192,14 @@ def _label(read: ConfigReader, key: str, default: str) -> str:
         raise read.refuse(
             key, f"{value!r} must be lower case letters, digits and '-', at most 63; {read.cure(key, default)}"
         )
+    return value
+
+
+def _prefix(read: ConfigReader) -> str:
+    value = read.text("queuePrefix", names.QUEUE_PREFIX)
+    if not names.QUEUE_PREFIX_PATTERN.fullmatch(value):
+        cure = read.cure("queuePrefix", "asya-dev-")
+        raise read.refuse("queuePrefix", f"{value!r} is not 1 to 13 letters, digits, '-' or '_'; {cure}")
     return value
 
 

@@ -7,14 +7,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pulumi
+import yaml
 
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
-from asya_infra.local import LocalActor, LocalObject
+from asya_infra.local import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.pods import meta
 from asya_infra.waiting import ActorReady
+from asya_operator.actor import ANNOTATION_SOURCE
 
 TOOLS_CONFIG: Final = "asya-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
@@ -92,7 +95,7 @@ class KubernetesTarget:
     """A namespace of a cluster that an operator watches.
 
     Attributes:
-        provider: Reaches the cluster.
+        provider: Reaches the cluster; none is whichever the parent has.
         kubeconfig: The same way, for waiting.
         context: Of the kubeconfig.
         namespace: Of the actors.
@@ -104,10 +107,9 @@ class KubernetesTarget:
         after: What must exist before the first actor.
         tools: The ConfigMap of tools, where this program makes it.
         identities: Roles of the cloud for the pods of actors.
-        report_secret: The Secret, beside the actors, that sidecars report to the gateway with.
     """
 
-    provider: pulumi.ProviderResource
+    provider: pulumi.ProviderResource | None
     kubeconfig: pulumi.Output[str]
     context: str | None
     namespace: str
@@ -119,7 +121,6 @@ class KubernetesTarget:
     after: tuple[pulumi.Resource, ...] = ()
     tools: pulumi.Resource | None = None
     identities: Identities | None = None
-    report_secret: str = ""
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
@@ -135,8 +136,6 @@ class KubernetesTarget:
             account, roles = self.identities.of_actor(actor_name, self.namespace, sends_to, parent)
             before = [*roles, self._service_account(name, account, parent)]
             manifest = with_service_account(manifest, account)
-        if self.report_secret:
-            manifest = with_report_token(manifest, self.report_secret)
         meta = dict(manifest["metadata"])
         # The provider's own wait knows nothing of an actor's conditions.
         meta["annotations"] = {**meta.get("annotations", {}), SKIP_AWAIT: "true"}
@@ -193,6 +192,7 @@ class LocalTarget:
         home: Its folder, absolute.
         transport: Its broker's kind.
         endpoint: SQS and S3 endpoint that already runs.
+        root: Where relative folders of code start: that of Pulumi.yaml, since manifests are kept elsewhere.
         wait_s: How long an actor may take.
     """
 
@@ -200,6 +200,7 @@ class LocalTarget:
     home: str
     transport: str
     endpoint: str = ""
+    root: Path = Path()
     wait_s: int = 300
     queue_prefix: str = "asya-"
     namespace: str | None = None
@@ -212,6 +213,8 @@ class LocalTarget:
         self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, sends_to: Sequence[str] | None = None
     ) -> pulumi.Output[str]:
         """Put the manifest where the mesh finds it, and wait for the mesh."""
+        del sends_to
+        manifest = with_absolute_source(manifest, self.root)
         made = LocalActor(
             name,
             mesh={"home": self.home, "transport": self.transport, "endpoint": self.endpoint},
@@ -226,12 +229,19 @@ class LocalTarget:
         """Put it beside the actors' manifests."""
         name = object_name(manifest)
         opts = pulumi.ResourceOptions(depends_on=[self.mesh])
-        return LocalObject(name, home=self.home, object_name=name, manifest=manifest, opts=opts)
+        text = pulumi.Output.from_input(dict(manifest)).apply(lambda known: yaml.safe_dump(known, sort_keys=True))
+        return LocalObject(name, home=self.home, folder=FOLDER, object_name=name, text=text, opts=opts)
 
     def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
-        """The local mesh runs no gateway yet; say so instead of dropping it in silence."""
-        del text, after
-        pulumi.log.warn(f"tool {name}: the local mesh runs no gateway; the tool is declared for clusters only", parent)
+        """Put it where the local mesh's gateway finds it."""
+        LocalObject(
+            name,
+            home=self.home,
+            folder=TOOLS_FOLDER,
+            object_name=name,
+            text=text,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.mesh, *after]),
+        )
 
 
 def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str, Any]:
@@ -245,13 +255,14 @@ def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str,
     return {**manifest, "spec": {**spec, "workload": changed}}
 
 
-def with_report_token(manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Let the sidecar show the gateway a token."""
-    spec = manifest["spec"]
-    sidecar = spec.get("sidecar") or {}
-    ref = {"secretKeyRef": {"name": name, "key": "token", "optional": True}}
-    env = [*(sidecar.get("env") or ()), {"name": "ASYA_GATEWAY_TOKEN", "valueFrom": ref}]
-    return {**manifest, "spec": {**spec, "sidecar": {**sidecar, "env": env}}}
+def with_absolute_source(manifest: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Say where the code is from wherever the manifest lies."""
+    meta = manifest["metadata"]
+    notes = meta.get("annotations") or {}
+    if ANNOTATION_SOURCE not in notes:
+        return dict(manifest)
+    placed = {**notes, ANNOTATION_SOURCE: str(root / notes[ANNOTATION_SOURCE])}
+    return {**manifest, "metadata": {**meta, "annotations": placed}}
 
 
 def digest(manifest: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ secrets in them, the order of creates, replacements and deletes, and what the en
 
 What stands in: the two plugin processes themselves.
 
-- ``aws`` turns each resource into the calls that AWS documents for it: to LocalStack, and for EKS and RDS to moto's server.
+- ``aws`` turns each resource into the calls that AWS documents for it: to LocalStack, and for EKS, RDS and EC2 to moto.
   Those emulate AWS; what neither knows (``aws/emulated.py`` lists it) is kept in a file and proves nothing about AWS.
 - ``kubernetes`` applies each object on a real API server, as the real plugin does; or, where there is none, keeps it in a
   folder after checking it against Kubernetes' own OpenAPI document and the schemas of the custom resources among them.

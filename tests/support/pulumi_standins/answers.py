@@ -77,6 +77,13 @@ def drifted(declared: Properties, live: Properties) -> Properties:
     return {k: live[k] if k in live and meaning(live[k]) != meaning(v) else v for k, v in declared.items()}
 
 
+def combined(outputs: Properties, inputs: Properties) -> Properties:
+    """What the engine keeps: outputs, and inputs over them; what the service added inside of an input stays."""
+    both = {key for key in outputs.keys() & inputs.keys() if isinstance(outputs[key], dict)}
+    nested = {key: {**outputs[key], **inputs[key]} for key in both if isinstance(inputs[key], dict)}
+    return {**outputs, **inputs, **nested}
+
+
 def _without(properties: Properties, paths: list[str]) -> Properties:
     for path in paths:
         properties = _pruned(properties, path.split("."))

@@ -167,7 +167,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             live = kind.read(self._clients(context), identifier, inputs)
             if live is None:
                 raise RuntimeError(f"{token(request)} {identifier} was created and then not found")
-        outputs = {**live.outputs, **inputs}
+        outputs = answers.combined(live.outputs, inputs)
         hidden = secrets | kind.secret_outputs | repeating_secrets(outputs, request.properties)
         return provider_pb2.CreateResponse(id=identifier, properties=dump(outputs, hidden))
 
@@ -180,7 +180,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         if live is None:
             return provider_pb2.ReadResponse(id="")
         inputs = answers.drifted(declared, live.inputs)
-        outputs = {**state, **live.outputs, **answers.without_marks(inputs)}
+        outputs = answers.combined({**state, **live.outputs}, answers.without_marks(inputs))
         secrets = secret_keys(request.inputs)
         hidden = secrets | kind.secret_outputs | repeating_secrets(outputs, request.inputs)
         return provider_pb2.ReadResponse(id=request.id, inputs=dump(inputs, secrets), properties=dump(outputs, hidden))
@@ -197,7 +197,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             live = kind.read(self._clients(context), request.id, new)
             if live is None:
                 raise RuntimeError(f"{token(request)} {request.id} was updated and then not found")
-        outputs = {**live.outputs, **new}
+        outputs = answers.combined(live.outputs, new)
         hidden = secrets | kind.secret_outputs | repeating_secrets(outputs, request.news)
         return provider_pb2.UpdateResponse(properties=dump(outputs, hidden))
 

@@ -131,7 +131,7 @@ function frame(kind, body) {
   session.heardAt = new Date().toISOString();
   if (kind === "actors") {
     session.actors = body;
-    const dead = body.actors.reduce((sum, actor) => sum + (actor.dead_letters ?? 0), 0);
+    const dead = body.dead_letters;
     const badge = document.getElementById("dead-count");
     badge.hidden = dead === 0;
     setText(badge, number(dead));

@@ -251,6 +251,11 @@ async def test_actors_show_status_replicas_depth_and_rate_as_they_change(world: 
     page = await open_page("#/actors")
     await expect(row(page, "read-page")).to_contain_text("Running1 of 11213.4/s")
     await expect(row(page, "translate")).to_contain_text(f"Runtime Errorit dies {MARKUP}0 of 1")
+    await page.get_by_label("Find by name").fill("late")
+    await expect(row(page, "read-page")).to_have_count(0)
+    await expect(row(page, "translate")).to_have_count(1)
+    await page.get_by_label("Find by name").fill("")
+    await expect(row(page, "read-page")).to_have_count(1)
     world.write_status(actor_status("read-page", status="Napping", replicas=0, desired=0))
     await expect(row(page, "read-page")).to_contain_text("Napping0 of 000")
     await expect(row(page, "translate")).to_have_count(0)
@@ -368,6 +373,15 @@ async def test_no_view_breaks_a_rule_of_accessibility(world: World, open_page: O
         assert await breaches(page) == [], address
         await page.emulate_media(color_scheme="dark")
         assert await breaches(page, "color-contrast") == [], address
+    await page.set_viewport_size({"width": 320, "height": 700})  # as at a zoom of 400 %
+    for address, sign in {"#/actors": "read-page", "#/envelopes": failed}.items():
+        await page.goto(f"{world.url}/{address}")
+        await expect(page.locator("main")).to_contain_text(sign)
+        await no_sideways_scroll(page)
+        assert await breaches(page) == [], address
+        assert (
+            await page.get_by_role("table").get_by_role("rowheader").count() > 0
+        )  # cards are still a table to be heard
     await page.keyboard.press("?")
     assert await breaches(page) == []
     await page.evaluate("document.querySelector('dialog').append(document.createElement('img'))")

@@ -14,10 +14,12 @@ from tests.support.pulumi_standins.wire import Properties
 ENDPOINT_VARIABLE: Final = "STANDIN_AWS_ENDPOINT"
 """Where every service is that the provider's own ``endpoints`` do not name: LocalStack."""
 MOTO_VARIABLE: Final = "STANDIN_MOTO_ENDPOINT"
-"""Where those are that LocalStack 4.14 does not have without an account."""
+"""Where EKS and RDS are, which LocalStack 4.14 does not have without an account; and EC2, whose subnets they must find.
+
+LocalStack's EC2 is moto's as well."""
 EMULATED_VARIABLE: Final = "STANDIN_EMULATED"
 """A file for what neither has."""
-MOTO_SERVICES: Final = frozenset({"eks", "rds"})
+MOTO_SERVICES: Final = frozenset({"eks", "rds", "ec2"})
 
 _ABSENT: Final = ("NotFound", "NoSuch", "NonExistent", "DoesNotExist", "404")
 

@@ -40,6 +40,11 @@ class Cluster(Resource):
             tags=clients.tags(inputs),
             **({"version": inputs["version"]} if "version" in inputs else {}),
         )
+        # EKS makes a group for traffic between itself and its nodes; moto does not.
+        subnets = clients["ec2"].describe_subnets(SubnetIds=inputs["vpcConfig"]["subnetIds"])["Subnets"]
+        clients["ec2"].create_security_group(
+            GroupName=_group_name(inputs["name"]), Description="Made by EKS", VpcId=subnets[0]["VpcId"]
+        )
         return str(inputs["name"])
 
     def look(self, aws: Clients, identifier: str, state: Properties) -> Live | None:
@@ -62,7 +67,7 @@ class Cluster(Resource):
             "version": state.get("version") or found["version"],
             "createdAt": str(found.get("createdAt", "")),
             "tagsAll": tags,
-            "vpcConfig": {**(state.get("vpcConfig") or {}), "clusterSecurityGroupId": "", "vpcId": ""},
+            "vpcConfig": {**(state.get("vpcConfig") or {}), **_made_by_eks(aws, identifier)},
         }
         return Live(live, {**live, **outputs})
 
@@ -77,7 +82,10 @@ class Cluster(Resource):
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """DeleteCluster, which refuses one with node groups."""
+        group = _made_by_eks(aws, identifier)["clusterSecurityGroupId"]
         aws["eks"].delete_cluster(name=identifier)
+        if group:
+            aws["ec2"].delete_security_group(GroupId=group)
 
 
 class NodeGroup(Resource):
@@ -130,6 +138,19 @@ class NodeGroup(Resource):
         """DeleteNodegroup."""
         cluster, _, name = identifier.partition(":")
         aws["eks"].delete_nodegroup(clusterName=cluster, nodegroupName=name)
+
+
+def _group_name(cluster: str) -> str:
+    return f"eks-cluster-sg-{cluster}"
+
+
+def _made_by_eks(aws: Clients, cluster: str) -> Properties:
+    named = [{"Name": "group-name", "Values": [_group_name(cluster)]}]
+    groups = aws["ec2"].describe_security_groups(Filters=named)["SecurityGroups"]
+    return {
+        "clusterSecurityGroupId": groups[0]["GroupId"] if groups else "",
+        "vpcId": groups[0]["VpcId"] if groups else "",
+    }
 
 
 def _vpc(inputs: Properties) -> dict[str, Any]:

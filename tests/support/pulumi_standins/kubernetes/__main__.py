@@ -102,11 +102,17 @@ class Kubernetes(Plugin):
         state = load(request.properties)
         with self._guarded(context):
             try:
-                self._store(context).delete(state.get("__inputs") or state, request.timeout or _DEFAULT_WAIT_S)
+                self._remove(request, state.get("__inputs") or state, self._store(context))
             except OSError:
                 if os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE") != "true":
                     raise
         return empty_pb2.Empty()
+
+    def _remove(self, request: Any, thing: Properties, store: Store) -> None:
+        if _is_patch(request):
+            store.release(thing)
+        else:
+            store.delete(thing, request.timeout or _DEFAULT_WAIT_S)
 
     def _store(self, context: Any) -> Store:
         store: Store = self._clients(context)
@@ -117,8 +123,12 @@ class Kubernetes(Plugin):
         return dump(properties, hidden & properties.keys())
 
 
+def _is_patch(request: Any) -> bool:
+    return token(request).endswith("Patch")
+
+
 def _applied(store: Store, request: Any, inputs: Properties) -> Properties:
-    live = store.apply(inputs, dry=request.preview)
+    live = store.apply(inputs, dry=request.preview, patch=_is_patch(request))
     return live if request.preview else store.await_ready(live, request.timeout or _DEFAULT_WAIT_S)
 
 

@@ -13,11 +13,10 @@ import requests
 import yaml
 
 from tests.support.pulumi_standins.kubernetes import readiness
-from tests.support.pulumi_standins.kubernetes.objects import as_object, identifier
+from tests.support.pulumi_standins.kubernetes.objects import MANAGER, as_object, emptied, identifier, manager_of
 from tests.support.pulumi_standins.kubernetes.port import Refused
 from tests.support.pulumi_standins.wire import Properties, is_unknown
 
-_MANAGER: Final = "pulumi-kubernetes"
 _POLL_S: Final = 0.3
 # What a preview may meet because the same update makes it first, or removes its predecessor first.
 _NOT_YET: Final = re.compile(r'(namespaces|customresourcedefinitions\S*) ".*" not found|field is immutable')
@@ -52,8 +51,16 @@ class ApiServer:
         self._lock = threading.Lock()
         self._discovered: dict[str, dict[str, Properties]] = {}
 
-    def apply(self, thing: Properties, *, dry: bool = False) -> Properties:
+    def apply(self, thing: Properties, *, dry: bool = False, patch: bool = False) -> Properties:
         """PATCH with apply-patch; a dry run skips what cannot be known before the update."""
+        return self._apply(thing, manager_of(thing) if patch else MANAGER, dry=dry)
+
+    def release(self, thing: Properties) -> None:
+        """Apply nothing as the patch's manager."""
+        if self.get(thing) is not None:
+            self._apply(emptied(thing), manager_of(thing), dry=False)
+
+    def _apply(self, thing: Properties, manager: str, *, dry: bool) -> Properties:
         if dry and (is_unknown(thing) or self._path(thing) is None):
             return thing
         path = self._path(thing)
@@ -61,7 +68,7 @@ class ApiServer:
             kind = f"{thing['kind']!r} in version {thing['apiVersion']!r}"
             raise Refused(f"no matches for kind {kind}: is its CRD installed?")
         forced = (thing.get("metadata", {}).get("annotations") or {}).get("pulumi.com/patchForce") == "true"
-        asked = {"fieldManager": _MANAGER, "fieldValidation": "Strict"}
+        asked = {"fieldManager": manager, "fieldValidation": "Strict"}
         asked |= {"force": "true"} if forced else {}
         answer = self._session.patch(
             path,

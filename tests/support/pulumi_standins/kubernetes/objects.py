@@ -11,6 +11,8 @@ from typing import Any, Final
 from tests.support.pulumi_standins.wire import UNKNOWN, Properties, meaning
 
 AUTONAMED: Final = "pulumi.com/autonamed"
+_PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
+MANAGER: Final = "pulumi-kubernetes"
 _OWN_PREFIX: Final = "__"
 
 _ALWAYS: Final = ("metadata.name", "metadata.namespace", "kind")
@@ -48,6 +50,17 @@ def with_data_only(news: Properties) -> Properties:
     encoded = {k: v if v == UNKNOWN else base64.b64encode(str(v).encode()).decode() for k, v in text.items()}
     rest = {key: value for key, value in news.items() if key != "stringData"}
     return {**rest, "data": {**(news.get("data") or {}), **encoded}}
+
+
+def manager_of(thing: Properties) -> str:
+    """Who owns the fields of a patch."""
+    return str((thing["metadata"].get("annotations") or {}).get(_PATCH_MANAGER) or f"{MANAGER}-patch")
+
+
+def emptied(thing: Properties) -> Properties:
+    """A patch without its fields, which gives them up when it is applied."""
+    metadata = {key: thing["metadata"][key] for key in ("name", "namespace") if key in thing["metadata"]}
+    return {"apiVersion": thing["apiVersion"], "kind": thing["kind"], "metadata": metadata}
 
 
 def own_secrets(properties: Properties) -> set[str]:

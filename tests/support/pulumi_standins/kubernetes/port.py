@@ -11,8 +11,13 @@ class Store(Protocol):
     namespace: str
     """Where an object goes that names no namespace."""
 
-    def apply(self, thing: Properties, *, dry: bool = False) -> Properties:
-        """Apply an object and return it as it is then; ``dry`` only asks whether it would be accepted.
+    def apply(self, thing: Properties, *, dry: bool = False, patch: bool = False) -> Properties:
+        """Apply an object and return it as it is then.
+
+        Args:
+            thing: The object, or with ``patch`` some fields of one, owned by the manager that its annotation names.
+            dry: Only ask whether it would be accepted.
+            patch: It belongs to somebody else.
 
         Raises:
             Refused: It is not accepted.
@@ -20,6 +25,9 @@ class Store(Protocol):
 
     def get(self, thing: Properties) -> Properties | None:
         """The object of this kind and name; none when there is none."""
+
+    def release(self, thing: Properties) -> None:
+        """Give up the fields of a patch; the object stays."""
 
     def delete(self, thing: Properties, timeout_s: float) -> None:
         """Remove it and wait until it is gone; fine when it is."""

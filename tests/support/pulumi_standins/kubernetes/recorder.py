@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from tests.support.pulumi_standins.kubernetes.objects import as_object
+from tests.support.pulumi_standins.kubernetes.objects import as_object, manager_of
 from tests.support.pulumi_standins.kubernetes.openapi import Schemas
 from tests.support.pulumi_standins.kubernetes.port import Refused
 from tests.support.pulumi_standins.wire import Properties, is_unknown
@@ -23,7 +23,7 @@ _CLUSTER_SCOPED: Final = frozenset(
 
 
 class Recorder:
-    """A folder with one file per object, ``NAMESPACE/KIND.GROUP.NAME.json``."""
+    """A folder with one file per object, ``NAMESPACE/KIND.GROUP.NAME.json``; patches of others' objects in ``*.patch``."""
 
     def __init__(self, folder: Path, namespace: str = "") -> None:
         self.namespace = namespace or "default"
@@ -31,12 +31,12 @@ class Recorder:
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def apply(self, thing: Properties, *, dry: bool = False) -> Properties:
-        """Check it, and record it unless ``dry``."""
+    def apply(self, thing: Properties, *, dry: bool = False, patch: bool = False) -> Properties:
+        """Check it, and record it unless ``dry``; a patch is recorded beside its object."""
         if dry and is_unknown(thing):
             return thing
         kept = as_object(thing)
-        path = self._path(kept)
+        path = self._path(kept).with_suffix(f".{manager_of(kept)}.patch" if patch else ".json")
         schemas = Schemas(self._definitions())
         if not schemas.knows(kept):
             if dry:  # Its CRD may come in the same update.
@@ -62,6 +62,10 @@ class Recorder:
         path = self._path(thing)
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
+    def release(self, thing: Properties) -> None:
+        """Forget the patch."""
+        self._path(thing).with_suffix(f".{manager_of(thing)}.patch").unlink(missing_ok=True)
+
     def delete(self, thing: Properties, timeout_s: float) -> None:
         """Forget it."""
         self._path(thing).unlink(missing_ok=True)
@@ -84,6 +88,6 @@ class Recorder:
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(found)]
 
 
-def recorded(folder: Path) -> list[Properties]:
-    """All recorded objects, by path."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.json"))]
+def recorded(folder: Path, suffix: str = "json") -> list[Properties]:
+    """All recorded objects by path, or all patches with suffix ``patch``."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(f"*.{suffix}"))]

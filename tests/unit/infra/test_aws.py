@@ -1,0 +1,165 @@
+"""The components of AWS under mocks: addresses, order, protection, encryption, and the roles of pods."""
+
+import ipaddress
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from asya_aws import naming
+from asya_aws.eks import image_type, kubeconfig
+from asya_aws.network import plan
+from asya_aws.storage import database_url
+from asya_infra.errors import ConfigError
+from tests.support.pulumi_program import run_environment, whole_environment
+
+pytestmark = pytest.mark.unit
+
+AWS = whole_environment
+
+
+def test_subnets_never_move() -> None:
+    # A snapshot: another answer here would replace the subnets of every stack there is.
+    assert [(zone.public, zone.private, zone.database) for zone in plan("10.60.0.0/16", 3)] == [
+        ("10.60.0.0/24", "10.60.16.0/20", "10.60.8.0/24"),
+        ("10.60.1.0/24", "10.60.32.0/20", "10.60.9.0/24"),
+        ("10.60.2.0/24", "10.60.48.0/20", "10.60.10.0/24"),
+    ]
+    assert plan("10.60.0.0/16", 3)[:2] == plan("10.60.0.0/16", 2)
+
+
+def test_subnets_do_not_overlap() -> None:
+    cidrs = [ipaddress.IPv4Network(c) for z in plan("10.60.0.0/16", 3) for c in (z.public, z.private, z.database)]
+    ordered = sorted(cidrs)
+    assert not any(before.overlaps(after) for before, after in pairwise(ordered))
+
+
+@pytest.mark.parametrize(
+    ("types", "image"),
+    [
+        (["t4g.large"], "AL2023_ARM_64_STANDARD"),
+        (["m7g.large", "c7gn.xlarge", "r6gd.large"], "AL2023_ARM_64_STANDARD"),
+        (["m7i.large", "t3.medium", "g5.xlarge", "p4d.24xlarge"], "AL2023_x86_64_STANDARD"),
+    ],
+)
+def test_nodes_get_the_image_of_their_architecture(types: list[str], image: str) -> None:
+    assert image_type(types) == image
+
+
+def test_a_node_group_has_one_architecture() -> None:
+    with pytest.raises(ValueError, match="two architectures"):
+        image_type(["t4g.large", "t3.large"])
+
+
+def test_names_keep_to_limits_and_stay_distinct() -> None:
+    long = [f"asya-production-actor-{'x' * 80}-{number}" for number in range(50)]
+    short = [naming.shortened(name, naming.ROLE) for name in long]
+    assert len(set(short)) == 50
+    assert max(map(len, short)) + naming.SUFFIX <= naming.ROLE
+    assert naming.shortened("asya-aws-operator", naming.ROLE) == "asya-aws-operator"
+
+
+def test_a_kubeconfig_holds_no_token() -> None:
+    document = json.loads(kubeconfig("c", "https://e", "Q0E=", "eu-central-1"))
+    assert set(document["users"][0]["user"]) == {"exec"}
+
+
+def test_the_database_is_reached_by_tls_and_any_password() -> None:
+    assert database_url("db", "a/b@c") == "postgresql://asya:a%2Fb%40c@db:5432/asya?sslmode=require"
+
+
+def test_what_holds_data_cannot_be_deleted_by_accident() -> None:
+    protected = {each.type for each in AWS("aws").resources if each.protect}
+    assert protected == {"aws:kms/key:Key", "aws:s3/bucket:Bucket", "aws:rds/instance:Instance"}
+    open_stack = run_environment("aws", keda="installed", protect="false")
+    assert not any(each.protect for each in open_stack.resources)
+
+
+def test_everything_is_encrypted_and_nothing_public() -> None:
+    seen = AWS("aws")
+    (rule,) = seen.one("aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration").inputs[
+        "rules"
+    ]
+    assert rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "aws:kms"
+    block = seen.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
+    assert [
+        block[key] for key in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    ] == [True] * 4
+    database = seen.one("aws:rds/instance:Instance").inputs
+    assert (database["storageEncrypted"], database["publiclyAccessible"]) == (True, False)
+    template = seen.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
+    assert template["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"
+    assert template["metadataOptions"] == {"httpTokens": "required", "httpPutResponseHopLimit": 1}
+    cluster = seen.one("aws:eks/cluster:Cluster").inputs
+    assert (cluster["vpcConfig"]["endpointPublicAccess"], cluster["accessConfig"]["authenticationMode"]) == (
+        False,
+        "API",
+    )
+
+
+def test_the_operator_encrypts_queues_with_the_key_and_by_tls_only() -> None:
+    config = AWS("aws").one("kubernetes:core/v1:ConfigMap", "mesh-configmap-asya-system-asya-operator-config").inputs
+    sqs = json.loads(config["data"]["transports.json"])["transports"]["sqs"]["config"]
+    assert (sqs["kmsKeyId"], sqs["tlsOnly"], sqs["accountId"]) == (
+        "arn:aws:kms:eu-central-1:123456789012:key/asya-aws",
+        True,
+        "123456789012",
+    )
+
+
+def test_pods_find_their_roles_when_they_start() -> None:
+    seen = AWS("aws")
+    bound = {
+        (each.inputs["namespace"], each.inputs["serviceAccount"])
+        for each in seen.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+    }
+    actors = ("hello-actor", "happy-end", "error-end", "fan-in")
+    assert bound == {
+        ("asya-system", "asya-operator"),
+        ("asya-system", "asya-gateway"),
+        ("keda", "keda-operator"),
+        *(("asya", f"asya-{actor}") for actor in actors),
+    }
+    association = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+    operator = seen.one("kubernetes:apps/v1:Deployment", "mesh-operator-deployment-asya-system-asya-operator")
+    assert (association, "asya-aws-operator") in operator.depends
+    for actor in actors:
+        made = seen.one("kubernetes:asya.sh/v1alpha1:AsyncActor", actor)
+        assert (association, f"asya-aws-actor-{actor}") in made.depends
+        assert made.inputs["spec"]["workload"]["template"]["spec"]["serviceAccountName"] == f"asya-{actor}"
+        assert seen.one("kubernetes:core/v1:ServiceAccount", f"{actor}-account")
+
+
+def test_nodes_start_after_the_network_and_the_identity_agent() -> None:
+    nodes = AWS("aws").one("aws:eks/nodeGroup:NodeGroup")
+    before = {name for _, name in nodes.depends}
+    assert before >= {"asya-aws-vpc-cni", "asya-aws-eks-pod-identity-agent", "asya-aws-private-0"}
+    assert nodes.ignore == ("scalingConfig.desiredSize",)
+
+
+def test_each_part_of_it_may_exist_already() -> None:
+    given = run_environment("aws", keda="installed", vpcId="vpc-1", subnetIds=["subnet-a", "subnet-b"])
+    assert given.of_type("aws:ec2/vpc:Vpc") == []
+    assert given.one("aws:eks/cluster:Cluster").inputs["vpcConfig"]["subnetIds"] == ["subnet-a", "subnet-b"]
+    theirs = run_environment("aws", keda="installed", clusterName="theirs")
+    assert theirs.of_type("aws:eks/cluster:Cluster") == []
+    assert theirs.of_type("aws:ec2/vpc:Vpc") == []
+    assert len(theirs.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation")) == 5
+
+
+@pytest.mark.parametrize(("nat", "count"), [("none", 0), ("single", 1), ("per-zone", 3)])
+def test_ways_out_are_counted(nat: str, count: int) -> None:
+    seen = run_environment("aws", keda="installed", nat=nat, zones="3")
+    assert len(seen.of_type("aws:ec2/natGateway:NatGateway")) == count
+    assert len(seen.of_type("aws:ec2/subnet:Subnet")) == 9
+
+
+def test_sqs_serves_a_cluster_elsewhere_by_a_key_pair() -> None:
+    changes: dict[str, Any] = {"cluster": "kubeconfig", "keda": "installed", "store": "none"}
+    with pytest.raises(ConfigError, match="asya:accessKey: is not set; outside of EKS pods need a key pair"):
+        run_environment("aws", **changes)
+    seen = run_environment("aws", **changes, accessKey="AKIA", secretKey="hidden")
+    secret = seen.one("kubernetes:core/v1:Secret", "mesh-secret-asya-sqs-secret")
+    assert "stringData" in secret.secrets
+    assert seen.of_type("aws:iam/role:Role") == []

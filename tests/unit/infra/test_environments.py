@@ -1,0 +1,106 @@
+"""The program of every environment under mocks: what it registers, in which order, and what stays secret."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.pulumi_program import ENVIRONMENTS, Run, run_environment, whole_environment
+
+pytestmark = pytest.mark.unit
+
+HIDDEN = ("asya-evaluation", "kubeconfig-token", "caller-token", "report-token", "database-password")
+
+
+def test_local_is_processes_and_nothing_else() -> None:
+    seen = run_environment("local")
+    assert [(each.type, each.name, each.parent) for each in seen.resources] == [
+        ("asya:index:LocalEnvironment", "mesh", ""),
+        ("pulumi-python:dynamic:Resource", "mesh-processes", "mesh"),
+        ("pulumi-python:dynamic:Resource", "configmap-hello-handler", ""),
+        ("asya:index:AsyncActor", "hello-actor", ""),
+        ("pulumi-python:dynamic:Resource", "hello-actor", "hello-actor"),
+    ]
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_object_goes_through_the_cluster_s_own_provider(name: str) -> None:
+    seen = whole_environment(name)
+    objects = [each for each in seen.resources if each.type.startswith("kubernetes:")]
+    assert len(objects) > 40
+    assert {each.provider.split("::")[-2] for each in objects} == {"cluster"}
+    clouds = [each for each in seen.resources if each.type.startswith("aws:")]
+    assert {each.provider.split("::")[-2] for each in clouds} == ({"aws"} if name == "aws" else set())
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_an_object_waits_for_its_namespace_and_an_actor_for_its_definition(name: str) -> None:
+    seen = whole_environment(name)
+    after = {(each.type, each.name): each.depends for each in seen.resources}
+
+    def waits_for(key: tuple[str, str], found: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        for before in after.get(key, frozenset()) - found:
+            waits_for(before, found | {before})
+            found |= {before} | waits_for(before, found | {before})
+        return found
+
+    namespaces = {
+        each.inputs["metadata"]["name"]: (each.type, each.name) for each in seen.of_type("kubernetes:core/v1:Namespace")
+    }
+    definition = seen.one("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
+    for each in seen.resources:
+        if not each.type.startswith("kubernetes:"):
+            continue
+        place = each.inputs["metadata"].get("namespace")
+        if place is not None:
+            assert namespaces[place] in waits_for((each.type, each.name), set()), each.name
+        if each.type == "kubernetes:asya.sh/v1alpha1:AsyncActor":
+            assert (definition.type, definition.name) in waits_for((each.type, each.name), set())
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("preview", [False, True])
+def test_no_secret_is_an_open_input(name: str, *, preview: bool) -> None:
+    seen = whole_environment(name, preview=preview)
+    assert seen.resources
+    for each in seen.resources:
+        for key, value in each.inputs.items():
+            leaked = [word for word in HIDDEN if word in str(value)]
+            assert not leaked or key in each.secrets, f"{each.type} {each.name}: {key} shows {leaked}"
+    hidden = [each for each in seen.of_type("kubernetes:core/v1:Secret") if "stringData" not in each.secrets]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_preview_lists_what_an_update_makes(name: str) -> None:
+    def listed(seen: Run) -> set[tuple[str, str]]:
+        return {(each.type, each.name) for each in seen.resources}
+
+    assert listed(whole_environment(name, preview=True)) == listed(whole_environment(name))
+
+
+@pytest.mark.parametrize("name", ("local", *ENVIRONMENTS))
+def test_names_are_distinct_within_their_type(name: str) -> None:
+    seen = whole_environment(name) if name != "local" else run_environment(name)
+    keys = [(each.type, each.name) for each in seen.resources]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_prefix_of_its_own_reaches_everybody_who_names_queues() -> None:
+    changes: dict[str, Any] = {
+        "gatewayImage": "asya-gateway:0.2.0",
+        "gatewayTokens": "caller-token",
+        "queuePrefix": "team-b-",
+    }
+    seen = run_environment(
+        "aws", keda="installed", password="database-password", manifests=["examples/hello"], **changes
+    )
+    deployment = seen.one("kubernetes:apps/v1:Deployment", "mesh-operator-deployment-asya-system-asya-operator")
+    (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    assert {"name": "ASYA_QUEUE_PREFIX", "value": "team-b-"} in container["env"]
+    gateway = seen.one("kubernetes:core/v1:Secret", "mesh-gateway-secret-asya-system-asya-gateway")
+    assert gateway.inputs["stringData"]["ASYA_QUEUE_PREFIX"] == "team-b-"
+    policies = [each.inputs["policy"] for each in seen.of_type("aws:iam/rolePolicy:RolePolicy")]
+    assert policies
+    assert any(":sqs:eu-central-1:123456789012:team-b-" in policy for policy in policies)
+    assert not any(":sqs:eu-central-1:123456789012:asya-" in policy for policy in policies)
+    assert seen.exports["actors"]["hello-actor"]["queue"] == "team-b-hello-actor"

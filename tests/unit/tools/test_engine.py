@@ -1,0 +1,43 @@
+"""Which engine serves, and builds that happen once."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.built_once import built_once
+from tools.engine.find import serves, version_of
+
+
+@pytest.mark.parametrize(
+    ("said", "usable"),
+    [("v3.250.0\n", True), ("v3.272.1", True), ("3.249.9", False), ("v4.0.0", False), ("", False), ("nonsense", False)],
+)
+def test_an_engine_serves_from_the_pinned_version_on(said: str, usable: bool) -> None:
+    """Newer ones serve older SDKs; another major version may not."""
+    assert serves(version_of(said)) is usable
+
+
+def test_a_build_happens_once(tmp_path: Path) -> None:
+    """The second caller gets what the first one made."""
+    made: list[str] = []
+
+    def make(half: Path, scratch: Path) -> None:
+        made.append(scratch.name)
+        (half / "tool").write_text("built", encoding="utf-8")
+
+    done = tmp_path / "cache/tool-1"
+    assert built_once(done, make) == done == built_once(done, make)
+    assert len(made) == 1 and (done / "tool").read_text(encoding="utf-8") == "built"
+
+
+def test_a_build_that_failed_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
+    """The next one starts afresh."""
+
+    def breaks(half: Path, scratch: Path) -> None:
+        (half / "tool").touch()
+        raise RuntimeError("cut off")
+
+    done = tmp_path / "cache/tool-1"
+    with pytest.raises(RuntimeError, match="cut off"):
+        built_once(done, breaks)
+    assert [path.name for path in done.parent.iterdir()] == ["tool-1.lock"]

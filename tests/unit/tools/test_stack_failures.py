@@ -1,0 +1,71 @@
+"""A failed command says what it means and how to go on; state and passphrase are kept where nobody loses them."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tools.stack import explain
+from tools.stack.place import Place
+from tools.tree import ROOT
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("error: getting secrets manager: incorrect passphrase", "not the one that this stack was made with"),
+        ("error: the stack is currently locked by 1 lock(s)", "make pulumi ENV=oss ARGS='cancel --yes'"),
+        ("ClientError: An error occurred (ExpiredToken) when calling", "credentials have expired"),
+        ("error: No valid credential sources found", "aws configure"),
+        ("error: configured Kubernetes cluster is unreachable", "PULUMI_K8S_DELETE_UNREACHABLE=true"),
+        ("error: the server has asked for the client to provide credentials: Unauthorized", "get a new kubeconfig"),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "Docker does not answer"),
+        ("Bind for 0.0.0.0:8080 failed: port is already allocated", "ss -ltnp"),
+        ("error: resource urn:x cannot be deleted\nbecause it is protected", "state unprotect"),
+        ("error: no resource plugin 'pulumi-resource-aws' found", "pulumi plugin install"),
+    ],
+)
+def test_a_failure_is_explained_in_one_line(output: str, says: str) -> None:
+    """Cause and cure."""
+    (cause,) = explain.causes(output, "oss")
+    assert says in cause
+
+
+def test_what_nobody_knows_is_left_to_its_own_words() -> None:
+    """No guess is better than a wrong one."""
+    assert explain.causes("error: something new", "oss") == []
+
+
+def test_after_a_failure_the_next_command_is_named() -> None:
+    """For each command its own."""
+    assert explain.how_to_go_on("preview", "oss", "") == "nothing was changed"
+    assert "run `make up ENV=oss` again" in explain.how_to_go_on("up", "oss", "")
+    assert "run `make down ENV=oss` again" in explain.how_to_go_on("down", "oss", "")
+    cut_off = explain.how_to_go_on("up", "oss", "the stack has 1 pending operation")
+    assert cut_off.startswith("it was cut off") and "refresh --yes --clear-pending-creates" in cut_off
+
+
+def test_a_passphrase_is_made_once_and_is_readable_by_nobody_else(tmp_path: Path) -> None:
+    """The second time it is the same."""
+    place = Place(tmp_path / "state")
+    first = place.variables({})
+    path = Path(first["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and len(path.read_text(encoding="utf-8")) > 32
+    text = path.read_text(encoding="utf-8")
+    assert place.variables({}) == first and path.read_text(encoding="utf-8") == text
+    assert first["PULUMI_BACKEND_URL"] == (tmp_path / "state").as_uri()
+
+
+def test_what_the_user_names_is_left_alone(tmp_path: Path) -> None:
+    """A backend or a passphrase of theirs, an empty one too."""
+    place = Place(tmp_path / "state")
+    assert place.variables({"PULUMI_BACKEND_URL": "s3://states", "PULUMI_CONFIG_PASSPHRASE": ""}) == {}
+    assert not (tmp_path / "state/passphrase").exists()
+
+
+def test_clean_keeps_the_state() -> None:
+    """It is all that knows what was made."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = makefile.split("\nclean:", 1)[1]
+    assert ".pulumi-state" not in "".join(line for line in recipe.splitlines() if line.startswith("\t"))
+    assert ".pulumi-state/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
