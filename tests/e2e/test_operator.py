@@ -229,3 +229,25 @@ def test_an_actor_that_is_deleted_while_its_pods_start_is_gone_long_before_their
     )
     assert pods[0]["spec"]["terminationGracePeriodSeconds"] == 330
     cluster.kubectl("-n", rabbit, "delete", "asyncactor", "brief", "--timeout=60s")
+
+
+def test_a_leader_that_is_told_to_stop_ends_in_order_and_the_other_replica_takes_over(
+    cluster: Cluster, operator: None
+) -> None:
+    leader = eventually(lambda: _holder(cluster), bool, 60, "an operator to hold the lease")
+    pod = next(
+        each["metadata"]["name"]
+        for each in cluster.items("pods", OPERATOR_NAMESPACE)
+        if leader.startswith(each["metadata"]["name"])
+    )
+    with cluster.watching("pod", pod, OPERATOR_NAMESPACE) as seen:
+        # Ten seconds, then SIGKILL: exit code 137 instead of 0.
+        cluster.kubectl("-n", OPERATOR_NAMESPACE, "delete", "pod", pod, "--grace-period=10")
+        states = [each["status"]["containerStatuses"][0]["state"] for each in seen()]
+    assert [state["terminated"]["exitCode"] for state in states if "terminated" in state][-1:] == [0]
+    eventually(lambda: _holder(cluster), lambda holder: holder not in ("", leader), 60, "the other replica to lead")
+
+
+def _holder(cluster: Cluster) -> str:
+    lease = cluster.get("lease", "asya-operator.asya.sh", OPERATOR_NAMESPACE)
+    return str((lease or {"spec": {}})["spec"].get("holderIdentity") or "")

@@ -1,10 +1,11 @@
 """The cluster of `make cluster`, as tests use it: kubectl with its kubeconfig, and waits that say what they saw last."""
 
+import contextlib
 import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,28 @@ class Cluster:
         text = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
         return dict(json.loads(text)) if text else None
 
+    @contextlib.contextmanager
+    def watching(self, kind: str, name: str, namespace: str) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+        """Follow one object; the function yielded returns every state that it had since, once it is gone."""
+        argv = ["kubectl", "--kubeconfig", str(self.config), "get", kind, name, "-n", namespace, "-o", "json"]
+        with subprocess.Popen([*argv, "--watch", "--output-watch-events"], stdout=subprocess.PIPE, text=True) as watch:
+            assert watch.stdout is not None
+            events = _documents(watch.stdout)
+            first = next(events)
+            seen = [first["object"]]
+
+            def until_gone() -> list[dict[str, Any]]:
+                for event in events:
+                    seen.append(event["object"])
+                    if event["type"] == "DELETED":
+                        break
+                return seen
+
+            try:
+                yield until_gone
+            finally:
+                watch.terminate()
+
     def items(self, kind: str, namespace: str, selector: str = "") -> list[dict[str, Any]]:
         """All objects of a kind in a namespace."""
         chosen = ["-l", selector] if selector else []
@@ -83,3 +106,13 @@ def eventually(look: Callable[[], T], holds: Callable[[T], bool], timeout_s: flo
             return seen
         assert time.monotonic() < ends, f"{what}: not within {timeout_s:g}s; last seen: {seen!r}"
         time.sleep(0.5)
+
+
+def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """JSON documents that follow one another, each over many lines, as kubectl prints them."""
+    text = ""
+    for line in lines:
+        text += line
+        if line.rstrip() == "}":
+            yield json.loads(text)
+            text = ""
