@@ -194,12 +194,11 @@ class AsyaMesh(pulumi.ComponentResource):
             o.system_namespace,
             o.images,
             self._queue,
-            store=self._store,
+            actors_namespace=o.namespace,
             database=self._database,
             tokens=tokens,
             report_token=o.report_token,
             queue_prefix=o.queue_prefix,
-            service_account=self._identities.gateway_account if self._identities else "",
         )
         ready = self._database.ready if self._database else ()
         self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))

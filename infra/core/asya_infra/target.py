@@ -19,7 +19,7 @@ from asya_infra.pods import meta
 from asya_infra.waiting import ActorReady
 from asya_operator.actor import ANNOTATION_SOURCE
 
-TOOLS_CONFIG: Final = "asya-tools"
+TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
 PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
 """Annotation: who owns the fields of a patch; each tool has an owner, so that they do not undo one another."""
@@ -61,10 +61,6 @@ class Identities(Protocol):
     @property
     def ready(self) -> Sequence[pulumi.Resource]:
         """Roles of the operator, KEDA and the gateway: pods that start before theirs exists never get it."""
-
-    @property
-    def gateway_account(self) -> str:
-        """Service account of the gateway; empty without one."""
 
     def of_actor(
         self, actor: str, namespace: str, sends_to: Sequence[str] | None, parent: pulumi.Resource

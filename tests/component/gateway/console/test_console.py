@@ -414,6 +414,26 @@ async def test_loading_and_failing_are_said_and_can_be_tried_again(world: World,
         let_go.clear()
 
 
+async def test_a_tab_that_nobody_looks_at_asks_for_nothing(world: World, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.clock.install()
+    await page.reload()
+    await expect(page.locator("#live")).to_contain_text("Live")
+    look = "(state) => { Object.defineProperty(document, 'visibilityState', {value: state, configurable: true});"
+    look += "document.dispatchEvent(new Event('visibilitychange')) }"
+    await page.evaluate(look, "hidden")
+    async with page.expect_event(
+        "requestfailed", lambda request: request.url.endswith("/feed")
+    ):  # that is, ended by us
+        await page.clock.fast_forward(61_000)
+    unseen = await world.call(page="unseen.png")
+    await world.ended(unseen)
+    await expect(row(page, unseen)).to_have_count(0)
+    await page.evaluate(look, "visible")
+    await expect(row(page, unseen)).to_contain_text("Succeeded")
+    await expect(page.locator("#live")).to_contain_text("Live")
+
+
 async def test_a_gateway_that_goes_away_is_said_and_found_again(
     world: World, open_page: OpenPage, broker_environ: dict[str, str], shoot: Callable[..., Awaitable[None]]
 ) -> None:

@@ -18,7 +18,7 @@ import yaml
 from asya_cli.forward_record import record_folder
 from asya_local import mesh
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "gateway.md"
 STAND_IN = ROOT / "tests" / "component" / "gateway" / "stand_in_kubectl.py"
 HELLO = ROOT / "examples" / "asyas" / "seed-quick-start.yaml"
