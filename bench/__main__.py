@@ -1,6 +1,7 @@
 """``make bench``: every benchmark after the other, tables to stdout, JSON to ``.artifacts/bench.json``."""
 
 import argparse
+import signal
 from typing import Final
 
 from bench import gateway, hop, infra, jobs, operator, reload, scale
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="longer runs, for figures that are kept")
     parser.add_argument("--only", default=",".join(NAMES), help=f"some of {','.join(NAMES + EXTRA)}")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it has started ends with it
     reports: list[Report] = []
     for name in chosen.only.split(","):
         report = Report(name)

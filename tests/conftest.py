@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are busy, and no test here is about time.
+settings.register_profile("asya", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("asya")
 
 TIERS = ("unit", "contract", "component", "stack", "e2e", "conformance")
 TABLE = "table"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from asya_cli.gateway import Gateway
+from asya_cli.gateway_http import GatewayHttp
 from asya_local import mesh
 from tests.support.mesh import RunningMesh, running_mesh, short_home, write_actor
 from tests.support.rabbitmq import Address, call_management, rabbitmq_server
@@ -21,6 +23,7 @@ def rabbitmq_mesh(tmp_path: Path, rabbitmq_server: Address) -> Iterator[RunningM
     vhost = f"mesh-{uuid.uuid4().hex[:8]}"
     call_management(rabbitmq_server.management_url, "PUT", f"/api/vhosts/{vhost}")
     write_actor(tmp_path, "slow", SLOW)
+    (tmp_path / "tools.yaml").write_text("tools: [{name: slow, route: [slow]}]\n")
     options = mesh.UpOptions(
         manifests=(tmp_path,),
         transport="rabbitmq",
@@ -42,6 +45,9 @@ async def test_the_whole_mesh_runs_on_a_given_rabbitmq(rabbitmq_mesh: RunningMes
     ids = await rabbitmq_mesh.send(["slow"], [{"n": number} for number in range(12)])
     found = rabbitmq_mesh.until_results(ids)
     assert sorted(found[envelope_id]["payload"]["n"] for envelope_id in ids) == list(range(12))
+    gateway = Gateway(GatewayHttp(info.gateway_url, info.gateway_token_file.read_text().strip()))
+    *_, last = gateway.follow(gateway.call("slow", {"n": 99}), 60)
+    assert (last.document["status"], last.document["result"]) == ("succeeded", {"n": 99})
     rabbitmq_mesh.until(lambda actor: actor.status == "Napping", "slow")
     assert rabbitmq_mesh.processes("broker") == []
     assert rabbitmq_mesh.down()

@@ -25,7 +25,7 @@ def test_a_pipeline_lives_on_a_laptop(tmp_path: Path) -> None:
     stack = made.stack("local", {"asya:mesh": "local", "asya:queue": "memory"})
     try:
         first = stack.up(on_output=None)
-        assert counted(first.summary) == {"create": 10}
+        assert counted(first.summary) == {"create": 11}
         assert set(first.outputs["statuses"].value.values()) <= {"Napping", "Running"}
         argv = [
             str(Path(sys.executable).parent / "asya"),
@@ -45,17 +45,29 @@ def test_a_pipeline_lives_on_a_laptop(tmp_path: Path) -> None:
             check=True,
         )
         assert json.loads(sent.stdout) == {"most": ["be", "to", "not"], "total": 6}
+        argv = [
+            str(Path(sys.executable).parent / "asya"),
+            "call",
+            "count_words",
+            "--text",
+            "a b a",
+            "--home",
+            str(home),
+            "--wait",
+        ]
+        called = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
+        assert '"total": 3' in called.stdout
 
-        assert counted(stack.up(expect_no_changes=True).summary) == {"same": 10}
+        assert counted(stack.up(expect_no_changes=True).summary) == {"same": 11}
 
         mesh.down(home, lambda _: None)  # as a reboot would
-        assert counted(stack.up().summary) == {"same": 7, "update": 3}
+        assert counted(stack.up().summary) == {"same": 8, "update": 3}
 
         program = made.folder / "__main__.py"
         program.write_text(
             program.read_text(encoding="utf-8").replace("queue_length=10", "queue_length=3"), encoding="utf-8"
         )
-        assert counted(stack.up().summary) == {"same": 7, "update": 3}
+        assert counted(stack.up().summary) == {"same": 8, "update": 3}
         assert "queueLength: 3" in (home / "stack/count.yaml").read_text(encoding="utf-8")
     finally:
         stack.destroy()

@@ -4,12 +4,14 @@ A mock stands where the engine and the providers do: it proves wiring (which res
 after which others), not what a provider thinks of it. The same programs run on the real engine in ``tests/stack``.
 """
 
+import asyncio
+import contextlib
 import functools
 import json
 import logging
 import runpy
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -205,23 +207,39 @@ def run_program(
     logger.addHandler(_Warnings(run))
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (config or {}).items()}
     pulumi.runtime.set_all_config(texts, list(secrets))
-    mocks.set_mocks(
-        mocks.MockMonitor(_Answers()).mocks,
-        project="asya",
-        stack=stack,
-        preview=preview,
-        logger=logger,
-        monitor=_Monitor(run, preview=preview),
-    )
 
     def export(name: str, value: Any) -> None:
         # Without an engine there is no stack that would keep it.
         pulumi.Output.from_input(value).apply(lambda known: run.exports.update({name: known}))
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, _event_loop():
+        mocks.set_mocks(
+            mocks.MockMonitor(_Answers()).mocks,
+            project="asya",
+            stack=stack,
+            preview=preview,
+            logger=logger,
+            monitor=_Monitor(run, preview=preview),
+        )
         patch.setattr(pulumi, "export", export)
         pulumi.runtime.test(lambda: program() and None)()  # type: ignore[no-untyped-call]
     return run
+
+
+@contextlib.contextmanager
+def _event_loop() -> Iterator[None]:
+    """Pulumi's runtime takes the thread's loop, and asynchronous tests leave none behind."""
+    asyncio.set_event_loop(_loop())
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One for all runs, never closed: Pulumi leaves loops of its own in the threads of this one's executor."""
+    return asyncio.new_event_loop()
 
 
 def stack_config(name: str, **changes: Any) -> dict[str, Any]:

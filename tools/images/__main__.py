@@ -44,7 +44,7 @@ IMAGES: Final = (
     Image("sidecar", ("protocol", "transport", "store", "sidecar"), limit_mb=80),
     Image("operator", ("protocol", "transport", "operator"), extras=("controller",)),
     Image("crew", ("protocol", "store", "crew")),
-    Image("gateway", ("protocol", "transport", "store", "gateway"), limit_mb=80),
+    Image("gateway", ("protocol", "transport", "store", "gateway"), extras=("kubernetes",), limit_mb=80),
 )
 
 

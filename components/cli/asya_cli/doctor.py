@@ -138,13 +138,15 @@ def _python() -> Finding:
 
 
 def _rooms() -> Finding:
-    needed = ("asya_local", "asya_sidecar", "asya_crew", "asya_operator", "asya_runtime")
+    needed = ("asya_local", "asya_sidecar", "asya_crew", "asya_operator", "asya_gateway", "asya_runtime")
     absent = [name for name in needed if importlib.util.find_spec(name) is None]
     return Finding(
         name="Asya's packages",
         found=not absent,
         required=True,
-        detail=f"{', '.join(absent)} cannot be imported" if absent else "sidecar, runtime, crew, operator, local mesh",
+        detail=f"{', '.join(absent)} cannot be imported"
+        if absent
+        else "sidecar, runtime, crew, operator, gateway, local mesh",
         purpose="everything",
         cure="make setup" if absent else "",
     )

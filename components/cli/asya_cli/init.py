@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -14,6 +15,8 @@ from asya_cli.exit_codes import BadRequest
 from asya_cli.options import json_option
 
 FILES: Final = ("handler.py", "actor.yaml", "test_handler.py", "README.md")
+PULUMI_FILES: Final = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py")
+"""The same actor as a program for `pulumi up`."""
 NAME: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -40,30 +43,36 @@ class ActorName(click.ParamType[str]):
     "--folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
     help="Where its files go; otherwise a new folder of its name.",
 )  # fmt: skip
+@click.option("--pulumi", "with_program", is_flag=True, help="Write a Pulumi program for the actor, too.")
 @json_option
-def init(name: str, folder: Path | None, as_json: bool) -> None:
+def init(name: str, folder: Path | None, with_program: bool, as_json: bool) -> None:
     """Make the folder of a new actor: handler, test, manifest and three commands to run it. Overwrites nothing."""
     console = Console(as_json=as_json)
     target = folder if folder is not None else Path(name)
-    written = write_actor(name, target)
+    written = write_actor(name, target, [*FILES, *(PULUMI_FILES if with_program else ())])
     console.result(
         {"actor": name, "folder": str(target), "files": [str(path) for path in written]},
         [*(str(path) for path in written), f"next: cd {target} and follow README.md"],
     )
 
 
-def write_actor(name: str, folder: Path) -> list[Path]:
+def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES) -> list[Path]:
     """Write the files of a new actor, all of them or none.
+
+    Args:
+        name: The actor's.
+        folder: Where; made if need be.
+        wanted: Some of the templates.
 
     Raises:
         BadRequest: One of them is there already, or the folder cannot be written to.
     """
-    there = [file for file in FILES if (folder / file).exists()]
+    there = [file for file in wanted if (folder / file).exists()]
     if there:
         cause = f"{folder} already holds {', '.join(there)}, and nothing is overwritten"
         raise BadRequest(cause, f"asya init {name} --folder another-folder")
     values = {"name": name, "class_name": class_name(name)}
-    texts = {file: Template(_template(file)).substitute(values) for file in FILES}
+    texts = {file: Template(_template(file)).substitute(values) for file in wanted}
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """``asya local``: the mesh on this machine, up and down, its state and its logs."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -125,6 +126,24 @@ def down(home: Path, as_json: bool) -> None:
     console.result(
         {"was_running": was_running}, "the mesh is down" if was_running else f"no mesh was running in {home}"
     )
+
+
+@local.command()
+@home_option
+def mcp(home: Path) -> None:
+    """Print what an MCP client needs to find this mesh's gateway, as .mcp.json has it.
+
+    It holds the gateway's token: keep the file to yourself. Clients that keep such a file in the project read it as it is:
+    asya local mcp > .mcp.json
+    """
+    from asya_cli.mesh import require_mesh
+
+    info = require_mesh(home)
+    if not info.gateway_url:
+        raise NotFound(f"the mesh in {home} has no gateway", "asya local up without --no-gateway")
+    token = info.gateway_token_file.read_text(encoding="utf-8").strip()
+    server = {"type": "http", "url": f"{info.gateway_url}/mcp", "headers": {"Authorization": f"Bearer {token}"}}
+    click.echo(json.dumps({"mcpServers": {"asya": server}}, indent=2))
 
 
 @local.command()

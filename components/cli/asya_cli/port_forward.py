@@ -25,7 +25,8 @@ from asya_cli.marks import bad, good, say
 
 PORTS: Final = range(8080, 9000)
 SERVICE: Final = "asya-gateway"
-SERVICE_PORT: Final = 80
+SERVICE_PORT: Final = "http"
+"""By name: 80 in the original's Service, 8080 in others."""
 CONTAINER_PORT: Final = 8080
 POD_LIMIT: Final = "5m"
 HEALTH_LIMIT_S: Final = 5.0
@@ -42,12 +43,12 @@ class Target:
     Attributes:
         namespace: Its namespace.
         resource: ``service/<name>`` or ``deployment/<name>``.
-        port: Of the service, or of the container.
+        port: Of the service or of the container, number or name.
     """
 
     namespace: str
     resource: str
-    port: int
+    port: str
 
     @property
     def name(self) -> str:
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-s", "--service", default=SERVICE, help="the gateway's Service (default: %(default)s)")
     parser.add_argument("-d", "--deployment", help="forward to a Deployment instead, to its container's port")
     parser.add_argument(
-        "-p", "--port", type=int, help=f"port there (default: {SERVICE_PORT}, of a Deployment {CONTAINER_PORT})"
+        "-p", "--port", help=f"port there, number or name (default: {SERVICE_PORT}, of a Deployment {CONTAINER_PORT})"
     )
     parser.add_argument(
         "-l", "--local-port", type=int, help=f"port here (default: the first free one of {PORTS[0]} to {PORTS[-1]})"
@@ -93,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.deployment:
-        target = Target(arguments.namespace, f"deployment/{arguments.deployment}", arguments.port or CONTAINER_PORT)
+        target = Target(
+            arguments.namespace, f"deployment/{arguments.deployment}", arguments.port or str(CONTAINER_PORT)
+        )
     else:
         target = Target(arguments.namespace, f"service/{arguments.service}", arguments.port or SERVICE_PORT)
     record = ForwardRecord(record_folder(os.environ), target.name)

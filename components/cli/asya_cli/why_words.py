@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from asya_operator.status.table import STATUSES
 from asya_protocol import names
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
-IN_TROUBLE: Final = frozenset({"RuntimeError", "Degraded", "Failing", "Error", "Unknown", "Paused"})
-"""Statuses of actors that explain why nothing moves, beside whatever their message says."""
+IN_TROUBLE: Final = frozenset(rule.status for rule in STATUSES if rule.warning) | {"Terminating"}
+"""Statuses of actors, in a cluster or a local mesh, that may be why nothing moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +255,10 @@ def _no_actor(evidence: Evidence) -> Why | None:
 
 def _trouble(evidence: Evidence) -> Why | None:
     facts = evidence.facts
-    if facts is None or (facts.status not in IN_TROUBLE and facts.ready != 0):
+    if facts is None or facts.ready or (facts.ready is None and facts.status not in IN_TROUBLE):
         return None
     if facts.status in IN_TROUBLE:
-        text = f"{facts.name} is {facts.status}" + (f": {facts.message}" if facts.message else "")
-        return Why("actor", text, f"asya local logs {facts.name}, or kubectl describe asya {facts.name}")
+        return Why("actor", _said(facts), f"asya local logs {facts.name}, or kubectl describe asya {facts.name}")
     if facts.desired == 0 and not facts.queued:
         return None
     if facts.desired == 0:
@@ -279,7 +279,10 @@ def _queued(evidence: Evidence) -> Why | None:
         text = f"{where} said last that its handler is at work on it"
     else:
         text = f"it waits in the queue of {where}"
-    return Why("queue", text + (f"; {_ahead(facts)}" if facts is not None else ""))
+    if facts is None:
+        return Why("queue", text)
+    trouble = f"; {_said(facts)}" if facts.status in IN_TROUBLE else ""  # some of its replicas work
+    return Why("queue", f"{text}; {_ahead(facts)}{trouble}")
 
 
 def _unknown(evidence: Evidence) -> Why | None:
@@ -293,6 +296,10 @@ def _unknown(evidence: Evidence) -> Why | None:
 RULES: Final[Sequence[Rule]] = (
     _ended, _dead_letter, _running, _cancelling, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
 )  # fmt: skip
+
+
+def _said(facts: ActorFacts) -> str:
+    return f"{facts.name} is {facts.status}" + (f": {facts.message}" if facts.message else "")
 
 
 def _ahead(facts: ActorFacts) -> str:

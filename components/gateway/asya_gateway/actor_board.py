@@ -25,6 +25,9 @@ QUEUES_PER_LOOK: Final = 40
 AT_ONCE: Final = 8
 MEASURE_LIMIT_S: Final = 3.0
 RATE_OVER_S: Final = 10.0
+REST: Final = 10
+"""A source rests so many times as long as it took: a cluster of thousands is listed less often."""
+REST_MOST_S: Final = 30.0
 _ENDS: Final = names.RESERVED_ACTORS
 
 
@@ -48,6 +51,9 @@ class ActorBoard:
         self._lock = asyncio.Lock()
         self._looked_s = -BEAT_S
         self._found = ActorList(source.name)
+        self._views: list[ActorView] | None = None
+        self._ask_at_s = 0.0
+        self._unknown = ""
         self._depths: dict[str, Depth | None] = {}
         self._measured_s: dict[str, float] = {}
 
@@ -69,17 +75,26 @@ class ActorBoard:
 
     async def _look(self) -> ActorList:
         problems: list[str] = []
-        try:
-            actors = await self._source.actors()
-        except ActorsUnknown as exc:
-            problems.append(str(exc))
-            actors = list(self._found.actors) or None
-        if actors is None:
-            actors = await self._with_queues(problems)
+        await self._ask()
+        if self._unknown:
+            problems.append(self._unknown)
+        actors = self._views if self._views is not None else await self._with_queues(problems)
         await self._measure(actors, problems)
         rates = await self._rates(problems)
         shown = (self._filled(actor, rates) for actor in actors)
         return ActorList(self._source.name, tuple(sorted(shown, key=_order)), tuple(problems))
+
+    async def _ask(self) -> None:
+        """Ask the source when it is due; what it said last stays while it cannot say."""
+        began_s = time.monotonic()
+        if began_s < self._ask_at_s:
+            return
+        try:
+            self._views, self._unknown = await self._source.actors(), ""
+        except ActorsUnknown as exc:
+            self._unknown = str(exc)
+        now_s = time.monotonic()
+        self._ask_at_s = now_s + min(REST_MOST_S, REST * (now_s - began_s))
 
     async def _with_queues(self, problems: list[str]) -> list[ActorView]:
         found = set(self._known())

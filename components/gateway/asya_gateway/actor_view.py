@@ -6,6 +6,11 @@ from typing import Any, Final
 
 from asya_protocol import names
 
+SHOWN_MOST: Final = 300
+"""More than anyone reads, and few enough to send every two seconds."""
+CALM: Final = frozenset({None, "Running", "Napping", "ScalingUp", "ScalingDown", "Creating", "Updating", "Terminating"})
+"""States that want nobody's attention."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActorView:
@@ -60,9 +65,24 @@ class ActorList:
     problems: tuple[str, ...] = ()
 
 
-def list_body(found: ActorList) -> dict[str, object]:
-    """Shape a list for JSON; what is not known is null."""
-    return {"source": found.source, "problems": found.problems, "actors": [asdict(actor) for actor in found.actors]}
+def list_body(found: ActorList, part: str = "") -> dict[str, object]:
+    """Shape a list for JSON; what is not known is null.
+
+    Of more than ``SHOWN_MOST`` those are in it that want looking at: in trouble, with dead letters, with the longest queues.
+
+    Args:
+        found: All of them.
+        part: Only those whose names have it in them.
+    """
+    named = [actor for actor in found.actors if part in actor.name]
+    shown = {id(actor) for actor in sorted(named, key=_urgency)[:SHOWN_MOST]}
+    return {
+        "source": found.source,
+        "problems": found.problems,
+        "total": len(named),
+        "dead_letters": sum(actor.dead_letters or 0 for actor in found.actors),
+        "actors": [asdict(actor) for actor in named if id(actor) in shown],
+    }
 
 
 def view_of_object(document: Mapping[str, Any]) -> ActorView:
@@ -109,6 +129,10 @@ def views_of_mesh(document: object) -> list[ActorView]:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _urgency(actor: ActorView) -> tuple[bool, bool, int]:
+    return actor.status in CALM, not actor.dead_letters, -(actor.queued or 0)
 
 
 def _is_mesh_actor(actor: object) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -61,9 +62,9 @@ async def envelope(request: Request) -> Response:
 
 
 async def actors(request: Request) -> Response:
-    """List the actors with status, replicas, depths and rates."""
+    """List the actors with status, replicas, depths and rates; ``q`` is a part of their names."""
     require(request, "read")
-    return json_answer(list_body(await rooms(request).watched.board.look()))
+    return json_answer(list_body(await rooms(request).watched.board.look(), request.query_params.get("q", "").strip()))
 
 
 async def feed(request: Request) -> Response:
@@ -74,9 +75,11 @@ async def feed(request: Request) -> Response:
 
 async def _frames(here: Rooms) -> AsyncIterator[bytes]:
     yield KEEPALIVE  # the answer's head goes out with it, so that a watcher knows that it is heard
+    # Closed at once when the client leaves, also in the middle of a frame: else the feed would look on for nobody.
     with here.metrics.streams.labels("feed").track_inprogress():
-        async for frame in here.watched.feed.watch():
-            yield KEEPALIVE if frame is None else b"event: %b\ndata: %b\n\n" % (frame[0].encode(), frame[1])
+        async with aclosing(here.watched.feed.watch()) as frames:
+            async for frame in frames:
+                yield KEEPALIVE if frame is None else b"event: %b\ndata: %b\n\n" % (frame[0].encode(), frame[1])
 
 
 def _question(request: Request) -> Question:

@@ -18,6 +18,7 @@ from asya_gateway import (
     mcp,
     openapi,
     report_routes,
+    resource_routes,
     tool_routes,
 )
 from asya_gateway.doorkeeper import Doorkeeper, with_origins
@@ -26,7 +27,7 @@ from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
 
-OPEN: Final = frozenset({"/health", "/ready", "/openapi.json"}) | console_routes.PATHS
+OPEN: Final = frozenset({"/health", "/ready", "/openapi.json"}) | resource_routes.PATHS | console_routes.PATHS
 ANY: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -46,6 +47,7 @@ ROUTES: Final = [
     Route("/mcp", mcp.post, methods=["POST"]),
     Route("/mcp", mcp.listen, methods=["GET"]),
     Route("/mcp", mcp.leave, methods=["DELETE"]),
+    *resource_routes.ROUTES,
     *api_routes.ROUTES,
     *console_routes.ROUTES,
 ]

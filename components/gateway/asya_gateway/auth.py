@@ -45,6 +45,10 @@ EVERYONE: Final = Caller(frozenset({"*"}))
 class TokenCheck(Protocol):
     """Knows tokens that somebody else gives out."""
 
+    @property
+    def issuer(self) -> str:
+        """Who does."""
+
     async def admit(self, token: str) -> Caller | None:
         """Say who a token stands for; none when it is no good."""
 

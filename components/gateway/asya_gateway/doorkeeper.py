@@ -19,6 +19,7 @@ from asya_gateway.auth import Caller
 from asya_gateway.limits import Buckets
 from asya_gateway.oidc import ProviderAway
 from asya_gateway.requests import CALLER, Rooms, text_answer
+from asya_gateway.resource_routes import challenge
 
 log: Final = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Doorkeeper:
         self._labels = labels
         self._door = rooms.door
         self._origins = rooms.origins
+        self._challenge = challenge(rooms.public_url if rooms.issuer else "")
         self._metrics = rooms.metrics
         self._buckets = Buckets(rooms.rate, rooms.burst) if rooms.rate else None
 
@@ -74,7 +76,7 @@ class Doorkeeper:
             return text_answer("Tokens cannot be checked now, try again", 503, {"Retry-After": "5"})
         if known is None:
             self._metrics.refused.labels("unauthorized").inc()
-            return text_answer("Unauthorized", 401, {"WWW-Authenticate": "Bearer"})
+            return text_answer("Unauthorized", 401, {"WWW-Authenticate": self._challenge})
         scope[CALLER] = known
         return self._limit(request, known)
 

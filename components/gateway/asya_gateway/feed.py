@@ -6,7 +6,7 @@ instead of being sent a backlog. Nothing is looked at while nobody watches.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Final
 
@@ -52,7 +52,7 @@ class Feed:
         self._missed = False
         self._actors = b""
 
-    async def watch(self) -> AsyncIterator[Frame | None]:
+    async def watch(self) -> AsyncGenerator[Frame | None, None]:
         """Yield what changes until the gateway stops; none whenever nothing has for a while."""
         mine: asyncio.Queue[Frame | None] = asyncio.Queue(BEHIND_MOST)
         mine.put_nowait(ANEW)  # what changed between a watcher's first list and now is in no frame

@@ -52,13 +52,7 @@ class Visit:
 
     @property
     def began_at(self) -> datetime | None:
-        """When its work began: worked out from its end where the sidecar measured the call, else as it was told.
-
-        ``received`` and ``processing`` are sent at the same moment, just before the call.
-        """
-        if self.measured and self.ended_at is not None and self.took_s is not None:
-            began_at = self.ended_at - timedelta(seconds=self.took_s)
-            return began_at if self.left_at is None else min(max(began_at, self.left_at), self.ended_at)
+        """When its work began: ``received`` and ``processing`` are sent at the same moment, just before the call."""
         return self.received_at or self.started_at or self.ended_at
 
     @property
@@ -142,6 +136,8 @@ def _attempt(before: Sequence[Visit], visit: Visit) -> int:
 
 def _finished(visit: Visit, following: Visit | None, record: Record, ended_at: datetime | None) -> Visit:
     """Say how a visit ended that did not report it, and how long it took."""
+    if visit.measured:
+        return _placed(visit, None if following is None else following.began_at)
     if visit.state == "running":
         again = following is not None and (following.index, following.actor) == (visit.index, visit.actor)
         if visit.end_actor and record.status.final:
@@ -164,3 +160,17 @@ def _left(visit: Visit, following: Visit, record: Record) -> VisitState:
     if following.end_actor:
         return "failed" if record.status is Status.FAILED else "completed"
     return "completed" if following.index > visit.index else "unfinished"
+
+
+def _placed(visit: Visit, followed_at: datetime | None) -> Visit:
+    """Place a call of a known length in time: no report comes before what it tells of, so the earliest of them bound it."""
+    assert visit.ended_at is not None and visit.took_s is not None  # noqa: S101 - that is what measured means
+    took = timedelta(seconds=visit.took_s)
+    ended_at = visit.ended_at if followed_at is None else min(visit.ended_at, followed_at)
+    told = [moment for moment in (visit.received_at, visit.started_at) if moment is not None]
+    began_at = min([ended_at - took, *told])
+    if visit.left_at is not None:
+        began_at = max(began_at, visit.left_at)
+    return replace(
+        visit, received_at=began_at, started_at=began_at, ended_at=max(began_at, min(ended_at, began_at + took))
+    )

@@ -73,6 +73,11 @@ class Verifier:
         self._fetching = asyncio.Lock()
         self._away_until_s = 0.0
 
+    @property
+    def issuer(self) -> str:
+        """Whose tokens these are."""
+        return self._provider.issuer
+
     async def admit(self, token: str) -> Caller | None:
         """Say who a token stands for; none when it is no good.
 

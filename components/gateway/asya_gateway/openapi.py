@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from asya_gateway.report_routes import ChildBody, FinalBody, ProgressBody
 from asya_gateway.requests import LONGEST_ID, json_answer
+from asya_gateway.resource_routes import PATHS as RESOURCE
 from asya_gateway.tool_routes import ToolCall
 from asya_protocol.status import Status
 
@@ -134,6 +135,18 @@ PATHS: Final[Shape] = {
             "summary": "This document", "security": [],
             "responses": {"200": {"description": "OpenAPI 3.1", "content": _json({"type": "object"})}},
         }
+    },
+    **{
+        path: {
+            "get": {
+                "summary": "Who gives out tokens for this gateway (RFC 9728)", "security": [],
+                "responses": {
+                    "200": {"description": "Its authorization server", "content": _json({"type": "object"})},
+                    "404": {"description": "No provider, or no public URL, is set", "content": TEXT},
+                },
+            }
+        }
+        for path in sorted(RESOURCE)
     },
     "/tools/call": {
         "post": _operation(

@@ -34,6 +34,8 @@ class Rooms:
     request_timeout_s: float = 30.0
     origins: frozenset[str] = frozenset()
     """Origins of pages that may call."""
+    public_url: str = ""
+    """Where callers reach it; empty is not known."""
     rate: float = 0.0
     """Requests per second and caller; 0 is without limit."""
     burst: int = 1
@@ -52,6 +54,11 @@ class Rooms:
         if self.watch is None:
             raise HTTPException(404, "Not found")
         return self.watch
+
+    @property
+    def issuer(self) -> str:
+        """Who gives out tokens besides those that are set; empty is nobody."""
+        return self.door.provider.issuer if self.door.provider is not None else ""
 
 
 def rooms(request: Request) -> Rooms:

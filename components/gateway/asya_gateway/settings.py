@@ -35,6 +35,8 @@ class GatewaySettings:
     `call:<tool>`, `call:*`, `read`, `cancel`, `operate` (redrive), `report` (for sidecars), `metrics` (for
     Prometheus). Required, unless
     `ASYA_GATEWAY_TOKENS_FILE` names a file with them or `ASYA_GATEWAY_AUTH` is `off`, which lets everyone do everything."""
+    public_url: str = ""
+    """`ASYA_GATEWAY_PUBLIC_URL`: where callers reach it; with a provider, MCP clients learn there who gives out tokens."""
     rate: float = 0.0
     """`ASYA_GATEWAY_RATE`: requests per second that one caller may make, sidecars' reports aside; `0` is without limit."""
     burst: int = 0
@@ -101,6 +103,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
     return GatewaySettings(
         transport=read_transport_settings(_with_transport(env)),
         door=_read_door(env),
+        public_url=_read_public_url(env),
         rate=(rate := _read_rate(env)),
         burst=read_int(env, "ASYA_GATEWAY_BURST", max(1, int(2 * rate)), low=1, high=10**6) or 1,
         origins=_read_origins(env),
@@ -164,6 +167,11 @@ def _read_tls(env: Mapping[str, str]) -> tuple[Path, Path] | None:
         if not Path(env[name]).is_file():
             raise SettingsError(name, f"there is no file {env[name]}")
     return Path(env[names[0]]), Path(env[names[1]])
+
+
+def _read_public_url(env: Mapping[str, str]) -> str:
+    variable = "ASYA_GATEWAY_PUBLIC_URL"
+    return check_url(env[variable], variable).rstrip("/") if variable in env else ""
 
 
 def _read_provider(env: Mapping[str, str]) -> Verifier | None:

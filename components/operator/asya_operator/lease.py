@@ -19,8 +19,10 @@ from asya_operator.resources import LEASE
 log: Final = logging.getLogger(__name__)
 
 LEASE_NAME: Final = "asya-operator.asya.sh"
-DURATION_S: Final = 15.0
-RENEW_DEADLINE_S: Final = 10.0
+DURATION_S: Final = 30.0
+RENEW_DEADLINE_S: Final = 20.0
+"""Twice what Kubernetes' own controllers allow: an API server that is slow for ten seconds, or a node that is, is no reason to
+stop, and an operator that ends in order hands the lease over at once."""
 RETRY_S: Final = 2.0
 
 

@@ -76,8 +76,11 @@ async def run(settings: OperatorSettings, runtime_source: str) -> bool:
     try:
         return await process.run(stop)
     finally:
-        async with asyncio.timeout(STOP_S):
-            await process.close()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.close()
+        except TimeoutError:
+            log.warning("connections did not close in time", extra={"waited_s": STOP_S})
         log.info("operator stopped")
 
 

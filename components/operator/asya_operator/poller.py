@@ -49,6 +49,7 @@ class Poller:
         self._look_at = look_at
         self._every_s = every_s
         self._limit = asyncio.Semaphore(AT_ONCE)
+        self._away: set[str] = set()
 
     async def run(self) -> None:
         """Go round until cancelled."""
@@ -59,12 +60,26 @@ class Poller:
                     await self._round(transport, keys)
                 except AsyaError as exc:
                     log.warning("queues not seen", extra={"transport": transport.name, "error": str(exc)})
+                    self._tell_once(transport, keys)
+                else:
+                    self._away.discard(transport.name)
+
+    def _tell_once(self, transport: TransportConfig, keys: list[Key]) -> None:
+        """Let each actor's status say that the broker is away; as long as it does, actors look again by themselves."""
+        if transport.name not in self._away:
+            self._away.add(transport.name)
+            self._queues.doubt(transport)
+            for key in keys:
+                self._look_at(key)
 
     async def _round(self, transport: TransportConfig, keys: list[Key]) -> None:
         existing = await self._queues.existing(transport, keys[0][0])
         for key in keys:
-            if names.queue_name(key[1]) not in existing:
+            queue = names.queue_name(key[1])
+            # One that no look has seen to yet is a look's business: it waits for its turn, or for its problem to be over.
+            if queue not in existing and self._queues.is_ensured(transport, queue):
                 log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
+                self._queues.doubt(transport, queue)
                 self._look_at(key)
         present = [key for key in keys if names.queue_name(key[1]) in existing]
         due = self._depths.due(((key, bool(self._world.pods(key))) for key in present), time.monotonic())
@@ -75,6 +90,7 @@ class Poller:
             try:
                 depth = await self._queues.measure(names.queue_name(key[1]), transport, key[0])
             except (QueueMissing, TransportUnavailable):
+                self._queues.doubt(transport, names.queue_name(key[1]))
                 self._look_at(key)
                 return
         if self._depths.note(key, depth, time.monotonic()):

@@ -6,6 +6,7 @@ configuration names, looked up in the operator's own namespace first, then in th
 
 import base64
 import logging
+import time
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
@@ -26,6 +27,10 @@ log: Final = logging.getLogger(__name__)
 BROKER_DELIVERIES_FACTOR: Final = 4
 """The broker's own limit stands well behind the sidecar's: it counts every receive, drains too."""
 FEWEST_BROKER_DELIVERIES: Final = 20
+ENSURED_S: Final = 600.0
+"""How long a queue that was made as it should be is taken to be so, unless the poller finds it missing."""
+SECRET_S: Final = 30.0
+"""How long the value of a secret is kept: a rotated one is used so much later at most."""
 _DAY_S: Final = 86400.0
 
 
@@ -57,26 +62,44 @@ class Queues:
         self._namespace = namespace
         self._manage = manage
         self._admins: dict[_AdminKey, QueueAdmin] = {}
+        self._ensured: dict[tuple[str, str], tuple[QueueSpec, float]] = {}
+        self._secrets: dict[tuple[SecretRef, str], tuple[str, float]] = {}
 
     async def ensure(self, actor: AsyncActor, transport: TransportConfig, namespace: str) -> None:
         """Make the actor's queue and dead letter queue be as they should be; content stays.
+
+        A queue that was made so lately is not looked at again: most looks at an actor are not about its queue.
 
         Raises:
             QueueNotManaged: It is missing, and is not to be made here.
             TransportError: The broker refused.
             TransportUnavailable: The broker, or a secret that leads to it, is away.
         """
+        key, wanted, now_s = (transport.name, actor.queue), queue_spec(actor, transport), time.monotonic()
+        before = self._ensured.get(key)
+        if before is not None and before[0] == wanted and now_s - before[1] < ENSURED_S:
+            return
         admin = await self._admin(transport, namespace)
         if self._manage and transport.config.queues.auto_create:
-            await admin.create(actor.queue, queue_spec(actor, transport))
-            return
-        try:
-            await admin.measure(actor.queue)
-        except QueueMissing:
-            raise QueueNotManaged(
-                f"queue {actor.queue} does not exist (autoCreate disabled): queues must be created externally in manual "
-                "mode"
-            ) from None
+            await admin.create(actor.queue, wanted)
+        else:
+            try:
+                await admin.measure(actor.queue)
+            except QueueMissing:
+                raise QueueNotManaged(
+                    f"queue {actor.queue} does not exist (autoCreate disabled): queues must be created externally in "
+                    "manual mode"
+                ) from None
+        self._ensured[key] = (wanted, now_s)
+
+    def is_ensured(self, transport: TransportConfig, queue: str) -> bool:
+        """Whether a look has seen to a queue, and nobody has doubted it since."""
+        return (transport.name, queue) in self._ensured
+
+    def doubt(self, transport: TransportConfig, queue: str | None = None) -> None:
+        """Look at a queue again at the next chance, or at all queues of a transport: something is known to be wrong."""
+        for key in [key for key in self._ensured if key[0] == transport.name and queue in (None, key[1])]:
+            del self._ensured[key]
 
     async def measure(self, queue: str, transport: TransportConfig, namespace: str) -> Depth:
         """Count a queue's envelopes.
@@ -102,6 +125,7 @@ class Queues:
         """
         if not (self._manage and transport.config.queues.auto_create):
             return False
+        self.doubt(transport, queue)
         return await (await self._admin(transport, namespace)).delete(queue, force=force)
 
     async def close(self) -> None:
@@ -118,7 +142,15 @@ class Queues:
         return self._admins[key]
 
     async def _secret(self, ref: SecretRef, namespace: str) -> str:
-        """Read one key of a secret; cached by nobody: it may be rotated, and a look is rare."""
+        """Read one key of a secret; kept for some seconds, because every count of a queue asks for it."""
+        kept = self._secrets.get((ref, namespace))
+        if kept is not None and time.monotonic() - kept[1] < SECRET_S:
+            return kept[0]
+        value = await self._read_secret(ref, namespace)
+        self._secrets[ref, namespace] = (value, time.monotonic())
+        return value
+
+    async def _read_secret(self, ref: SecretRef, namespace: str) -> str:
         for where in dict.fromkeys((self._namespace, namespace)):
             try:
                 found = await self._api.get(SECRET, where, ref.name)

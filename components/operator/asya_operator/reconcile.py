@@ -35,8 +35,9 @@ from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
 
-UNSETTLED_S: Final = 5.0
-"""How soon to look again at an actor whose status may change without any event, such as a count that becomes old."""
+UNSETTLED_S: Final = (5.0, 60.0)
+"""How soon to look again at an actor whose status may change without any event, such as a pod that becomes old: at first,
+and at most. What does change there is seen by the watches at once."""
 PROBLEM_S: Final = 15.0
 """How soon to look again at an actor with a problem that somebody else may have put right."""
 SETTLED_S: Final = 300.0
@@ -90,6 +91,7 @@ class Reconciler:
         self._settings = settings
         self._runtime_source = runtime_source
         self._applied = Applied()
+        self._unsettled: dict[Key, int] = {}
         self._finisher = Finisher(api, world, queues, recorder, settings)
         self.pod_monitors = False
         """Whether the cluster knows PodMonitors."""
@@ -124,7 +126,9 @@ class Reconciler:
         if findings.any():
             return PROBLEM_S
         if status.get("status") not in _SETTLED:
-            return UNSETTLED_S
+            looks = self._unsettled[key] = self._unsettled.get(key, 0) + 1
+            return unsettled_s(looks)
+        self._unsettled.pop(key, None)
         written = (self._world.actor(key) or raw).get("status") or {}
         due_s = write_due_s(written, status, datetime.now(UTC))
         return SETTLED_S if due_s is None else min(SETTLED_S, max(1.0, due_s))
@@ -298,6 +302,13 @@ class Reconciler:
         for kind, namespace, name in self._applied.of_actor(key[0], {key[1], f"{key[1]}-trigger-auth"}):
             self._applied.forget((kind, namespace, name))
         self._depths.forget(key)
+        self._unsettled.pop(key, None)
+
+
+def unsettled_s(looks: int) -> float:
+    """Seconds until the next look at an actor that was not settled in so many looks: doubled each time."""
+    first, most = UNSETTLED_S
+    return float(min(first * 2 ** min(looks - 1, 10), most))
 
 
 def _owned_by(present: Mapping[str, Any], uid: str) -> bool:

@@ -1,9 +1,10 @@
 """Reports to the gateway, when one is configured: progress in the background, final reports before the settlement.
 
 Progress and child reports never delay a handler: they wait in a bounded backlog, and one task sends them at a pace that
-leaves the processor to envelopes. A final report is tried for a minute while its delivery stays unacknowledged, and raises
-when it was not taken, so that the envelope comes again. Requests run in threads of their own: a gateway that hangs takes
-none from the rest of the sidecar. The gateway being away at the start is no reason not to work.
+leaves the processor to envelopes. A final report is tried for a while as its delivery stays unacknowledged, and raises when it
+was not taken, so that the envelope comes again. When the gateway has been away for ten seconds nobody waits for it any more:
+one report a second asks, the others raise at once, and end actors go on with their work. Requests run in threads of their
+own: a gateway that hangs takes none from the rest of the sidecar. It being away at the start is no reason not to work.
 """
 
 import asyncio
@@ -26,6 +27,12 @@ log: Final = logging.getLogger(__name__)
 TIMEOUT_S: Final = 5.0
 FINAL_PATIENCE_S: Final = 60.0
 """How long one delivery waits for its final report; the lease is extended meanwhile."""
+AWAY_AFTER_S: Final = 10.0
+"""Without one report taken for so long the gateway is away; a restart of it takes less."""
+PROBE_S: Final = 1.0
+SOONEST_S: Final = 5.0
+LATEST_S: Final = 60.0
+"""Bounds of the time after which an envelope comes again: half as long as the gateway has been away."""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 FINAL_THREADS: Final = 4
@@ -47,7 +54,15 @@ _BULKY: Final = ("result", "error_details")
 
 
 class GatewayAway(Exception):
-    """A final report could not be delivered."""
+    """A final report could not be delivered.
+
+    Attributes:
+        again_s: When to try again.
+    """
+
+    def __init__(self, problem: str, again_s: float = SOONEST_S) -> None:
+        super().__init__(f"gateway did not take the final report: {problem}")
+        self.again_s = again_s
 
 
 class Verdict(Enum):
@@ -87,7 +102,9 @@ class GatewayReporter:
         self._wake = asyncio.Event()
         self._metrics = metrics
         self._per_s = per_s
-        self._complained = False
+        self._failing_since_s: float | None = None
+        self._probed_s = 0.0
+        self._problem = self._complaint = ""
 
     @property
     def waiting(self) -> int:
@@ -105,24 +122,44 @@ class GatewayReporter:
         """Deliver a final report.
 
         Raises:
-            GatewayAway: It was not taken in time.
+            GatewayAway: It was not taken in time, or the gateway is known to be away.
         """
         loop = asyncio.get_running_loop()
         deadline_s, pause_s = loop.time() + patience_s, FIRST_PAUSE_S
         while True:
+            self._raise_if_away(loop.time())
             verdict, problem = await loop.run_in_executor(self._finals, self._conclude, report)
-            if verdict is Verdict.TAKEN or verdict is Verdict.POINTLESS or verdict is Verdict.UNKNOWN:
-                self._count("final", "delivered" if verdict is Verdict.TAKEN else "refused")
-                self._complained = False
+            if verdict is not Verdict.FAILED:
+                self._count("final", _WORDS[verdict])
+                self._failing_since_s = None
                 return
             self._count("final", "failed")
-            if not self._complained:  # once, not for each of thousands of envelopes
-                self._complained = True
+            now_s = loop.time()
+            if self._failing_since_s is None:
+                self._failing_since_s, self._complaint = now_s, ""
+            kind = problem if problem.startswith("status") else "no answer"
+            if kind != self._complaint:  # said once for each cause, not for each of thousands of envelopes
+                self._complaint = kind
                 log.error("final report not taken, trying on", extra={"gateway": self._url, "problem": problem})
-            if loop.time() + pause_s > deadline_s:
-                raise GatewayAway(f"gateway did not take the final report: {problem}")
+            self._problem = problem
+            if now_s + pause_s > deadline_s or self._away_s(now_s) >= AWAY_AFTER_S:
+                raise GatewayAway(problem, self._again_s(now_s))
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _raise_if_away(self, now_s: float) -> None:
+        """Let one report a second ask whether a gateway that was away is back."""
+        if self._away_s(now_s) < AWAY_AFTER_S:
+            return
+        if now_s - self._probed_s < PROBE_S:
+            raise GatewayAway(self._problem, self._again_s(now_s))
+        self._probed_s = now_s
+
+    def _away_s(self, now_s: float) -> float:
+        return 0.0 if self._failing_since_s is None else now_s - self._failing_since_s
+
+    def _again_s(self, now_s: float) -> float:
+        return min(max(self._away_s(now_s) / 2, SOONEST_S), LATEST_S)
 
     async def run(self) -> None:
         """Send what waits until cancelled."""

@@ -41,8 +41,6 @@ AWAY: Final = (TransportError, StoreUnavailable)
 """What stopped a send that may succeed later."""
 IMPOSSIBLE: Final = (QueueMissing, EnvelopeTooLarge, EnvelopeRefused)
 """What no further attempt at the same send can mend."""
-REPORT_PAUSE_S: Final = 15.0
-"""Before an end actor has an envelope again whose final report the gateway did not take within a minute."""
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 
@@ -106,7 +104,7 @@ class Performer:
             try:
                 await self._report(done)
             except GatewayAway as exc:
-                done = self._without_final_report(done, work, str(exc))
+                done = self._without_final_report(done, work, exc)
         except AWAY as exc:
             done = Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="routing_error", cause=str(exc))
         if self._dedup is not None and work is not None:
@@ -159,7 +157,7 @@ class Performer:
             else:
                 self._gateway.post(report)
 
-    def _without_final_report(self, done: Decision, work: Work | None, problem: str) -> Decision:
+    def _without_final_report(self, done: Decision, work: Work | None, away: GatewayAway) -> Decision:
         """Choose for a delivery whose final report nobody took.
 
         At an end actor the envelope comes again as a copy, so that no broker counts how long the gateway is away. A dead
@@ -171,9 +169,9 @@ class Performer:
             self._metrics.reported("final", "dropped")
             return done
         if work is None:
-            return Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="gateway_error", cause=problem)
+            return Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="gateway_error", cause=str(away))
         copy = with_counters(work.source or work.body, attempt=work.attempt, delivery=work.delivery)
-        return Decision(RetryLater(copy, REPORT_PAUSE_S), "released", failed_reason="gateway_error", cause=problem)
+        return Decision(RetryLater(copy, away.again_s), "released", failed_reason="gateway_error", cause=str(away))
 
     async def _settle(self, decision: Decision, delivery: Delivery) -> None:
         match decision.settlement:

@@ -46,7 +46,6 @@ class PodRoles:
         ]
         if gateway:
             duties.append(("gateway", system_namespace, GATEWAY, policies.gateway))
-        self.gateway_account = GATEWAY if gateway else ""
         opts = pulumi.ResourceOptions(providers=[provider])
         self.ready: Sequence[pulumi.Resource] = [
             self._role(duty, namespace, account, write, opts) for duty, namespace, account, write in duties

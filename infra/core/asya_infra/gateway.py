@@ -1,28 +1,32 @@
-"""The gateway's objects: Deployment, Service, credentials, and the ConfigMap that McpTools fill. Pure."""
+"""The gateway's objects: ``deploy/gateway`` made to fit a stack, its credentials, the ConfigMap that McpTools fill. Pure."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Final
 
 import pulumi
 
-from asya_infra.installation import Manifest, config_map, let_in, secret
-from asya_infra.pods import container_security, meta, resources, service, workload
-from asya_infra.ports import Database, Queue, Store
+from asya_infra.installation import Manifest, config_map, let_in, read_deploy, secret
+from asya_infra.pods import meta
+from asya_infra.ports import Database, Queue
 from asya_infra.settings import Images
 from asya_infra.target import TOOLS_CONFIG
 from asya_protocol import names
 
 NAME: Final = "asya-gateway"
-SECRET: Final = "asya-gateway"  # noqa: S105 - a name
-PORT: Final = 8080
-TOOLS_FOLDER: Final = "/etc/asya/tools"
+CONFIG: Final = "asya-gateway-config"
+CONNECTIONS: Final = "asya-gateway-connections"
+TOKENS: Final = "asya-gateway-tokens"
+POD_PORT: Final = 8080
 REPORT_SECRET: Final = "asya-gateway-report"  # noqa: S105 - a name
 """In the actors' namespace: what sidecars show the gateway."""
+_RBAC: Final = "rbac.authorization.k8s.io"
 
 
 def gateway_url(namespace: str) -> str:
     """Where sidecars report."""
-    return f"http://{NAME}.{namespace}.svc.cluster.local:{PORT}"
+    return f"http://{NAME}.{namespace}.svc.cluster.local"
 
 
 def tools_config(namespace: str) -> Manifest:
@@ -40,47 +44,75 @@ def gateway_objects(
     images: Images,
     queue: Queue,
     *,
-    store: Store | None,
+    actors_namespace: str,
     database: Database | None,
     tokens: pulumi.Input[str],
     report_token: pulumi.Input[str] | None,
-    service_account: str = "",
     queue_prefix: str = names.QUEUE_PREFIX,
 ) -> list[Manifest]:
-    """All of it but the ConfigMap of tools.
+    """All of it but the ConfigMap of tools. The object store is found as the operator finds it.
 
     Args:
         namespace: The system's.
         images: With the gateway's.
         queue: Where envelopes go.
-        store: Through which cancels reach the actors.
+        actors_namespace: Whose actors its console lists.
         database: Where envelopes are followed; none forgets them at the end.
-        tokens: Who may call, as ``ASYA_GATEWAY_TOKENS`` has it.
+        tokens: Who may call, a token a line.
         report_token: Of the sidecars.
-        service_account: Of its pods, where the cloud gives them a role.
         queue_prefix: Begins every queue's name.
     """
-    env: dict[str, pulumi.Input[str]] = {"ASYA_TRANSPORT": queue.transport, **queue.gateway_env}
+    told: dict[str, pulumi.Input[str]] = {
+        "ASYA_TRANSPORT": queue.transport,
+        "ASYA_GATEWAY_ACTORS": f"kubernetes:{actors_namespace}",
+    }
     if queue_prefix != names.QUEUE_PREFIX:
-        env["ASYA_QUEUE_PREFIX"] = queue_prefix
-    if store is not None:
-        env |= {"ASYA_S3_BUCKET": store.bucket, "ASYA_S3_REGION": store.region, "ASYA_S3_ENDPOINT": store.endpoint}
-        if store.access_key is not None and store.secret_key is not None:
-            env |= {"ASYA_S3_ACCESS_KEY": store.access_key, "ASYA_S3_SECRET_KEY": store.secret_key}
+        told["ASYA_QUEUE_PREFIX"] = queue_prefix
+    connections = dict(queue.gateway_env)
     if database is not None:
-        env["ASYA_DATABASE_URL"] = database.url
-    env["ASYA_GATEWAY_TOKENS"] = _all_tokens(tokens, report_token)
+        connections["ASYA_DATABASE_URL"] = database.url
+    allowed = _all_tokens(tokens, report_token)
+    digest = settings_digest({**told, **connections, "tokens": allowed})
     return [
-        secret(SECRET, namespace, env),
-        *([_account(namespace, service_account)] if service_account else []),
-        _deployment(namespace, images, env, 2 if database is not None else 1, service_account),
-        service(NAME, namespace, {"http": PORT}),
-        let_in(NAME, namespace, [PORT]),
+        config_map(CONFIG, namespace, told),
+        secret(CONNECTIONS, namespace, connections),
+        secret(TOKENS, namespace, {"tokens": allowed}),
+        *_deployed(namespace, images, replicas=2 if database is not None else 1, digest=digest),
+        *_lists_actors(namespace, actors_namespace),
+        let_in(NAME, namespace, [POD_PORT]),
     ]
 
 
-def _account(namespace: str, name: str) -> Manifest:
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(name, namespace)}
+def _deployed(namespace: str, images: Images, *, replicas: int, digest: pulumi.Input[str]) -> list[Manifest]:
+    found = read_deploy("gateway/service.yaml", "gateway/deployment.yaml")
+    for manifest in found:
+        manifest["metadata"]["namespace"] = namespace
+        if manifest["kind"] == "Deployment":
+            manifest["spec"]["replicas"] = replicas
+            manifest["spec"]["template"]["metadata"]["annotations"] = {"asya.sh/settings": digest}
+            (container,) = manifest["spec"]["template"]["spec"]["containers"]
+            container |= {"image": images.gateway, "imagePullPolicy": images.pull_policy}
+    return found
+
+
+def _lists_actors(namespace: str, actors_namespace: str) -> list[Manifest]:
+    """``deploy/gateway/actors.example.yaml`` for one namespace alone."""
+    name = f"{NAME}-actors"
+    return [
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "Role",
+            "metadata": meta(name, actors_namespace),
+            "rules": [{"apiGroups": ["asya.sh"], "resources": ["asyncactors"], "verbs": ["list"]}],
+        },
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta(name, actors_namespace),
+            "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+        },
+    ]
 
 
 def _all_tokens(tokens: pulumi.Input[str], report: pulumi.Input[str] | None) -> pulumi.Output[str]:
@@ -89,44 +121,8 @@ def _all_tokens(tokens: pulumi.Input[str], report: pulumi.Input[str] | None) -> 
     return pulumi.Output.secret(pulumi.Output.all(tokens, report).apply(lambda both: f"{both[0]}\n{both[1]}|report"))
 
 
-def _deployment(
-    namespace: str, images: Images, env: Mapping[str, pulumi.Input[str]], replicas: int, service_account: str
-) -> Manifest:
-    container = {
-        "image": images.gateway,
-        "imagePullPolicy": images.pull_policy,
-        "env": [{"name": "ASYA_CONFIG_PATH", "value": TOOLS_FOLDER}, {"name": "ASYA_GATEWAY_PORT", "value": str(PORT)}],
-        "envFrom": [{"secretRef": {"name": SECRET}}],
-        "ports": [{"name": "http", "containerPort": PORT}],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 5},
-        "livenessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 20},
-        "resources": resources("100m", "128Mi", "512Mi"),
-        "securityContext": container_security(),
-        "volumeMounts": [
-            {"name": "tools", "mountPath": TOOLS_FOLDER, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
-        ],
-    }
-    volumes = [
-        {"name": "tools", "configMap": {"name": TOOLS_CONFIG}},
-        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-    ]
-    return workload(
-        "Deployment",
-        NAME,
-        namespace,
-        container,
-        volumes=volumes,
-        annotations={"asya.sh/settings": settings_digest(env)},
-        service_account=service_account,
-        replicas=replicas,
-    )
-
-
 def settings_digest(env: Mapping[str, pulumi.Input[object]]) -> pulumi.Output[str]:
     """Tell one version of settings from another without telling them: pods read them at their start, so a change rolls them."""
-    import hashlib
-    import json
 
     def shorten(known: Mapping[str, object]) -> str:
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,6 +15,7 @@ import yaml
 
 from asya_infra.ports import Store
 from asya_infra.settings import Images
+from asya_protocol import names
 
 Manifest = dict[str, Any]
 _HERE: Final = Path(__file__).parent
@@ -40,8 +41,20 @@ def read_deploy(*names: str) -> list[Manifest]:
     return [copy.deepcopy(document) for name in names for document in _documents(DEPLOY / name)]
 
 
-def operator_objects(images: Images, namespace: str = SYSTEM_NAMESPACE, queue_prefix: str = "asya-") -> list[Manifest]:
-    """CRD, RBAC, Deployment and what belongs to it; without the namespace."""
+def operator_objects(
+    images: Images,
+    namespace: str = SYSTEM_NAMESPACE,
+    queue_prefix: str = names.QUEUE_PREFIX,
+    report_secret: str = "",
+) -> list[Manifest]:
+    """CRD, RBAC, Deployment and what belongs to it; without the namespace.
+
+    Args:
+        images: With the operator's and the sidecar's.
+        namespace: The operator's own.
+        queue_prefix: Begins every queue's name.
+        report_secret: Of every actor's namespace, with the token that sidecars show the gateway.
+    """
     found = read_deploy("operator/crd.yaml", "operator/rbac.yaml", "operator/deployment.yaml")
     for manifest in found:
         _move(manifest, namespace)
@@ -49,8 +62,10 @@ def operator_objects(images: Images, namespace: str = SYSTEM_NAMESPACE, queue_pr
             (container,) = manifest["spec"]["template"]["spec"]["containers"]
             container |= {"image": images.operator, "imagePullPolicy": images.pull_policy}
             _set_env(container, "ASYA_SIDECAR_IMAGE", images.sidecar)
-            if queue_prefix != "asya-":
+            if queue_prefix != names.QUEUE_PREFIX:
                 _set_env(container, "ASYA_QUEUE_PREFIX", queue_prefix)
+            if report_secret:
+                _set_env(container, "ASYA_GATEWAY_TOKEN_SECRET", report_secret)
     return found
 
 

@@ -9,6 +9,9 @@ def kubernetes_provider(
 ) -> pulumi_kubernetes.Provider:
     """A provider that knows its cluster by a name of its own, so that new credentials do not replace everything in it.
 
+    A cluster that was deleted by hand keeps its stack from being destroyed, unless PULUMI_K8S_DELETE_UNREACHABLE says that it
+    is gone: one that only does not answer just now must not lose its state.
+
     Args:
         name: Of the resource.
         kubeconfig: Its content.
@@ -21,6 +24,4 @@ def kubernetes_provider(
         context=context,
         cluster_identifier=identity,
         enable_server_side_apply=True,
-        # A cluster that was deleted by hand must not keep its stack from being destroyed.
-        delete_unreachable=True,
     )

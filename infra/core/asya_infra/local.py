@@ -21,6 +21,8 @@ from asya_infra.waiting import DONE, ActorFailed
 
 FOLDER: Final = "stack"
 """Below the mesh's home: one manifest per actor."""
+TOOLS_FOLDER: Final = "stack-tools"
+"""Below the mesh's home: one file per tool of its gateway."""
 LOOK_S: Final = 0.25
 SILENT_S: Final = 600.0
 """LocalStack may have to be installed and started first."""
@@ -28,9 +30,9 @@ _one_at_a_time = threading.Lock()
 """The engine makes and deletes many actors at once; the mesh is brought up and taken down by one."""
 
 
-def manifest_path(home: str, name: str) -> Path:
-    """Where an actor's or another object's manifest is kept."""
-    return Path(home) / FOLDER / f"{name}.yaml"
+def manifest_path(home: str, name: str, folder: str = FOLDER) -> Path:
+    """Where an actor's or another object's manifest, or a tool, is kept."""
+    return Path(home) / folder / f"{name}.yaml"
 
 
 class _Meshes(dynamic.ResourceProvider):
@@ -79,24 +81,27 @@ def _is_actor(path: Path) -> bool:
 
 class _Objects(dynamic.ResourceProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        _write(props["home"], props["object"], props["manifest"])
-        return dynamic.CreateResult(id_=f"{props['home']}/{props['object']}", outs=props)
+        _write(_file(props), props["text"])
+        return dynamic.CreateResult(id_=str(_file(props)), outs=props)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        _write(_news["home"], _news["object"], _news["manifest"])
+        _write(_file(_news), _news["text"])
         return dynamic.UpdateResult(outs=_news)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        replaces = [key for key in ("home", "object") if _olds.get(key) != _news.get(key)]
-        there = manifest_path(_news["home"], _news["object"]).is_file()
+        replaces = [key for key in ("home", "folder", "object") if _olds.get(key) != _news.get(key)]
         return dynamic.DiffResult(
-            changes=bool(replaces) or _olds.get("manifest") != _news.get("manifest") or not there,
+            changes=bool(replaces) or _olds.get("text") != _news.get("text") or not _file(_news).is_file(),
             replaces=replaces,
             delete_before_replace=True,
         )
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        manifest_path(_props["home"], _props["object"]).unlink(missing_ok=True)
+        _file(_props).unlink(missing_ok=True)
+
+
+def _file(props: Mapping[str, Any]) -> Path:
+    return manifest_path(props["home"], props["object"], props["folder"])
 
 
 def _missing(props: Mapping[str, Any]) -> bool:
@@ -107,13 +112,12 @@ def _missing(props: Mapping[str, Any]) -> bool:
 
 def _put(props: Mapping[str, Any]) -> str:
     """Write the manifest, bring the mesh up, wait for the actor; its status."""
-    _write(props["home"], props["actor"], props["manifest"])
+    _write(manifest_path(props["home"], props["actor"]), props["manifest"])
     _up(props)
     return _await(Path(props["home"]), props["actor"], float(props["wait_s"]))
 
 
-def _write(home: str, name: str, text: str) -> None:
-    path = manifest_path(home, name)
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     fresh.write_text(text, encoding="utf-8")
@@ -131,7 +135,9 @@ def _up(props: Mapping[str, Any]) -> None:
                 transport=props["transport"],
                 home=home,
                 endpoint=props["endpoint"] or None,
+                tools=(home / TOOLS_FOLDER,),
             )
+            (home / TOOLS_FOLDER).mkdir(exist_ok=True)
             mesh.up(options, _say)
 
 
@@ -206,13 +212,14 @@ class LocalActor(dynamic.Resource):
 
 
 class LocalObject(dynamic.Resource):
-    """A ConfigMap or Secret that actors of a local mesh refer to.
+    """A file that a local mesh follows: a ConfigMap or Secret that actors refer to, a tool.
 
     Args:
         name: Of the resource.
         home: Of the mesh.
-        object_name: Distinct among the mesh's manifests.
-        manifest: As it would be applied to a cluster.
+        folder: Below it.
+        object_name: Distinct within the folder.
+        text: YAML.
         opts: With the mesh.
     """
 
@@ -221,9 +228,10 @@ class LocalObject(dynamic.Resource):
         name: str,
         *,
         home: str,
+        folder: str,
         object_name: str,
-        manifest: Mapping[str, Any],
+        text: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        text = pulumi.Output.from_input(dict(manifest)).apply(lambda known: yaml.safe_dump(known, sort_keys=True))
-        super().__init__(_Objects(), name, {"home": home, "object": object_name, "manifest": text}, opts)
+        props = {"home": home, "folder": folder, "object": object_name, "text": text}
+        super().__init__(_Objects(), name, props, opts)

@@ -114,7 +114,6 @@ class AsyaMesh(pulumi.ComponentResource):
             after=(*operator, *keda),
             tools=tools,
             identities=identities,
-            report_secret=gateway.REPORT_SECRET if url and o.report_token is not None else "",
         )
         self._crew()
         self.namespace = pulumi.Output.from_input(o.namespace)
@@ -176,7 +175,8 @@ class AsyaMesh(pulumi.ComponentResource):
 
     def _operator(self, shared: Sequence[KubernetesObject], url: str) -> list[KubernetesObject]:
         o, queue = self._options, self._queue
-        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix)
+        report = gateway.REPORT_SECRET if url and o.report_token is not None else ""
+        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report)
         settings: dict[str, pulumi.Input[Any]] = {"config": dict(queue.config), "gateway": url}
         if self._store is not None:
             settings |= {"bucket": self._store.bucket, "endpoint": self._store.endpoint}
@@ -194,12 +194,11 @@ class AsyaMesh(pulumi.ComponentResource):
             o.system_namespace,
             o.images,
             self._queue,
-            store=self._store,
+            actors_namespace=o.namespace,
             database=self._database,
             tokens=tokens,
             report_token=o.report_token,
             queue_prefix=o.queue_prefix,
-            service_account=self._identities.gateway_account if self._identities else "",
         )
         ready = self._database.ready if self._database else ()
         self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))

@@ -10,6 +10,7 @@ import yaml
 
 from asya_infra.installation import Manifest, config_map, let_in
 from asya_infra.pods import claim, meta, resources, service, workload
+from asya_operator.specs.meta import METRICS_PORT_NAME
 
 PROMETHEUS_IMAGE: Final = "quay.io/prometheus/prometheus:v3.5.0"
 GRAFANA_IMAGE: Final = "docker.io/grafana/grafana:12.1.1"
@@ -86,7 +87,7 @@ def _prometheus_config(namespace: str, actors_namespace: str) -> str:
         "job_name": "asya",
         "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": places}}],
         "relabel_configs": [
-            {"source_labels": [port], "regex": "metrics", "action": "keep"},
+            {"source_labels": [port], "regex": f"metrics|{METRICS_PORT_NAME}", "action": "keep"},
             {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
             {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
         ],

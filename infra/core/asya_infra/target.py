@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pulumi
+import yaml
 
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
-from asya_infra.local import LocalActor, LocalObject
+from asya_infra.local import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.pods import meta
 from asya_infra.waiting import ActorReady
 from asya_operator.actor import ANNOTATION_SOURCE
 
-TOOLS_CONFIG: Final = "asya-tools"
+TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
 PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
 """Annotation: who owns the fields of a patch; each tool has an owner, so that they do not undo one another."""
@@ -61,10 +62,6 @@ class Identities(Protocol):
     def ready(self) -> Sequence[pulumi.Resource]:
         """Roles of the operator, KEDA and the gateway: pods that start before theirs exists never get it."""
 
-    @property
-    def gateway_account(self) -> str:
-        """Service account of the gateway; empty without one."""
-
     def of_actor(
         self, actor: str, namespace: str, sends_to: Sequence[str] | None, parent: pulumi.Resource
     ) -> tuple[str, Sequence[pulumi.Resource]]:
@@ -94,7 +91,7 @@ class KubernetesTarget:
     """A namespace of a cluster that an operator watches.
 
     Attributes:
-        provider: Reaches the cluster.
+        provider: Reaches the cluster; none is whichever the parent has.
         kubeconfig: The same way, for waiting.
         context: Of the kubeconfig.
         namespace: Of the actors.
@@ -106,10 +103,9 @@ class KubernetesTarget:
         after: What must exist before the first actor.
         tools: The ConfigMap of tools, where this program makes it.
         identities: Roles of the cloud for the pods of actors.
-        report_secret: The Secret, beside the actors, that sidecars report to the gateway with.
     """
 
-    provider: pulumi.ProviderResource
+    provider: pulumi.ProviderResource | None
     kubeconfig: pulumi.Output[str]
     context: str | None
     namespace: str
@@ -121,7 +117,6 @@ class KubernetesTarget:
     after: tuple[pulumi.Resource, ...] = ()
     tools: pulumi.Resource | None = None
     identities: Identities | None = None
-    report_secret: str = ""
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
@@ -137,8 +132,6 @@ class KubernetesTarget:
             account, roles = self.identities.of_actor(actor_name, self.namespace, sends_to, parent)
             before = [*roles, self._service_account(name, account, parent)]
             manifest = with_service_account(manifest, account)
-        if self.report_secret:
-            manifest = with_report_token(manifest, self.report_secret)
         meta = dict(manifest["metadata"])
         # The provider's own wait knows nothing of an actor's conditions.
         meta["annotations"] = {**meta.get("annotations", {}), SKIP_AWAIT: "true"}
@@ -232,12 +225,19 @@ class LocalTarget:
         """Put it beside the actors' manifests."""
         name = object_name(manifest)
         opts = pulumi.ResourceOptions(depends_on=[self.mesh])
-        return LocalObject(name, home=self.home, object_name=name, manifest=manifest, opts=opts)
+        text = pulumi.Output.from_input(dict(manifest)).apply(lambda known: yaml.safe_dump(known, sort_keys=True))
+        return LocalObject(name, home=self.home, folder=FOLDER, object_name=name, text=text, opts=opts)
 
     def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
-        """The local mesh runs no gateway yet; say so instead of dropping it in silence."""
-        del text, after
-        pulumi.log.warn(f"tool {name}: the local mesh runs no gateway; the tool is declared for clusters only", parent)
+        """Put it where the local mesh's gateway finds it."""
+        LocalObject(
+            name,
+            home=self.home,
+            folder=TOOLS_FOLDER,
+            object_name=name,
+            text=text,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.mesh, *after]),
+        )
 
 
 def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str, Any]:
@@ -259,15 +259,6 @@ def with_absolute_source(manifest: Mapping[str, Any], root: Path) -> dict[str, A
         return dict(manifest)
     placed = {**notes, ANNOTATION_SOURCE: str(root / notes[ANNOTATION_SOURCE])}
     return {**manifest, "metadata": {**meta, "annotations": placed}}
-
-
-def with_report_token(manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Let the sidecar show the gateway a token."""
-    spec = manifest["spec"]
-    sidecar = spec.get("sidecar") or {}
-    ref = {"secretKeyRef": {"name": name, "key": "token", "optional": True}}
-    env = [*(sidecar.get("env") or ()), {"name": "ASYA_GATEWAY_TOKEN", "valueFrom": ref}]
-    return {**manifest, "spec": {**spec, "sidecar": {**sidecar, "env": env}}}
 
 
 def digest(manifest: Mapping[str, Any]) -> str:

@@ -44,10 +44,10 @@ def main() -> None:
         log.write(json.dumps(sys.argv[1:]) + "\n")
     if failure := os.environ.get("STAND_IN_FAIL"):
         sys.exit(failure)
-    found = re.fullmatch(r"(\d+):(\d+)", sys.argv[-1])
+    found = re.fullmatch(r"(\d+):(\d+|http)", sys.argv[-1])
     assert found is not None, sys.argv
     with Server(("127.0.0.1", int(found[1])), Carry) as server:
-        print(f"Forwarding from 127.0.0.1:{found[1]} -> {found[2]}", flush=True)
+        print(f"Forwarding from 127.0.0.1:{found[1]} -> {found[2].replace('http', '8080')}", flush=True)
         server.serve_forever()
 
 

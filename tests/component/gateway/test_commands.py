@@ -1,8 +1,13 @@
 """``asya tools``, ``call``, ``status``, ``stream``, ``wait`` and ``cancel`` with a real gateway: words, exit codes, Ctrl-C."""
 
+import contextlib
 import json
+import os
+import pty
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +185,27 @@ def test_a_gateway_that_restarts_meanwhile_costs_a_follower_nothing(environ: dic
     assert (process.returncode, err) == (0, "")
     events = [json.loads(line) for line in [*seen, *rest.splitlines()]]
     assert [event["status"] for event in events] == ["pending", "running", "succeeded"]
+
+
+def test_on_a_terminal_a_bar_moves_and_the_result_is_all_that_is_printed(asya: CommandLine, gateway: Gateway):
+    ours, theirs = pty.openpty()
+    environ = {**asya.environ, "TERM": "xterm", "COLUMNS": "100"}
+    argv = [sys.executable, "-c", f"from {asya.entry} import main; main()", "call", "echo", "--text", "hi"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASYA_")}
+    with subprocess.Popen(
+        argv, env={**inherited, **environ}, stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as process:
+        os.close(theirs)
+        shown = os.read(ours, 4096).decode()
+        envelope_id = shown.split()[1]
+        report(gateway.url, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="processing")
+        report(gateway.url, envelope_id, "final", status="succeeded", result={"n": 1})
+        with contextlib.suppress(OSError):  # the terminal's end
+            while more := os.read(ours, 4096):
+                shown += more.decode(errors="replace")
+        os.close(ours)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.read()) == {"n": 1}
+    assert process.returncode == 0
+    assert "━" in shown
+    assert "%" in shown

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +14,15 @@ import pytest
 from asya_local.state import StateFolder
 from asya_local.status import ActorStatus, MeshStatus
 from asya_protocol import names
-from asya_transport.port import Transport
+from asya_transport.factory import open_admin, open_transport
+from asya_transport.port import QueueSpec, Transport
+from asya_transport.settings import read_transport_settings
 from tests.component.gateway.process import Gateway
 from tests.component.gateway.test_gateway import call, report, taken
+from tests.support.localstack import CREDENTIALS, localstack_endpoint
 from tests.support.postgres import PostgresServer, postgres
 
-__all__ = ["postgres"]
+__all__ = ["localstack_endpoint", "postgres"]
 
 OPERATOR, READER, CALLER = "an-operators-own-token", "a-readers-own-token-1", "a-callers-own-token-1"
 TOKENS = f"{OPERATOR}|read,operate {READER}|read {CALLER}|call:*,report"
@@ -299,3 +303,34 @@ async def test_the_feed_tells_what_another_replica_was_told(environ: dict[str, s
             shown = (await elsewhere.get(f"/api/v1/envelopes/{envelope_id}")).json()
             assert [hop["actor"] for hop in shown["journey"]] == ["echo"]
         assert one.stop() == other.stop() == 0
+
+
+async def test_actors_and_dead_letters_are_the_same_on_sqs(environ: dict[str, str], localstack_endpoint: str) -> None:
+    actor = f"sqs-{uuid.uuid4().hex[:8]}"
+    cloud = {"ASYA_TRANSPORT": "sqs", "ASYA_SQS_ENDPOINT": localstack_endpoint, **CREDENTIALS}
+    settings = read_transport_settings(cloud)
+    admin, transport = open_admin(settings), open_transport(settings)
+    await transport.connect()
+    await admin.create(names.queue_name(actor), QueueSpec())
+    try:
+        await bury(transport, actor, letter("a"), letter("b"))
+        with Gateway({**environ, **cloud}) as gateway:
+            async with gateway.client() as http, watching(http) as feed:
+                found = await feed.until(
+                    "actors",
+                    lambda body: [
+                        each for each in body["actors"] if each["name"] == actor and each["dead_letters"] == 2
+                    ],
+                )
+                (mine,) = [each for each in found["actors"] if each["name"] == actor]
+                assert (mine["queued"], mine["in_flight"]) == (0, 0)
+                entries = (await http.get("/api/v1/dead-letters", params={"actor": actor})).json()["entries"]
+                assert sorted(entry["id"] for entry in entries) == ["a", "b"]
+                done = (await http.post("/api/v1/dead-letters/redrive", json={"actor": actor})).json()
+                assert (done["redriven"], done["failed"], done["error"]) == (2, 0, None)
+            assert gateway.stop() == 0
+        assert sorted(each["id"] for each in await taken(transport, names.queue_name(actor))) == ["a", "b"]
+    finally:
+        await transport.close()
+        await admin.delete(names.queue_name(actor), force=True)
+        await admin.close()

@@ -24,7 +24,7 @@ __all__ = ["postgres"]
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.timeout(600)]
 
 CALLS, CALLERS = 1000, 10
-TIMEOUT_S = 40
+TIMEOUT_S = 3600
 TOOLS = f"tools: [{{name: work, route: [echo], timeout: {TIMEOUT_S}, parameters: {{n: {{type: integer}}}}}}]"
 AWAY = (httpx2.HTTPError, OSError)
 
@@ -140,11 +140,14 @@ async def test_a_thousand_calls_through_kills_and_restarts(
 
         await asyncio.gather(break_things(), *(caller() for _ in range(CALLERS)))
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-            # Those that were kept but never sent, because the gateway was killed in between, end at their deadline.
-            async with asyncio.timeout(3 * TIMEOUT_S):
-                while (await rows(connection, "SELECT count(*) FROM envelopes WHERE status IN ('pending', 'running')"))[
-                    0
-                ][0]:
+            open_ones = "SELECT id FROM envelopes WHERE status IN ('pending', 'running')"
+            async with asyncio.timeout(120):
+                while set(answered) & {row[0] for row in await rows(connection, open_ones)}:
+                    await asyncio.sleep(0.2)
+            # What was kept but never sent, because the gateway was killed in between, ends at its deadline: let it come.
+            await connection.execute("UPDATE envelopes SET deadline = now() WHERE status IN ('pending', 'running')")
+            async with asyncio.timeout(120):
+                while await rows(connection, open_ones):
                     await asyncio.sleep(0.2)
             states = dict(await rows(connection, "SELECT id, status FROM envelopes"))
             errors = Counter(

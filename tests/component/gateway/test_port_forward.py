@@ -75,7 +75,7 @@ def test_only_the_url_is_on_stdout_and_the_gateway_is_behind_it(forward: Forward
     port = int(url.removeprefix("http://localhost:"))
     assert (said.code, said.out) == (0, f"{url}\n")
     assert forward.runs() == [
-        ["port-forward", "-n", "asya-poc", "--pod-running-timeout=5m", "service/asya-gateway", f"{port}:80"]
+        ["port-forward", "-n", "asya-poc", "--pod-running-timeout=5m", "service/asya-gateway", f"{port}:http"]
     ]
     asya_mcp = CommandLine(forward.command.folder, {"ASYA_TOOL_MCP_URL": url}, "asya_cli.mcp")
     assert "- name: echo" in asya_mcp("list").out

@@ -183,6 +183,18 @@ async def test_a_gateway_in_trouble_loses_no_end(fault: str, stage: Stage, recor
             await tell(record_property, stage, fault, states, seen)
 
 
+async def test_a_long_outage_does_not_keep_end_actors_from_their_work(stage: Stage, record_property):
+    """Many more envelopes than an end actor holds at once: all are persisted while nobody answers."""
+    with stage.gateway() as gateway:
+        ids = stage.call(count=20 * COUNT)
+        gateway.kill()
+    with stage.fleet(f"http://127.0.0.1:{stage.port}"):
+        stage.until_persisted(ids)
+        with stage.gateway():
+            states = stage.until_final(ids)
+            await tell(record_property, stage, "away for long", states, "end actors never waited")
+
+
 async def test_while_the_gateway_is_away_handlers_work_and_afterwards_every_end_is_told(stage: Stage, record_property):
     with stage.gateway() as gateway:
         ids = stage.call()

@@ -98,6 +98,27 @@ async def test_tokens_of_a_provider_open_what_their_scopes_say(environ: dict[str
         assert all(part not in "".join(gateway.lines) for part in provider.token("*").split(".")[:1])
 
 
+async def test_an_mcp_client_learns_who_gives_out_tokens(environ: dict[str, str], provider: OidcProvider) -> None:
+    public = {"ASYA_GATEWAY_PUBLIC_URL": "https://tools.example/"}
+    with Gateway({**environ, **believing(provider), **public}) as gateway:
+        async with gateway.client() as http:
+            refused = await http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+            where = "https://tools.example/.well-known/oauth-protected-resource"
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (
+                401,
+                f'Bearer resource_metadata="{where}"',
+            )
+            for path in ("", "/mcp"):
+                told = (await http.get(f"/.well-known/oauth-protected-resource{path}")).json()
+                assert (told["resource"], told["authorization_servers"]) == (
+                    "https://tools.example/mcp",
+                    [provider.issuer],
+                )
+    with Gateway(environ) as plain:
+        async with plain.client() as http:
+            assert (await http.get("/.well-known/oauth-protected-resource")).status_code == 404
+
+
 async def test_a_provider_that_is_away_costs_no_known_caller_anything(
     provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

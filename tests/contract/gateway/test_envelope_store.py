@@ -150,11 +150,13 @@ async def test_concurrent_reports_leave_no_gap(bench: Bench) -> None:
 
 
 async def test_a_deadline_fires_once_whoever_sweeps(bench: Bench) -> None:
-    due = [record(bench, 0.2) for _ in range(30)]
     later, never = record(bench, 600), record(bench)
-    for made in (*due, later, never):
+    for made in (later, never):
         await bench.store.create(made)
     assert await bench.store.expire() == []
+    due = [record(bench, 0.2) for _ in range(30)]
+    for made in due:
+        await bench.store.create(made)
     await bench.let_pass(0.4)
     other = bench.again()
     await other.open(lambda _: None)

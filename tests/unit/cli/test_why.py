@@ -105,9 +105,23 @@ def step(result: str, **more: Any) -> StepFacts:
             "its next actor print is not there, only ocr, translate",
         ),
         (
-            replace(BARE, record=record(), actors={"ocr": replace(OCR, status="RuntimeError", message="no module x")}),
+            replace(
+                BARE,
+                record=record(),
+                actors={"ocr": replace(OCR, status="RuntimeError", message="no module x", ready=0)},
+            ),
             "actor",
             "ocr is RuntimeError: no module x",
+        ),
+        (
+            replace(BARE, record=record(), actors={"ocr": ActorFacts("ocr", "ImagePullError", "no image ocr:9")}),
+            "actor",
+            "ocr is ImagePullError: no image ocr:9",
+        ),
+        (
+            replace(BARE, record=record(), actors={"ocr": replace(OCR, status="Degraded", message="one is ill")}),
+            "queue",
+            "it waits in the queue of ocr; 12 queued, 3 in hand, 1 of 2 replicas ready; ocr is Degraded: one is ill",
         ),
         (
             replace(BARE, record=record(), actors={"ocr": replace(OCR, ready=0)}),

@@ -194,8 +194,37 @@ async def test_a_mesh_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_unknown_values_are_null_in_json() -> None:
     body = list_body(ActorList("queues", (ActorView("a"),)))
+    assert (body["total"], body["dead_letters"]) == (1, 0)
     (actor,) = msgspec.json.decode(msgspec.json.encode(body))["actors"]
     assert actor == {**dict.fromkeys(asdict(ActorView("a"))), "name": "a", "message": ""}
+
+
+def test_of_thousands_those_are_shown_that_want_looking_at() -> None:
+    calm = [ActorView(f"a{number:04}", status="Running", queued=number) for number in range(2000)]
+    wanted = [ActorView("b", status="RuntimeError"), ActorView("c", status="Running", dead_letters=2)]
+    body = list_body(ActorList("kubernetes", (*calm, *wanted)))
+    names = [actor["name"] for actor in msgspec.json.decode(msgspec.json.encode(body))["actors"]]
+    assert (len(names), body["total"], body["dead_letters"]) == (300, 2002, 2)
+    assert names == [*(f"a{number:04}" for number in range(1702, 2000)), "b", "c"]
+    assert list_body(ActorList("kubernetes", (*calm, *wanted)), "a000")["total"] == 10
+
+
+async def test_a_source_that_takes_long_is_asked_less_often(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("asya_gateway.actor_board.time.monotonic", lambda: now[0])
+
+    class Slow(Source):
+        async def actors(self) -> list[ActorView] | None:
+            asked.append(now[0])
+            now[0] += 3.0
+            return [ActorView("ocr", "ml", "Running")]
+
+    asked: list[float] = []
+    watched = board(Slow(), Admin())
+    for _ in range(40):
+        assert [actor.name for actor in (await watched.look()).actors] == ["ocr"]
+        now[0] += 1.0
+    assert asked == [100.0, 133.0]
 
 
 CHOICES: list[tuple[dict[str, str], str]] = [

@@ -61,11 +61,11 @@ def test_hops_follow_one_another_with_their_waits_and_their_work() -> None:
     life = Life.begin().at(0.1, Sending()).at(1, *visits_of(0, "a")).at(3, completed(0, 1500))
     life.at(7, *visits_of(1, "b")).at(8, completed(1, 1000)).at(8.5, Ended(succeeded=True))
     first, second = life.trace()
-    assert (first.waited_s, first.took_s, first.state) == (1.5, 1.5, "completed")
-    assert (second.waited_s, second.took_s, second.left_at) == (4.0, 1.0, START + timedelta(seconds=3))
+    assert (first.waited_s, first.took_s, first.state) == (1.0, 1.5, "completed")
+    assert (second.waited_s, second.took_s, second.left_at) == (4.5, 1.0, START + timedelta(seconds=2.5))
     assert visit_body(second) == {
-        "index": 1, "actor": "b", "attempt": 1, "state": "completed", "end_actor": False, "waited_s": 4.0, "took_s": 1.0,
-        "left_at": "2026-01-01T00:00:03Z", "began_at": "2026-01-01T00:00:07Z", "ended_at": "2026-01-01T00:00:08Z",
+        "index": 1, "actor": "b", "attempt": 1, "state": "completed", "end_actor": False, "waited_s": 4.5, "took_s": 1.0,
+        "left_at": "2026-01-01T00:00:02.500000Z", "began_at": "2026-01-01T00:00:07Z", "ended_at": "2026-01-01T00:00:08Z",
     }  # fmt: skip
 
 
@@ -140,6 +140,14 @@ def test_no_time_runs_backwards() -> None:
             lengths: list[Any] = [visit.waited_s, visit.took_s]
             assert all(length is None or length >= 0 for length in lengths), visit
             assert visit.began_at is None or visit.ended_at is None or visit.began_at <= visit.ended_at, visit
+
+
+def test_an_end_that_is_told_late_is_no_later_than_the_next_beginning() -> None:
+    life = Life.begin().at(1, *visits_of(0, "a")).at(2, *visits_of(1, "b")).at(3, completed(0, 500), completed(1, 200))
+    first, second = life.trace()
+    assert (first.began_at, first.ended_at) == (START + timedelta(seconds=1), START + timedelta(seconds=1.5))
+    assert (second.left_at, second.waited_s) == (first.ended_at, 0.5)
+    assert (second.began_at, second.ended_at) == (START + timedelta(seconds=2), START + timedelta(seconds=2.2))
 
 
 def test_a_call_longer_than_its_reports_allow_begins_no_earlier_than_the_envelope_left() -> None:

@@ -67,11 +67,19 @@ def test_the_example_settings_are_ones_that_a_gateway_starts_with(tmp_path: Path
     assert (settings.transport.name, settings.port, settings.tools) == ("rabbitmq", 8080, Path("/config"))
     assert settings.database_url.startswith("postgresql://")
     assert settings.door.callers is not None
-    assert len(settings.door.callers) == 3
+    assert len(settings.door.callers) == 4
     mounts = {mount["mountPath"]: mount["name"] for mount in CONTAINER["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in POD["volumes"]}
     assert volumes[mounts["/config"]]["configMap"] == {"name": "asya-gateway-tools", "optional": True}
     assert volumes[mounts["/secrets"]]["secret"]["secretName"] == "asya-gateway-tokens"
+
+
+def test_the_console_may_list_actors_and_nothing_else() -> None:
+    role, binding = read("actors.example")
+    assert role["rules"] == [{"apiGroups": ["asya.sh"], "resources": ["asyncactors"], "verbs": ["list"]}]
+    assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("ClusterRole", role["metadata"]["name"])
+    assert binding["subjects"][0]["name"] == POD["serviceAccountName"]
+    assert POD["automountServiceAccountToken"] is True
 
 
 def test_the_example_tool_is_the_quick_start_s() -> None:

@@ -179,7 +179,7 @@ def test_a_tool_is_a_key_of_the_gateway_s_config_map() -> None:
     assert patch.parent == "read-page"
     assert ("asya:index:AsyncActor", "ocr") in patch.depends or (KIND, "ocr") in patch.depends
     assert patch.inputs["metadata"] == {
-        "name": "asya-tools",
+        "name": "asya-gateway-tools",
         "namespace": "system",
         "annotations": {"pulumi.com/patchFieldManager": "asya-tool-read-page"},
     }

@@ -97,8 +97,8 @@ def test_a_prefix_of_its_own_reaches_everybody_who_names_queues() -> None:
     deployment = seen.one("kubernetes:apps/v1:Deployment", "mesh-operator-deployment-asya-system-asya-operator")
     (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
     assert {"name": "ASYA_QUEUE_PREFIX", "value": "team-b-"} in container["env"]
-    gateway = seen.one("kubernetes:core/v1:Secret", "mesh-gateway-secret-asya-system-asya-gateway")
-    assert gateway.inputs["stringData"]["ASYA_QUEUE_PREFIX"] == "team-b-"
+    gateway = seen.one("kubernetes:core/v1:ConfigMap", "mesh-gateway-configmap-asya-system-asya-gateway-config")
+    assert gateway.inputs["data"]["ASYA_QUEUE_PREFIX"] == "team-b-"
     policies = [each.inputs["policy"] for each in seen.of_type("aws:iam/rolePolicy:RolePolicy")]
     assert policies
     assert any(":sqs:eu-central-1:123456789012:team-b-" in policy for policy in policies)

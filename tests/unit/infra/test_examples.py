@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from asya_cli.init import FILES, PULUMI_FILES, write_actor
 from asya_gateway.tools import parse_tools
 from tests.support.pulumi_program import KUBECONFIG, Run, run_program
 from tools.tree import ROOT
@@ -48,14 +49,25 @@ def test_and_in_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert seen.exports == {"queue": "asya-hello", "status": "Running"}
 
 
+def test_the_program_that_asya_init_writes_is_that_actor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "page-ocr"
+    write_actor("page-ocr", folder, [*FILES, *PULUMI_FILES])
+    monkeypatch.chdir(folder)
+    config = yaml.safe_load((folder / "Pulumi.local.yaml").read_text(encoding="utf-8"))["config"]
+    seen = run_program(lambda: runpy.run_path(str(folder / "__main__.py")), config, stack="local")
+    (made,) = [yaml.safe_load(each.inputs["manifest"]) for each in seen.resources if each.inputs.get("actor")]
+    assert (made["metadata"]["name"], made["spec"]["handler"]) == ("page-ocr", "handler.PageOcr.process")
+    assert made["metadata"]["annotations"]["asya.sh/source"] == str(folder)
+
+
 @pytest.mark.parametrize("stack", ["local", "cluster"])
 def test_a_pipeline_is_three_actors_wherever(monkeypatch: pytest.MonkeyPatch, stack: str, tmp_path: Path) -> None:
     seen = run(monkeypatch, "pulumi-pipeline", stack, tmp_path)
     assert [each.name for each in seen.of_type("asya:index:AsyncActor")] == ["clean", "count", "rank"]
     assert seen.exports["queues"] == {"clean": "asya-clean", "count": "asya-count", "rank": "asya-rank"}
     if stack == "local":
-        (warning,) = seen.warnings
-        assert "the local mesh runs no gateway" in warning
+        (text,) = [each.inputs["text"] for each in seen.resources if each.inputs.get("folder") == "stack-tools"]
+        assert parse_tools([("tool", text)])["count_words"].timeout_s == 60
     else:
         ((key, text),) = seen.one("kubernetes:core/v1:ConfigMapPatch").inputs["data"].items()
         assert parse_tools([(key, text)])["count_words"].route == ("clean", "count", "rank")

@@ -230,7 +230,7 @@ def test_error_end_reports_the_failure_and_where_it_happened(make_work: MakeWork
     hop = end("error-end")
     work = make_work(hop, payload={"error": "processing_error", "details": {"message": "boom"}})
     (report,) = decide(work, Replied(), hop, moment).reports
-    assert report.body == {
+    assert json.loads(msgspec.json.encode(report.body)) == {
         "id": "e1",
         "status": "failed",
         "timestamp": "2026-01-02T03:04:05Z",
@@ -240,6 +240,29 @@ def test_error_end_reports_the_failure_and_where_it_happened(make_work: MakeWork
         "current_actor_idx": 0,
         "current_actor_name": "ocr",
     }
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (b'{"error": "e", "original_payload": {"n": 1e999}}', {"error": "e"}),
+        (b'{"error": "e", "details": {"n": 1e999}}', {"error": "e", "error_details": {"n": float("inf")}}),
+        (b'{"error": 1e999, "details": {}}', {}),
+        (b'{"error": ["e"], "details": null}', {}),
+        (b"1e999", {}),
+        (b'["error"]', {}),
+    ],
+)
+def test_error_end_reports_whatever_the_failed_payload_is(
+    make_work: MakeWork, moment: Moment, payload: bytes, told: dict[str, object]
+) -> None:
+    """A number that no float holds is JSON all the same, and must not take the sidecar down."""
+    hop = end("error-end")
+    work = make_work(hop)
+    work = replace(work, envelope=replace(work.envelope, payload=msgspec.Raw(payload)))
+    (report,) = decide(work, Replied(), hop, moment).reports
+    body = json.loads(msgspec.json.encode(report.body))
+    assert {name: body[name] for name in ("error", "error_details") if name in body} == told
 
 
 def test_an_end_actors_failure_is_never_taken_for_success(make_work: MakeWork, moment: Moment) -> None:

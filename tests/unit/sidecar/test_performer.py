@@ -161,7 +161,7 @@ async def test_an_undelivered_final_report_keeps_the_delivery(stage: Stage, monk
     """It is acknowledged only when the gateway has it."""
 
     async def refuse(self: GatewayReporter, report: Report) -> None:
-        raise GatewayAway(report.envelope_id)
+        raise GatewayAway(report.envelope_id, 30.0)
 
     monkeypatch.setattr(GatewayReporter, "deliver", refuse)
     performer = Performer(
@@ -175,7 +175,7 @@ async def test_an_undelivered_final_report_keeps_the_delivery(stage: Stage, monk
     done = await performer.perform(decision, stage.delivery, stage.work)
     # As a copy, so that no broker counts how long the gateway is away.
     assert isinstance(done.settlement, RetryLater)
-    assert (done.result, done.settlement.delay_s) == ("released", performing.REPORT_PAUSE_S)
+    assert (done.result, done.settlement.delay_s) == ("released", 30.0)
     assert (await stage.depth("asya-ocr")).total == 1
     buried = Decision(DeadLetter("poison"), "dead_lettered", reports=(Report("final", "e1", {}),))
     assert (await performer.perform(buried, stage.delivery, stage.work)).settlement == DeadLetter("poison")

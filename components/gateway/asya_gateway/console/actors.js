@@ -1,7 +1,7 @@
 // The actors: how they stand, what waits for them, how fast they are.
 
 import { get } from "/console/api.js";
-import { badge, h, notice, setText, show, table } from "/console/dom.js";
+import { badge, h, notice, say, setText, show, table } from "/console/dom.js";
 import { number, rate, running } from "/console/format.js";
 
 /** Status words of the operator and of the local mesh, by look. */
@@ -39,10 +39,21 @@ export function actorsView(session) {
     }),
   });
   let deepest = 1;
+  let part = "";
+  let typing = 0;
+  const search = h("input", { id: "find-actor", type: "search", autocomplete: "off", spellcheck: "false", placeholder: "A part of its name" });
+  const finder = h("form", { role: "search", class: "search", submit: (event) => event.preventDefault() }, h("label", { for: "find-actor", text: "Find by name" }), search);
+  search.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      part = search.value.trim();
+      load().then(() => say(`${list.element.tBodies[0].rows.length} actors shown`));
+    }, 200);
+  });
   const holder = h("div", { class: "sheet" });
   const problems = h("div", {});
   const note = h("p", { class: "dim" });
-  const element = h("div", {}, h("div", { class: "head" }, h("h1", { text: "Actors" })), problems, holder, note);
+  const element = h("div", {}, h("div", { class: "head" }, h("h1", { text: "Actors" }), finder), problems, holder, note);
 
   function depthBar(queued) {
     const bar = h("span", { class: "depth-fill" });
@@ -57,11 +68,14 @@ export function actorsView(session) {
       problems.dataset.text = text;
       show(problems, found.problems.map((problem) => notice("failed", "Not all can be said", problem)));
     }
+    const cut = found.total > found.actors.length ? `${number(found.actors.length)} of ${number(found.total)} shown: those that want looking at. ` : "";
     const rates = found.source === "mesh" ? "" : " Rate: completions that were reported to this gateway, over ten seconds.";
-    setText(note, (found.source === "queues" ? "Listed by their queues: status and replicas are not known here, see ASYA_GATEWAY_ACTORS." : "") + rates);
+    setText(note, cut + (found.source === "queues" ? "Listed by their queues: status and replicas are not known here, see ASYA_GATEWAY_ACTORS." : "") + rates);
     if (found.actors.length) {
       list.update(found.actors);
       if (holder.firstChild !== list.element) show(holder, list.element);
+    } else if (part) {
+      show(holder, notice("empty", `No actor has “${part}” in its name`, ""));
     } else {
       show(holder, notice("empty", "No actors yet", "Apply an AsyncActor, or bring a local mesh up with: asya local up -f actors.yaml"));
     }
@@ -69,7 +83,7 @@ export function actorsView(session) {
 
   async function load() {
     try {
-      paint(await get("/api/v1/actors"));
+      paint(await get(`/api/v1/actors?q=${encodeURIComponent(part)}`));
     } catch (error) {
       if (holder.firstChild !== list.element) show(holder, notice("failed", "The actors could not be loaded", error.message, h("button", { type: "button", class: "primary", click: load, text: "Try again" })));
     }
@@ -79,7 +93,8 @@ export function actorsView(session) {
   return {
     title: "Actors",
     element,
-    refresh: () => (session.actors && session.connection === "live" ? paint(session.actors) : load()),
-    frame: (kind, body) => kind === "actors" && paint(body),
+    refresh: () => (session.actors && !part && session.connection === "live" ? paint(session.actors) : load()),
+    frame: (kind, body) => kind === "actors" && (part ? load() : paint(body)),
+    close: () => clearTimeout(typing),
   };
 }

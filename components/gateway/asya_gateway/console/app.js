@@ -9,6 +9,7 @@ import { envelopeView } from "/console/journey.js";
 import { listenToKeys, showKeys } from "/console/keys.js";
 import { lettersView } from "/console/letters.js";
 
+const SLEEP_MS = 60_000;
 const main = document.getElementById("main");
 const banner = document.getElementById("banner");
 const live = document.getElementById("live");
@@ -28,6 +29,7 @@ const session = {
 let view = null;
 let unfollow = null;
 let movedByUser = false;
+let asleep = 0;
 
 const ROUTES = [
   [/^\/envelopes\/(.+)$/, (id) => envelopeView(session, decodeURIComponent(id)), "envelopes"],
@@ -70,6 +72,7 @@ function route() {
 
 function signIn(problem = "") {
   unfollow?.();
+  unfollow = null;
   view?.close?.();
   view = null;
   views.hidden = live.hidden = help.hidden = leave.hidden = banner.hidden = true;
@@ -124,14 +127,34 @@ async function start() {
   leave.hidden = !token();
   movedByUser = false;
   route();
+  watch();
+}
+
+function watch() {
+  unfollow?.();
   unfollow = follow({ frame, state, refused: () => start() });
+}
+
+/** A tab that nobody looks at asks for nothing: looking costs the broker requests. */
+function sleep() {
+  clearTimeout(asleep);
+  if (document.visibilityState === "hidden") {
+    asleep = setTimeout(() => {
+      unfollow?.();
+      unfollow = null;
+    }, SLEEP_MS);
+  } else if (view && !unfollow) {
+    state("connecting");
+    watch();
+    if (!session.paused) view.refresh?.();
+  }
 }
 
 function frame(kind, body) {
   session.heardAt = new Date().toISOString();
   if (kind === "actors") {
     session.actors = body;
-    const dead = body.actors.reduce((sum, actor) => sum + (actor.dead_letters ?? 0), 0);
+    const dead = body.dead_letters;
     const badge = document.getElementById("dead-count");
     badge.hidden = dead === 0;
     setText(badge, number(dead));
@@ -190,6 +213,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 help.addEventListener("click", showKeys);
+document.addEventListener("visibilitychange", sleep);
 addEventListener("hashchange", () => {
   if (!views.hidden) route();
 });

@@ -4,6 +4,7 @@ One difference: ``completed`` carries the index of the actor that completed, not
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +16,11 @@ from asya_protocol.status import Status
 from asya_sidecar.core.actions import Report
 from asya_sidecar.core.work import Hop
 
-_ANY: Final = msgspec.json.Decoder()
+_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
+_NOTHING: Final = msgspec.Raw(b"null")
+_EMPTY: Final = frozenset({b"null", b"{}", b'""', b"[]"})
+"""Values that tell nothing."""
 
 
 def received_report(envelope: Envelope, size_bytes: int) -> Report:
@@ -54,19 +59,19 @@ def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: dat
             "progress": 1.0,
         }
         returned = items[0].payload if items else msgspec.Raw(b"null")
-        result = returned if bytes(returned) not in (b"null", b"{}", b'""', b"[]") else envelope.payload
+        result = returned if bytes(returned) not in _EMPTY else envelope.payload
         if bytes(result) != b"null":
             body["result"] = result
         return (_final(envelope, body),)
     if hop.actor != hop.error_end:
         return ()
-    payload = _ANY.decode(envelope.payload)
     body = {"id": envelope.id, "status": Status.FAILED.value, "timestamp": format_time(now)}
-    if isinstance(payload, dict):
-        if isinstance(payload.get("error"), str):
-            body["error"] = payload["error"]
-        if payload.get("details"):
-            body["error_details"] = payload["details"]
+    payload = _fields(envelope.payload)
+    with suppress(msgspec.DecodeError):
+        body["error"] = _TEXT.decode(payload.get("error", b""))
+    details = payload.get("details", _NOTHING)
+    if bytes(details) not in _EMPTY:
+        body["error_details"] = details
     return (_final(envelope, {**body, **_whereabouts(envelope)}),)
 
 
@@ -74,6 +79,14 @@ def dead_report(envelope: Envelope, reason: str, now: datetime) -> tuple[Report,
     """The envelope is a dead letter: for its caller that is a failure."""
     body = {"id": envelope.id, "status": Status.FAILED.value, "timestamp": format_time(now), "error": reason}
     return (_final(envelope, {**body, **_whereabouts(envelope)}),)
+
+
+def _fields(payload: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """Split an object without reading its values: they are a user's, and may be numbers that no float holds."""
+    try:
+        return _FIELDS.decode(payload)
+    except msgspec.DecodeError:
+        return {}
 
 
 def _final(envelope: Envelope, body: Mapping[str, object]) -> Report:

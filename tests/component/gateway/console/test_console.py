@@ -251,6 +251,11 @@ async def test_actors_show_status_replicas_depth_and_rate_as_they_change(world: 
     page = await open_page("#/actors")
     await expect(row(page, "read-page")).to_contain_text("Running1 of 11213.4/s")
     await expect(row(page, "translate")).to_contain_text(f"Runtime Errorit dies {MARKUP}0 of 1")
+    await page.get_by_label("Find by name").fill("late")
+    await expect(row(page, "read-page")).to_have_count(0)
+    await expect(row(page, "translate")).to_have_count(1)
+    await page.get_by_label("Find by name").fill("")
+    await expect(row(page, "read-page")).to_have_count(1)
     world.write_status(actor_status("read-page", status="Napping", replicas=0, desired=0))
     await expect(row(page, "read-page")).to_contain_text("Napping0 of 000")
     await expect(row(page, "translate")).to_have_count(0)
@@ -368,6 +373,15 @@ async def test_no_view_breaks_a_rule_of_accessibility(world: World, open_page: O
         assert await breaches(page) == [], address
         await page.emulate_media(color_scheme="dark")
         assert await breaches(page, "color-contrast") == [], address
+    await page.set_viewport_size({"width": 320, "height": 700})  # as at a zoom of 400 %
+    for address, sign in {"#/actors": "read-page", "#/envelopes": failed}.items():
+        await page.goto(f"{world.url}/{address}")
+        await expect(page.locator("main")).to_contain_text(sign)
+        await no_sideways_scroll(page)
+        assert await breaches(page) == [], address
+        assert (
+            await page.get_by_role("table").get_by_role("rowheader").count() > 0
+        )  # cards are still a table to be heard
     await page.keyboard.press("?")
     assert await breaches(page) == []
     await page.evaluate("document.querySelector('dialog').append(document.createElement('img'))")
@@ -398,6 +412,26 @@ async def test_loading_and_failing_are_said_and_can_be_tried_again(world: World,
         await alert.get_by_role("button", name="Try again").click()
         await expect(alert).to_have_count(0)
         let_go.clear()
+
+
+async def test_a_tab_that_nobody_looks_at_asks_for_nothing(world: World, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.clock.install()
+    await page.reload()
+    await expect(page.locator("#live")).to_contain_text("Live")
+    look = "(state) => { Object.defineProperty(document, 'visibilityState', {value: state, configurable: true});"
+    look += "document.dispatchEvent(new Event('visibilitychange')) }"
+    await page.evaluate(look, "hidden")
+    async with page.expect_event(
+        "requestfailed", lambda request: request.url.endswith("/feed")
+    ):  # that is, ended by us
+        await page.clock.fast_forward(61_000)
+    unseen = await world.call(page="unseen.png")
+    await world.ended(unseen)
+    await expect(row(page, unseen)).to_have_count(0)
+    await page.evaluate(look, "visible")
+    await expect(row(page, unseen)).to_contain_text("Succeeded")
+    await expect(page.locator("#live")).to_contain_text("Live")
 
 
 async def test_a_gateway_that_goes_away_is_said_and_found_again(

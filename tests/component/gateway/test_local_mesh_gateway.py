@@ -165,6 +165,15 @@ def test_tokens_are_the_owners_alone_and_the_commands_find_them(asya: CommandLin
         assert token not in line.read_text(errors="replace"), line
 
 
+def test_the_console_knows_the_actors_of_the_mesh(asya: CommandLine):
+    token = (home(asya) / "gateway-token").read_text().strip()
+    assert "<html" in httpx2.get(f"{url(asya)}/", trust_env=False).text
+    answer = httpx2.get(f"{url(asya)}/api/v1/actors", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    document = answer.json()
+    assert (answer.status_code, document["source"]) == (200, "mesh")
+    assert {"greet", "forget", "split", "happy-end"} <= {actor["name"] for actor in document["actors"]}
+
+
 def test_a_gateway_that_is_killed_comes_back_and_knows_everything(asya: CommandLine):
     before = asya("call", "forget", "--no-wait").out.strip()
     victim = gateway_process(asya)

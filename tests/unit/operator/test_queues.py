@@ -1,0 +1,142 @@
+"""Which looks at an actor ask the broker about its queue: the first, one after a change, after a doubt, and now and then."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from asya_operator import queues as module
+from asya_operator.actor import parse_actor
+from asya_operator.depths import Depths
+from asya_operator.poller import Poller
+from asya_operator.queues import ENSURED_S, Queues
+from asya_operator.reconcile import UNSETTLED_S, unsettled_s
+from asya_operator.resources import ACTOR
+from asya_operator.transport_config import parse_transports
+from asya_operator.world import World
+from asya_protocol.errors import TransportUnavailable
+from asya_transport.port import Depth
+from tests.support.actors import actor
+
+TRANSPORTS = parse_transports(
+    json.dumps({"transports": {"sqs": {"type": "sqs", "enabled": True, "config": {"region": "eu-west-1"}}}})
+)
+SQS = TRANSPORTS.get("sqs")
+
+
+class Broker:
+    """Stands where a queue admin does, and counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self.away = False
+        self.names = {"asya-a"}
+        self.asked = 0
+        self.changed = asyncio.Condition()
+
+    async def create(self, queue: str, spec: Any) -> None:
+        if self.away:
+            raise TransportUnavailable("away")
+        self.made.append(f"{queue} {spec.max_deliveries}")
+
+    async def was_asked(self, times: int) -> None:
+        wanted = self.asked + times
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.asked >= wanted)
+
+    async def measure(self, queue: str) -> Depth:
+        return Depth(0, 0, 0)
+
+    async def list_queues(self, prefix: str) -> list[str]:
+        async with self.changed:
+            self.asked += 1
+            self.changed.notify_all()
+        if self.away:
+            raise TransportUnavailable("away")
+        return sorted(self.names)
+
+    async def delete(self, queue: str, *, force: bool) -> bool:
+        return True
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    broker = Broker()
+    monkeypatch.setattr(module, "open_admin", lambda _settings: broker)
+    return broker
+
+
+@pytest.fixture
+def queues(broker: Broker) -> Queues:
+    return Queues(api=None, namespace="asya", manage=True)  # type: ignore[arg-type]  # no secrets: nothing is read
+
+
+async def test_a_queue_that_was_made_is_not_made_again_by_the_next_look(broker: Broker, queues: Queues) -> None:
+    declared = parse_actor(actor("a", "sqs"))
+    for _ in range(3):
+        await queues.ensure(declared, SQS, "n")
+    assert broker.made == ["asya-a 20"]
+
+
+async def test_a_changed_wish_a_doubt_a_deletion_and_time_make_it_ask_again(
+    broker: Broker, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = parse_actor(actor("a", "sqs"))
+    now_s = 1000.0
+    monkeypatch.setattr("asya_operator.queues.time.monotonic", lambda: now_s)
+    await queues.ensure(declared, SQS, "n")
+    await queues.ensure(parse_actor(actor("a", "sqs", delivery={"maxDeliveries": 9})), SQS, "n")
+    queues.doubt(SQS, "asya-b")
+    await queues.ensure(parse_actor(actor("a", "sqs", delivery={"maxDeliveries": 9})), SQS, "n")
+    assert broker.made == ["asya-a 20", "asya-a 36"]
+    queues.doubt(SQS, "asya-a")
+    await queues.ensure(declared, SQS, "n")
+    queues.doubt(SQS)
+    await queues.ensure(declared, SQS, "n")
+    await queues.delete("asya-a", SQS, "n", force=False)
+    await queues.ensure(declared, SQS, "n")
+    assert len(broker.made) == 5
+    now_s += ENSURED_S
+    await queues.ensure(declared, SQS, "n")
+    assert len(broker.made) == 6
+
+
+async def test_a_failure_is_not_remembered_as_made(broker: Broker, queues: Queues) -> None:
+    declared = parse_actor(actor("a", "sqs"))
+    broker.away = True
+    with pytest.raises(TransportUnavailable):
+        await queues.ensure(declared, SQS, "n")
+    broker.away = False
+    await queues.ensure(declared, SQS, "n")
+    assert broker.made == ["asya-a 20"]
+
+
+async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, queues: Queues) -> None:
+    world = World()
+    for name in ("a", "b"):
+        declared = actor(name, "sqs")
+        declared["metadata"] |= {"namespace": "n", "uid": name}
+        world.note(ACTOR, "ADDED", declared)
+    told: list[tuple[str, str]] = []
+    broker.away = True
+    poller = Poller(
+        world=world, queues=queues, depths=Depths(), transports=TRANSPORTS, look_at=told.append, every_s=0.0
+    )
+    task = asyncio.create_task(poller.run())
+    await broker.was_asked(5)
+    assert told == [("n", "a"), ("n", "b")]
+    broker.away = False
+    await broker.was_asked(3)
+    assert ("n", "b") not in told[2:], "no look has seen to its queue yet"
+    await queues.ensure(parse_actor(actor("b", "sqs")), SQS, "n")
+    await broker.was_asked(3)
+    assert told[2:].count(("n", "b")) == 1, "its queue is missing, and that is told once"
+    assert told[2:].count(("n", "a")) <= 1, "its first count, and nothing else"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_an_actor_that_does_not_settle_is_looked_at_less_and_less_often() -> None:
+    assert [unsettled_s(looks) for looks in range(1, 7)] == [5, 10, 20, 40, 60, 60]
+    assert unsettled_s(10_000) == UNSETTLED_S[1]
