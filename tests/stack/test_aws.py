@@ -15,7 +15,7 @@ from tests.support.pulumi_standins.aws.emulated import recorded as noted
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
-pytestmark = [pytest.mark.xdist_group("stack-aws"), pytest.mark.timeout(600)]  # They share a stack.
+pytestmark = pytest.mark.timeout(600)
 
 REGION = "eu-central-1"
 SETTINGS = {
@@ -117,8 +117,9 @@ def test_what_holds_data_is_protected(protected: Stack, clouds: Clouds) -> None:
 
 def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
     """VPC, EKS, bucket, key, database and roles: a whole life, twice nothing to do, and nothing left."""
-    settings = SETTINGS | {"asya:bucket": "asya-second"}
-    made, stack = environment("aws", settings, SECRETS, aws=clouds.aws, moto=clouds.moto)
+    # Under another name, so that it and the protected one can be in one account at once.
+    settings = SETTINGS | {"asya:environment": "aws", "asya:region": REGION}
+    made, stack = environment("second", settings, SECRETS, aws=clouds.aws, moto=clouds.moto)
     planned = count(stack.preview().change_summary)
     up = stack.up()
     assert up.summary.resource_changes == {"create": planned}

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import yaml
 
+from asya_infra.fetch import fetch, of_stack
+from asya_infra.upstream import cached_path
 from tools.engine.errors import EngineError
 from tools.engine.find import find
 from tools.stack import clusters, environments, explain, quick_start, servers, settings_file
@@ -62,6 +64,9 @@ def run(request: Request) -> int:
         return code
     if request.command == "pulumi":
         return stack.call([*request.arguments, *(["--stack", name] if request.arguments[:1] != ("version",) else [])])
+    wanted = of_stack(request.root / f"Pulumi.{name}.yaml")
+    if wanted is not None and not cached_path(wanted[0]).is_file() and fetch(*wanted) != 0:
+        return 1  # the program itself downloads nothing
     stack.ensure()
     flags = ["--yes"] if request.command == "up" else []
     return stack.explained(request.command, [request.command, *flags, *_QUIET, *stack.given(), *request.arguments])
