@@ -60,6 +60,15 @@ def test_local_from_nothing_to_nothing(checkout: Checkout) -> None:
     )
 
 
+def test_other_commands_of_the_engine_leave_the_shared_file_alone(checkout: Checkout) -> None:
+    """A refresh reads settings, and would otherwise note there how secrets are encrypted."""
+    shared = (checkout.root / "Pulumi.local.yaml").read_text(encoding="utf-8")
+    assert checkout.make("preview", "local")[0] == 0
+    code, said = checkout.make("pulumi", "local", arguments=("refresh", "--yes", "--non-interactive"))
+    assert code == 0, said
+    assert (checkout.root / "Pulumi.local.yaml").read_text(encoding="utf-8") == shared
+
+
 def test_another_passphrase_is_one_clear_line(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says which one is wanted, and nothing is made."""
     assert checkout.make("preview", "local")[0] == 0

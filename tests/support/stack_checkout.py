@@ -21,10 +21,12 @@ class Checkout:
         self.root, self.state = root, state
         self._printed = printed
 
-    def make(self, command: str, environment: str = "", profile: str = "") -> tuple[int, str]:
+    def make(
+        self, command: str, environment: str = "", profile: str = "", arguments: tuple[str, ...] = ()
+    ) -> tuple[int, str]:
         """Run one command; returns its exit code and all that it said."""
         self._printed.readouterr()
-        code = run(Request(command, environment, profile, root=self.root, state=self.state))
+        code = run(Request(command, environment, profile, arguments, root=self.root, state=self.state))
         said = self._printed.readouterr()
         return code, said.out + said.err
 

@@ -22,6 +22,7 @@ from tools.stack.place import Place
 from tools.tree import ROOT
 
 _DOCKER_PATIENCE_S: Final = 20.0
+_READ_SETTINGS: Final = frozenset({("refresh",), ("up",), ("preview",), ("destroy",)})
 _QUIET: Final = ("--non-interactive", "--suppress-permalink=true")
 
 
@@ -63,7 +64,9 @@ def run(request: Request) -> int:
             servers.stop(request.state / "servers" / name)
         return code
     if request.command == "pulumi":
-        return stack.call([*request.arguments, *(["--stack", name] if request.arguments[:1] != ("version",) else [])])
+        # Commands that read settings get the same ones as `make up`, or the engine would write into the shared file.
+        given = stack.given() if request.arguments[:1] in _READ_SETTINGS else ["--stack", name]
+        return stack.call([*request.arguments, *(given if request.arguments[:1] != ("version",) else [])])
     wanted = of_stack(request.root / f"Pulumi.{name}.yaml")
     if wanted is not None and not cached_path(wanted[0]).is_file() and fetch(*wanted) != 0:
         return 1  # the program itself downloads nothing
