@@ -234,12 +234,13 @@ def test_an_actor_that_is_deleted_while_its_pods_start_is_gone_long_before_their
 def test_a_leader_that_is_told_to_stop_ends_in_order_and_the_other_replica_takes_over(
     cluster: Cluster, operator: None
 ) -> None:
-    leader = eventually(lambda: _holder(cluster), bool, 60, "an operator to hold the lease")
-    pod = next(
-        each["metadata"]["name"]
-        for each in cluster.items("pods", OPERATOR_NAMESPACE)
-        if leader.startswith(each["metadata"]["name"])
-    )
+    def leading() -> list[str]:
+        pods = [each["metadata"] for each in cluster.items("pods", OPERATOR_NAMESPACE)]
+        holder = _holder(cluster)
+        return [meta["name"] for meta in pods if holder.startswith(meta["name"]) and "deletionTimestamp" not in meta]
+
+    [pod] = eventually(leading, bool, 60, "an operator that stays to hold the lease")
+    leader = _holder(cluster)
     with cluster.watching("pod", pod, OPERATOR_NAMESPACE) as seen:
         # Ten seconds, then SIGKILL: exit code 137 instead of 0.
         cluster.kubectl("-n", OPERATOR_NAMESPACE, "delete", "pod", pod, "--grace-period=10")

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,7 +66,7 @@ class Cluster:
         argv = ["kubectl", "--kubeconfig", str(self.config), "get", kind, name, "-n", namespace, "-o", "json"]
         with subprocess.Popen([*argv, "--watch", "--output-watch-events"], stdout=subprocess.PIPE, text=True) as watch:
             assert watch.stdout is not None
-            events = _documents(watch.stdout)
+            events = map(json.loads, watch.stdout)  # one in each line
             first = next(events)
             seen = [first["object"]]
 
@@ -106,13 +106,3 @@ def eventually(look: Callable[[], T], holds: Callable[[T], bool], timeout_s: flo
             return seen
         assert time.monotonic() < ends, f"{what}: not within {timeout_s:g}s; last seen: {seen!r}"
         time.sleep(0.5)
-
-
-def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """JSON documents that follow one another, each over many lines, as kubectl prints them."""
-    text = ""
-    for line in lines:
-        text += line
-        if line.rstrip() == "}":
-            yield json.loads(text)
-            text = ""
