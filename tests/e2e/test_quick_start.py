@@ -4,7 +4,7 @@ import json
 import re
 
 from tests.support.aws_cli import aws
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, eventually
 from tests.support.installed import ACCOUNT, Brokers, read_examples, wait_for_status
 from tests.support.wire import Wire
 
@@ -67,6 +67,12 @@ def test_the_injected_parts_are_those_that_the_quick_start_shows(cluster: Cluste
 
 def test_the_columns_are_the_original_s(cluster: Cluster, sqs: str) -> None:
     wait_for_status(cluster, "happy-end", sqs, "Napping", "Running", "ScalingUp", "ScalingDown")
+    eventually(
+        lambda: cluster.status("happy-end", sqs),
+        lambda status: "queuedMessages" in status,
+        60,
+        "its queue to be counted",
+    )
     narrow = cluster.kubectl("-n", sqs, "get", "asya").splitlines()
     assert re.split(r"\s+", narrow[0].strip()) == COLUMNS.split()
     wide = cluster.kubectl("-n", sqs, "get", "asya", "happy-end", "-o", "wide").splitlines()
