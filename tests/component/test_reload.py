@@ -15,7 +15,7 @@ LIMIT_S = 60.0
 
 
 def answering(version: int, body: str = "pass") -> str:
-    return f"import time\ndef handle(p):\n    {body}\n    return {{**p, 'version': {version}}}\n"
+    return f"import os, time\ndef handle(p):\n    {body}\n    return {{**p, 'version': {version}}}\n"
 
 
 @pytest.fixture
@@ -66,14 +66,17 @@ async def test_code_edited_under_a_stream_of_envelopes_is_live_and_costs_none_of
 
 async def test_a_call_that_runs_while_its_code_is_edited_ends_with_the_old_code(running: RunningMesh, tmp_path: Path):
     """And the one that waited behind it is answered by the new."""
-    write_actor(tmp_path, "slow", answering(1, "time.sleep(p['s'])"), scaling=FIXED)
+    gate = tmp_path / "gate"
+    held = "while not os.path.exists(p['gate']): time.sleep(0.02)"
+    write_actor(tmp_path, "slow", answering(1, held), scaling=FIXED)
     running.up()
     running.until(lambda actor: actor.replicas == 1, "slow")
-    (first,) = await running.send(["slow"], [{"s": 2.5}])
+    (first,) = await running.send(["slow"], [{"gate": str(gate)}])
     running.until(lambda actor: actor.in_flight == 1, "slow")
     (tmp_path / "slow.py").write_text(answering(2))
     running.until(lambda actor: actor.replicas == 0, "slow")
-    (second,) = await running.send(["slow"], [{"s": 2.5}])
+    (second,) = await running.send(["slow"], [{"gate": str(gate)}])
+    gate.touch()
     found = running.until_results([first, second])
     assert [found[envelope_id]["payload"]["version"] for envelope_id in (first, second)] == [1, 2]
 
