@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from pulumi import automation
 
 from tests.support.kubernetes_openapi import openapi_document
+from tools.engine import yaml_host
 from tools.engine.errors import EngineError
 from tools.engine.find import build
 from tools.tree import ROOT
@@ -100,8 +102,17 @@ class Project:
 
 def require_engine() -> Path:
     """The folder of the pinned engine; skips where it cannot be built, fails where CI is set."""
+    return _required(lambda: build("stack tests need the pinned engine"))
+
+
+def require_yaml_host() -> Path:
+    """The folder of the host for programs in YAML; the same."""
+    return _required(yaml_host.build)
+
+
+def _required(built: Callable[[], Path]) -> Path:
     try:
-        return build("stack tests need the pinned engine")
+        return built()
     except EngineError as exc:
         if os.environ.get("CI"):
             pytest.fail(str(exc))

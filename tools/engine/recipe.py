@@ -15,7 +15,7 @@ _ENGINE: Final = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _SDK: Final = "github.com/pulumi/pulumi/sdk/v3"
 _HOST: Final = f"{_SDK}/python/cmd/pulumi-language-python"
 # The Automation API refuses an engine that does not know its own version.
-_STAMP: Final = f"-X {_SDK}/go/common/version.Version=v"
+_VERSION: Final = f"{_SDK}/go/common/version.Version"
 _SHIMS: Final = (
     "cmd/pulumi-language-python-exec",
     "dist/pulumi-resource-pulumi-python",
@@ -29,11 +29,11 @@ def make(half: Path, scratch: Path) -> None:
     binaries = half / "bin"
     binaries.mkdir()
     began = time.monotonic()
-    _tool(scratch / "engine", _ENGINE, pins.PULUMI, binaries / "pulumi")
+    tool(scratch / "engine", _ENGINE, pins.PULUMI, binaries / "pulumi", _VERSION)
     print(f"engine: built pulumi {pins.PULUMI} in {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
     work = scratch / "host"
-    _tool(work, _HOST, pins.LANGUAGE_HOST, binaries / "pulumi-language-python")
+    tool(work, _HOST, pins.LANGUAGE_HOST, binaries / "pulumi-language-python", _VERSION)
     source = Path(json.loads(_go(work, "mod", "download", "-json", f"{_SDK}@v{pins.LANGUAGE_HOST}"))["Dir"])
     for shim in _SHIMS:
         copy = binaries / Path(shim).name
@@ -42,11 +42,23 @@ def make(half: Path, scratch: Path) -> None:
     print(f"engine: built its Python host {pins.LANGUAGE_HOST} in {time.monotonic() - began:.0f} s", flush=True)
 
 
-def _tool(work: Path, package: str, version: str, binary: Path) -> None:
+def tool(work: Path, package: str, version: str, binary: Path, stamp: str) -> None:
+    """Build one command of a Go module.
+
+    Args:
+        work: A folder that does not exist yet, for the module that asks for it.
+        package: The command's import path.
+        version: Of the module, without ``v``.
+        binary: What is made.
+        stamp: The variable that is told the version.
+
+    Raises:
+        EngineError: Go failed.
+    """
     work.mkdir()
     (work / "go.mod").write_text(f"module tools\ngo {pins.GO_LANGUAGE}\n", encoding="utf-8")
     _go(work, "get", "-tool", f"{package}@v{version}")
-    _go(work, "build", f"-ldflags=-s -w {_STAMP}{version}", "-o", str(binary), package)
+    _go(work, "build", f"-ldflags=-s -w -X {stamp}=v{version}", "-o", str(binary), package)
 
 
 def _go(work: Path, *arguments: str) -> str:
