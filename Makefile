@@ -107,7 +107,7 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 .PHONY: test-stack
 test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins
 	@$(BIN)/python -m tools.engine build >/dev/null
-	@$(BIN)/python -m tools.engine yaml >/dev/null
+	@$(BIN)/python -m tools.engine hosts >/dev/null
 	@$(BIN)/pytest -n 2 --dist loadfile tests/stack $(PYTEST_ARGS)
 
 .PHONY: test-runtime

@@ -1,6 +1,6 @@
-"""Node and one npm package, for clients that are not ours: installed once into the cache folder.
+"""Node and npm packages, for clients and programs that are not ours: installed once into the cache folder.
 
-``python -m tests.support.node install`` installs Node where it is missing, and the package.
+``python -m tests.support.node install`` installs Node where it is missing, and the MCP client.
 """
 
 import os
@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.apt import apt_install
+from tools.built_once import built_once, cache_root
+from tools.engine import pins
 
 PACKAGE = "@modelcontextprotocol/sdk"
 VERSION = "1.32.2"
+TYPESCRIPT = "5.9.3"
 SCRIPT = Path(__file__).with_name("mcp_client.mjs")
 
 
@@ -26,18 +29,26 @@ def install() -> Path:
     folder = cache / "asya" / f"mcp-sdk-{VERSION}"
     if not (folder / "installed").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        npm = [
-            "npm",
-            "install",
-            f"{PACKAGE}@{VERSION}",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-            "--loglevel=error",
-        ]
-        subprocess.run(npm, cwd=folder, check=True)
+        _npm_install(folder, f"{PACKAGE}@{VERSION}")
         (folder / "installed").touch()
     return folder
+
+
+def install_pulumi() -> Path:
+    """The ``node_modules`` with Pulumi's SDK at the engine's version, and TypeScript; installed if need be."""
+    if shutil.which("npm") is None:
+        if not os.environ.get("CI"):
+            pytest.skip("no npm here; run: python -m tests.support.node install")
+        apt_install("npm")
+    packages = (f"@pulumi/pulumi@{pins.PULUMI}", f"typescript@{TYPESCRIPT}")
+    done = cache_root() / f"pulumi-npm-{pins.PULUMI}-{TYPESCRIPT}"
+    return built_once(done, lambda half, _: _npm_install(half, *packages)) / "node_modules"
+
+
+def _npm_install(folder: Path, *packages: str) -> None:
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    npm = shutil.which("npm") or "npm"
+    subprocess.run([npm, "install", *packages, *options], cwd=folder, check=True)
 
 
 def run_client(url: str, token: str, scenario: str) -> str:

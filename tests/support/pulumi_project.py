@@ -19,7 +19,7 @@ import pytest
 from pulumi import automation
 
 from tests.support.kubernetes_openapi import openapi_document
-from tools.engine import yaml_host
+from tools.engine import other_hosts
 from tools.engine.errors import EngineError
 from tools.engine.find import build
 from tools.tree import ROOT
@@ -105,9 +105,9 @@ def require_engine() -> Path:
     return _required(lambda: build("stack tests need the pinned engine"))
 
 
-def require_yaml_host() -> Path:
-    """The folder of the host for programs in YAML; the same."""
-    return _required(yaml_host.build)
+def require_host(language: str) -> Path:
+    """The folder of the host for programs in another language than Python; the same."""
+    return _required(lambda: other_hosts.build(language))
 
 
 def _required(built: Callable[[], Path]) -> Path:

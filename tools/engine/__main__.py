@@ -1,18 +1,19 @@
-"""``python -m tools.engine path|build|yaml``: print the folder of the engine, or build the pinned one, or its YAML host."""
+"""``python -m tools.engine path|build|hosts``: print the folder of the engine, or build the pinned one, or hosts for tests."""
 
 import sys
 
-from tools.engine import yaml_host
+from tools.engine import other_hosts
 from tools.engine.errors import EngineError
 from tools.engine.find import build, find
-
-_COMMANDS = {"path": find, "build": build, "yaml": yaml_host.build}
 
 
 def main() -> None:
     """Run one command; a failure is told in words, with exit code 1."""
     try:
-        print(_COMMANDS[sys.argv[1] if sys.argv[1:] else "path"]())
+        if sys.argv[1:] == ["hosts"]:
+            print(*(other_hosts.build(language) for language in other_hosts.HOSTS), sep="\n")
+        else:
+            print(build() if sys.argv[1:] == ["build"] else find())
     except EngineError as exc:
         print(f"engine: {exc}", file=sys.stderr)
         sys.exit(1)

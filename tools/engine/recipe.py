@@ -12,10 +12,10 @@ from tools.engine import pins
 from tools.engine.errors import EngineError
 
 _ENGINE: Final = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-_SDK: Final = "github.com/pulumi/pulumi/sdk/v3"
-_HOST: Final = f"{_SDK}/python/cmd/pulumi-language-python"
+SDK: Final = "github.com/pulumi/pulumi/sdk/v3"
+_HOST: Final = f"{SDK}/python/cmd/pulumi-language-python"
 # The Automation API refuses an engine that does not know its own version.
-_VERSION: Final = f"{_SDK}/go/common/version.Version"
+SDK_VERSION: Final = f"{SDK}/go/common/version.Version"
 _SHIMS: Final = (
     "cmd/pulumi-language-python-exec",
     "dist/pulumi-resource-pulumi-python",
@@ -29,12 +29,12 @@ def make(half: Path, scratch: Path) -> None:
     binaries = half / "bin"
     binaries.mkdir()
     began = time.monotonic()
-    tool(scratch / "engine", _ENGINE, pins.PULUMI, binaries / "pulumi", _VERSION)
+    tool(scratch / "engine", _ENGINE, pins.PULUMI, binaries / "pulumi", SDK_VERSION)
     print(f"engine: built pulumi {pins.PULUMI} in {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
     work = scratch / "host"
-    tool(work, _HOST, pins.LANGUAGE_HOST, binaries / "pulumi-language-python", _VERSION)
-    source = Path(json.loads(_go(work, "mod", "download", "-json", f"{_SDK}@v{pins.LANGUAGE_HOST}"))["Dir"])
+    tool(work, _HOST, pins.LANGUAGE_HOST, binaries / "pulumi-language-python", SDK_VERSION)
+    source = Path(json.loads(_go(work, "mod", "download", "-json", f"{SDK}@v{pins.LANGUAGE_HOST}"))["Dir"])
     for shim in _SHIMS:
         copy = binaries / Path(shim).name
         shutil.copyfile(source / "python" / shim, copy)  # A link would make the host look beside the link's target.
