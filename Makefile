@@ -117,7 +117,6 @@ test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 th
 .PHONY: e2e
 e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
 	@$(BIN)/pytest tests/e2e --ignore tests/e2e/stack $(PYTEST_ARGS)
-	@$(MAKE) e2e-stack
 
 .PHONY: e2e-stack
 e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be

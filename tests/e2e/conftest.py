@@ -13,6 +13,11 @@ from tests.support.rabbitmq import RabbitMqServer
 from tests.support.wire import Wire
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the gateway's module first: its actors use the queues whose names the session's namespaces take afterwards."""
+    items.sort(key=lambda item: item.path.name != "test_gateway.py")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The cluster of `make cluster`."""
