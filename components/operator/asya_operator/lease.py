@@ -7,8 +7,9 @@ never work at once as long as clocks run at the same speed: only the time since 
 import asyncio
 import contextlib
 import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -50,11 +51,13 @@ class Election:
                     return
             await asyncio.sleep(RETRY_S)
 
-    async def hold(self) -> None:
-        """Renew for as long as it works; returns when the lease is lost."""
+    async def hold(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Renew for as long as it works; returns when the lease is lost, or soon after it is enough."""
         renewed = time.monotonic()
         while time.monotonic() - renewed < RENEW_DEADLINE_S:
             await asyncio.sleep(RETRY_S)
+            if enough():
+                return
             try:
                 async with asyncio.timeout(RENEW_DEADLINE_S / 2):
                     if not await self._try():
@@ -100,6 +103,25 @@ class Election:
         meta = {"name": LEASE_NAME, "namespace": self._namespace}
         spec = taken({}, self._identity, datetime.now(UTC))
         return {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": meta, "spec": spec}
+
+
+async def hold_apart(namespace: str, identity: str) -> None:
+    """Renew a lease that this process has, on a thread, loop and connection of its own; returns when it is lost.
+
+    Thousands of changes at once keep the process's main loop busy for longer than a renewal may take.
+    """
+    ended = threading.Event()
+
+    async def hold() -> None:
+        async with KubeApi() as api:
+            await Election(api, namespace, identity).hold(ended.is_set)
+
+    renewing = asyncio.create_task(asyncio.to_thread(asyncio.run, hold()))
+    try:
+        await asyncio.shield(renewing)
+    finally:
+        ended.set()
+        await renewing  # so that no renewal comes after the lease was given back
 
 
 def taken(spec: Mapping[str, Any], identity: str, now: datetime) -> dict[str, Any]:

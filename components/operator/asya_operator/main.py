@@ -24,7 +24,7 @@ from asya_operator.controller import Controller
 from asya_operator.depths import Depths
 from asya_operator.events import Recorder
 from asya_operator.http import Endpoints
-from asya_operator.lease import Election
+from asya_operator.lease import Election, hold_apart
 from asya_operator.logs import log_json
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Poller
@@ -133,10 +133,11 @@ class _Process:
         log.info("Transport registry loaded", extra={"count": len(settings.transports.by_name)})
         lost: asyncio.Task[None] | None = None
         if settings.leader_elect:
-            self._election = Election(self._api, settings.runtime_namespace, f"{socket.gethostname()}_{uuid.uuid4()}")
+            identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+            self._election = Election(self._api, settings.runtime_namespace, identity)
             if not await _first(self._election.acquire(), stop):
                 return True
-            lost = asyncio.create_task(self._election.hold())
+            lost = asyncio.create_task(hold_apart(settings.runtime_namespace, identity))
         self._leading = True
         self._metrics.leader.set(1)
         await self._check_cluster()
