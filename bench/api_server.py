@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from typing import Final, Self
 
 import yaml
 
+from tests.support.rabbitmq import free_ports
 from tools.cluster import certificates, pins
 from tools.cluster.build import build
 from tools.tree import ROOT
@@ -40,7 +40,7 @@ class ApiServer:
             RuntimeError: It did not become ready; the text says where its log is.
         """
         build()
-        port, client, peer = (free_port() for _ in range(3))
+        port, client, peer = free_ports(3)
         certificates.create(self.folder / "pki", "DNS:localhost,IP:127.0.0.1")
         self._start("etcd", f"--data-dir={self.folder}/etcd", "--unsafe-no-fsync", *_etcd_addresses(client, peer))
         self._start("kube-apiserver", *_api_flags(self.folder / "pki", port, client))
@@ -107,12 +107,6 @@ class ApiServer:
 
 def _kubectl() -> str:
     return shutil.which("kubectl", path=f"{os.environ.get('PATH', '')}:{pins.cache_folder() / 'bin'}") or "kubectl"
-
-
-def free_port() -> int:
-    """Find a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _etcd_addresses(client: int, peer: int) -> list[str]:

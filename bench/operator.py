@@ -16,13 +16,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 import yaml
 
 from asya_operator.api import KubeApi
-from bench.api_server import ApiServer, free_port
+from bench.api_server import ApiServer
 from bench.figures import SECTION, Bound, Report, slope
+from bench.run import MIB, cpu_s
 from tests.support.actors import FAST_SCALING, actor
-from tests.support.rabbitmq import RabbitMqServer
+from tests.support.rabbitmq import RabbitMqServer, free_ports
 
 STEPS: Final = (10, 100, 1000)
 IDLE: Final = Bound(2, source=SECTION)
@@ -31,8 +33,6 @@ LINEAR: Final = Bound(1.5, source="one actor more must cost the same at the end 
 LIMIT_S: Final = 600.0
 LOOK_S: Final = 0.25
 AT_ONCE: Final = 20
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _ACTORS: Final = "/apis/asya.sh/v1alpha1/namespaces/default/asyncactors"
 
 
@@ -53,12 +53,12 @@ def _grow(report: Report, server: ApiServer, operator: "Operator") -> None:
     before = operator.resident_mib()
     report.add("memory without actors", before, "MiB")
     for wanted in STEPS:
-        began_s, cpu_s, calls = time.monotonic(), operator.cpu_s(), operator.api_calls()
+        began_s, used_s, calls = time.monotonic(), cpu_s(operator.pid), operator.api_calls()
         asyncio.run(_create(server, [f"actor-{number}" for number in range(have, wanted)]))
         created_s = time.monotonic() - began_s
         _until_rendered(server, wanted)
         took_s, added = time.monotonic() - began_s, wanted - have
-        costs.append((operator.cpu_s() - cpu_s) / added)
+        costs.append((cpu_s(operator.pid) - used_s) / added)
         sizes.append((float(wanted), operator.resident_mib()))
         report.add(f"{wanted:,} actors: time to all rendered", took_s, "s", note=f"of it {created_s:.1f} s to create")
         report.add(f"{wanted:,} actors: API calls per added actor", (operator.api_calls() - calls) / added, "calls")
@@ -71,9 +71,9 @@ def _grow(report: Report, server: ApiServer, operator: "Operator") -> None:
 
 def _idle(report: Report, operator: "Operator") -> None:
     time.sleep(15)  # what the last status writes caused is over
-    before_s, calls = operator.cpu_s(), operator.api_calls()
+    before_s, calls = cpu_s(operator.pid), operator.api_calls()
     time.sleep(IDLE_S)
-    percent = 100 * (operator.cpu_s() - before_s) / IDLE_S
+    percent = 100 * (cpu_s(operator.pid) - before_s) / IDLE_S
     report.add(f"idle CPU with {STEPS[-1]:,} actors", percent, "% of a core", IDLE, f"over {IDLE_S:g} s")
     report.add("API calls while idle", (operator.api_calls() - calls) / IDLE_S, "per s", note="the lease and resyncs")
 
@@ -114,7 +114,7 @@ class Operator:
 
     def __init__(self, server: ApiServer, rabbitmq: RabbitMqServer) -> None:
         self._log = (server.folder / "operator.log").open("wb")
-        self._ports = (free_port(), free_port())
+        self._ports = tuple(free_ports(2))
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rabbitmq", "namespace": "default"}}
         server.apply(json.dumps({**secret, "stringData": {"password": "guest"}}))
         config = {
@@ -136,6 +136,15 @@ class Operator:
         argv = [sys.executable, "-m", "asya_operator", "--leader-elect", "--runtime-namespace", "default", *flags]
         self._process = subprocess.Popen(argv, env=environ, stdout=self._log, stderr=self._log)
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def resident_mib(self) -> float:
+        """Resident memory of it alone."""
+        return float(psutil.Process(self.pid).memory_info().rss) / MIB
+
     def until_ready(self) -> None:
         """Wait until it holds the lease and watches."""
         ends = time.monotonic() + LIMIT_S
@@ -154,16 +163,6 @@ class Operator:
         self._process.terminate()
         self._process.wait(30)
         self._log.close()
-
-    def cpu_s(self) -> float:
-        """CPU seconds so far, as the kernel counts them."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
-
-    def resident_mib(self) -> float:
-        """Resident memory."""
-        pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="utf-8").split()[1]
-        return int(pages) * _PAGE / 2**20
 
     def api_calls(self) -> float:
         """Requests to the API server so far, watches not counted."""
