@@ -110,16 +110,16 @@ class Gateway:
             log.warning("gateway died", extra={"exit_code": death.exit_code, "restart_in_s": round(death.pause_s, 3)})
 
     async def until_ready(self) -> None:
-        """Wait until it answers.
+        """Wait until it answers, where it is to run; one that gives way to a new one is not asked.
 
         Raises:
             MeshError: It does not; with what its log says.
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + START_LIMIT_S
-        while self._child is not None:
+        while self._child is not None and not self._ending:
             self.tick(loop.time())
-            if self._child.process is not None and await _answers(self.url):
+            if self._child.process is not None and not self._child.renewing and await _answers(self.url):
                 return
             if self._child.failures >= GIVE_UP or loop.time() > deadline_s:
                 raise MeshError(f"the gateway does not start: {explain_log(self._child.spec.log)}")

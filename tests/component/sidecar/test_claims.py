@@ -58,6 +58,13 @@ async def redeemed(store: Path, envelope_id: str) -> str:
     return f"claims/{envelope_id}/{used.name}"
 
 
+async def until_acknowledged(running: Bench) -> None:
+    """Wait until the actor's queue holds nothing, not even in flight."""
+    async with asyncio.timeout(20):
+        while (await running.admin.measure(queue_name(running.actor))).total:
+            await asyncio.sleep(0.01)
+
+
 def payload_of(document: dict[str, Any], store: Path) -> Any:
     """What an end actor's handler would get."""
     claim = document["headers"]["x-asya-claim"]
@@ -137,6 +144,8 @@ async def test_a_store_that_is_away_keeps_the_envelope_until_it_is_back(
     async with bench(memory_environ, "double", store, ASYA_CANCEL_POLL="0") as running:
         await send_large(running, store, {"text": LARGE})
         await running.result()
+        await redeemed(store, "e1")
+        await until_acknowledged(running)  # which comes after the result
         store.rename(tmp_path / "away")
         store.touch()  # a file where the folder was: neither reading nor writing works
         await running.send_payload({"text": "y" * 150_000})  # whole on its way in, too large on its way out
