@@ -1,4 +1,4 @@
-"""A real Kubernetes API server with etcd and nothing else: no kubelet, no controllers, so that only the operator works."""
+"""A real Kubernetes API server with etcd; no kubelet, and no controllers until they are asked for: the operator works alone."""
 
 import os
 import shutil
@@ -86,6 +86,20 @@ class ApiServer:
     def apply(self, text: str) -> None:
         """Server-side apply a YAML text."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+    def start_deployment_controller(self) -> None:
+        """Let Deployments be seen to, as in every cluster."""
+        (port,) = free_ports(1)
+        self._start(
+            "kube-controller-manager",
+            f"--kubeconfig={self.kubeconfig}",
+            "--controllers=deployment-controller",
+            "--leader-elect=false",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
+        )
 
     def _start(self, part: str, *flags: str) -> None:
         with (self.folder / f"{part}.log").open("wb") as log:

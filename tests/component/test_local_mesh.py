@@ -208,7 +208,7 @@ async def test_a_deleted_queue_is_made_again(make_mesh: MakeMesh, tmp_path: Path
         deadline = time.monotonic() + 20
         while "asya-echo-dlq" not in await admin.list_queues("asya-echo"):
             assert time.monotonic() < deadline
-        assert await admin.list_queues("asya-echo") == ["asya-echo", names.dlq_name("asya-echo")]
+        assert list(await admin.list_queues("asya-echo")) == ["asya-echo", names.dlq_name("asya-echo")]
     finally:
         await admin.close()
     (envelope_id,) = await running.send(["echo"], [{}])

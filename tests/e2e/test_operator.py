@@ -18,8 +18,15 @@ DRIFT_S = 30
 def test_every_kind_of_drift_is_put_right(cluster: Cluster, wire: Wire, rabbit: str) -> None:
     cluster.apply(handler("drifting", ECHO), actor("drifting", "rabbitmq"), namespace=rabbit)
     wait_for_status(cluster, "drifting", rabbit, "Napping")
-    # A TriggerAuthentication is not watched; it is put right within ten minutes, which unit tests cover.
-    for kind, name in (("deployment", "drifting"), ("scaledobject", "drifting"), ("configmap", "asya-runtime")):
+    for kind, name in (
+        ("deployment", "drifting"),
+        ("scaledobject", "drifting"),
+        ("triggerauthentication", "drifting-trigger-auth"),
+        ("configmap", "drifting-trigger-auth"),
+        ("configmap", "asya-runtime"),
+        ("networkpolicy", "drifting"),
+        ("poddisruptionbudget", "drifting"),
+    ):
         _delete_and_wait(cluster, kind, name, rabbit)
     wire.delete_queue("rabbitmq", "asya-drifting")
     eventually(

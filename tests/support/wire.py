@@ -58,7 +58,7 @@ class Wire:
 
     def queues(self, transport: str) -> list[str]:
         """Names of all queues of actors."""
-        return self._run(self._admin(transport).list_queues("asya-"))
+        return list(self._run(self._admin(transport).list_queues("asya-")))
 
     def delete_queue(self, transport: str, queue: str) -> None:
         """Delete a queue behind the operator's back."""

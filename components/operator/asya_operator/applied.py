@@ -1,7 +1,7 @@
 """Which of an actor's objects need to be applied again: those that changed here, or that somebody changed there. Pure.
 
-An object is compared by a digest of what we want and by its version in the cluster as the watch shows it (``generation``;
-``resourceVersion`` for ConfigMaps, which have none). Kinds that are not watched are applied again now and then.
+An object is compared by a digest of what we want and by its version in the cluster as the watch shows it (``generation``,
+or ``resourceVersion`` where it has none). Kinds that are not watched are applied again now and then.
 """
 
 import hashlib
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asya_operator.resources import CONFIG_MAP, DEPLOYMENT, SCALED_OBJECT, STATEFUL_SET, Kind
+from asya_operator.resources import OWNED, WATCHED, Kind
 
 RESYNC_S: Final = 600.0
 """How long a change by others of an object that is not watched may go unnoticed."""
-TRACKED: Final = frozenset(kind.kind for kind in (DEPLOYMENT, STATEFUL_SET, SCALED_OBJECT, CONFIG_MAP))
+TRACKED: Final = frozenset(kind.kind for kind in OWNED if kind in WATCHED)
 
 ObjectKey = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -31,7 +31,7 @@ class Applied:
     """What was applied last, by object."""
 
     def __init__(self) -> None:
-        self._entries: dict[ObjectKey, _Entry] = {}
+        self._entries: dict[tuple[str, str], dict[str, _Entry]] = {}
 
     def is_due(self, wanted: Mapping[str, Any], present: Mapping[str, Any] | None, now_s: float) -> bool:
         """Whether an object must be applied.
@@ -41,7 +41,8 @@ class Applied:
             present: As the watch shows it; none when it is not there, or not watched.
             now_s: Any steady clock, in seconds.
         """
-        entry = self._entries.get(object_key(wanted))
+        kind, namespace, name = object_key(wanted)
+        entry = self._entries.get((namespace, name), {}).get(kind)
         if entry is None or entry.digest != digest(wanted):
             return True
         if wanted["kind"] in TRACKED:
@@ -50,15 +51,20 @@ class Applied:
 
     def note(self, wanted: Mapping[str, Any], stored: Mapping[str, Any], now_s: float) -> None:
         """Remember a successful apply and what the API server made of it."""
-        self._entries[object_key(wanted)] = _Entry(digest(wanted), version(stored), now_s)
+        kind, namespace, name = object_key(wanted)
+        self._entries.setdefault((namespace, name), {})[kind] = _Entry(digest(wanted), version(stored), now_s)
 
     def of_actor(self, namespace: str, names: set[str]) -> list[ObjectKey]:
         """Objects applied under one of the names."""
-        return [key for key in self._entries if key[1] == namespace and key[2] in names]
+        return [(kind, namespace, name) for name in names for kind in self._entries.get((namespace, name), ())]
 
     def forget(self, key: ObjectKey) -> None:
         """It was deleted."""
-        self._entries.pop(key, None)
+        kind, namespace, name = key
+        kinds = self._entries.get((namespace, name), {})
+        kinds.pop(kind, None)
+        if not kinds:
+            self._entries.pop((namespace, name), None)
 
 
 def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
@@ -75,7 +81,7 @@ def digest(manifest: Mapping[str, Any]) -> str:
 def version(stored: Mapping[str, Any]) -> str:
     """What changes when somebody changes the object, and not when its status does."""
     meta = stored["metadata"]
-    return str(meta["resourceVersion"] if stored.get("kind") == CONFIG_MAP.kind else meta.get("generation", ""))
+    return str(meta.get("generation") or meta.get("resourceVersion", ""))
 
 
 def leftovers(kinds: tuple[Kind, ...], wanted: set[ObjectKey], seen: set[ObjectKey]) -> list[tuple[Kind, ObjectKey]]:

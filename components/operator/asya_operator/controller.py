@@ -23,10 +23,7 @@ from asya_protocol.errors import AsyaError
 log: Final = logging.getLogger(__name__)
 
 SELECTORS: Final = {
-    resources.POD: LABEL_ACTOR,
-    resources.DEPLOYMENT: LABEL_ACTOR,
-    resources.STATEFUL_SET: LABEL_ACTOR,
-    resources.SCALED_OBJECT: LABEL_ACTOR,
+    **dict.fromkeys(resources.WATCHED, LABEL_ACTOR),
     resources.HPA: "scaledobject.keda.sh/name",
     resources.CONFIG_MAP: "app.kubernetes.io/part-of=asya",
 }

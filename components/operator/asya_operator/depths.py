@@ -7,7 +7,7 @@ from asya_operator.world import Key
 from asya_transport.port import Depth
 
 IDLE_S: Final = 60.0
-"""How often the queue of an actor without replicas and without envelopes is counted: each count is a request."""
+"""How often the queue of an actor without replicas and without envelopes is counted where each count is a request."""
 
 
 class Depths:

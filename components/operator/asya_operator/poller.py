@@ -13,6 +13,7 @@ from asya_operator.transport_config import TransportConfig, TransportRefused, Tr
 from asya_operator.world import Key, World
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, QueueMissing, TransportUnavailable
+from asya_transport.port import Depth
 
 log: Final = logging.getLogger(__name__)
 
@@ -81,8 +82,12 @@ class Poller:
                 log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
                 self._queues.doubt(transport, queue)
                 self._look_at(key)
-        present = [key for key in keys if names.queue_name(key[1]) in existing]
-        due = self._depths.due(((key, bool(self._world.pods(key))) for key in present), time.monotonic())
+        present = [(key, bool(self._world.pods(key))) for key in keys if names.queue_name(key[1]) in existing]
+        for key, busy in present:
+            # Some seconds old, which is good enough to learn that an idle actor has work.
+            if not busy and (depth := existing[names.queue_name(key[1])]) is not None:
+                self._note(key, depth)
+        due = self._depths.due(present, time.monotonic())
         await asyncio.gather(*(self._count(transport, key) for key in due))
 
     async def _count(self, transport: TransportConfig, key: Key) -> None:
@@ -93,6 +98,9 @@ class Poller:
                 self._queues.doubt(transport, names.queue_name(key[1]))
                 self._look_at(key)
                 return
+        self._note(key, depth)
+
+    def _note(self, key: Key, depth: Depth) -> None:
         if self._depths.note(key, depth, time.monotonic()):
             self._look_at(key)
 

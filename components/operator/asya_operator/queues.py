@@ -27,8 +27,9 @@ log: Final = logging.getLogger(__name__)
 BROKER_DELIVERIES_FACTOR: Final = 4
 """The broker's own limit stands well behind the sidecar's: it counts every receive, drains too."""
 FEWEST_BROKER_DELIVERIES: Final = 20
-ENSURED_S: Final = 600.0
-"""How long a queue that was made as it should be is taken to be so, unless the poller finds it missing."""
+ENSURED_S: Final = 3600.0
+"""How long a queue that was made as it should be is taken to be so, unless the poller finds it missing: what somebody
+changed of its attributes by hand is put right so much later at most."""
 SECRET_S: Final = 30.0
 """How long the value of a secret is kept: a rotated one is used so much later at most."""
 _DAY_S: Final = 86400.0
@@ -110,13 +111,13 @@ class Queues:
         """
         return await (await self._admin(transport, namespace)).measure(queue)
 
-    async def existing(self, transport: TransportConfig, namespace: str) -> set[str]:
-        """Names of all queues of actors, by one question to the broker.
+    async def existing(self, transport: TransportConfig, namespace: str) -> dict[str, Depth | None]:
+        """All queues of actors by few questions to the broker, and what each holds where it tells that with them.
 
         Raises:
             TransportError: The broker cannot list, refused, or is away.
         """
-        return set(await (await self._admin(transport, namespace)).list_queues(names.queue_prefix()))
+        return await (await self._admin(transport, namespace)).list_queues(names.queue_prefix())
 
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.

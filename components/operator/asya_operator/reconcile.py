@@ -219,6 +219,10 @@ class Reconciler:
                 findings.workload = findings.workload or finding
             return
         self._applied.note(manifest, stored, now_s)
+        if kind in resources.WATCHED:
+            self._world.note(
+                kind, "MODIFIED", stored
+            )  # a look that comes before the watch does must not apply it again
         log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
 
     async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any], actor: AsyncActor) -> dict[str, Any]:

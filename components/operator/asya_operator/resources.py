@@ -93,8 +93,21 @@ OWNED: Final = (
     CONFIG_MAP,
 )
 """Kinds of which an actor may own objects, in the order in which they are taken away."""
-WATCHED: Final = (DEPLOYMENT, STATEFUL_SET, POD, SCALED_OBJECT, HPA, CONFIG_MAP)
-"""Kinds whose changes lead to a new look at their actor; label selectors keep other people's objects out."""
+WATCHED: Final = (
+    DEPLOYMENT,
+    STATEFUL_SET,
+    POD,
+    SCALED_OBJECT,
+    TRIGGER_AUTH,
+    HPA,
+    CONFIG_MAP,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    POD_DISRUPTION_BUDGET,
+    NETWORK_POLICY,
+)
+"""Kinds whose changes lead to a new look at their actor; label selectors keep other people's objects out. PodMonitors are
+not among them: few clusters know that kind, and kopf would warn of it in all others."""
 
 
 def kind_of(manifest: Mapping[str, Any]) -> Kind:

@@ -18,6 +18,10 @@ LABEL_ACTOR: Final = "asya.sh/asya"
 _KEDA_LABEL: Final = "scaledobject.keda.sh/name"
 _RUNTIME_CONFIG_MAP: Final = "asya-runtime"
 _HEAVY: Final = ("managedFields",)
+_WORKLOADS: Final = frozenset({resources.DEPLOYMENT.kind, resources.STATEFUL_SET.kind})
+_READ_OF_WORKLOADS: Final = frozenset({"replicas", "updateStrategy"})
+_SCALERS: Final = frozenset({resources.SCALED_OBJECT.kind, resources.HPA.kind})
+_VERSION: Final = ("name", "namespace", "generation", "resourceVersion")
 
 
 class World:
@@ -75,9 +79,9 @@ class World:
         if kind is resources.POD:
             return self._note_pod((namespace, labels.get(LABEL_ACTOR, "")), name, body, gone=gone)
         self._keep((kind.kind, namespace, name), body, gone=gone)
-        if kind is resources.CONFIG_MAP:
-            return [key for key in self._actors if key[0] == namespace] if name == _RUNTIME_CONFIG_MAP else []
-        owner = labels.get(_KEDA_LABEL, name) if kind is resources.HPA else name
+        if kind is resources.CONFIG_MAP and name == _RUNTIME_CONFIG_MAP:
+            return [key for key in self._actors if key[0] == namespace]
+        owner = labels.get(_KEDA_LABEL, name) if kind is resources.HPA else labels.get(LABEL_ACTOR, name)
         return [(namespace, owner)] if (namespace, owner) in self._actors else []
 
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
@@ -107,10 +111,12 @@ class World:
     def _keep(self, key: tuple[str, str, str], body: Mapping[str, Any], *, gone: bool) -> None:
         if gone:
             self._objects.pop(key, None)
-        elif key[0] in {"ConfigMap", "Deployment", "StatefulSet"}:
-            self._objects[key] = _without_content(body)
-        else:
+        elif key[0] in _WORKLOADS:
+            self._objects[key] = _without_template(body)
+        elif key[0] in _SCALERS:
             self._objects[key] = _trimmed(body)
+        else:
+            self._objects[key] = _version_alone(body)
 
     def _age(self, key: Key) -> tuple[str, str]:
         return str(self._actors[key]["metadata"].get("creationTimestamp", "")), key[0]
@@ -125,13 +131,16 @@ def _trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "metadata": meta}
 
 
-def _without_content(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A workload without its pod template, a ConfigMap without its data: their generation tells whether they changed."""
+def _without_template(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A workload without its pod template: its generation tells whether that changed."""
     trimmed = _trimmed(body)
-    trimmed.pop("data", None)
-    if isinstance(spec := trimmed.get("spec"), Mapping):
-        trimmed["spec"] = {name: value for name, value in spec.items() if name in {"replicas", "updateStrategy"}}
+    trimmed["spec"] = {name: value for name, value in (body.get("spec") or {}).items() if name in _READ_OF_WORKLOADS}
     return trimmed
+
+
+def _version_alone(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells whether somebody changed an object of which nothing else is read."""
+    return {"metadata": {name: value for name, value in body["metadata"].items() if name in _VERSION}}
 
 
 def _pod_trimmed(body: Mapping[str, Any]) -> dict[str, Any]:

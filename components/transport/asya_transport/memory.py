@@ -175,9 +175,9 @@ class MemoryAdmin:
         """Count a queue's envelopes."""
         return await self._session.measure(queue)
 
-    async def list_queues(self, prefix: str) -> list[str]:
-        """Names of the queues that start with ``prefix``, sorted."""
-        return await self._session.list_queues(prefix)
+    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
+        """The queues that start with ``prefix``, sorted; not what they hold."""
+        return dict.fromkeys(await self._session.list_queues(prefix))
 
     async def drain(self, queue: str) -> int:
         """Throw away what waits, delayed envelopes too."""

@@ -209,8 +209,12 @@ class QueueAdmin(Protocol):
             TransportUnavailable: The broker is away.
         """
 
-    async def list_queues(self, prefix: str) -> list[str]:
-        """Names of the queues that start with ``prefix``, sorted."""
+    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
+        """The queues that start with ``prefix``, sorted by name, by few questions to the broker.
+
+        Returns:
+            By name what each holds, some seconds ago at most; none where the broker tells that only queue by queue.
+        """
 
     async def drain(self, queue: str) -> int:
         """Throw away what waits in a queue and return about how many that was.

@@ -99,8 +99,8 @@ class RabbitMqAdmin:
         ready, _ = await self._look(queue)
         return Depth(ready=ready, in_flight=estimate_in_flight(ready, sample))
 
-    async def list_queues(self, prefix: str) -> list[str]:
-        """See the port.
+    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
+        """See the port; what queues hold is the management API's sample, none for a queue made a moment ago.
 
         Raises:
             TransportError: There is no management API in the settings; AMQP cannot list.
@@ -108,7 +108,11 @@ class RabbitMqAdmin:
         if (management := self._management) is None:
             raise TransportError(f"RabbitMQ lists queues only by its management API: set {VARIABLE}")
         found = await self._ask(management.list_queues)
-        return sorted(name for name in found if name.startswith(prefix))
+        return {
+            name: None if sample is None else Depth(sample.ready, sample.unacknowledged)
+            for name, sample in sorted(found.items())
+            if name.startswith(prefix)
+        }
 
     async def drain(self, queue: str) -> int:
         """See the port."""

@@ -5,6 +5,7 @@ queues), so callers combine them with what AMQP says live. Blocking; callers run
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
@@ -17,6 +18,7 @@ VARIABLE: Final = "ASYA_RABBITMQ_MANAGEMENT_URL"
 TIMEOUT_S: Final = 10.0
 # Totals straight from the broker's counters instead of the metrics history, which lags more and may be switched off.
 _TOTALS: Final = {"disable_stats": "true", "enable_queue_totals": "true"}
+_COLUMNS: Final = ("name", "messages_ready", "messages_unacknowledged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +75,17 @@ class Management:
         query = {**_TOTALS, "page": "1", "page_size": "100", "name": f"^{_escape(queue)}$", "use_regex": "true"}
         answer = self._get(f"/api/queues/{self._vhost}?{urlencode(query)}")
         found = next((item for item in answer.get("items", []) if item.get("name") == queue), None)
-        if found is None or "messages_unacknowledged" not in found:
-            return None
-        return Sample(int(found.get("messages_ready", 0)), int(found["messages_unacknowledged"]))
+        return None if found is None else _read_sample(found)
 
-    def list_queues(self) -> list[str]:
-        """Name every queue of the vhost.
+    def list_queues(self) -> dict[str, Sample | None]:
+        """Every queue of the vhost with its last sample; none where there is none yet.
 
         Raises:
             TransportUnavailable: The API cannot be reached.
             TransportError: It refuses.
         """
-        answer = self._get(f"/api/queues/{self._vhost}?{urlencode({**_TOTALS, 'columns': 'name'})}")
-        return [str(item["name"]) for item in answer]
+        answer = self._get(f"/api/queues/{self._vhost}?{urlencode({**_TOTALS, 'columns': ','.join(_COLUMNS)})}")
+        return {str(item["name"]): _read_sample(item) for item in answer}
 
     def close(self) -> None:
         """Close its sockets."""
@@ -109,6 +109,12 @@ class Management:
             return json.loads(answer.data)
         except ValueError as exc:
             raise TransportError(f"{self._base} is no RabbitMQ management API: no JSON ({VARIABLE})") from exc
+
+
+def _read_sample(item: Mapping[str, Any]) -> Sample | None:
+    if "messages_unacknowledged" not in item:
+        return None
+    return Sample(int(item.get("messages_ready", 0)), int(item["messages_unacknowledged"]))
 
 
 def _escape(name: str) -> str:

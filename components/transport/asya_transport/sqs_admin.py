@@ -68,10 +68,10 @@ class SqsAdmin:
         attributes = await self._attributes(queue, [_READY, _IN_FLIGHT, _DELAYED])
         return Depth(int(attributes[_READY]), int(attributes[_IN_FLIGHT]), int(attributes[_DELAYED]))
 
-    async def list_queues(self, prefix: str) -> list[str]:
-        """Names of the queues that start with ``prefix``, sorted."""
+    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
+        """The queues that start with ``prefix``, sorted; SQS does not tell with the list what they hold."""
         found = await self._client.call(prefix, lambda client: _list_pages(client, prefix))
-        return sorted(url.rsplit("/", 1)[-1] for url in found)
+        return dict.fromkeys(sorted(url.rsplit("/", 1)[-1] for url in found))
 
     async def drain(self, queue: str) -> int:
         """Throw away what can be received; delayed envelopes and those in flight stay.

@@ -53,7 +53,7 @@ def queues_left(settings: dict[str, str]) -> list[str]:
     async def ask() -> list[str]:
         admin = open_admin(replace(read_transport_settings(settings), queue_retry_max_attempts=3))
         try:
-            return await admin.list_queues("asya-t-")
+            return list(await admin.list_queues("asya-t-"))
         finally:
             await admin.close()
 

@@ -48,10 +48,10 @@ class Admin:
             raise QueueMissing(queue)
         return self.depths[queue]
 
-    async def list_queues(self, prefix: str) -> list[str]:
+    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
         if self.problem is not None:
             raise self.problem
-        return sorted(queue for queue in self.depths if queue.startswith(prefix))
+        return dict.fromkeys(sorted(queue for queue in self.depths if queue.startswith(prefix)))
 
     async def drain(self, queue: str) -> int:
         raise NotImplementedError

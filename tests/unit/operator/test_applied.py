@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asya_operator.applied import RESYNC_S, Applied, leftovers
+from asya_operator.applied import RESYNC_S, TRACKED, Applied, leftovers
 from asya_operator.resources import DEPLOYMENT, OWNED, SCALED_OBJECT
 
 
@@ -14,8 +14,8 @@ def stored(generation: int = 1) -> dict[str, Any]:
     return {"kind": "Deployment", "metadata": {"name": "ocr", "namespace": "t", "generation": generation}}
 
 
-def policy() -> dict[str, Any]:
-    return {"kind": "NetworkPolicy", "metadata": {"name": "ocr", "namespace": "t"}, "spec": {}}
+def monitor() -> dict[str, Any]:
+    return {"kind": "PodMonitor", "metadata": {"name": "ocr", "namespace": "t"}, "spec": {}}
 
 
 def test_what_was_never_applied_is_due() -> None:
@@ -46,9 +46,26 @@ def test_a_config_map_is_told_by_its_resource_version() -> None:
 
 def test_what_is_not_watched_is_due_now_and_then() -> None:
     applied = Applied()
-    applied.note(policy(), {"kind": "NetworkPolicy", "metadata": {"generation": 1}}, 100.0)
-    assert not applied.is_due(policy(), None, 100.0 + RESYNC_S - 1)
-    assert applied.is_due(policy(), None, 100.0 + RESYNC_S)
+    applied.note(monitor(), {"kind": "PodMonitor", "metadata": {"generation": 1}}, 100.0)
+    assert not applied.is_due(monitor(), None, 100.0 + RESYNC_S - 1)
+    assert applied.is_due(monitor(), None, 100.0 + RESYNC_S)
+
+
+def test_only_pod_monitors_are_not_watched() -> None:
+    """Drift of everything else is seen at once, and costs no request while there is none."""
+    assert {kind.kind for kind in OWNED} - TRACKED == {"PodMonitor"}
+
+
+def test_what_was_applied_is_found_by_its_names_until_it_is_forgotten() -> None:
+    applied = Applied()
+    applied.note(deployment(), stored(), 0.0)
+    applied.note(monitor(), {"kind": "PodMonitor", "metadata": {"generation": 1}}, 0.0)
+    keys = {("Deployment", "t", "ocr"), ("PodMonitor", "t", "ocr")}
+    assert set(applied.of_actor("t", {"ocr", "ocr-trigger-auth"})) == keys
+    assert applied.of_actor("other", {"ocr"}) == []
+    for key in keys:
+        applied.forget(key)
+    assert applied.of_actor("t", {"ocr"}) == []
 
 
 def test_leftovers_are_what_exists_and_is_wanted_no_longer_scalers_first() -> None:

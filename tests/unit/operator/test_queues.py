@@ -32,6 +32,8 @@ class Broker:
         self.made: list[str] = []
         self.away = False
         self.names = {"asya-a"}
+        self.listed: dict[str, Depth] = {}
+        self.counted: list[str] = []
         self.asked = 0
         self.changed = asyncio.Condition()
 
@@ -46,15 +48,16 @@ class Broker:
             await self.changed.wait_for(lambda: self.asked >= wanted)
 
     async def measure(self, queue: str) -> Depth:
-        return Depth(0, 0, 0)
+        self.counted.append(queue)
+        return self.listed.get(queue, Depth(0))
 
-    async def list_queues(self, prefix: str) -> list[str]:
+    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
         async with self.changed:
             self.asked += 1
             self.changed.notify_all()
         if self.away:
             raise TransportUnavailable("away")
-        return sorted(self.names)
+        return {name: self.listed.get(name) for name in sorted(self.names)}
 
     async def delete(self, queue: str, *, force: bool) -> bool:
         return True
@@ -112,6 +115,33 @@ async def test_a_failure_is_not_remembered_as_made(broker: Broker, queues: Queue
     assert broker.made == ["asya-a 20"]
 
 
+def poller(world: World, queues: Queues, depths: Depths, told: list[tuple[str, str]]) -> Poller:
+    return Poller(world=world, queues=queues, depths=depths, transports=TRANSPORTS, look_at=told.append, every_s=0.0)
+
+
+async def test_idle_queues_whose_depth_comes_with_the_list_are_not_counted_one_by_one(
+    broker: Broker, queues: Queues
+) -> None:
+    """RabbitMQ tells all of them at once; a queue that holds something is counted, which is newer."""
+    world, depths = World(), Depths()
+    for name in ("a", "b", "c"):
+        declared = actor(name, "sqs")
+        declared["metadata"] |= {"namespace": "n", "uid": name}
+        world.note(ACTOR, "ADDED", declared)
+    broker.names = {"asya-a", "asya-b", "asya-c"}
+    broker.listed = {"asya-a": Depth(0), "asya-b": Depth(2)}
+    told: list[tuple[str, str]] = []
+    task = asyncio.create_task(poller(world, queues, depths, told).run())
+    await broker.was_asked(10)
+    assert set(broker.counted) == {"asya-b", "asya-c"}
+    assert broker.counted.count("asya-c") == 1, "once a minute, where the list does not tell"
+    assert broker.counted.count("asya-b") > 1
+    assert sorted(told) == [("n", "a"), ("n", "b"), ("n", "c")], "each when first counted"
+    assert depths.of(("n", "b")) == Depth(2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, queues: Queues) -> None:
     world = World()
     for name in ("a", "b"):
@@ -120,10 +150,7 @@ async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, 
         world.note(ACTOR, "ADDED", declared)
     told: list[tuple[str, str]] = []
     broker.away = True
-    poller = Poller(
-        world=world, queues=queues, depths=Depths(), transports=TRANSPORTS, look_at=told.append, every_s=0.0
-    )
-    task = asyncio.create_task(poller.run())
+    task = asyncio.create_task(poller(world, queues, Depths(), told).run())
     await broker.was_asked(5)
     assert told == [("n", "a"), ("n", "b")]
     broker.away = False

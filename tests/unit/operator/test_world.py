@@ -3,7 +3,7 @@
 from typing import Any
 
 from asya_operator import resources
-from asya_operator.world import World
+from asya_operator.world import LABEL_ACTOR, World
 
 
 def actor(
@@ -50,6 +50,16 @@ def test_a_changed_runtime_leads_to_every_actor_of_its_namespace_only() -> None:
         world.note(resources.ACTOR, None, each)
     config_map = {"metadata": {"name": "asya-runtime", "namespace": "team", "resourceVersion": "1"}, "data": {"x": "y"}}
     assert sorted(world.note(resources.CONFIG_MAP, "MODIFIED", config_map)) == [("team", "a"), ("team", "b")]
+
+
+def test_what_belongs_to_an_actor_leads_to_it_by_our_label_and_is_kept_as_its_version() -> None:
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr"))
+    meta = {"name": "ocr-trigger-auth", "namespace": "team", "generation": 2, "resourceVersion": "9"}
+    for kind in (resources.TRIGGER_AUTH, resources.CONFIG_MAP):
+        body = {"metadata": {**meta, "labels": {LABEL_ACTOR: "ocr"}}, "spec": {"big": 1}, "data": {"big": "1"}}
+        assert world.note(kind, "MODIFIED", body) == [("team", "ocr")]
+        assert world.find(kind, "team", "ocr-trigger-auth") == {"metadata": meta}
 
 
 def test_the_scaler_of_an_actor_leads_to_it_by_keda_s_label() -> None:
