@@ -13,7 +13,6 @@ from typing import Final
 
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
-from asya_gateway.logs import log_json
 from asya_gateway.metrics import Metrics
 from asya_gateway.requests import Rooms
 from asya_gateway.server import Server, listen
@@ -28,6 +27,7 @@ from asya_protocol.errors import AsyaError, SettingsError
 from asya_store.cancels import CancelList
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
+from asya_transport.logs import log_json
 
 log: Final = logging.getLogger("asya_gateway")
 
@@ -39,7 +39,7 @@ def main() -> None:
     except SettingsError as exc:
         sys.stderr.write(f"asya-gateway: {exc}\n")
         raise SystemExit(1) from None
-    log_json(settings.log_level)
+    log_json(settings.log_level, noisy=("psycopg", "psycopg.pool", "uvicorn.error"))
     names.use_queue_prefix(settings.transport.queue_prefix)
     try:
         asyncio.run(run(settings))

@@ -25,7 +25,6 @@ from asya_operator.depths import Depths
 from asya_operator.events import Recorder
 from asya_operator.http import Endpoints
 from asya_operator.lease import Election, hold_apart
-from asya_operator.logs import log_json
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Poller
 from asya_operator.queues import Queues
@@ -34,6 +33,7 @@ from asya_operator.settings import OperatorSettings, read_settings
 from asya_operator.world import World
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
+from asya_transport.logs import log_json
 
 log: Final = logging.getLogger("asya_operator")
 
@@ -51,7 +51,7 @@ def main() -> None:
     except SettingsError as exc:
         sys.stderr.write(f"asya-operator: {exc}\n")
         raise SystemExit(1) from None
-    log_json(settings.log_level)
+    log_json(settings.log_level, noisy=("kopf", "aiohttp", "asyncio"))
     names.use_queue_prefix(settings.queue_prefix)
     try:
         ended_well = asyncio.run(run(settings, source))

@@ -20,7 +20,6 @@ from asya_sidecar.dedup import Dedup
 from asya_sidecar.gate import Gate
 from asya_sidecar.gateway import GatewayReporter
 from asya_sidecar.http import Endpoints
-from asya_sidecar.logs import log_json
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
@@ -31,6 +30,7 @@ from asya_store.claims import ClaimDesk
 from asya_store.dedup import open_dedup
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
+from asya_transport.logs import log_json
 from asya_transport.port import Consumer, Transport
 
 log: Final = logging.getLogger("asya_sidecar")

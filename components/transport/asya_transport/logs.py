@@ -1,0 +1,31 @@
+"""Logs of a process as JSON lines on stdout: constant text in ``message``, data in fields of its own, never a payload."""
+
+import logging
+import sys
+from typing import Final
+
+from pythonjsonlogger.msgspec import MsgspecFormatter
+
+_NOISY: Final = ("pika", "botocore", "boto3", "urllib3")
+"""The brokers' clients log every reconnect attempt with a traceback; the transports say it in one line."""
+
+
+def log_json(level: str, noisy: tuple[str, ...] = ()) -> None:
+    """Send every record of this process to stdout as one JSON object per line.
+
+    Args:
+        level: Name of the lowest level to keep.
+        noisy: More loggers that say too much below WARNING.
+    """
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        MsgspecFormatter(
+            "%(asctime)s %(levelname)s %(name)s %(message)s",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in (*_NOISY, *noisy):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
