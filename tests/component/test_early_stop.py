@@ -6,6 +6,7 @@ The kernel drops a signal that process 1 does not handle (pid_namespaces(7)), so
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,25 @@ def test_a_sidecar_that_is_stopped_before_it_has_started_ends_in_order(tmp_path:
     )
     assert done.returncode == 0, done.stderr
     assert "sidecar stopped" in done.stdout + done.stderr
+
+
+def test_a_gateway_that_is_stopped_while_its_database_does_not_answer_ends_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "ASYA_TRANSPORT": "memory",
+            "ASYA_MEMORY_SOCKET": str(tmp_path / "none.sock"),
+            "ASYA_GATEWAY_AUTH": "off",
+            "ASYA_GATEWAY_PORT": "0",
+            "ASYA_DATABASE_URL": f"postgresql://someone@127.0.0.1:{mute.getsockname()[1]}/mesh",
+        }
+        argv = [sys.executable, "-m", "asya_gateway"]
+        mute.settimeout(60)
+        with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as gateway:
+            with mute.accept()[0]:
+                gateway.terminate()
+                said, _ = gateway.communicate(timeout=60)
+            assert gateway.returncode == 0, said
 
 
 def test_a_runtime_whose_handler_is_still_loading_ends_at_once_as_process_1(tmp_path: Path) -> None:
