@@ -1,16 +1,13 @@
 """The command line against a real mesh on the memory transport: sidecars, runtimes, crew and store are all there."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-LIMIT_S = 60
+from tests.support.command_line import CommandLine
+
 HANDLERS = """\
 import asyncio
 
@@ -38,34 +35,10 @@ spec:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one command said."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True, slots=True)
-class CommandLine:
-    """``asya`` with a home of its own."""
-
-    home: Path
-
-    def __call__(self, *words: str, stdin: str = "") -> Answer:
-        environment = {**os.environ, "ASYA_HOME": str(self.home)}
-        argv = [sys.executable, "-c", "from asya_cli.main import main; main()", *words]
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.fixture
 def nowhere(tmp_path: Path) -> CommandLine:
     """A command line without a mesh."""
-    return CommandLine(tmp_path / "home")
+    return CommandLine(tmp_path, {"ASYA_HOME": str(tmp_path / "home")})
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +48,7 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     (folder / "handlers.py").write_text(HANDLERS)
     for name in ("greet", "forget"):
         (folder / f"{name}.yaml").write_text(MANIFEST.format(name=name))
-    command_line = CommandLine(folder / "home")
+    command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
     up = command_line("local", "up", "-f", str(folder), "--transport", "memory")
     try:
         assert up.code == 0, up.err
@@ -163,7 +136,7 @@ def test_logs_are_those_of_the_actor(asya: CommandLine):
 
 
 def test_a_second_up_finds_the_first(asya: CommandLine):
-    manifests = str(asya.home.parent)
+    manifests = str(asya.folder)
     assert asya("local", "up", "-f", manifests, "--transport", "memory").code == 0
     assert asya("send", "greet", "--payload", '{"who": "again"}', "--wait").code == 0
 

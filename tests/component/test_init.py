@@ -12,16 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import Said
+
 LIMIT_S = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one command said."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +23,7 @@ class Shell:
 
     folder: Path
 
-    def __call__(self, command: str) -> Answer:
+    def __call__(self, command: str) -> Said:
         words = shlex.split(command, comments=True)
         own = {"asya": [sys.executable, "-c", "from asya_cli.main import main; main()"], "python": [sys.executable]}
         # The rules of this repository's own tests must not decide over the user's.
@@ -39,7 +32,7 @@ class Shell:
             [*own[words[0]], *words[1:]],
             cwd=self.folder, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False,
         )  # fmt: skip
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return Said(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture

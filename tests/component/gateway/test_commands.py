@@ -15,8 +15,8 @@ import httpx2
 import pytest
 
 from asya_protocol import names
-from tests.component.gateway.command import CommandLine, report
-from tests.component.gateway.process import Gateway
+from tests.component.gateway.process import Gateway, report
+from tests.support.command_line import CommandLine
 
 TOKEN = "a-token-of-some-length"
 READER = "only-reads-0123456789"

@@ -14,7 +14,7 @@ import pytest
 
 from asya_local import mesh
 from asya_local.processes import MARKER
-from tests.component.gateway.command import CommandLine
+from tests.support.command_line import CommandLine
 
 HANDLERS = """\
 import asyncio

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.component.gateway.command import CommandLine, report
-from tests.component.gateway.process import Gateway
+from tests.component.gateway.process import Gateway, report
+from tests.support.command_line import CommandLine
 
 TOOLS = """
 tools:

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.component.gateway.command import CommandLine, Said
 from tests.component.gateway.process import Gateway
+from tests.support.command_line import CommandLine, Said
 
 STAND_IN = Path(__file__).with_name("stand_in_kubectl.py")
 

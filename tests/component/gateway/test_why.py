@@ -12,7 +12,7 @@ from asya_cli.gateway_place import find_gateway
 from asya_cli.why import gather
 from asya_cli.why_words import document, explain
 from asya_local import mesh
-from tests.component.gateway.command import CommandLine, Said
+from tests.support.command_line import CommandLine, Said
 from tests.support.mesh import write_actor
 
 HANDLERS = {
