@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import yaml
 
-from tests.support.rabbitmq import free_ports
+from tests.support.ports import free_port, free_ports
 from tools.cluster import certificates, pins
 from tools.cluster.build import build
 from tools.tree import ROOT
@@ -89,7 +89,6 @@ class ApiServer:
 
     def start_deployment_controller(self) -> None:
         """Let Deployments be seen to, as in every cluster."""
-        (port,) = free_ports(1)
         self._start(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
@@ -98,7 +97,7 @@ class ApiServer:
             "--kube-api-qps=200",
             "--kube-api-burst=400",
             "--bind-address=127.0.0.1",
-            f"--secure-port={port}",
+            f"--secure-port={free_port()}",
         )
 
     def _start(self, part: str, *flags: str) -> None:

@@ -27,7 +27,8 @@ from bench.api_server import ApiServer
 from bench.figures import SECTION, Bound, Report, slope
 from bench.run import MIB, cpu_s
 from tests.support.actors import FAST_SCALING, actor
-from tests.support.rabbitmq import RabbitMqServer, free_ports
+from tests.support.ports import free_ports
+from tests.support.rabbitmq import RabbitMqServer
 
 STEPS: Final = (10, 100, 1000)
 IDLE: Final = Bound(2, source=SECTION)

@@ -20,10 +20,10 @@ from asya_transport.port import Delivery, Depth, QueueSpec
 from asya_transport.rabbitmq import RabbitMqTransport
 from asya_transport.rabbitmq_admin import RabbitMqAdmin
 from asya_transport.settings import TransportSettings
+from tests.support.ports import free_ports
 from tests.support.rabbitmq import (
     RabbitMqServer,
     call_management,
-    free_ports,
     rabbitmq_management_url,
     rabbitmq_server,
     rabbitmq_url,

@@ -15,7 +15,8 @@ from asya_transport.rabbitmq import RabbitMqTransport
 from asya_transport.rabbitmq_admin import RabbitMqAdmin
 from asya_transport.rabbitmq_delay import LOST
 from asya_transport.settings import TransportSettings
-from tests.support.rabbitmq import RabbitMqServer, free_ports, require_server
+from tests.support.ports import free_ports
+from tests.support.rabbitmq import RabbitMqServer, require_server
 
 PATIENCE_S = 60.0
 NUMBERS = itertools.count(1)

@@ -18,7 +18,8 @@ from asya_transport.settings import TransportSettings
 from asya_transport.sqs import SqsTransport
 from asya_transport.sqs_admin import SqsAdmin
 from tests.contract.transport.bench import eventually, receive_one
-from tests.support.localstack import CREDENTIALS, LocalStackServer, free_port, require_server
+from tests.support.localstack import CREDENTIALS, LocalStackServer, require_server
+from tests.support.ports import free_port
 
 QUEUE = "asya-faults"
 

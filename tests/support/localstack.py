@@ -11,7 +11,6 @@ guardian stops the server when it can take the lock alone, so that even a killed
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import Final, Self
 import pytest
 
 from asya_local import localstack
+from tests.support.ports import free_port
 from tests.support.shared_server import guard, session_folder, share
 
 SERVICES: Final = ("sqs", "s3")
@@ -95,13 +95,6 @@ class LocalStackServer:
     def _signal(self, number: signal.Signals) -> None:
         if self._server is not None and self._server.poll() is None:
             os.killpg(self._server.pid, number)
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def require_server() -> None:

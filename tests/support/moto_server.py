@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Final, Self
 
-from tests.support.localstack import free_port
+from tests.support.ports import free_port
 
 START_TIMEOUT_S: Final = 60.0
 ACCOUNT: Final = "000000000000"

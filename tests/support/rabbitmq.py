@@ -33,6 +33,7 @@ from typing import IO, Any, Self
 import pytest
 
 from tests.support.apt import apt_install
+from tests.support.ports import free_ports
 from tests.support.shared_server import guard, session_folder, share
 
 START_TIMEOUT_S = 90.0  # A broker needs 5 s on two idle cores; loaded ones take many times that.
@@ -257,18 +258,6 @@ def spawn(argv: list[str], environ: dict[str, str], log: IO[bytes]) -> subproces
     return subprocess.Popen(
         argv, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for probe in sockets:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in sockets]
-    finally:
-        for probe in sockets:
-            probe.close()
 
 
 def is_open(port: int) -> bool:

@@ -6,8 +6,9 @@ import pytest
 
 from asya_local import localstack
 from tests.support.memory import memory_environ
+from tests.support.ports import free_ports
 from tests.support.postgres import postgres
-from tests.support.rabbitmq import RabbitMqServer, free_ports, require_server
+from tests.support.rabbitmq import RabbitMqServer, require_server
 
 __all__ = ["memory_environ", "postgres"]
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 
 from tests.component.gateway.process import Gateway
 from tests.support.command_line import CommandLine, Said
+from tests.support.ports import free_port
 
 STAND_IN = Path(__file__).with_name("stand_in_kubectl.py")
 
@@ -62,11 +62,6 @@ def forward(gateway: Gateway, tmp_path: Path) -> Iterator[Forwarder]:
     for process in left:
         process.kill()
     assert left == []
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def test_only_the_url_is_on_stdout_and_the_gateway_is_behind_it(forward: Forwarder):

@@ -15,7 +15,7 @@ from playwright.async_api import Page, Route, expect
 from tests.component.gateway.console.conftest import OpenPage
 from tests.component.gateway.console.world import ACTORS, ADMIN, MARKUP, READER, World, actor_status, envelope_body
 from tests.component.gateway.process import Gateway
-from tests.support.rabbitmq import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("console")]
 expect.set_options(timeout=15_000)
