@@ -11,6 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asya_gateway.report_batch import MOST, BatchBody
 from asya_gateway.report_routes import ChildBody, FinalBody, ProgressBody
 from asya_gateway.requests import LONGEST_ID, json_answer
 from asya_gateway.resource_routes import PATHS as RESOURCE
@@ -90,9 +91,12 @@ OK: Final = _object(("status",), status={"const": "ok"})
 REQUIRED: Final[Mapping[str, Shape]] = {
     "ToolCall": {"name": {**STRING, "minLength": 1}},
     "ChildBody": {"id": ID["schema"]},
+    "BatchBody": {
+        "reports": {"type": "array", "maxItems": MOST, "items": {"$ref": "#/components/schemas/BatchEntry"}},
+    },
     "FinalBody": {"status": {"type": "string", "enum": [Status.SUCCEEDED.value, Status.FAILED.value]}},
 }
-BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody)
+BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody, BatchBody)
 
 
 def _operation(summary: str, answers: Shape, *, body: str = "", parameters: tuple[Shape, ...] = ()) -> Shape:
@@ -119,6 +123,7 @@ _ENVELOPE: Final = _answers({200: ("The envelope", _json(_ref("Envelope")))}, 40
 _STREAM: Final[Shape] = {"text/event-stream": {}}
 _ACTIVE: Final = _object(("active",), active={"type": "boolean"})
 _CANCELLED: Final = _object(("status", "actors_told"), status={"const": "cancelled"}, actors_told={"type": "boolean"})
+_STATUSES: Final = _object(("statuses",), statuses={"type": "array", "items": INTEGER})
 _RPC: Final[Shape] = {
     "200": {"description": "An answer of JSON-RPC 2.0, or a stream", "content": {**_json({"type": "object"}), **_STREAM}},
     "202": {"description": "A notification was heard"},
@@ -194,6 +199,13 @@ PATHS: Final[Shape] = {
                 {200: ("Cancelled; whether handlers that run are interrupted", _json(_CANCELLED))}, 404, 409,
             ),
             parameters=(ID,),
+        )
+    },
+    "/reports": {
+        "post": _operation(
+            "Report progress and children of many envelopes, in order",
+            _answers({200: ("Of each what its own route would have answered", _json(_STATUSES))}, 400, 408, 413),
+            body="BatchBody",
         )
     },
     "/mcp": {

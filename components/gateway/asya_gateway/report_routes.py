@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from asya_gateway.lifecycle import Ended, Progress, Report
 from asya_gateway.record import Record
-from asya_gateway.requests import LONGEST_ID, json_answer, path_id, read_json, require, rooms
+from asya_gateway.requests import LONGEST_ID, Rooms, json_answer, path_id, read_json, require, rooms
 from asya_gateway.store.port import Applied
 from asya_protocol.status import Status
 
@@ -53,11 +53,20 @@ async def add_child(request: Request) -> Response:
     """Record a child under its parent; nothing is sent, its sidecar has done that. The same child twice is one child."""
     require(request, "report")
     body = await read_json(request, ChildBody)
+    await take_child(rooms(request), body)
+    return json_answer({"id": body.id, "status": "created"}, 201)
+
+
+async def take_child(here: Rooms, body: ChildBody) -> None:
+    """Keep a child.
+
+    Raises:
+        HTTPException: 400, it has no id that can be used; 409, the id is another envelope's.
+    """
     if not body.id:
         raise HTTPException(400, "Missing required field: id")
     if len(body.id) > LONGEST_ID or "/" in body.id or "\x00" in body.id:
         raise HTTPException(400, "Invalid envelope id")
-    store = rooms(request).store
     now = datetime.now(UTC)
     actors = tuple(body.actors or ())
     current = min(max(body.current or 0, 0), len(actors))
@@ -70,30 +79,37 @@ async def add_child(request: Request) -> Response:
         current_actor_idx=current,
         current_actor_name=actors[current] if current < len(actors) else None,
     )
-    if child.parent_id is not None and (parent := await store.get(child.parent_id)) is not None:
+    if child.parent_id is not None and (parent := await here.store.get(child.parent_id)) is not None:
         # Without the parent's deadline, a child whose reports are lost would stay open for ever.
         child = replace(child, timeout_s=parent.timeout_s, deadline=parent.deadline, owner=parent.owner)
-    kept = await store.create(child)
-    rooms(request).metrics.reports.labels("child", "changed" if kept else "late").inc()
+    kept = await here.store.create(child)
+    here.metrics.reports.labels("child", "changed" if kept else "late").inc()
     if not kept:
-        known = await store.get(body.id)
+        known = await here.store.get(body.id)
         if known is None or known.parent_id != child.parent_id:
             raise HTTPException(409, "Envelope exists already")
-    return json_answer({"id": body.id, "status": "created"}, 201)
 
 
 async def progress(request: Request) -> Response:
     """Take a progress report; one for a final envelope changes nothing."""
     require(request, "report")
-    body = await read_json(request, ProgressBody)
+    record = await take_progress(rooms(request), path_id(request), await read_json(request, ProgressBody))
+    return json_answer({"progress_percent": record.progress_percent, "status": "ok"})
+
+
+async def take_progress(here: Rooms, envelope_id: str, body: ProgressBody) -> Record:
+    """Apply a progress report; the record that comes of it.
+
+    Raises:
+        HTTPException: 404, there is no such envelope.
+    """
     report = Progress(
         actors=tuple(body.actors or ()),
         index=body.current_actor_idx or 0,
         phase=body.status or "",
         message=body.message or "",
     )
-    record = await _apply(request, "progress", report)
-    return json_answer({"progress_percent": record.progress_percent, "status": "ok"})
+    return await _apply(here, envelope_id, "progress", report)
 
 
 async def final(request: Request) -> Response:
@@ -114,13 +130,13 @@ async def final(request: Request) -> Response:
         index=body.current_actor_idx,
         actors=tuple(body.actors or ()),
     )
-    await _apply(request, "final", report)
+    await _apply(rooms(request), path_id(request), "final", report)
     return json_answer({"status": "ok"})
 
 
-async def _apply(request: Request, kind: str, report: Report) -> Record:
-    outcome = await rooms(request).store.report(path_id(request), report)
-    rooms(request).metrics.reports.labels(kind, OUTCOMES[outcome.applied]).inc()
+async def _apply(here: Rooms, envelope_id: str, kind: str, report: Report) -> Record:
+    outcome = await here.store.report(envelope_id, report)
+    here.metrics.reports.labels(kind, OUTCOMES[outcome.applied]).inc()
     if outcome.record is None:
         raise HTTPException(404, "Envelope not found")
     return outcome.record

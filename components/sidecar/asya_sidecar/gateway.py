@@ -1,30 +1,25 @@
 """Reports to the gateway, when one is configured: progress in the background, final reports before the settlement.
 
-Progress and child reports never delay a handler: they wait in a bounded backlog, and one task sends them at a pace that
-leaves the processor to envelopes. A final report is tried for a while as its delivery stays unacknowledged, and raises when it
-was not taken, so that the envelope comes again. When the gateway has been away for ten seconds nobody waits for it any more:
-one report a second asks, the others raise at once, and end actors go on with their work. Requests run in threads of their
-own: a gateway that hangs takes none from the rest of the sidecar. It being away at the start is no reason not to work.
+Progress and child reports never delay a handler: they wait in a bounded backlog, and one task sends them, many in one request
+where the gateway takes that, at a pace that leaves the processor to envelopes. A final report is tried for a while as its
+delivery stays unacknowledged, and raises when it was not taken, so that the envelope comes again. When the gateway has been
+away for ten seconds nobody waits for it any more: one report a second asks, the others raise at once, and end actors go on
+with their work. Requests run in threads of their own: a gateway that hangs takes none from the rest of the sidecar. It being
+away at the start is no reason not to work.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from enum import Enum, auto
 from typing import Final
-from urllib.parse import quote
-
-import msgspec
-import urllib3
 
 from asya_sidecar.core.actions import Report
-from asya_sidecar.core.backlog import Backlog
+from asya_sidecar.core.backlog import Backlog, Waiting
+from asya_sidecar.gateway_client import GatewayClient, Verdict
 from asya_sidecar.metrics import Metrics
 
 log: Final = logging.getLogger(__name__)
 
-TIMEOUT_S: Final = 5.0
 FINAL_PATIENCE_S: Final = 60.0
 """How long one delivery waits for its final report; the lease is extended meanwhile."""
 AWAY_AFTER_S: Final = 10.0
@@ -37,20 +32,17 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 FINAL_THREADS: Final = 4
 AT_ONCE: Final = 4
-"""Progress reports side by side: a gateway some milliseconds away still takes hundreds a second."""
-REPORTS_PER_S: Final = 250.0
-"""Progress reports a second at most: each costs about a third of a millisecond of this process's only processor."""
+"""Progress reports side by side, where each is a request: a gateway some milliseconds away still takes hundreds a second."""
+BATCH: Final = 100
+"""Progress reports in one request, where the gateway takes several."""
+REQUESTS_PER_S: Final = 250.0
+"""Requests with progress a second at most: each costs about a third of a millisecond of this process's only processor."""
+BATCHED_PER_S: Final = 1000.0
+"""Progress reports a second at most that go in batches: each costs the gateway two statements."""
 CLOSE_LIMIT_S: Final = 2.0
 """How long a sidecar that ends goes on telling what it has done."""
 UNKNOWN_LIMIT: Final = 10_000
 """Ids remembered that the gateway does not know."""
-_DONE: Final = frozenset({200, 201, 202, 204})
-_POINTLESS: Final = frozenset({400, 404, 409, 410, 422})
-"""The gateway has an opinion that trying again will not change, e.g. 404: the envelope was not made through it."""
-_UNKNOWN: Final = 404
-_TOO_LARGE: Final = 413
-_BULKY: Final = ("result", "error_details")
-"""What a final report can do without."""
 
 
 class GatewayAway(Exception):
@@ -65,18 +57,6 @@ class GatewayAway(Exception):
         self.again_s = again_s
 
 
-class Verdict(Enum):
-    """What became of one request."""
-
-    TAKEN = auto()
-    UNKNOWN = auto()
-    """The gateway knows no such envelope."""
-    POINTLESS = auto()
-    TOO_LARGE = auto()
-    FAILED = auto()
-    """Perhaps it goes better next time."""
-
-
 class GatewayReporter:
     """Client of one gateway.
 
@@ -84,17 +64,15 @@ class GatewayReporter:
         url: Where it is.
         token: Bearer token, or none.
         metrics: Told what becomes of reports.
-        per_s: Progress reports a second at most.
+        per_s: Requests with progress a second at most.
     """
 
     def __init__(
-        self, url: str, token: str | None = None, metrics: Metrics | None = None, *, per_s: float = REPORTS_PER_S
+        self, url: str, token: str | None = None, metrics: Metrics | None = None, *, per_s: float = REQUESTS_PER_S
     ) -> None:
         self._url = url
-        self._headers = {"Content-Type": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
-        self._http = urllib3.PoolManager(timeout=TIMEOUT_S, retries=False, maxsize=FINAL_THREADS + AT_ONCE)
+        self._client = GatewayClient(url, token, connections=FINAL_THREADS + AT_ONCE)
+        self._batch = BATCH
         self._finals = ThreadPoolExecutor(FINAL_THREADS, "final-report")
         self._others = ThreadPoolExecutor(AT_ONCE, "report")
         self._backlog = Backlog()
@@ -128,7 +106,7 @@ class GatewayReporter:
         deadline_s, pause_s = loop.time() + patience_s, FIRST_PAUSE_S
         while True:
             self._raise_if_away(loop.time())
-            verdict, problem = await loop.run_in_executor(self._finals, self._conclude, report)
+            verdict, problem = await loop.run_in_executor(self._finals, self._client.conclude, report)
             if verdict is not Verdict.FAILED:
                 self._count("final", _WORDS[verdict])
                 self._failing_since_s = None
@@ -168,9 +146,9 @@ class GatewayReporter:
             self._wake.clear()
             if not self._backlog:
                 await self._wake.wait()
-            if (sent := await self._send_some()) >= 0:
+            if (rest_s := await self._send_some()) is not None:
                 pause_s = FIRST_PAUSE_S
-                await asyncio.sleep(sent / self._per_s)
+                await asyncio.sleep(rest_s)
             else:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -179,7 +157,7 @@ class GatewayReporter:
         """Send what still waits, for a little while, and end the threads."""
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S):
-                while self._backlog and await self._send_some() > 0:
+                while self._backlog and await self._send_some() is not None:
                     pass
         except TimeoutError:
             pass
@@ -187,16 +165,42 @@ class GatewayReporter:
             log.info("reports given up at the end", extra={"count": len(self._backlog)})
         for pool in (self._finals, self._others):
             pool.shutdown(wait=False, cancel_futures=True)
-        self._http.clear()
+        self._client.close()
 
-    async def _send_some(self) -> int:
-        """Send the next few side by side; how many the gateway took or never will, -1 when it failed."""
+    async def _send_some(self) -> float | None:
+        """Send the next few; seconds to rest for the sake of envelopes, none when the gateway failed."""
+        if self._batch > 1 and len(self._backlog) > 1:
+            return await self._send_batch()
         loop = asyncio.get_running_loop()
         entries = self._backlog.take(AT_ONCE)
-        sending = [loop.run_in_executor(self._others, self._send, entry.report.kind, entry.report) for entry in entries]
+        sending = [
+            loop.run_in_executor(self._others, self._client.send, entry.report.kind, entry.report) for entry in entries
+        ]
+        answers = [await answered for answered in sending]
+        return len(entries) / self._per_s if self._settle(entries, answers) else None
+
+    async def _send_batch(self) -> float | None:
+        """Send many in one request; the first that a gateway refuses as such is the last, or the last of its size."""
+        loop = asyncio.get_running_loop()
+        entries = self._backlog.take_in_order(self._batch)
+        reports = [entry.report for entry in entries]
+        verdict, problem, each = await loop.run_in_executor(self._others, self._client.send_batch, reports)
+        if verdict is Verdict.TAKEN:
+            answers = [(found, problem) for found in each]
+        elif verdict is Verdict.FAILED:
+            answers = [(Verdict.FAILED, problem)] * len(entries)
+        else:
+            self._batch = self._batch // 2 if verdict is Verdict.TOO_LARGE else 0
+            self._backlog.put_back(entries, tried=False)
+            log.info("gateway takes no such batch of reports", extra={"problem": problem, "batch": self._batch})
+            return 0.0
+        rest_s = max(1 / self._per_s, len(entries) / BATCHED_PER_S)
+        return rest_s if self._settle(entries, answers) else None
+
+    def _settle(self, entries: list[Waiting], answers: list[tuple[Verdict, str]]) -> bool:
+        """Note what became of reports; whether the gateway took each or never will."""
         failed = []
-        for entry, answered in zip(entries, sending, strict=True):
-            verdict, problem = await answered
+        for entry, (verdict, problem) in zip(entries, answers, strict=True):
             report = entry.report
             if verdict is Verdict.FAILED:
                 failed.append(entry)
@@ -207,7 +211,7 @@ class GatewayReporter:
         self._backlog.put_back(failed)
         if self._metrics is not None:
             self._metrics.reports_waiting(len(self._backlog), self._backlog.coalesced, self._backlog.dropped)
-        return -1 if failed else len(entries)
+        return not failed
 
     def _note_unknown(self, envelope_id: str) -> None:
         """Say no more about an envelope that was sent past the gateway."""
@@ -219,44 +223,6 @@ class GatewayReporter:
     def _count(self, kind: str, result: str) -> None:
         if self._metrics is not None:
             self._metrics.reported(kind, result)
-
-    def _conclude(self, report: Report) -> tuple[Verdict, str]:
-        """Send a final report: without its bulk where that is too much, after its child report where that is missing."""
-        verdict, problem = self._send("final", report)
-        if verdict is Verdict.UNKNOWN and report.child is not None:
-            # The report about the fan-out is still on its way, or was lost; this one must not be.
-            created, trouble = self._send("child", report, report.child)
-            if created is not Verdict.TAKEN:
-                return created, trouble
-            verdict, problem = self._send("final", report)
-        if verdict is Verdict.TOO_LARGE:
-            slim = {name: value for name, value in report.body.items() if name not in _BULKY}
-            log.warning("result is too large for the gateway", extra={"envelope_id": report.envelope_id})
-            verdict, problem = self._send("final", report, slim)
-            verdict = Verdict.POINTLESS if verdict is Verdict.TOO_LARGE else verdict
-        return verdict, problem
-
-    def _send(self, kind: str, report: Report, body: Mapping[str, object] | None = None) -> tuple[Verdict, str]:
-        """Post one report; what became of it, and what went wrong."""
-        # The id is a path segment of a URL and producers choose ids freely.
-        path = "/envelopes" if kind == "child" else f"/envelopes/{quote(report.envelope_id, safe='')}/{kind}"
-        try:
-            answer = self._http.request(
-                "POST",
-                self._url + path,
-                body=msgspec.json.encode(report.body if body is None else body),
-                headers=self._headers,
-            )
-        except urllib3.exceptions.HTTPError as exc:
-            return Verdict.FAILED, str(exc)
-        if answer.status in _DONE:
-            return Verdict.TAKEN, ""
-        problem = f"status {answer.status}"
-        if answer.status == _UNKNOWN:
-            return Verdict.UNKNOWN, problem
-        if answer.status == _TOO_LARGE:
-            return Verdict.TOO_LARGE, problem
-        return (Verdict.POINTLESS if answer.status in _POINTLESS else Verdict.FAILED), problem
 
 
 _WORDS: Final = {

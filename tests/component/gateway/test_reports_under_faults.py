@@ -253,7 +253,7 @@ async def test_children_whose_reports_are_lost_end_under_their_parent_all_the_sa
     with stage.gateway() as gateway:
         ids = stage.call("split", 10)
         # Reports about children never get through from the actor that made them; those of the end actors do.
-        proxy = FaultProxy(gateway.port or 0, lambda kind, _: "500" if kind == "envelopes" else "pass")
+        proxy = FaultProxy(gateway.port or 0, lambda kind, _: "500" if kind in {"envelopes", "reports"} else "pass")
         with proxy, stage.fleet(proxy.url) as fleet:
             end = next(replica for replica in fleet.replicas if replica.actor == names.HAPPY_END)
             end.terminate()

@@ -3,19 +3,17 @@
 import asyncio
 import json
 import signal
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from asya_protocol.envelope import format_time
 from asya_transport.port import QueueSpec
 from tests.component.sidecar.bench import Bench
+from tests.component.sidecar.recording_gateway import RecordingGateway
 from tests.support.memory import memory_environ
 
 __all__ = ["memory_environ"]
@@ -184,44 +182,10 @@ def fetch(address: str, path: str) -> tuple[int, str]:
             return exc.code, exc.read().decode()
 
 
-class RecordingGateway:
-    """Stands in for a gateway: records what is posted, and can refuse for a while."""
-
-    def __init__(self) -> None:
-        self.posts: list[tuple[str, dict[str, Any]]] = []
-        self.refusals = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                refused = outer.refusals > 0 and self.path.endswith("/final")
-                outer.refusals -= refused
-                if not refused:
-                    outer.posts.append((self.path, body))
-                self.send_response(503 if refused else 200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
 @pytest.fixture
 def gateway() -> Iterator[RecordingGateway]:
-    recording = RecordingGateway()
-    yield recording
-    recording.server.shutdown()
-    recording.server.server_close()
-    recording.thread.join()
+    with RecordingGateway() as recording:
+        yield recording
 
 
 async def test_progress_is_reported_in_order(memory_environ: dict[str, str], gateway: RecordingGateway) -> None:
@@ -244,7 +208,8 @@ async def test_a_final_report_is_delivered_even_if_the_gateway_refuses_at_first(
     memory_environ: dict[str, str], gateway: RecordingGateway
 ) -> None:
     """The delivery stays unacknowledged until the gateway has it."""
-    gateway.refusals = 2
+    refusals = iter((503, 503))
+    gateway.answer = lambda _path, _body: (next(refusals, 200), {})
     settings = {"ASYA_GATEWAY_URL": gateway.url, "ASYA_IS_END_ACTOR": "true", "ASYA_ACTOR_HAPPY_END": "actor"}
     async with Bench(memory_environ, HANDLERS, "handlers.process", **settings) as bench:
         await bench.send_payload({"done": True})

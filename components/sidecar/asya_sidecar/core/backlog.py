@@ -80,10 +80,17 @@ class Backlog:
             taken.append(entry)
         return taken
 
-    def put_back(self, entries: list[Waiting]) -> None:
-        """Let reports wait again that the gateway did not take, in their old place."""
+    def take_in_order(self, most: int) -> list[Waiting]:
+        """Take the next reports, so that they may be sent in one request, which is taken in its order."""
+        taken: list[Waiting] = []
+        while len(taken) < most and (more := self.take(most - len(taken))):
+            taken += more
+        return taken
+
+    def put_back(self, entries: list[Waiting], *, tried: bool = True) -> None:
+        """Let reports wait again, in their old place; ``tried`` counts against those that the gateway did not take."""
         for entry in reversed(entries):
-            entry.tries += 1
+            entry.tries += 1 if tried else 0
             queue = self._children if entry.report.kind == "child" else self._progress
             if entry.tries >= TRIES or len(queue) >= self.limit:
                 self.dropped += 1

@@ -1,0 +1,117 @@
+"""Requests to the gateway, and what its answers mean. Blocking: the reporter calls it in threads of its own."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+import urllib3
+
+from asya_sidecar.core.actions import Report
+
+TIMEOUT_S: Final = 5.0
+_DONE: Final = frozenset({200, 201, 202, 204})
+_POINTLESS: Final = frozenset({400, 404, 405, 409, 410, 422})
+"""The gateway has an opinion that trying again will not change, e.g. 404: the envelope was not made through it."""
+_UNKNOWN: Final = 404
+_TOO_LARGE: Final = 413
+_BULKY: Final = ("result", "error_details")
+"""What a final report can do without."""
+
+
+class Verdict(Enum):
+    """What became of one report."""
+
+    TAKEN = auto()
+    UNKNOWN = auto()
+    """The gateway knows no such envelope."""
+    POINTLESS = auto()
+    TOO_LARGE = auto()
+    FAILED = auto()
+    """Perhaps it goes better next time."""
+
+
+class GatewayClient:
+    """The routes that sidecars use.
+
+    Args:
+        url: Where the gateway is.
+        token: Bearer token, or none.
+        connections: Requests at the same time.
+    """
+
+    def __init__(self, url: str, token: str | None, *, connections: int) -> None:
+        self._url = url
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._http = urllib3.PoolManager(timeout=TIMEOUT_S, retries=False, maxsize=connections)
+
+    def send(self, kind: str, report: Report, body: Mapping[str, object] | None = None) -> tuple[Verdict, str]:
+        """Post one report; what became of it, and what went wrong."""
+        # The id is a path segment of a URL and producers choose ids freely.
+        path = "/envelopes" if kind == "child" else f"/envelopes/{quote(report.envelope_id, safe='')}/{kind}"
+        verdict, problem, _ = self._post(path, report.body if body is None else body)
+        return verdict, problem
+
+    def send_batch(self, reports: Sequence[Report]) -> tuple[Verdict, str, list[Verdict]]:
+        """Post progress and children in one request, to be taken in their order.
+
+        Returns:
+            What became of the request, what went wrong, and of a request that was taken what became of each report. The
+            original's gateway has no such route, which is ``UNKNOWN``.
+        """
+        entries = [{"kind": each.kind, "id": each.envelope_id, "body": each.body} for each in reports]
+        verdict, problem, content = self._post("/reports", {"reports": entries})
+        if verdict is not Verdict.TAKEN:
+            return verdict, problem, []
+        try:
+            statuses = msgspec.json.decode(content, type=_Statuses).statuses
+        except msgspec.MsgspecError as exc:
+            return Verdict.POINTLESS, str(exc), []
+        if len(statuses) != len(reports):
+            return Verdict.POINTLESS, f"{len(statuses)} statuses for {len(reports)} reports", []
+        return verdict, "", [judge(status) for status in statuses]
+
+    def conclude(self, report: Report) -> tuple[Verdict, str]:
+        """Send a final report: without its bulk where that is too much, after its child report where that is missing."""
+        verdict, problem = self.send("final", report)
+        if verdict is Verdict.UNKNOWN and report.child is not None:
+            # The report about the fan-out is still on its way, or was lost; this one must not be.
+            created, trouble = self.send("child", report, report.child)
+            if created is not Verdict.TAKEN:
+                return created, trouble
+            verdict, problem = self.send("final", report)
+        if verdict is Verdict.TOO_LARGE:
+            slim = {name: value for name, value in report.body.items() if name not in _BULKY}
+            verdict, problem = self.send("final", report, slim)
+            verdict = Verdict.POINTLESS if verdict is Verdict.TOO_LARGE else verdict
+        return verdict, problem
+
+    def close(self) -> None:
+        """Close its sockets."""
+        self._http.clear()
+
+    def _post(self, path: str, body: Mapping[str, object]) -> tuple[Verdict, str, bytes]:
+        try:
+            answer = self._http.request("POST", self._url + path, body=msgspec.json.encode(body), headers=self._headers)
+        except urllib3.exceptions.HTTPError as exc:
+            return Verdict.FAILED, str(exc), b""
+        verdict = judge(answer.status)
+        return verdict, "" if verdict is Verdict.TAKEN else f"status {answer.status}", answer.data
+
+
+class _Statuses(msgspec.Struct):
+    statuses: list[int]
+
+
+def judge(status: int) -> Verdict:
+    """What an HTTP status says of a report."""
+    if status in _DONE:
+        return Verdict.TAKEN
+    if status == _UNKNOWN:
+        return Verdict.UNKNOWN
+    if status == _TOO_LARGE:
+        return Verdict.TOO_LARGE
+    return Verdict.POINTLESS if status in _POINTLESS else Verdict.FAILED
