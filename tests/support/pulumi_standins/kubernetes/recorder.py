@@ -54,7 +54,9 @@ class Recorder:
         live = {**kept, "metadata": {**metadata, "uid": f"uid-of-{path.stem}"}}
         with self._lock:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(live, indent=1), encoding="utf-8")
+            whole = path.with_suffix(".new")  # others read all definitions, at any time
+            whole.write_text(json.dumps(live, indent=1), encoding="utf-8")
+            whole.replace(path)
         return live
 
     def get(self, thing: Properties) -> Properties | None:
