@@ -1,6 +1,7 @@
 """The engine with LocalStack and moto behind its stand-ins, shared by a worker's tests; a project per test."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,27 +38,29 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[Run]:
     """Make an environment's stack; it is destroyed at the end."""
-    yield from environments(tmp_path)
+    with environments(tmp_path) as start:
+        yield start
 
 
+@contextmanager
 def environments(tmp_path: Path) -> Iterator[Run]:
     """Make stacks below a folder, and destroy them at the end."""
-    made: list[tuple[Project, automation.Stack]] = []
+    made: list[automation.Stack] = []
+    with ExitStack() as ends:
 
-    def start(
-        name: str, settings: dict[str, str], secrets: dict[str, str] | None = None, **where: str
-    ) -> tuple[Project, automation.Stack]:
-        prepared = project(program_folder(tmp_path), tmp_path, **where)
-        kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(NOBODY), encoding="utf-8")
-        prepared.attach()
-        # Nothing runs, so no actor would become ready.
-        recording = {"asya:kubeconfig": str(kubeconfig), "asya:waitSeconds": "0"}
-        stack = prepared.stack(name, recording | settings, secrets)
-        made.append((prepared, stack))
-        return prepared, stack
+        def start(
+            name: str, settings: dict[str, str], secrets: dict[str, str] | None = None, **where: str
+        ) -> tuple[Project, automation.Stack]:
+            prepared = project(program_folder(tmp_path), tmp_path, **where)
+            kubeconfig = tmp_path / "kubeconfig"
+            kubeconfig.write_text(yaml.safe_dump(NOBODY), encoding="utf-8")
+            prepared.attach()
+            ends.callback(prepared.close)
+            # Nothing runs, so no actor would become ready.
+            recording = {"asya:kubeconfig": str(kubeconfig), "asya:waitSeconds": "0"}
+            made.append(prepared.stack(name, recording | settings, secrets))
+            return prepared, made[-1]
 
-    yield start
-    for prepared, stack in made:
-        stack.destroy()
-        prepared.close()
+        yield start
+        for stack in made:
+            stack.destroy()

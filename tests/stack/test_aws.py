@@ -41,7 +41,7 @@ def client(service: str, endpoint: str) -> Any:
 @pytest.fixture(scope="module")
 def protected(tmp_path_factory: pytest.TempPathFactory, clouds: Clouds) -> Iterator[Stack]:
     """The stack as its defaults make it, with a gateway and an actor; unprotected only to be taken down."""
-    for run in environments(tmp_path_factory.mktemp("aws")):
+    with environments(tmp_path_factory.mktemp("aws")) as run:
         made, stack = run("aws", SETTINGS | {"asya:protect": "true"}, SECRETS, aws=clouds.aws, moto=clouds.moto)
         stack.up()
         yield made, stack
