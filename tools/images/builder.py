@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.apt import apt_install
+
 
 class ImageError(Exception):
     """An image could not be built; says what to do."""
@@ -88,8 +90,27 @@ class Builder:
 
 
 def find_builder() -> Builder:
-    """The first build program that works here."""
+    """The first build program that works here; buildah, installed from the distribution, where there is none.
+
+    Raises:
+        ImageError: There is none, and none can be installed; says what to do.
+    """
+    found = _working()
+    if found is not None:
+        return found
+    print("images: installing buildah", flush=True)
+    try:
+        apt_install("buildah")
+    except RuntimeError as exc:
+        raise ImageError(f"no docker, podman or buildah works here, and buildah cannot be installed: {exc}") from exc
+    found = _working()
+    if found is None:
+        raise ImageError("buildah was installed and does not work; `buildah version` says why")
+    return found
+
+
+def _working() -> Builder | None:
     for program, probe in (("docker", "info"), ("podman", "info"), ("buildah", "version")):
         if shutil.which(program) and subprocess.run([program, probe], capture_output=True, check=False).returncode == 0:
             return Builder(program)
-    raise ImageError("no docker, podman or buildah works here; on Debian: apt install buildah")
+    return None
