@@ -74,9 +74,18 @@ class Address:
 class RabbitMqServer:
     """One broker; ``start`` after ``stop`` or ``kill`` finds the same data and the same ports."""
 
-    def __init__(self, folder: Path | None = None, *, settings: str = "") -> None:
-        """Choose where its files go (a temporary folder when none is named), and further lines of ``rabbitmq.conf``."""
+    def __init__(
+        self, folder: Path | None = None, *, settings: str = "", statistics_ms: int = STATISTICS_INTERVAL_MS
+    ) -> None:
+        """Choose how it is set up; nothing runs yet.
+
+        Args:
+            folder: Where its files go; none is a temporary folder.
+            settings: Further lines of ``rabbitmq.conf``.
+            statistics_ms: How often each queue is sampled; RabbitMQ's own value is 5,000.
+        """
         self._settings = settings
+        self._statistics_ms = statistics_ms
         self._owns_folder = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="asya-rabbitmq-")) if folder is None else folder
         self._ports: dict[str, int] = {}
@@ -178,11 +187,11 @@ class RabbitMqServer:
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.local = 127.0.0.1:{self._ports['amqp']}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self._ports['management']}\n"
-            f"collect_statistics_interval = {STATISTICS_INTERVAL_MS}\n"
+            f"collect_statistics_interval = {self._statistics_ms}\n"
             f"loopback_users = none\ndisk_free_limit.absolute = 50MB\nlog.file.level = info\n{self._settings}\n"
         )
         (self.folder / "advanced.config").write_text(
-            f"[{{rabbit, [{{quorum_tick_interval, {STATISTICS_INTERVAL_MS}}}]}}].\n"
+            f"[{{rabbit, [{{quorum_tick_interval, {self._statistics_ms}}}]}}].\n"
         )
 
     def _environ(self) -> dict[str, str]:
