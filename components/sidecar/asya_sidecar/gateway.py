@@ -37,7 +37,7 @@ BATCH: Final = 100
 """Progress reports in one request, where the gateway takes several."""
 REQUESTS_PER_S: Final = 250.0
 """Requests with progress a second at most: each costs about a third of a millisecond of this process's only processor."""
-BATCHED_PER_S: Final = 1000.0
+BATCHED_PER_S: Final = 500.0
 """Progress reports a second at most that go in batches: each costs the gateway two statements."""
 CLOSE_LIMIT_S: Final = 2.0
 """How long a sidecar that ends goes on telling what it has done."""
