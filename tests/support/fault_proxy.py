@@ -5,16 +5,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+
+from tests.support.post_server import PostServer
 
 Fault = Callable[[str, int], str]
 """From a request's path and how many of that kind came before to ``pass``, ``500``, ``slow`` or ``cut``."""
 SLOW_S = 0.5
 
 
-class FaultProxy:
+class FaultProxy(PostServer):
     """Forwards to ``port`` unless its fault says otherwise; use as a context manager.
 
     Attributes:
@@ -23,58 +22,23 @@ class FaultProxy:
     """
 
     def __init__(self, port: int, fault: Fault) -> None:
+        super().__init__(self._pass_on)
         self.fault = fault
         self.seen: Counter[tuple[str, str]] = Counter()
+        self._port = port
         self._lock = threading.Lock()
-        outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                kind = self.path.rsplit("/", 1)[-1]
-                with outer._lock:
-                    action = outer.fault(kind, sum(count for (name, _), count in outer.seen.items() if name == kind))
-                    outer.seen[kind, action] += 1
-                if action == "500":
-                    self.answer(500, b"Internal Server Error\n")
-                    return
-                if action == "slow":
-                    time.sleep(SLOW_S)
-                status, content = forward(port, self.path, body, dict(self.headers))
-                if action == "cut":  # the gateway has it, and nobody is told
-                    self.close_connection = True
-                    return
-                self.answer(status, content)
-
-            def answer(self, status: int, content: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def _pass_on(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes] | None:
+        kind = path.rsplit("/", 1)[-1]
+        with self._lock:
+            action = self.fault(kind, sum(count for (name, _), count in self.seen.items() if name == kind))
+            self.seen[kind, action] += 1
+        if action == "500":
+            return 500, b"Internal Server Error\n"
+        if action == "slow":
+            time.sleep(SLOW_S)
+        answer = forward(self._port, path, body, headers)
+        return None if action == "cut" else answer  # cut: the gateway has it, and nobody is told
 
 
 def forward(port: int, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:

@@ -8,7 +8,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import psycopg.sql
 import pytest
 
 from tests.support.apt import apt_install
+from tests.support.ports import free_port
 
 PACKAGE = "postgresql"
 START_TIMEOUT_S = 60.0
@@ -55,9 +55,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         if self._user is not None:
             os.chown(self._folder, self._user, -1)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+        self._port = free_port()
         command = ["initdb", "-D", str(self._folder / "data"), "-U", "asya", "--auth=trust", "--no-sync"]
         subprocess.run(
             [self._programs / command[0], *command[1:]],

@@ -210,12 +210,12 @@ class Supervisor:
             self._say(request_id=request.id, error=str(exc) if request.id != self._request.id else "")
             return
         self._message, error = "", ""
-        is_new = request.id != self._request.id
+        if request.id != self._request.id:
+            try:
+                await self._gateway.until_ready()  # whoever asked for it calls it next
+            except MeshError as exc:
+                error = str(exc)
         self._request = request
-        try:
-            await self._gateway.until_ready()  # whoever asked for it calls it next
-        except MeshError as exc:
-            error = str(exc) if is_new else ""
         self._beat()
         self._say(request_id=request.id, error=error)
         log.info("following", extra={"manifests": request.manifests, "actors": sorted(declarations.plans)})

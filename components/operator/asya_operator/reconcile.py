@@ -220,9 +220,8 @@ class Reconciler:
             return
         self._applied.note(manifest, stored, now_s)
         if kind in resources.WATCHED:
-            self._world.note(
-                kind, "MODIFIED", stored
-            )  # a look that comes before the watch does must not apply it again
+            # A look that comes before the watch does must not apply it again.
+            self._world.note(kind, "MODIFIED", stored)
         log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
 
     async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any], actor: AsyncActor) -> dict[str, Any]:

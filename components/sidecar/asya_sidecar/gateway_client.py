@@ -1,5 +1,6 @@
 """Requests to the gateway, and what its answers mean. Blocking: the reporter calls it in threads of its own."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
@@ -10,9 +11,11 @@ import urllib3
 
 from asya_sidecar.core.actions import Report
 
+log: Final = logging.getLogger(__name__)
+
 TIMEOUT_S: Final = 5.0
 _DONE: Final = frozenset({200, 201, 202, 204})
-_POINTLESS: Final = frozenset({400, 404, 405, 409, 410, 422})
+_POINTLESS: Final = frozenset({400, 404, 409, 410, 422})
 """The gateway has an opinion that trying again will not change, e.g. 404: the envelope was not made through it."""
 _UNKNOWN: Final = 404
 _TOO_LARGE: Final = 413
@@ -84,6 +87,7 @@ class GatewayClient:
                 return created, trouble
             verdict, problem = self.send("final", report)
         if verdict is Verdict.TOO_LARGE:
+            log.warning("result is too large for the gateway", extra={"envelope_id": report.envelope_id})
             slim = {name: value for name, value in report.body.items() if name not in _BULKY}
             verdict, problem = self.send("final", report, slim)
             verdict = Verdict.POINTLESS if verdict is Verdict.TOO_LARGE else verdict

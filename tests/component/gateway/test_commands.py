@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from asya_protocol import names
 from tests.component.gateway.process import Gateway, report
 from tests.support.command_line import CommandLine
+from tests.support.ports import free_port
 
 TOKEN = "a-token-of-some-length"
 READER = "only-reads-0123456789"
@@ -147,9 +147,7 @@ def test_without_any_gateway_the_exit_code_is_3(tmp_path: Path):
     nowhere = CommandLine(tmp_path, {})
     said = nowhere("tools")
     assert (said.code, said.err.splitlines()[0][:27]) == (3, "error: no gateway is known:")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    away = nowhere("tools", ASYA_TOOL_MCP_URL=f"http://localhost:{port}/")
+    away = nowhere("tools", ASYA_TOOL_MCP_URL=f"http://localhost:{free_port()}/")
     assert (away.code, "cannot be reached" in away.err) == (3, True)
 
 
@@ -169,8 +167,7 @@ def test_tokens_open_what_their_scopes_say_and_no_more(environ: dict[str, str], 
 
 
 def test_a_gateway_that_restarts_meanwhile_costs_a_follower_nothing(environ: dict[str, str], tmp_path: Path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        environ["ASYA_GATEWAY_PORT"] = str(free.getsockname()[1])
+    environ["ASYA_GATEWAY_PORT"] = str(free_port())
     with Gateway(environ) as first:
         asya = CommandLine(tmp_path, {"ASYA_GATEWAY_URL": first.url})
         envelope_id = started(asya)

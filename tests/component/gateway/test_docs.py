@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import yaml
 
 from asya_cli.forward_record import record_folder
 from asya_local import mesh
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "gateway.md"
@@ -88,8 +88,7 @@ def test_the_quick_start_with_the_clusters_part_played_by_a_mesh_and_a_stand_in_
     info = mesh.find(shell.folder / ".asya")
     assert info is not None
     _install_kubectl(shell)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     environ = {
         "STAND_IN_LOG": str(shell.folder / "kubectl.log"),
         "STAND_IN_PORT": info.gateway_url.rpartition(":")[2],

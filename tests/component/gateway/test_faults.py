@@ -6,7 +6,6 @@ until the gateway has taken it, and only then acknowledges, as a sidecar does.
 
 import asyncio
 import json
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ import pytest
 
 from asya_transport.port import Delivery, Transport
 from tests.component.gateway.process import Gateway
+from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
@@ -105,9 +105,7 @@ async def test_a_thousand_calls_through_kills_and_restarts(
     record_property: Callable[[str, object], None], tmp_path: Any,
 ) -> None:  # fmt: skip
     (tmp_path / "tools.yaml").write_text(TOOLS)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     database = postgres.new_database()
     chaos = Chaos({**environ, "ASYA_DATABASE_URL": database, "ASYA_GATEWAY_PORT": str(port)}, postgres)
     heard: Counter[str] = Counter()

@@ -1,7 +1,6 @@
 """Real sidecars report to a real gateway that is slow, away, broken, locked or small: what becomes of every envelope."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from tests.component.gateway.process import Gateway
 from tests.conftest import TABLE
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.fleet import Fleet
+from tests.support.ports import free_port
 
 COUNT = 30
 LIMIT_S = 90
@@ -42,8 +42,7 @@ class Stage:
     """A fleet of three actors and the crew, and a gateway that may come and go on one port."""
 
     def __init__(self, environ: dict[str, str], folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         (folder / "tools.yaml").write_text(TOOLS)
         self.store = folder / "store"
         self.gateway_environ = {

@@ -90,7 +90,7 @@ class Backlog:
     def put_back(self, entries: list[Waiting], *, tried: bool = True) -> None:
         """Let reports wait again, in their old place; ``tried`` counts against those that the gateway did not take."""
         for entry in reversed(entries):
-            entry.tries += 1 if tried else 0
+            entry.tries += tried
             queue = self._children if entry.report.kind == "child" else self._progress
             if entry.tries >= TRIES or len(queue) >= self.limit:
                 self.dropped += 1
