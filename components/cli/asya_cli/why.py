@@ -77,9 +77,11 @@ def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Pat
 
 
 def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> dict[str, Any]:
+    from asya_cli.why_words import told_by_gateway
+
     record = gateway.envelope(envelope_id)
     events = [event.document for event in gateway.history(envelope_id)]
-    found: dict[str, Any] = {"record": record, "events": events}
+    found: dict[str, Any] = {"record": record, "events": events, "last": told_by_gateway(events)}
     if with_actors and (actors := gateway.actors()) is not None:
         found["actors"] = {name: _facts(name, entry) for name, entry in actors.items()}
     return found
@@ -116,9 +118,10 @@ def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
             for actor in mesh.status(info.home).as_json()["actors"]
         },
         "running": None if running is None else (running.actor, running.attempt, running.for_s),
-        "last": _last(steps[-1]) if steps else None,
         "dead": _dead_letter(environment, envelope_id),
     }
+    if steps:
+        found["last"] = _last(steps[-1])
     store = open_store(environment)
     if store is not None:
         collected = bool(steps) and steps[-1].result == "collected"

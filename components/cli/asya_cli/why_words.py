@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asya_operator.status.table import STATUSES
 from asya_protocol import names
+from asya_protocol.progress import read_retry
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
 IN_TROUBLE: Final = frozenset(rule.status for rule in STATUSES if rule.warning) | {"Terminating"}
@@ -33,7 +34,7 @@ class ActorFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """The last settlement that a sidecar logged."""
+    """The last settlement, as a sidecar logged it or told the gateway."""
 
     at_s: float
     actor: str
@@ -74,7 +75,7 @@ class Evidence:
         events: The gateway's events, oldest first.
         end: ``succeeded`` or ``failed`` as the crew has persisted it, with the error.
         cancelled: It, or what it came from, is on the list of cancels.
-        last: The last settlement in the sidecars' logs.
+        last: The last settlement in the sidecars' logs, or an attempt that failed as the gateway was told last.
         running: Actor, attempt and seconds, of a handler that is at work on it.
         dead: Its dead letter.
         group: Its fan-in group.
@@ -107,7 +108,9 @@ class Evidence:
         if isinstance(details, dict):
             return ": ".join(str(part) for part in (known, details.get("type"), details.get("message")) if part)
         if known or self.end is None:
-            return known or (self.dead.reason if self.dead else "") or (self.last.cause if self.last else "")
+            told = self.dead.reason if self.dead else self.last.cause if self.last else ""
+            retries = (read_retry(event.get("message")) for event in reversed(self.events))
+            return known or told or next((retry.cause for retry in retries if retry is not None), "")
         return self.end[1]
 
     @property
@@ -169,6 +172,26 @@ class Why:
     held_by: str
     because: str
     cure: str = ""
+
+
+def told_by_gateway(events: Sequence[Mapping[str, Any]]) -> StepFacts | None:
+    """The last that was reported, when it is an attempt that failed and is made again.
+
+    Args:
+        events: The gateway's, oldest first.
+    """
+    event = next((event for event in reversed(events) if event.get("envelope_state")), None)
+    retry = None if event is None else read_retry(event.get("message"))
+    if event is None or retry is None:
+        return None
+    return StepFacts(
+        at_s=datetime.fromisoformat(str(event["timestamp"])).timestamp(),
+        actor=str(event.get("actor") or ""),
+        result="retried",
+        cause=retry.cause,
+        attempt=retry.attempt,
+        again_in_s=retry.again_in_s,
+    )
 
 
 Rule = Callable[[Evidence], Why | None]

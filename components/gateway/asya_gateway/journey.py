@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from asya_gateway.record import Event, Record
 from asya_protocol.envelope import format_time
+from asya_protocol.progress import Retry, read_retry
 from asya_protocol.status import Status
 
 VisitState = Literal["running", "completed", "retried", "failed", "unfinished"]
@@ -28,7 +29,7 @@ class Visit:
         index: Place in the route; its length for an end actor behind it.
         actor: Who, as far as it is known.
         attempt: The how-manieth go of this actor at this place, from 1.
-        state: How it went: ``retried`` is followed by another go, ``unfinished`` never reported an end.
+        state: How it went: ``retried`` is or will be followed by another go, ``unfinished`` never reported an end.
         end_actor: Whether it is no actor of the route.
         left_at: When the envelope was on its way here, as far as it was told.
         received_at: When the sidecar had it.
@@ -36,6 +37,8 @@ class Visit:
         ended_at: When it completed or failed.
         took_s: Length of the handler call, or of the time between its reports.
         measured: Whether the sidecar measured it.
+        error: Why it failed, where another go follows; the last error is the envelope's own.
+        retry_at: When the next go may begin.
     """
 
     index: int
@@ -49,6 +52,8 @@ class Visit:
     ended_at: datetime | None = None
     took_s: float | None = None
     measured: bool = False
+    error: str | None = None
+    retry_at: datetime | None = None
 
     @property
     def began_at(self) -> datetime | None:
@@ -100,12 +105,17 @@ def visit_body(visit: Visit) -> dict[str, object]:
         "ended_at": moment(visit.ended_at),
         "waited_s": visit.waited_s,
         "took_s": visit.took_s,
+        "error": visit.error,
+        "retry_at": moment(visit.retry_at),
     }
 
 
 def _note(visits: list[Visit], event: Event) -> None:
     """Add a report to the visit that it is about."""
     index = event.current_actor_idx or 0
+    if (retry := read_retry(event.message)) is not None:
+        _note_retry(visits, event, index, retry)
+        return
     field = {"received": "received_at", "processing": "started_at", "completed": "ended_at"}[event.phase or "received"]
     place = None if field == "received_at" else _latest_without(visits, index, field)
     if place is None and field == "ended_at":
@@ -124,6 +134,21 @@ def _note(visits: list[Visit], event: Event) -> None:
     visits[place] = replace(visits[place], **changes)  # type: ignore[arg-type] # names are the visit's own
 
 
+def _note_retry(visits: list[Visit], event: Event, index: int, retry: Retry) -> None:
+    """End the latest go at a place, which failed."""
+    place = _latest_without(visits, index, "ended_at")
+    if place is None:
+        visits.append(Visit(index, event.actor))
+        place = len(visits) - 1
+    visits[place] = replace(
+        visits[place],
+        state="retried",
+        ended_at=event.timestamp,
+        error=retry.cause,
+        retry_at=event.timestamp + timedelta(seconds=retry.again_in_s),
+    )
+
+
 def _latest_without(visits: Sequence[Visit], index: int, field: str) -> int | None:
     """Find the latest go at a place of which something was not told yet."""
     found = (n for n, visit in enumerate(visits) if visit.index == index and getattr(visit, field) is None)
@@ -138,6 +163,8 @@ def _finished(visit: Visit, following: Visit | None, record: Record, ended_at: d
     """Say how a visit ended that did not report it, and how long it took."""
     if visit.measured:
         return _placed(visit, None if following is None else following.began_at)
+    if visit.state == "retried" and following is None and record.status is Status.FAILED:
+        visit = replace(visit, state="failed")  # Its deadline, or its caller, ended it before another go.
     if visit.state == "running":
         again = following is not None and (following.index, following.actor) == (visit.index, visit.actor)
         if visit.end_actor and record.status.final:

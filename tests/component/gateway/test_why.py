@@ -151,5 +151,8 @@ def test_with_a_gateway_alone_it_is_the_gateway_that_is_asked(asya: CommandLine,
     said: Said = elsewhere("why", envelope_id, "--json")
     assert said.code == 0, said.err
     assert (said.document["where"], said.document["status"]) == ("flaky", "running")
+    assert (said.document["held_by"], said.document["attempts"]) == ("retry", 1)
+    assert "KeyError" in said.document["last_error"]
+    assert said.document["next_retry_at"] is not None
     assert elsewhere("why", "never").code == 5
     assert CommandLine(tmp_path, {})("why", "x").code == 3

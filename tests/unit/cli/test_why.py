@@ -14,8 +14,10 @@ from asya_cli.why_words import (
     document,
     explain,
     lines,
+    told_by_gateway,
 )
 from asya_protocol import names
+from asya_protocol.progress import Retry
 
 NOW = 1_000.0
 ROUTE = ["ocr", "translate"]
@@ -181,6 +183,19 @@ def test_the_whole_answer_in_json_and_on_one_screen():
         "attempts   2 of 3",
         "next try   1970-01-01T00:16:46Z",
     ]
+
+
+def test_a_retry_is_known_from_the_gateways_events_where_no_log_can_be_read():
+    retry = told("processing", 0) | {"message": Retry(2, 10.0, "E: torn").words, "timestamp": "1970-01-01T00:16:36Z"}
+    events = [told("received", 0), told("processing", 0), retry]
+    evidence = replace(BARE, record=record(), events=events, last=told_by_gateway(events))
+    assert explain(evidence).because == "attempt 2 at ocr failed: E: torn; the next one in 6.0 s"
+    assert (evidence.where, evidence.attempts, evidence.error, evidence.next_try_s) == ("ocr", 2, "E: torn", NOW + 6)
+    # Once the next attempt has begun it is no longer waited for; the error is still the last one.
+    events.append(told("received", 0))
+    assert told_by_gateway(events) is None
+    assert replace(BARE, record=record(), events=events).error == "E: torn"
+    assert told_by_gateway([]) is None
 
 
 def test_attempts_are_counted_from_the_gateways_events_where_no_log_can_be_read():

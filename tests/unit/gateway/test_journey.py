@@ -9,6 +9,7 @@ import pytest
 from asya_gateway.journey import Visit, trace, visit_body
 from asya_gateway.lifecycle import Ended, Progress, Report, Sending, apply, created
 from asya_gateway.record import Event, Record
+from asya_protocol.progress import Retry
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROUTE = ("a", "b")
@@ -53,6 +54,10 @@ def completed(index: int, ms: int, route: tuple[str, ...] = ROUTE) -> Progress:
     return Progress(route, index, "completed", f"Completed processing in {ms}ms")
 
 
+def failed(index: int, cause: str, route: tuple[str, ...] = ROUTE) -> Progress:
+    return Progress(route, index, "processing", Retry(1, 4.0, cause).words)
+
+
 def visits_of(index: int, actor: str) -> tuple[Progress, Progress]:
     return received(index), at_work(index, actor)
 
@@ -66,7 +71,19 @@ def test_hops_follow_one_another_with_their_waits_and_their_work() -> None:
     assert visit_body(second) == {
         "index": 1, "actor": "b", "attempt": 1, "state": "completed", "end_actor": False, "waited_s": 4.5, "took_s": 1.0,
         "left_at": "2026-01-01T00:00:02.500000Z", "began_at": "2026-01-01T00:00:07Z", "ended_at": "2026-01-01T00:00:08Z",
+        "error": None, "retry_at": None,
     }  # fmt: skip
+
+
+def test_a_failed_attempt_tells_why_and_when_the_next_begins() -> None:
+    life = Life.begin().at(1, *visits_of(0, "a")).at(3, failed(0, "ValueError: line one\nline two"))
+    (visit,) = life.trace()
+    assert (visit.error, visit.took_s, visit.ended_at) == (
+        "ValueError: line one\nline two", 2.0, START + timedelta(seconds=3),
+    )  # fmt: skip
+    assert visit_body(visit)["retry_at"] == "2026-01-01T00:00:07Z"
+    assert life.record.message == "Attempt 1 failed, next in 4.0 s: ValueError: line one\nline two"
+    assert life.record.progress_percent == 25.0
 
 
 TOLD: list[tuple[str, Life, list[tuple[str | None, int, str]]]] = [
@@ -78,6 +95,22 @@ TOLD: list[tuple[str, Life, list[tuple[str | None, int, str]]]] = [
         Life.begin().at(1, *visits_of(0, "a")).at(2, *visits_of(0, "a")).at(3, completed(0, 9)),
         [("a", 1, "retried"), ("a", 2, "completed")],
     ),
+    (
+        "an attempt that failed, and the next has not begun",
+        Life.begin().at(1, *visits_of(0, "a")).at(2, failed(0, "E: torn")),
+        [("a", 1, "retried")],
+    ),
+    (
+        "an attempt that failed, and the next is at work",
+        Life.begin().at(1, *visits_of(0, "a")).at(2, failed(0, "E: torn")).at(6, *visits_of(0, "a")),
+        [("a", 1, "retried"), ("a", 2, "running")],
+    ),
+    (
+        "the deadline passes before the next attempt",
+        Life.begin().at(1, *visits_of(0, "a")).at(2, failed(0, "E: torn")).at(3, Ended(succeeded=False)),
+        [("a", 1, "failed")],
+    ),
+    ("only the failure of an attempt was told", Life.begin().at(1, failed(0, "E: torn")), [("a", 1, "retried")]),
     (
         "an error, with and without a word from error-end",
         Life.begin().at(1, *visits_of(0, "a")).at(2, *visits_of(0, "error-end")).at(3, Ended(succeeded=False)),

@@ -239,6 +239,7 @@ function hopItem(envelope, hop, place, counted, ticks) {
         hop.began_at ? h("time", { class: "dim", datetime: hop.began_at, title: moment(hop.began_at), text: clock(hop.began_at) }) : null),
       hop.began_at ? track(envelope, hop, runs, ticks) : null,
       hop.state === "failed" && envelope.error ? errorBox(envelope, place) : null,
+      hop.state === "retried" && hop.error ? retryBox(envelope, hop, place) : null,
     ),
   );
 }
@@ -291,6 +292,14 @@ function errorBox(envelope, place = 0) {
     details.traceback
       ? h("details", { "data-keep": `traceback-${place}` }, h("summary", { text: "Traceback" }), h("pre", { tabindex: "0", "aria-label": "Traceback", text: details.traceback }))
       : null);
+}
+
+/** An attempt that failed; while nothing follows it, also when the next one may begin. */
+function retryBox(envelope, hop, place) {
+  const waits = isOpen(envelope) && place === envelope.journey.length - 1;
+  return h("div", { class: "error" },
+    h("p", { class: "error-title" }, icon("retried"), h("strong", { text: hop.error })),
+    waits ? h("p", { class: "dim" }, "The next attempt may begin at ", h("time", { datetime: hop.retry_at, title: moment(hop.retry_at), text: clock(hop.retry_at) })) : null);
 }
 
 function valueBox(title, value) {

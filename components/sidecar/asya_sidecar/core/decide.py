@@ -27,7 +27,7 @@ from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report
 from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
 from asya_sidecar.core.fan_in import close_group, give_up, join_group
 from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
-from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report
+from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report, retry_report
 from asya_sidecar.core.work import Hop, Work, refuse
 
 END_ACTOR_ATTEMPTS: Final = 20
@@ -177,10 +177,10 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     delay_s = policy.delay_s(work.attempt, moment.chance)
     if hop.is_end_actor:
         if work.attempt < END_ACTOR_ATTEMPTS:
-            return _again(work, work.attempt + 1, work.delivery, delay_s, cause)
+            return _again(work, hop, delay_s, cause, attempt=work.attempt + 1)
         return _bury(work, hop, moment, f"{cause} (after {work.attempt} attempts)")
     if policy.retries(error, work.attempt) and not _too_late(work.envelope, moment.now, delay_s):
-        return _again(work, work.attempt + 1, work.delivery, delay_s, cause)
+        return _again(work, hop, delay_s, cause, attempt=work.attempt + 1)
     # Outputs made before the error have their own way to go, as in the original; a retry would make them again.
     sends, reports = forward(work, reply.items, reply.streamed, hop, moment, ends=True)
     failed = _fail(work, hop, moment, error.code, error)
@@ -202,12 +202,16 @@ def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str) -> Decision:
         return _bury(work, hop, moment, f"{cause} (delivered {work.delivery} times)")
     if _too_late(work.envelope, moment.now, delay_s) and not hop.is_end_actor:
         return _fail(work, hop, moment, f"Deadline exceeded; last failure: {cause}")
-    return _again(work, work.attempt, work.delivery + 1, delay_s, cause)
+    return _again(work, hop, delay_s, cause, delivery=work.delivery + 1)
 
 
-def _again(work: Work, attempt: int, delivery: int, delay_s: float, cause: str) -> Decision:
-    copy = with_counters(work.source or work.body, attempt=attempt, delivery=delivery)
-    return Decision(RetryLater(copy, delay_s), "retried", failed_reason="runtime_error", cause=cause)
+def _again(
+    work: Work, hop: Hop, delay_s: float, cause: str, *, attempt: int | None = None, delivery: int | None = None
+) -> Decision:
+    copy = with_counters(work.source or work.body, attempt=attempt or work.attempt, delivery=delivery or work.delivery)
+    # Of an end actor nothing is told but the end: its envelope still stands at the actor before it.
+    reports = () if hop.is_end_actor else (retry_report(work.envelope, work.attempt, delay_s, cause),)
+    return Decision(RetryLater(copy, delay_s), "retried", reports=reports, failed_reason="runtime_error", cause=cause)
 
 
 def _bury(work: Work, hop: Hop, moment: Moment, reason: str) -> Decision:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from asya_protocol.envelope import Envelope, format_time
+from asya_protocol.progress import Retry
 from asya_protocol.reply import Item
 from asya_protocol.status import Status
 from asya_sidecar.core.actions import Report
@@ -42,6 +43,11 @@ def completed_report(envelope: Envelope, items: tuple[Item, ...], elapsed_s: flo
         envelope, "completed", message=f"Completed processing in {duration_ms}ms", duration_ms=duration_ms
     )
     return Report("progress", envelope.id, {**report.body, "actors": list(route.actors)})
+
+
+def retry_report(envelope: Envelope, attempt: int, again_in_s: float, cause: str) -> Report:
+    """An attempt failed and is made again; ours, in a phase that the original's gateway knows."""
+    return _progress(envelope, "processing", message=Retry(attempt, again_in_s, cause).words)
 
 
 def child_report(made: Envelope) -> Report:

@@ -203,10 +203,11 @@ async def test_a_journey_tells_hops_attempts_and_the_traceback(world: World, ope
         await expect(hops.nth(place)).to_contain_text(words)
     await expect(hops.nth(0)).to_contain_text("Completed")
     await expect(hops.nth(0)).to_contain_text("waited")
+    await expect(hops.nth(1)).to_contain_text("Untranslatable: no language is spoken here")
     await expect(hops.nth(2)).to_contain_text("Untranslatable: no language is spoken here")
     await expect(page.get_by_label("Traceback")).to_contain_text("raise Untranslatable(")
     # Payload, error and traceback hold markup: it is there as text, and nothing came of it.
-    for shown in (hops.nth(2), page.get_by_label("Traceback")):
+    for shown in (hops.nth(1), hops.nth(2), page.get_by_label("Traceback")):
         await expect(shown).to_contain_text(MARKUP)
     assert await page.locator("main img, main script").count() == 0
     await page.goto(f"{world.url}/#/envelopes")
