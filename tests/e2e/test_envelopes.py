@@ -11,6 +11,8 @@ from tests.support.wire import Wire, envelope
 
 SLOW = "import time\n\n\ndef process(payload):\n    time.sleep(0.2)\n    return payload\n"
 BURST = 200
+# One replica alone would need two minutes for the burst: time enough for others to start on a busy machine.
+SLOWER = SLOW.replace("0.2", "0.6")
 
 
 @pytest.mark.parametrize("transport", ["rabbitmq", "sqs"])
@@ -20,7 +22,7 @@ def test_a_burst_wakes_an_actor_is_finished_whole_and_lets_it_nap_again(
     namespace = request.getfixturevalue("rabbit" if transport == "rabbitmq" else "sqs")
     name = "burst"
     scaling = {**FAST_SCALING, "queueLength": 20}
-    cluster.apply(handler(name, SLOW), actor(name, transport, scaling=scaling), namespace=namespace)
+    cluster.apply(handler(name, SLOWER), actor(name, transport, scaling=scaling), namespace=namespace)
     wait_for_status(cluster, name, namespace, "Napping")
     ids = {f"burst-{transport}-{number}" for number in range(BURST)}
     wire.send(transport, [envelope(each, name) for each in sorted(ids)])
