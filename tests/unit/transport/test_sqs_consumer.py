@@ -49,7 +49,7 @@ class FakeSqs:
     def _receive_message(self, request: dict[str, Any]) -> dict[str, Any]:
         self.polling.set()
         if self.gate is not None:
-            assert self.gate.wait(10)
+            assert self.gate.wait(60)
         found, self.messages = self.messages[: request["MaxNumberOfMessages"]], []
         return {"Messages": found}
 
