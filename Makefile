@@ -14,6 +14,12 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 export PYTHON
+# A package index that stumbles for a moment must not end a run of an hour.
+export UV_HTTP_RETRIES ?= 10
+export UV_HTTP_TIMEOUT ?= 120
+export PIP_RETRIES ?= 10
+export PIP_DEFAULT_TIMEOUT ?= 60
+export npm_config_fetch_retries ?= 5
 # An activated environment of something else must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
@@ -108,6 +114,8 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins
 	@$(BIN)/python -m tools.engine build >/dev/null
 	@$(BIN)/python -m tools.engine hosts >/dev/null
+	@$(BIN)/python -m tests.support.kubernetes_openapi >/dev/null
+	@$(BIN)/python -m tests.support.node pulumi >/dev/null
 	@$(BIN)/pytest -n 2 --dist loadfile tests/stack $(PYTEST_ARGS)
 
 .PHONY: test-runtime
@@ -116,6 +124,7 @@ test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 th
 
 .PHONY: e2e
 e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
+	@$(BIN)/python -m tests.support.aws_cli
 	@$(BIN)/pytest tests/e2e --ignore tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: e2e-stack

@@ -1,15 +1,22 @@
 """Tools that are built once per machine, outside any checkout, in a folder named after what pins them.
 
 A build happens in a folder beside the final one and is renamed into place when it is complete: a build that was cut off
-leaves nothing that looks finished. A lock file makes a second build of the same wait for the first.
+leaves nothing that looks finished. A lock file makes a second build of the same wait for the first. One that fails is tried
+again: most often a download broke off, and the package managers keep what they have.
 """
 
 import fcntl
 import hashlib
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
+
+PAUSES_S: Final = (5.0, 30.0)
+"""Before the second and the third try."""
 
 
 def cache_root() -> Path:
@@ -37,10 +44,22 @@ def built_once(done: Path, make: Callable[[Path, Path], None]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.is_dir():  # Somebody else built the same in the meantime.
             return done
-        with tempfile.TemporaryDirectory(prefix=f"{done.name}.", dir=done.parent) as temporary:
-            half, scratch = Path(temporary) / "half", Path(temporary) / "scratch"
-            half.mkdir()
-            scratch.mkdir()
-            make(half, scratch)
-            half.rename(done)
+        for pause_s in PAUSES_S:
+            try:
+                _build(done, make)
+            except Exception as exc:  # noqa: BLE001 - whatever a build fails with
+                print(f"{done.name}: {exc}\n{done.name}: trying again in {pause_s:g} s", file=sys.stderr, flush=True)
+                time.sleep(pause_s)
+            else:
+                return done
+        _build(done, make)
     return done
+
+
+def _build(done: Path, make: Callable[[Path, Path], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"{done.name}.", dir=done.parent) as temporary:
+        half, scratch = Path(temporary) / "half", Path(temporary) / "scratch"
+        half.mkdir()
+        scratch.mkdir()
+        make(half, scratch)
+        half.rename(done)

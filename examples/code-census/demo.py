@@ -39,7 +39,7 @@ POLL_S = 0.2
 # Two show that it scales; each one more is two processes to start, which pays only where a core is free for it.
 MAX_REPLICAS = max(2, os.cpu_count() or 1)
 LOOK_S = 3.0
-NAP_LIMIT_S = 60.0
+NAP_LIMIT_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=100, help="how many files (default: %(default)s)")
     parser.add_argument("--home", type=Path, default=Path(".asya-demo"), help="folder for the mesh's state")
     parser.add_argument("--endpoint", help="SQS and S3 endpoint that already runs, instead of starting LocalStack")
-    parser.add_argument("--patience", type=float, default=100.0, help="give up after so many seconds without an end")
+    parser.add_argument("--patience", type=float, default=400.0, help="give up after so many seconds without an end")
     arguments = parser.parse_args()
     root = Path(sysconfig.get_path("stdlib"))
     census = Census(arguments.home.absolute(), root, arguments.limit, arguments.endpoint, arguments.patience)

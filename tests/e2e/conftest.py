@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,14 @@ from tests.support.wire import Wire
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the gateway's module first: its actors use the queues whose names the session's namespaces take afterwards."""
+    """Run the gateway's module first: its actors use the queues whose names the session's namespaces take afterwards.
+
+    The first test of all also waits for brokers, operator and crew.
+    """
     items.sort(key=lambda item: item.path.name != "test_gateway.py")
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(2400))
 
 
 @pytest.fixture(scope="session")
@@ -72,5 +79,5 @@ def _namespace(cluster: Cluster, brokers: Brokers, name: str, transport: str) ->
     prepare_namespace(cluster, name, brokers)
     install_crew(cluster, name, transport)
     yield name
-    cluster.kubectl("-n", name, "delete", "asyncactor", "--all", "--wait=true", "--timeout=90s")
+    cluster.kubectl("-n", name, "delete", "asyncactor", "--all", "--wait=true", "--timeout=300s")
     cluster.kubectl("delete", "namespace", name, "--wait=false")

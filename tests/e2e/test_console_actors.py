@@ -31,7 +31,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     eventually(
         lambda: cluster.kubectl("get", "asyncactors", "-A", check=False),
         lambda text: "the server doesn't have" not in text and "NotFound" not in text,
-        60,
+        180,
         "the CRD is served",
     )
     name = f"console-{uuid.uuid4().hex[:8]}"
@@ -44,6 +44,11 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "role", "watcher", "--verb=list", "--resource=asyncactors.asya.sh", "-n", name)
     cluster.kubectl(
         "create", "rolebinding", "watcher", "--role=watcher", f"--serviceaccount={name}:watcher", "-n", name
+    )
+    asked = ["auth", "can-i", "list", "asyncactors.asya.sh", "-n", name, f"--as=system:serviceaccount:{name}:watcher"]
+    # Whoever decides over rights learns of a new binding a moment later.
+    eventually(
+        lambda: cluster.kubectl(*asked, check=False), lambda text: text.startswith("yes"), 60, "the right to list"
     )
     yield name
     # An operator that runs here may hold it: it knows no transport of this name.

@@ -69,11 +69,11 @@ def _declared(file: str, namespace: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("case", RUN, ids=lambda case: case.file)
 def test_an_example_runs_and_answers(cluster: Cluster, wire: Wire, rabbit: str, case: Run) -> None:
     cluster.apply(*_declared(case.file, rabbit))
-    wait_for_status(cluster, case.actor, rabbit, "Napping", "Running", timeout_s=120)
+    wait_for_status(cluster, case.actor, rabbit, "Napping", "Running")
     wire.send("rabbitmq", [envelope(f"example-{case.file}", case.actor, **case.payload)])
-    kept = wire.result(f"example-{case.file}", timeout_s=120)["payload"]
+    kept = wire.result(f"example-{case.file}")["payload"]
     assert {key: kept.get(key) for key in (*case.payload, *case.added)} == case.payload | case.added
-    cluster.kubectl("-n", rabbit, "delete", "asyncactor", case.actor, "--timeout=90s")
+    cluster.kubectl("-n", rabbit, "delete", "asyncactor", case.actor, "--timeout=240s")
 
 
 def test_the_example_for_a_gpu_asks_for_one(cluster: Cluster, rabbit: str) -> None:
@@ -90,4 +90,4 @@ def test_the_example_for_a_gpu_asks_for_one(cluster: Cluster, rabbit: str) -> No
     scaled = cluster.get("scaledobject", "llm-actor", rabbit)
     assert scaled is not None
     assert (scaled["spec"]["maxReplicaCount"], scaled["spec"]["cooldownPeriod"]) == (5, 300)
-    cluster.kubectl("-n", rabbit, "delete", "asyncactor", "llm-actor", "--timeout=90s")
+    cluster.kubectl("-n", rabbit, "delete", "asyncactor", "llm-actor", "--timeout=240s")

@@ -56,7 +56,7 @@ def gateway(cluster: Cluster, brokers: Brokers, operator: None, postgres: Postgr
         install_gateway(cluster, NAMESPACE, brokers, url, f"{TOKEN}\n{REPORT}|report\n")
         with port_forward(cluster) as local:
             yield local
-        cluster.kubectl("-n", NAMESPACE, "delete", "asyncactor", "--all", "--wait=true", "--timeout=90s")
+        cluster.kubectl("-n", NAMESPACE, "delete", "asyncactor", "--all", "--wait=true", "--timeout=240s")
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
@@ -64,9 +64,7 @@ def gateway(cluster: Cluster, brokers: Brokers, operator: None, postgres: Postgr
 def port_forward(cluster: Cluster) -> Iterator[str]:
     """As the quick start does it: ``kubectl port-forward svc/asya-gateway 8089:80``, on a free port."""
     command = [
-        "kubectl",
-        "--kubeconfig",
-        str(cluster.config),
+        *cluster.command,
         "-n",
         NAMESPACE,
         "port-forward",
@@ -93,23 +91,26 @@ def listed(http: httpx2.Client) -> list[str]:
 
 
 def test_a_tool_is_listed_called_and_followed_to_its_result(cluster: Cluster, gateway: str) -> None:
-    wait_for_status(cluster, "hello-actor", NAMESPACE, "Napping", "Running", timeout_s=90)
-    deployment = cluster.get("deployment", "asya-gateway", NAMESPACE)
-    assert deployment is not None
-    assert deployment["status"]["readyReplicas"] == 2
+    wait_for_status(cluster, "hello-actor", NAMESPACE, "Napping", "Running")
+    eventually(
+        lambda: cluster.get("deployment", "asya-gateway", NAMESPACE),
+        lambda found: found is not None and found["status"].get("readyReplicas") == 2,
+        60,
+        "both replicas to be ready",
+    )
     with httpx2.Client(base_url=gateway, timeout=90, trust_env=False) as nobody:
         assert nobody.get("/ready").text == "OK\n"
         assert nobody.post("/tools/call", json={"name": "hello"}).status_code == 401
     with httpx2.Client(
         base_url=gateway, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=90, trust_env=False
     ) as http:
-        eventually(lambda: listed(http), lambda names: names == ["hello"], 150, "the tool to be listed")
+        eventually(lambda: listed(http), lambda names: names == ["hello"], 300, "the tool to be listed")
         answer = http.post("/tools/call", json={"name": "hello", "arguments": {"who": "artem"}}).json()
         told: dict[str, Any] = json.loads(answer["content"][0]["text"])
         shown = eventually(
             lambda: http.get(told["status_url"], params={"wait": 30}).json(),
             lambda envelope: envelope["status"] in {"succeeded", "failed"},
-            180,
+            400,
             "the envelope to end",
         )
         assert (shown["status"], shown["result"]) == ("succeeded", {"message": "Hello artem!"})
@@ -120,5 +121,5 @@ def test_a_tool_is_listed_called_and_followed_to_its_result(cluster: Cluster, ga
             "-n", NAMESPACE, "apply", "--server-side", "--field-manager=tool-wave", "-f", "-",
             stdin=yaml.safe_dump({**tools, "data": {"wave.yaml": text}}),
         )  # fmt: skip
-        names = eventually(lambda: listed(http), lambda names: "wave" in names, 180, "the new tool to be listed")
+        names = eventually(lambda: listed(http), lambda names: "wave" in names, 400, "the new tool to be listed")
         assert names == ["hello", "wave"]

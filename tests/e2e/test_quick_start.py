@@ -16,7 +16,7 @@ def test_two_manifests_one_message_and_what_is_seen(cluster: Cluster, brokers: B
     for document in read_examples("seed-quick-start.yaml"):
         cluster.apply(document, namespace=sqs)
     wait_for_status(cluster, "hello-actor", sqs, "Napping")
-    wait_for_status(cluster, "image-classifier", sqs, "Running", "Napping", "ImagePullError", "ScalingUp", timeout_s=90)
+    wait_for_status(cluster, "image-classifier", sqs, "Running", "Napping", "ImagePullError", "ScalingUp")
 
     queues = json.loads(aws(brokers.aws, "sqs", "list-queues"))["QueueUrls"]
     assert any(url.endswith(f"/{ACCOUNT}/asya-hello-actor") for url in queues)
@@ -24,7 +24,7 @@ def test_two_manifests_one_message_and_what_is_seen(cluster: Cluster, brokers: B
     url = f"{brokers.aws}/{ACCOUNT}/asya-hello-actor"
     aws(brokers.aws, "sqs", "send-message", "--queue-url", url, "--message-body", body)
 
-    assert wire.result("0", timeout_s=120)["payload"] == {"message": "Hello artem!"}
+    assert wire.result("0")["payload"] == {"message": "Hello artem!"}
     status = cluster.status("hello-actor", sqs)
     assert status["transportStatus"] == "Ready"
 
@@ -70,7 +70,7 @@ def test_the_columns_are_the_original_s(cluster: Cluster, sqs: str) -> None:
     eventually(
         lambda: cluster.status("happy-end", sqs),
         lambda status: "queuedMessages" in status,
-        60,
+        180,
         "its queue to be counted",
     )
     narrow = cluster.kubectl("-n", sqs, "get", "asya").splitlines()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.actors import actor, handler
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, eventually
 from tests.support.installed import wait_for_status
 
 ECHO = "def process(payload):\n    return payload\n"
@@ -84,16 +84,21 @@ def troubled(cluster: Cluster, rabbit: str) -> str:
 def test_a_pod_in_trouble_gives_its_actor_the_status_that_names_it(
     cluster: Cluster, troubled: str, name: str, status: str, text: str
 ) -> None:
-    shown = wait_for_status(cluster, name, troubled, status, timeout_s=90)
+    shown = eventually(
+        lambda: cluster.status(name, troubled),
+        lambda found: found.get("status") == status and any(text in each["message"] for each in found["conditions"]),
+        240,
+        f"status of {name} to be {status} with {text!r}",
+    )
     [condition] = [each for each in shown["conditions"] if each["type"] == "WorkloadReady"]
     assert (condition["status"], condition["reason"]) == ("False", "PodsNotHealthy")
     assert text in condition["message"]
 
 
 def test_an_actor_whose_trouble_is_mended_runs_without_further_help(cluster: Cluster, troubled: str) -> None:
-    wait_for_status(cluster, "no-such-secret", troubled, "ConfigError", timeout_s=90)
+    wait_for_status(cluster, "no-such-secret", troubled, "ConfigError")
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "nowhere"}, "stringData": {"A": "b"}}
     cluster.apply(secret, namespace=troubled)
-    wait_for_status(cluster, "no-such-secret", troubled, "Running", timeout_s=120)
+    wait_for_status(cluster, "no-such-secret", troubled, "Running")
     cluster.apply(_changed("no-such-image"), namespace=troubled)
-    wait_for_status(cluster, "no-such-image", troubled, "Running", timeout_s=120)
+    wait_for_status(cluster, "no-such-image", troubled, "Running")

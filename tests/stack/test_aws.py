@@ -15,7 +15,7 @@ from tests.support.pulumi_standins.aws.emulated import recorded as noted
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 REGION = "eu-central-1"
 SETTINGS = {

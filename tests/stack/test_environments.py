@@ -11,7 +11,7 @@ from pulumi.automation import CommandError
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 
 def test_oss_lives_and_dies(environment: Run) -> None:

@@ -12,7 +12,7 @@ from asya_local import mesh
 from tests.support.pulumi_project import project
 from tools.tree import ROOT
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
 
 def counted(summary: Any) -> dict[str, int]:
@@ -36,12 +36,14 @@ def test_a_pipeline_lives_on_a_laptop(tmp_path: Path) -> None:
             "--home",
             str(home),
             "--wait",
+            "--timeout",
+            "240s",
         ]
         sent = subprocess.run(
             [*argv, "--payload", '{"text": "to be or not to be"}'],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=True,
         )
         assert json.loads(sent.stdout) == {"most": ["be", "to", "not"], "total": 6}
@@ -55,7 +57,7 @@ def test_a_pipeline_lives_on_a_laptop(tmp_path: Path) -> None:
             str(home),
             "--wait",
         ]
-        called = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
+        called = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=True)
         assert '"total": 3' in called.stdout
 
         assert counted(stack.up(expect_no_changes=True).summary) == {"same": 11}

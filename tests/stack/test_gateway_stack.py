@@ -5,7 +5,7 @@ import pytest
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
 
 def test_a_gateway_is_installed_with_its_database_and_gone_again(environment: Run) -> None:

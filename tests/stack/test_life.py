@@ -13,7 +13,7 @@ from tests.stack.conftest import Clouds
 from tests.support.pulumi_project import Project, project
 from tests.support.pulumi_standins.kubernetes.recorder import recorded
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 PROGRAM = Path(__file__).parent / "programs/mailbox"
 RESOURCES = 10

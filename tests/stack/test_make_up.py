@@ -14,7 +14,7 @@ from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_checkout import Checkout
 from tests.support.stack_program import NOBODY, program_folder
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 
 @pytest.fixture
@@ -45,9 +45,18 @@ def test_local_from_nothing_to_nothing(checkout: Checkout) -> None:
         code, said = checkout.make("up", "local")
         assert code == 0 and "unchanged" in said and "created" not in said, said
         home = str(checkout.root / ".asya")
-        asya = [str(Path(sys.executable).parent / "asya"), "send", "hello-actor", "--home", home, "--wait"]
+        asya = [
+            str(Path(sys.executable).parent / "asya"),
+            "send",
+            "hello-actor",
+            "--home",
+            home,
+            "--wait",
+            "--timeout",
+            "240s",
+        ]
         answer = subprocess.run(
-            [*asya, "--payload", '{"who": "stack"}'], capture_output=True, text=True, timeout=120, check=False
+            [*asya, "--payload", '{"who": "stack"}'], capture_output=True, text=True, timeout=300, check=False
         )
         assert "Hello stack!" in answer.stdout, answer.stderr
     finally:

@@ -13,7 +13,7 @@ from pulumi import automation
 from tests.support.pulumi_project import project
 from tools.tree import ROOT
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
 PROGRAM = """
 import pulumi

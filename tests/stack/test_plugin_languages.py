@@ -17,7 +17,7 @@ from tests.support.pulumi_project import Project, project, require_host
 from tests.support.pulumi_standins.kubernetes.recorder import Recorder, recorded
 from tools.tree import ROOT
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]  # The host may have to be built first.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
 
 def block(language: str, first: str) -> str:

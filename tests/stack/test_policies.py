@@ -13,7 +13,7 @@ from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run
 from tools.tree import ROOT
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 PACK = ROOT / "infra/policies"
 

@@ -3,7 +3,12 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
+
+PAUSES_S = (0.0, 10.0, 30.0)
+"""Before each fetch of the lists and the install that follows: mirrors change under a download, and others may hold a lock."""
+LOCK_TIMEOUT_S = 600  # A fresh machine may still be upgrading itself.
 
 
 def apt_install(package: str) -> None:
@@ -24,12 +29,18 @@ def apt_install(package: str) -> None:
         )
         subprocess.run([*sudo, "chmod", "755", str(policy)], check=True)
     try:
-        command = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", apt, "-q", "-y"]
-        if subprocess.run([*command, "install", "--no-install-recommends", package], check=False).returncode != 0:
-            subprocess.run([*command, "update"], check=True)
-            subprocess.run([*command, "install", "--no-install-recommends", package], check=True)
-    except subprocess.CalledProcessError as exc:
-        raise RuntimeError(f"{package} could not be installed: {exc}") from exc
+        options = ["-q", "-y", "-o", "Acquire::Retries=5", "-o", f"DPkg::Lock::Timeout={LOCK_TIMEOUT_S}"]
+        command = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", apt, *options]
+        install = [*command, "install", "--no-install-recommends", package]
+        code = subprocess.run(install, check=False).returncode
+        for pause_s in PAUSES_S:
+            if code == 0:
+                return
+            time.sleep(pause_s)
+            subprocess.run([*command, "update"], check=False)  # One list that is away may not be the one that counts.
+            code = subprocess.run(install, check=False).returncode
+        if code != 0:
+            raise RuntimeError(f"{package} could not be installed: apt-get ended with exit code {code}")
     finally:
         if refuses:
             subprocess.run([*sudo, "rm", "-f", str(policy)], check=True)

@@ -1,4 +1,7 @@
-"""Amazon's own command line, in an environment of its own: its pins fight the project's."""
+"""Amazon's own command line, in an environment of its own: its pins fight the project's.
+
+``python -m tests.support.aws_cli`` installs it before a test waits for it.
+"""
 
 import os
 import subprocess
@@ -17,7 +20,7 @@ def aws(endpoint: str, *arguments: str) -> str:
     """
     argv = [str(_install() / "bin" / "aws"), "--endpoint-url", endpoint, "--output", "json", *arguments]
     done = subprocess.run(
-        argv, env={**os.environ, **CREDENTIALS}, capture_output=True, text=True, timeout=60, check=False
+        argv, env={**os.environ, **CREDENTIALS}, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, f"aws {' '.join(arguments)}: {done.stderr}"
     return done.stdout
@@ -33,3 +36,7 @@ def _install() -> Path:
         subprocess.run([*pip, f"awscli=={VERSION}"], check=True)
         (folder / "installed").touch()
     return folder
+
+
+if __name__ == "__main__":
+    _install()

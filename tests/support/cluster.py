@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +13,12 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tools.cluster import pins
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".asya-cluster"
 HINT = "no cluster: run `make cluster` first, or set KUBECONFIG_E2E to the kubeconfig of a cluster that may be used up"
+COMMAND_TIMEOUT_S = 360.0  # More than any --timeout that tests give.
 T = TypeVar("T")
 
 
@@ -36,14 +40,19 @@ class Cluster:
 
     config: Path
 
+    @property
+    def command(self) -> list[str]:
+        """The beginning of a kubectl command; without one on PATH, the cluster's parts bring their own."""
+        return [shutil.which("kubectl") or str(pins.cache_folder() / "bin/kubectl"), "--kubeconfig", str(self.config)]
+
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl and return what it printed; on failure its own words are the assertion's."""
         done = subprocess.run(
-            ["kubectl", "--kubeconfig", str(self.config), *arguments],  # noqa: S607 - the kubectl on PATH is meant
+            [*self.command, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=COMMAND_TIMEOUT_S,
             check=False,
         )
         assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr or done.stdout}"
@@ -63,7 +72,7 @@ class Cluster:
     @contextlib.contextmanager
     def watching(self, kind: str, name: str, namespace: str) -> Iterator[Callable[[], list[dict[str, Any]]]]:
         """Follow one object; the function yielded returns every state that it had since, once it is gone."""
-        argv = ["kubectl", "--kubeconfig", str(self.config), "get", kind, name, "-n", namespace, "-o", "json"]
+        argv = [*self.command, "get", kind, name, "-n", namespace, "-o", "json"]
         with subprocess.Popen([*argv, "--watch", "--output-watch-events"], stdout=subprocess.PIPE, text=True) as watch:
             assert watch.stdout is not None
             events = map(json.loads, watch.stdout)  # one in each line
@@ -94,15 +103,19 @@ class Cluster:
 
 
 def eventually(look: Callable[[], T], holds: Callable[[T], bool], timeout_s: float, what: str) -> T:
-    """Look again and again until it holds.
+    """Look again and again until it holds; a look that fails, as on a busy API server, is repeated too.
 
     Raises:
         AssertionError: It did not in time; holds what was seen last.
     """
     ends = time.monotonic() + timeout_s
     while True:
-        seen = look()
-        if holds(seen):
-            return seen
-        assert time.monotonic() < ends, f"{what}: not within {timeout_s:g}s; last seen: {seen!r}"
+        last: object
+        try:
+            seen = last = look()
+            if holds(seen):
+                return seen
+        except AssertionError as exc:
+            last = exc
+        assert time.monotonic() < ends, f"{what}: not within {timeout_s:g}s; last seen: {last!r}"
         time.sleep(0.5)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIMIT_S = 90
+LIMIT_S = 240
 OURS = ("ASYA_", "AWS_")
 
 

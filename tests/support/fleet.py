@@ -15,7 +15,7 @@ from typing import Literal
 from asya_launch.command import runtime_file
 
 Part = Literal["sidecar", "runtime"]
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 90.0
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ class Fleet:
         for replica in self.replicas:
             replica.keep_up()
 
-    def wait_ready(self, timeout_s: float = 60.0) -> None:
+    def wait_ready(self, timeout_s: float = 200.0) -> None:
         """Wait until every sidecar consumes."""
         deadline_s = time.monotonic() + timeout_s
         for replica in self.replicas:

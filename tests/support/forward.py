@@ -24,7 +24,7 @@ def forwarded(host: str, target_port: int) -> Iterator[int]:
     finally:
         _run(loop, _end(server))
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=5)
+        thread.join(timeout=30)
         loop.close()
 
 
@@ -61,4 +61,4 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _run(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run_coroutine_threadsafe(work, loop).result(10)
+    return asyncio.run_coroutine_threadsafe(work, loop).result(60)

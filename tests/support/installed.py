@@ -73,7 +73,7 @@ def install_operator(cluster: Cluster, brokers: Brokers) -> None:
     config = {"transports.json": json.dumps(brokers.transports)}
     cluster.apply(_config_map("asya-operator-config", config), namespace=OPERATOR_NAMESPACE)
     cluster.kubectl("-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment/asya-operator")
-    cluster.kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment/asya-operator", "--timeout=90s")
+    cluster.kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment/asya-operator", "--timeout=300s")
 
 
 def prepare_namespace(cluster: Cluster, namespace: str, brokers: Brokers) -> None:
@@ -102,7 +102,7 @@ def install_gateway(cluster: Cluster, namespace: str, brokers: Brokers, database
         *yaml.safe_load_all(_kustomized(cluster, "gateway")),
         namespace=namespace,
     )
-    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/asya-gateway", "--timeout=110s")
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/asya-gateway", "--timeout=300s")
 
 
 def install_crew(cluster: Cluster, namespace: str, transport: str, sidecar_env: Sequence[dict[str, Any]] = ()) -> None:
@@ -115,7 +115,7 @@ def install_crew(cluster: Cluster, namespace: str, transport: str, sidecar_env: 
 
 
 def wait_for_status(
-    cluster: Cluster, actor: str, namespace: str, *wanted: str, timeout_s: float = 60
+    cluster: Cluster, actor: str, namespace: str, *wanted: str, timeout_s: float = 240
 ) -> dict[str, Any]:
     """Wait until an actor has one of the statuses."""
     return eventually(

@@ -1,4 +1,7 @@
-"""Kubernetes' own OpenAPI document, from its Go module, kept outside the checkout."""
+"""Kubernetes' own OpenAPI document, from its Go module, kept outside the checkout.
+
+``python -m tests.support.kubernetes_openapi`` fetches it before any test waits for it.
+"""
 
 import json
 import os
@@ -27,3 +30,7 @@ def _make(half: Path, scratch: Path) -> None:
     done = subprocess.run(argv, cwd=scratch, capture_output=True, text=True, check=True)
     source = Path(json.loads(done.stdout)["Dir"]) / "api/openapi-spec/swagger.json"
     shutil.copyfile(source, half / source.name)
+
+
+if __name__ == "__main__":
+    print(openapi_document())

@@ -24,7 +24,7 @@ from tests.support.ports import free_port
 from tests.support.shared_server import guard, session_folder, share
 
 SERVICES: Final = ("sqs", "s3")
-START_TIMEOUT_S: Final = 120.0  # Eight seconds on two idle cores; loaded ones take many times that.
+START_TIMEOUT_S: Final = 200.0  # Eight seconds on two idle cores; loaded ones take many times that.
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 

@@ -25,7 +25,7 @@ def memory_broker() -> Iterator[dict[str, str]]:
         path = Path(folder) / "broker.sock"
         broker = subprocess.Popen([sys.executable, "-m", "asya_transport.memory_server", str(path)])
         try:
-            deadline_s = time.monotonic() + 30
+            deadline_s = time.monotonic() + 120
             while not answers(path):
                 assert broker.poll() is None, "memory broker ended"
                 assert time.monotonic() < deadline_s, "memory broker did not listen"
@@ -33,7 +33,7 @@ def memory_broker() -> Iterator[dict[str, str]]:
             yield {"ASYA_TRANSPORT": "memory", "ASYA_MEMORY_SOCKET": str(path)}
         finally:
             broker.terminate()
-            broker.wait(10)
+            broker.wait(60)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class RunningMesh:
     def actor(self, name: str) -> mesh.ActorStatus | None:
         return next((actor for actor in mesh.status(self.home).actors if actor.name == name), None)
 
-    def until(self, what: Callable[[mesh.ActorStatus], bool], actor: str, limit_s: float = 60.0) -> mesh.ActorStatus:
+    def until(self, what: Callable[[mesh.ActorStatus], bool], actor: str, limit_s: float = 180.0) -> mesh.ActorStatus:
         """Wait for an actor's state; fails with what it was last."""
         deadline = time.monotonic() + limit_s
         while True:
@@ -122,7 +122,7 @@ class RunningMesh:
         found = (json.loads(path.read_text()) for path in folder.glob("*.json") if not path.name.startswith("."))
         return {envelope["id"]: envelope for envelope in found}
 
-    def until_results(self, ids: Sequence[str], prefix: str = "happy-asya", limit_s: float = 90.0) -> dict[str, Any]:
+    def until_results(self, ids: Sequence[str], prefix: str = "happy-asya", limit_s: float = 240.0) -> dict[str, Any]:
         """Wait until all ids are in the folder store."""
         deadline = time.monotonic() + limit_s
         while not set(ids) <= set(found := self.results(prefix)):

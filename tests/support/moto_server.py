@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from tests.support.ports import free_port
 
-START_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 180.0
 ACCOUNT: Final = "000000000000"
 """LocalStack's, so that an ARN means the same in both."""
 
@@ -51,7 +51,7 @@ class MotoServer:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
 
     def enforce(self) -> None:
         """From the next call on, IAM decides."""

@@ -1,6 +1,7 @@
 """Node and npm packages, for clients and programs that are not ours: installed once into the cache folder.
 
-``python -m tests.support.node install`` installs Node where it is missing, and the MCP client.
+``python -m tests.support.node install`` installs Node where it is missing, and the MCP client; ``pulumi`` instead of
+``install`` Pulumi's SDK, where there is Node or where it must be.
 """
 
 import os
@@ -18,6 +19,7 @@ from tools.engine import pins
 PACKAGE = "@modelcontextprotocol/sdk"
 VERSION = "1.32.2"
 TYPESCRIPT = "5.9.3"
+TRIES = 3
 SCRIPT = Path(__file__).with_name("mcp_client.mjs")
 
 
@@ -47,8 +49,11 @@ def install_pulumi() -> Path:
 
 def _npm_install(folder: Path, *packages: str) -> None:
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    npm = shutil.which("npm") or "npm"
-    subprocess.run([npm, "install", *packages, *options], cwd=folder, check=True)
+    argv = [shutil.which("npm") or "npm", "install", *packages, *options]
+    for _ in range(TRIES - 1):
+        if subprocess.run(argv, cwd=folder, check=False).returncode == 0:
+            return
+    subprocess.run(argv, cwd=folder, check=True)
 
 
 def run_client(url: str, token: str, scenario: str) -> str:
@@ -61,7 +66,7 @@ def run_client(url: str, token: str, scenario: str) -> str:
     try:
         done = subprocess.run(
             [shutil.which("node") or "node", str(script), url, token, scenario],
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
     finally:
         script.unlink()
@@ -72,5 +77,8 @@ def run_client(url: str, token: str, scenario: str) -> str:
 if __name__ == "__main__":
     if sys.argv[1:] == ["install"]:
         install()
+    elif sys.argv[1:] == ["pulumi"]:
+        if shutil.which("npm") is not None or os.environ.get("CI"):
+            install_pulumi()
     else:
-        sys.exit("usage: python -m tests.support.node install")
+        sys.exit("usage: python -m tests.support.node install|pulumi")

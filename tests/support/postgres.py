@@ -23,7 +23,7 @@ from tests.support.apt import apt_install
 from tests.support.ports import free_port
 
 PACKAGE = "postgresql"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 
 
 def find_programs() -> Path | None:
@@ -96,7 +96,7 @@ class PostgresServer:
         """End it at once, cutting every connection."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)  # fast shutdown
-            self._process.wait(30)
+            self._process.wait(90)
             self._process = None
 
     def close(self) -> None:

@@ -74,7 +74,7 @@ class Project:
         """End the stand-ins."""
         for process in self._plugins:
             process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
 
     def stack(self, name: str, settings: dict[str, str], secrets: dict[str, str] | None = None) -> automation.Stack:
         """Create a stack with settings (``asya:key`` or ``key``)."""

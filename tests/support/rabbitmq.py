@@ -36,8 +36,8 @@ from tests.support.apt import apt_install
 from tests.support.ports import free_ports
 from tests.support.shared_server import guard, session_folder, share
 
-START_TIMEOUT_S = 90.0  # A broker needs 5 s on two idle cores; loaded ones take many times that.
-STOP_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 150.0  # A broker needs 5 s on two idle cores; loaded ones take many times that.
+STOP_TIMEOUT_S = 90.0
 # Statistics are sampled every 5 s by default; tests should not have to wait for that.
 STATISTICS_INTERVAL_MS = 300
 PACKAGE = "rabbitmq-server"
@@ -142,7 +142,7 @@ class RabbitMqServer:
             with (self.folder / "output.log").open("ab") as log:
                 # In the foreground (no -daemon), so that it ends with us and the machine's own epmd is not touched.
                 self._epmd = spawn([epmd_path(), "-port", str(self._ports["epmd"])], environ, log)
-                wait_for(lambda: is_open(self._ports["epmd"]), 10.0, "epmd", self._tail)
+                wait_for(lambda: is_open(self._ports["epmd"]), 60.0, "epmd", self._tail)
                 self._broker = spawn([str(script)], environ, log)
             self._reaper = self._spawn_reaper([self._broker.pid, self._epmd.pid])
             wait_for(self._answers, START_TIMEOUT_S, "RabbitMQ", self._tail)

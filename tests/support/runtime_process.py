@@ -21,7 +21,7 @@ from typing import Any, Self
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "components" / "runtime" / "asya_runtime.py"
 HANDLERS = ROOT / "tests" / "support" / "handlers"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Client:

@@ -45,7 +45,7 @@ class Wire:
         for admin in self._admins.values():
             self._run(admin.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=30)
         self._loop.close()
 
     def send(self, transport: str, envelopes: Iterable[dict[str, Any]]) -> None:
@@ -64,7 +64,7 @@ class Wire:
         """Delete a queue behind the operator's back."""
         assert self._run(self._admin(transport).delete(queue, force=True))
 
-    def result(self, envelope_id: str, *, prefix: str = "happy-asya/", timeout_s: float = 60) -> dict[str, Any]:
+    def result(self, envelope_id: str, *, prefix: str = "happy-asya/", timeout_s: float = 240) -> dict[str, Any]:
         """Wait for the object that an end actor keeps of an envelope."""
         found = eventually(
             lambda: self._store.get(f"{prefix}{envelope_id}.json"),
@@ -96,7 +96,7 @@ class Wire:
         return self._admins[name]
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(180)
 
 
 def envelope(envelope_id: str, *actors: str, **payload: Any) -> dict[str, Any]:

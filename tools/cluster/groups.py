@@ -40,7 +40,7 @@ def members(place: Place) -> set[int]:
     return found - {0}
 
 
-def end(place: Place, patience_s: float = 20.0) -> set[int]:
+def end(place: Place, patience_s: float = 120.0) -> set[int]:
     """Kill every member and remove the group; return those that would not die in time."""
     ends = time.monotonic() + patience_s
     while (left := members(place)) and time.monotonic() < ends:

@@ -27,8 +27,8 @@ def start(place: Place, membership: Path, part: str, argv: list[str]) -> "subpro
         )
 
 
-def control_plane(place: Place, link: Link) -> dict[str, list[str]]:
-    """What can start at once; all but etcd wait for the API server by themselves."""
+def first(place: Place, link: Link) -> dict[str, list[str]]:
+    """What can start at once."""
     binaries = pins.cache_folder() / "bin"
     etcd = "http://127.0.0.1:2379"
     return {
@@ -39,13 +39,6 @@ def control_plane(place: Place, link: Link) -> dict[str, list[str]]:
             "--listen-peer-urls=http://127.0.0.1:2380",
         ],
         "kube-apiserver": [str(binaries / "kube-apiserver"), *_api_flags(etcd, link)],
-        "kube-controller-manager": [
-            *(str(binaries / "kube-controller-manager"), "--kubeconfig=kubeconfig", "--leader-elect=false"),
-            *("--service-account-private-key-file=pki/accounts.key", "--root-ca-file=pki/ca.crt"),
-            *("--use-service-account-credentials=true", f"--cluster-cidr={configuration.PODS}"),
-            "--horizontal-pod-autoscaler-sync-period=5s",
-        ],
-        "kube-scheduler": [str(binaries / "kube-scheduler"), "--kubeconfig=kubeconfig", "--leader-elect=false"],
     }
 
 
@@ -77,10 +70,17 @@ def _api_flags(etcd: str, link: Link) -> list[str]:
     ]
 
 
-def node(place: Place, link: Link) -> dict[str, list[str]]:
-    """What needs the API server and containerd."""
+def others(place: Place, link: Link) -> dict[str, list[str]]:
+    """What needs the API server and containerd; the controller manager ends when it has waited for ten seconds."""
     binaries = pins.cache_folder() / "bin"
     return {
+        "kube-controller-manager": [
+            *(str(binaries / "kube-controller-manager"), "--kubeconfig=kubeconfig", "--leader-elect=false"),
+            *("--service-account-private-key-file=pki/accounts.key", "--root-ca-file=pki/ca.crt"),
+            *("--use-service-account-credentials=true", f"--cluster-cidr={configuration.PODS}"),
+            "--horizontal-pod-autoscaler-sync-period=5s",
+        ],
+        "kube-scheduler": [str(binaries / "kube-scheduler"), "--kubeconfig=kubeconfig", "--leader-elect=false"],
         "kubelet": [
             *(str(binaries / "kubelet"), "--config=kubelet.yaml", "--kubeconfig=kubeconfig"),
             *(f"--root-dir={place.folder}/kubelet", "--hostname-override=node1", f"--node-ip={link.node}"),

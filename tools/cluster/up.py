@@ -21,6 +21,10 @@ _READY: Final = {
 }
 _METRICS_API: Final = "apiservice/v1beta1.external.metrics.k8s.io"
 """What autoscalers ask; KEDA's adapter serves it through the API server, some seconds after it says that it is ready."""
+_PATIENCE_S: Final = 300.0
+"""For each step; many times what any takes on two idle cores. A process that ends is told at once."""
+_APPLY_PATIENCE_S: Final = 60.0
+"""An API server that is ready makes its own namespaces only then, and drops some requests while it is busy."""
 
 
 def up(place: Place) -> None:
@@ -79,28 +83,30 @@ def _start(place: Place) -> None:
     configuration.write(place, link)
     running = _Running(place)
     with ThreadPoolExecutor() as pool:
-        for part, argv in parts.control_plane(place, link).items():
+        for part, argv in parts.first(place, link).items():
             running.processes[part] = parts.start(place, membership, part, argv)
         images = pool.submit(_import_images, running)
-        running.until("kube-apiserver", 60, [*place.kubectl(), "get", "--raw", "/readyz"])
-        for part, argv in parts.node(place, link).items():
+        running.until("kube-apiserver", _PATIENCE_S, [*place.kubectl(), "get", "--raw", "/readyz"])
+        for part, argv in parts.others(place, link).items():
             running.processes[part] = parts.start(place, membership, part, argv)
         dns = (Path(__file__).parent / "coredns.yaml").read_text(encoding="utf-8")
         dns = dns.replace("COREDNS_IMAGE", pins.COREDNS_IMAGE).replace("DNS_SERVICE_IP", configuration.DNS_SERVICE_IP)
         _apply(place, "coredns", dns)
         _apply(place, "keda", (pins.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
         images.result()
-    running.until("kubelet", 60, [*place.kubectl(), "wait", "--for=condition=Ready", "node/node1", "--timeout=5s"])
+    running.until(
+        "kubelet", _PATIENCE_S, [*place.kubectl(), "wait", "--for=condition=Ready", "node/node1", "--timeout=5s"]
+    )
     for namespace, deployments in _READY.items():
         waiting = [*place.kubectl(), "-n", namespace, "wait", "--for=condition=Available", *deployments]
         try:
-            running.until(namespace, 120, [*waiting, "--timeout=5s"])
+            running.until(namespace, _PATIENCE_S, [*waiting, "--timeout=5s"])
         except ClusterError as exc:
             events = [*place.kubectl(), "-n", namespace, "get", "events", "--field-selector=type=Warning"]
             seen = subprocess.run(events, capture_output=True, text=True, check=False).stdout
             raise ClusterError(exc.part, f"{exc.reason}\n{seen[-2000:]}") from exc
     metrics = [*place.kubectl(), "wait", "--for=condition=Available", _METRICS_API, "--timeout=5s"]
-    running.until("keda", 60, metrics)
+    running.until("keda", _PATIENCE_S, metrics)
     # Last, because whoever sees this file may take the cluster for ready.
     place.host_ip.write_text(link.host + "\n", encoding="utf-8")
 
@@ -128,16 +134,18 @@ class _Running:
 
 def _import_images(running: _Running) -> None:
     place = running.place
-    running.until("containerd", 20, [*place.ctr(), "version"])
+    running.until("containerd", _PATIENCE_S, [*place.ctr(), "version"])
     for archive in sorted((pins.cache_folder() / "images").glob("*.tar")):
         load(place, archive, quiet=True)
 
 
 def _apply(place: Place, what: str, text: str) -> None:
     argv = [*place.kubectl(), "apply", "--server-side", "--force-conflicts", "-f", "-"]
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ClusterError(what, done.stderr.strip())
+    ends = time.monotonic() + _APPLY_PATIENCE_S
+    while (done := subprocess.run(argv, input=text, capture_output=True, text=True, check=False)).returncode != 0:
+        if time.monotonic() > ends:
+            raise ClusterError(what, done.stderr.strip())
+        time.sleep(1)
 
 
 def _kubectl(place: Place, *arguments: str) -> bool:

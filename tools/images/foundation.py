@@ -18,6 +18,7 @@ from tools.images.builder import Builder, ImageError
 
 OFFICIAL: Final = "docker.io/library/python:3.13-slim"
 _SUITE: Final = "bookworm"
+_TRIES: Final = 3
 _STAND_IN: Final = f"localhost/asya-python:{_SUITE}"
 _UNUSED: Final = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log")
 
@@ -47,11 +48,7 @@ def find_base(builder: Builder) -> Base:
     if shutil.which("debootstrap") is None:
         apt_install("debootstrap")
     with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        argv = ["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", _SUITE, str(tree)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise ImageError(f"debootstrap failed: {(done.stderr or done.stdout).strip()[-1500:]}")
+        tree = _debian(Path(folder))
         for unused in _UNUSED:
             shutil.rmtree(tree / unused, ignore_errors=True)
             (tree / unused).mkdir(parents=True)
@@ -59,3 +56,15 @@ def find_base(builder: Builder) -> Base:
         builder.import_tree(tree, _STAND_IN)
     print(f"images: made {_STAND_IN} in {time.monotonic() - began:.0f} s", flush=True)
     return stand_in
+
+
+def _debian(folder: Path) -> Path:
+    """A file system tree below a folder; tried again where a package could not be fetched."""
+    for number in range(1, _TRIES + 1):
+        tree = folder / f"tree-{number}"
+        argv = ["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", _SUITE, str(tree)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return tree
+        time.sleep(5)
+    raise ImageError(f"debootstrap failed: {(done.stderr or done.stdout).strip()[-1500:]}")

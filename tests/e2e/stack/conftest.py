@@ -23,10 +23,10 @@ _DOCKERFILE = "ARG BASE\nFROM $BASE\nENV PYTHONPATH=/app\nCOPY words.py /app/wor
 def empty_cluster(cluster: Cluster) -> Cluster:
     """The cluster without the operator that the other tests install from ``deploy/``."""
     if "asyncactors" in cluster.kubectl("get", "crd", "-o", "name"):
-        cluster.kubectl("delete", "asyncactor", "--all", "-A", "--wait=true", "--timeout=120s")
+        cluster.kubectl("delete", "asyncactor", "--all", "-A", "--wait=true", "--timeout=300s")
     for part in ("crew", "operator"):
         cluster.kubectl(
-            "delete", "-k", str(ROOT / "deploy" / part), "--ignore-not-found", "--timeout=100s", check=False
+            "delete", "-k", str(ROOT / "deploy" / part), "--ignore-not-found", "--timeout=300s", check=False
         )
     left = cluster.kubectl("get", "crd,namespace", "-o", "name")
     assert "asyncactors" not in left and "namespace/asya" not in left

@@ -7,7 +7,7 @@ from tests.support.cluster import Cluster
 from tools.stack import servers
 from tools.stack.trigger import trigger
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 
 
 @pytest.mark.parametrize(("profile", "environment"), [("sqs-s3", "localstack"), ("rabbitmq-minio", "oss")])

@@ -10,7 +10,7 @@ from tests.support.cluster import Cluster, eventually
 from tests.support.installed import BUCKET, Brokers
 from tests.support.wire import Wire, envelope
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 
 TRANSPORTS = {"localstack": "sqs", "oss": "rabbitmq"}
 IMAGES = {f"{room}Image": f"localhost/asya-{room}:dev" for room in ("operator", "sidecar", "crew")}
@@ -19,7 +19,7 @@ IMAGES = {f"{room}Image": f"localhost/asya-{room}:dev" for room in ("operator", 
 def settings(environment: str, brokers: Brokers) -> dict[str, object]:
     """What a user sets: where brokers and store are, and images that are in the cluster already."""
     common: dict[str, object] = {**IMAGES, "imagePullPolicy": "Never", "bucket": BUCKET, "manifests": []}
-    common |= {"s3Endpoint": brokers.aws, "accessKey": "test", "secretKey": "test", "waitSeconds": "120"}
+    common |= {"s3Endpoint": brokers.aws, "accessKey": "test", "secretKey": "test", "waitSeconds": "400"}
     if environment == "localstack":
         return common | {"sqsEndpoint": brokers.aws}
     return common | {
@@ -39,7 +39,7 @@ def test_a_mesh_and_its_actors_from_nothing_to_nothing(
     transport = TRANSPORTS[environment]
     mesh, words = checkouts
     mesh.set(environment, **settings(environment, brokers))
-    words.set("cluster", transport=transport, waitSeconds="120")
+    words.set("cluster", transport=transport, waitSeconds="400")
     try:
         code, said = mesh.make("up", environment)
         assert code == 0, said[-6000:]
@@ -53,7 +53,7 @@ def test_a_mesh_and_its_actors_from_nothing_to_nothing(
 
         name = f"words-{transport}"
         wire.send(transport, [envelope(name, "clean", "count", "rank", text="to be or not to be")])
-        assert wire.result(name, timeout_s=180)["payload"] == {"most": ["be", "to", "not"], "total": 6}
+        assert wire.result(name)["payload"] == {"most": ["be", "to", "not"], "total": 6}
 
         code, said = words.make("up", "cluster")
         assert code == 0 and "unchanged" in said and "created" not in said and "updated" not in said, said[-3000:]

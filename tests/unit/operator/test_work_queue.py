@@ -29,7 +29,7 @@ async def test_a_key_that_is_worked_on_waits_for_its_worker() -> None:
 async def test_a_key_asked_for_later_comes_by_itself() -> None:
     queue: WorkQueue[str] = WorkQueue()
     queue.add_after("a", 0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await queue.take() == "a"
 
 
@@ -37,7 +37,7 @@ async def test_the_earlier_of_two_laters_stays() -> None:
     queue: WorkQueue[str] = WorkQueue()
     queue.add_after("a", 0.01)
     queue.add_after("a", 60)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await queue.take() == "a"
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import built_once as module
 from tools.built_once import built_once
 from tools.engine.find import serves, version_of
 
@@ -30,8 +31,30 @@ def test_a_build_happens_once(tmp_path: Path) -> None:
     assert len(made) == 1 and (done / "tool").read_text(encoding="utf-8") == "built"
 
 
-def test_a_build_that_failed_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
+def test_a_build_that_fails_once_is_tried_again_from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a download that broke off."""
+    monkeypatch.setattr(module, "PAUSES_S", (0.0, 0.0))
+    tries: list[int] = []
+
+    def make(half: Path, scratch: Path) -> None:
+        tries.append(len([*half.iterdir(), *scratch.iterdir()]))
+        (half / "tool").touch()
+        if len(tries) == 1:
+            raise RuntimeError("cut off")
+
+    done = tmp_path / "cache/tool-1"
+    assert built_once(done, make) == done
+    assert tries == [0, 0]
+    assert "tool-1: cut off" in capsys.readouterr().err
+
+
+def test_a_build_that_failed_leaves_nothing_that_looks_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next one starts afresh."""
+    monkeypatch.setattr(module, "PAUSES_S", (0.0, 0.0))
 
     def breaks(half: Path, scratch: Path) -> None:
         (half / "tool").touch()

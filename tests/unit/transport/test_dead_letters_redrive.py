@@ -168,7 +168,7 @@ async def test_cancellation_loses_nothing_and_duplicates_no_more_than_what_was_i
             reached.set()
 
     running = asyncio.create_task(redrive(desk.transport, desk.admin, DEAD, selection=selection(progress=watch)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await reached.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -188,7 +188,7 @@ async def test_what_fails_again_meanwhile_is_not_sent_round_and_round(desk: Desk
                 await consumer.dead_letter(delivery, "again")
 
     failing = asyncio.create_task(fail_all())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         tally = await redrive(desk.transport, desk.admin, DEAD)
     failing.cancel()
     await asyncio.gather(failing, return_exceptions=True)
@@ -248,7 +248,7 @@ async def test_a_slow_rate_can_be_interrupted_at_once(desk: Desk):
     await desk.bury("a", "b")
     stopping = asyncio.Event()
     chosen = selection(rate=0.001, stopping=stopping, progress=lambda tally: stopping.set() if tally.done else None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         tally = await redrive(desk.transport, desk.admin, DEAD, selection=chosen)
     assert (tally.done, tally.matched, tally.interrupted) == (1, 1, True)
     assert await desk.ids(DEAD) == ["b"]

@@ -1,12 +1,12 @@
 """Coalescing: company where there is some, and to each caller its own result."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pytest
 
 from asya_protocol.errors import EnvelopeRefused, QueueMissing, TransportError, TransportUnavailable
-from asya_transport.sqs_batch import Coalescer
+from asya_transport.sqs_batch import BUSY_FACTOR, Coalescer
 
 NEVER_S = 3600.0
 
@@ -122,11 +122,18 @@ async def test_finishing_sends_what_lingers_and_waits_for_what_is_under_way() ->
     assert all(each.done() for each in entries)
 
 
-async def test_where_there_is_company_the_next_batch_waits_longer_for_more() -> None:
+async def test_where_there_is_company_the_next_batch_waits_longer_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     wire = Wire()
-    coalescer = wire.coalescer(linger_s=0.05)
+    coalescer = wire.coalescer(linger_s=0.01)
+    loop = asyncio.get_running_loop()
+    lingered: list[float] = []
+
+    def call_later(delay_s: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        lingered.append(delay_s)
+        return type(loop).call_later(loop, delay_s, callback)
+
+    monkeypatch.setattr(loop, "call_later", call_later)
     await asyncio.gather(coalescer.do("a"), coalescer.do("b"))
-    first = asyncio.create_task(coalescer.do("c"))
-    await asyncio.sleep(0.1)  # beyond the plain linger, within the longer one
-    await asyncio.gather(first, coalescer.do("d"))
+    await asyncio.gather(coalescer.do("c"), coalescer.do("d"))
     assert wire.batches == [["a", "b"], ["c", "d"]]
+    assert lingered == [0.01, 0.01 * BUSY_FACTOR]

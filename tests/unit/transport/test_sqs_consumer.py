@@ -49,7 +49,7 @@ class FakeSqs:
     def _receive_message(self, request: dict[str, Any]) -> dict[str, Any]:
         self.polling.set()
         if self.gate is not None:
-            assert self.gate.wait(10)
+            assert self.gate.wait(60)
         found, self.messages = self.messages[: request["MaxNumberOfMessages"]], []
         return {"Messages": found}
 
@@ -88,7 +88,7 @@ def build(fake: FakeSqs) -> tuple[FakeClient, SqsConsumer]:
 
 
 async def in_thread(wait: Callable[[float], bool]) -> None:
-    assert await asyncio.to_thread(wait, 10)
+    assert await asyncio.to_thread(wait, 60)
 
 
 async def test_a_receive_asks_for_what_the_port_promises_at_the_rebased_url() -> None:

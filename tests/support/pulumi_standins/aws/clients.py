@@ -21,6 +21,8 @@ EMULATED_VARIABLE: Final = "STANDIN_EMULATED"
 """A file for what neither has."""
 MOTO_SERVICES: Final = frozenset({"eks", "rds", "ec2"})
 
+_MAKING: Final = threading.Lock()
+"""boto3 makes clients on one session for all threads and providers, and is not made for two at once."""
 _ABSENT: Final = ("NotFound", "NoSuch", "NonExistent", "DoesNotExist", "404")
 
 
@@ -34,11 +36,10 @@ class Clients:
         self._endpoints = _endpoints(configuration.get("endpoints"))
         self._default_tags = _default_tags(configuration.get("defaultTags"))
         self._made: dict[str, Any] = {}
-        self._lock = threading.Lock()
 
     def __getitem__(self, service: str) -> Any:
         """The client of a service, by boto3's name for it."""
-        with self._lock:
+        with _MAKING:
             if service not in self._made:
                 self._made[service] = boto3.client(
                     service,  # type: ignore[call-overload]
@@ -46,7 +47,7 @@ class Clients:
                     endpoint_url=self._endpoint(service),
                     aws_access_key_id=self._key,
                     aws_secret_access_key=self._secret,
-                    config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}),
+                    config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5}),
                 )
             return self._made[service]
 
