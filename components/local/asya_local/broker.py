@@ -7,10 +7,12 @@ over by its record, and ``down`` ends it.
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,9 +24,10 @@ from asya_local.state import BrokerRecord, Request, StateFolder
 
 log: Final = logging.getLogger(__name__)
 
-START_LIMIT_S: Final = 120.0
+START_LIMIT_S: Final = 180.0
 """LocalStack answers 4 to 7 s after its start on a quiet machine; a busy one with two cores takes much longer."""
 STOP_LIMIT_S: Final = 10.0
+PORTS: Final = range(20_000, 32_000)
 BUCKET: Final = "asya-results"
 REGION: Final = "us-east-1"
 WAIT_TIME_S: Final = 2
@@ -238,9 +241,12 @@ def _listens(path: Path) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a port below those that the system gives to whoever connects: it is bound only seconds later."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _tail(path: Path) -> str:

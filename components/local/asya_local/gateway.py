@@ -31,7 +31,7 @@ HOST: Final = "127.0.0.1"
 """This machine alone: a developer's mesh is nobody else's business."""
 TOOL_FILES: Final = ("tools.yaml", "tools.yml")
 """Looked for beside the manifests."""
-START_LIMIT_S: Final = 60.0
+START_LIMIT_S: Final = 120.0
 GIVE_UP: Final = 5
 """Deaths in a row from which on a start counts as failed: a port that its predecessor still holds is free by then."""
 STOP_LIMIT_S: Final = 12.0

@@ -15,7 +15,7 @@ log: Final = logging.getLogger(__name__)
 
 MEASURE_LIMIT_S: Final = 10.0
 """A broker on this machine answers in milliseconds; a paused one should not hold up the other actors."""
-CREATE_LIMIT_S: Final = 20.0
+CREATE_LIMIT_S: Final = 60.0
 DISPLAY_S: Final = 1.0
 """Depths are shown at most this often, and more slowly with many actors; scaling keeps each actor's own pace."""
 ENSURE_S: Final = 30.0

@@ -5,6 +5,7 @@ where it stopped. ``asya.sh/delete-queue: "true"`` on the actor deletes it with 
 """
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,6 +26,9 @@ FINALIZER: Final = "asya.sh/finalizer"
 ANNOTATION_DELETE_QUEUE: Final = "asya.sh/delete-queue"
 PODS_GO_S: Final = 1.0
 """How often to look whether the pods are gone."""
+BROKER_PATIENCE_S: Final = 30.0
+BROKER_PAUSE_S: Final = 2.0
+"""A broker that does not take a deletion is asked again for a while; then the queue is left behind."""
 _ORDER: Final = (
     resources.SCALED_OBJECT,
     resources.TRIGGER_AUTH,
@@ -44,6 +48,7 @@ class Finisher:
         self._queues = queues
         self._recorder = recorder
         self._settings = settings
+        self._refused_s: dict[str, float] = {}
 
     async def finish(self, raw: Mapping[str, Any]) -> float | None:
         """Take one step towards the actor's end.
@@ -64,7 +69,8 @@ class Finisher:
             return PODS_GO_S  # they finish or give back what they hold; only then does the queue tell the truth
         if not await self._still_held(namespace, name):
             return None  # ended already: the watch has only not said so yet
-        await self._end_queue(raw)
+        if not await self._end_queue(raw, time.monotonic()):
+            return BROKER_PAUSE_S
         finalizers.remove(FINALIZER)
         changes = {"metadata": {"finalizers": finalizers or None}}
         try:
@@ -82,24 +88,30 @@ class Finisher:
         owners = (present or {}).get("metadata", {}).get("ownerReferences") or []
         return any(owner.get("uid") == uid for owner in owners)
 
-    async def _end_queue(self, raw: Mapping[str, Any]) -> None:
+    async def _end_queue(self, raw: Mapping[str, Any], now_s: float) -> bool:
+        """Delete the queue if it may be; false when the broker has to be asked again."""
         meta = raw["metadata"]
         transport = self._transport(raw)
         if transport is None or self._world.rival((meta["namespace"], meta["name"])) is not None:
-            return  # never had a queue of its own
+            return True  # never had a queue of its own
         queue = names.queue_name(meta["name"])
         force = (meta.get("annotations") or {}).get(ANNOTATION_DELETE_QUEUE) == "true"
         try:
             gone = await self._queues.delete(queue, transport, meta["namespace"], force=force)
         except AsyaError as exc:
-            # An actor must not be stuck on a broker that is away: what is left behind loses nothing.
+            # An actor must not be stuck on a broker that stays away: what is left behind loses nothing.
+            if now_s - self._refused_s.setdefault(meta["uid"], now_s) < BROKER_PATIENCE_S:
+                return False
+            del self._refused_s[meta["uid"]]
             await self._recorder.record(raw, "Warning", "QueueKept", f"queue {queue} could not be deleted: {exc}")
-            return
+            return True
+        self._refused_s.pop(meta["uid"], None)
         if gone:
             await self._recorder.record(raw, "Normal", "QueueDeleted", f"queue {queue} was empty and is deleted")
         else:
             text = f'queue {queue} stays: it is not empty, or not managed here; {ANNOTATION_DELETE_QUEUE}: "true" deletes it'
             await self._recorder.record(raw, "Normal", "QueueKept", text)
+        return True
 
     def _transport(self, raw: Mapping[str, Any]) -> TransportConfig | None:
         try:

@@ -1,0 +1,87 @@
+"""The end of an actor whose broker does not take the deletion of its queue."""
+
+import json
+from typing import Any
+
+import pytest
+
+from asya_operator import resources
+from asya_operator.finish import BROKER_PATIENCE_S, BROKER_PAUSE_S, FINALIZER, Finisher
+from asya_operator.settings import OperatorSettings
+from asya_operator.transport_config import TransportConfig, parse_transports
+from asya_operator.world import World
+from asya_protocol.errors import TransportUnavailable
+
+ACTOR: dict[str, Any] = {
+    "metadata": {"namespace": "team", "name": "ocr", "uid": "u1", "finalizers": [FINALIZER, "theirs"]},
+    "spec": {"transport": "sqs"},
+}
+
+TRANSPORTS = {"transports": {"sqs": {"type": "sqs", "enabled": True, "config": {"region": "eu-west-1"}}}}
+
+
+class Api:
+    """A stand-in for the API server that holds the actor alone."""
+
+    def __init__(self) -> None:
+        self.patches: list[dict[str, Any]] = []
+
+    async def get(self, kind: resources.Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        return ACTOR if kind is resources.ACTOR else None
+
+    async def patch(self, kind: resources.Kind, namespace: str, name: str, changes: dict[str, Any]) -> None:
+        self.patches.append(changes)
+
+
+class Queues:
+    """A stand-in for a broker that is away so often, and then finds the queue empty."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise TransportUnavailable("away")
+        return True
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    async def record(self, raw: dict[str, Any], kind: str, reason: str, message: str) -> None:
+        self.told.append((kind, reason))
+
+
+class Stage:
+    """A finisher, and a clock that goes on only when told."""
+
+    def __init__(self, failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1_000.0
+        monkeypatch.setattr("asya_operator.finish.time.monotonic", lambda: self.now_s)
+        self.api, self.recorder = Api(), Recorder()
+        transports = parse_transports(json.dumps(TRANSPORTS))
+        settings = OperatorSettings(transports=transports)
+        parts: tuple[Any, ...] = (self.api, World(), Queues(failures), self.recorder, settings)
+        self.finisher = Finisher(*parts)
+
+
+async def test_a_broker_that_stumbles_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(2, monkeypatch)
+    for _ in range(2):
+        assert await stage.finisher.finish(ACTOR) == BROKER_PAUSE_S
+        stage.now_s += BROKER_PAUSE_S
+    assert (stage.api.patches, stage.recorder.told) == ([], [])
+    assert await stage.finisher.finish(ACTOR) is None
+    assert stage.recorder.told == [("Normal", "QueueDeleted")]
+    assert stage.api.patches == [{"metadata": {"finalizers": ["theirs"]}}]
+
+
+async def test_a_broker_that_stays_away_does_not_hold_an_actor(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(1_000_000, monkeypatch)
+    assert await stage.finisher.finish(ACTOR) == BROKER_PAUSE_S
+    stage.now_s += BROKER_PATIENCE_S
+    assert await stage.finisher.finish(ACTOR) is None
+    assert stage.recorder.told == [("Warning", "QueueKept")]
+    assert stage.api.patches == [{"metadata": {"finalizers": ["theirs"]}}]
