@@ -5,7 +5,6 @@ where it stopped. ``asya.sh/delete-queue: "true"`` on the actor deletes it with 
 """
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -50,8 +49,12 @@ class Finisher:
         self._settings = settings
         self._refused_s: dict[str, float] = {}
 
-    async def finish(self, raw: Mapping[str, Any]) -> float | None:
+    async def finish(self, raw: Mapping[str, Any], now_s: float) -> float | None:
         """Take one step towards the actor's end.
+
+        Args:
+            raw: The actor.
+            now_s: Any steady clock, in seconds.
 
         Returns:
             Seconds until the next step; none when nothing is left to do.
@@ -69,7 +72,7 @@ class Finisher:
             return PODS_GO_S  # they finish or give back what they hold; only then does the queue tell the truth
         if not await self._still_held(namespace, name):
             return None  # ended already: the watch has only not said so yet
-        if not await self._end_queue(raw, time.monotonic()):
+        if not await self._end_queue(raw, now_s):
             return BROKER_PAUSE_S
         finalizers.remove(FINALIZER)
         changes = {"metadata": {"finalizers": finalizers or None}}

@@ -111,7 +111,7 @@ class Reconciler:
             return None
         if raw["metadata"].get("deletionTimestamp"):
             await self._write_status(raw, self._observe(raw, None, _Findings()))
-            return await self._finisher.finish(raw)
+            return await self._finisher.finish(raw, time.monotonic())
         await self._hold(raw)
         findings = _Findings()
         actor = self._parse(raw, findings)
