@@ -235,4 +235,7 @@ def _deadline(document: Mapping[str, msgspec.Raw]) -> datetime | None:
     # Go's zero time is what the original's gateway writes for "no deadline".
     if moment.year == 1:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as exc:
+        raise InvalidEnvelope(f"Field 'deadline' must be an RFC 3339 time, not {text!r}") from exc

@@ -46,8 +46,12 @@ class Gate:
         self._cancels = cancels
         self._claims = claims
         self.dedup = dedup
-        self.listen_s = listen_s if cancels is not None and not hop.is_end_actor else None
-        """Seconds between two looks at the list of cancels; none where there is none."""
+        listens = cancels is not None and not hop.is_end_actor and not hop.is_collector
+        self.listen_s = listen_s if listens else None
+        """Seconds between two looks at the list of cancels; none where there is none.
+
+        A collector must hear of its cancelled children; what it joins is looked at by the next hop.
+        """
         self._looked_s = 0.0
 
     async def admit(self, body: bytes) -> Work | Decision:

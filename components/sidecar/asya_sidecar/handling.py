@@ -11,7 +11,7 @@ from typing import Final
 
 from asya_protocol.reply import Item
 from asya_sidecar.core.actions import Decision, Release, Report
-from asya_sidecar.core.decide import Moment, cancelled, decide, forward
+from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward
 from asya_sidecar.core.outcome import Outcome
 from asya_sidecar.core.reports import processing_report, received_report
 from asya_sidecar.core.window import smooth
@@ -105,6 +105,13 @@ class Handling:
             return cancelled(work, self._hop)
         chance = random.random()  # noqa: S311 - jitter
         return decide(work, outcome, self._hop, Moment(datetime.now(UTC), chance, *ids, elapsed_s))
+
+    def despite(self, work: Work | None, exc: Exception) -> Decision:
+        """Decide for an envelope on which this program failed; to be called where the exception is handled."""
+        log.exception("a defect", extra={"envelope_id": work.envelope.id if work else "", "actor": self._hop.actor})
+        chance, trace_id, span_id = random.random(), f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}"  # noqa: S311
+        moment = Moment(datetime.now(UTC), chance, trace_id, span_id)
+        return defect(work, self._hop, moment, f"defect of the sidecar: {type(exc).__name__}: {exc}")
 
     def running(self) -> list[dict[str, object]]:
         """Say which envelopes are in a handler now; another thread may ask."""

@@ -21,6 +21,8 @@ from asya_protocol.errors import SettingsError
 
 log: Final = logging.getLogger(__name__)
 
+IDLE_S: Final = 120.0
+"""A connection is kept so long without a request: longer than scrapes and probes are apart, shorter than a client's absence."""
 Check = Callable[[], str | None]
 """Returns none when all is well, else what is not."""
 
@@ -36,6 +38,7 @@ class Endpoints:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = IDLE_S
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]

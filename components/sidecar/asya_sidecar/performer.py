@@ -116,9 +116,20 @@ class Performer:
                 if isinstance(done.settlement, Ack) and work is not None:
                     await self._redeem(work)
             except AWAY as exc:
-                # The outputs are confirmed; the broker hands the delivery out again: a duplicate, never a loss.
+                # The outputs are confirmed, and what was not settled comes again: a duplicate, never a loss.
                 log.warning("settlement not taken", extra={"error": str(exc), "result": done.result})
+                await self.hand_back(delivery)
         return done
+
+    async def hand_back(self, delivery: Delivery) -> None:
+        """Give a delivery back whose settlement failed: where its connection lives, nobody else does that.
+
+        It is not kept as long as the broker, or the store, refuses: each one kept would take a place of the prefetch.
+        """
+        try:
+            await self._consumer.release(delivery, LONGEST_PAUSE_S)
+        except TransportError as exc:
+            log.debug("delivery not given back, it comes again by itself", extra={"error": str(exc)})
 
     async def give_back(self, deliveries: Iterable[Delivery]) -> None:
         """Release deliveries; those whose lease is gone come again anyway."""

@@ -13,15 +13,16 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_sidecar.core.actions import Decision, Report, RetryLater
 from asya_sidecar.core.batches import plan_calls
 from asya_sidecar.core.window import MAX_AHEAD, prefetch_for, window
-from asya_sidecar.core.work import Hop, Work
+from asya_sidecar.core.work import Hop, Work, in_time
 from asya_sidecar.gate import Gate
 from asya_sidecar.gateway import GatewayReporter
 from asya_sidecar.handling import Handling
@@ -78,6 +79,8 @@ class Pipeline:
         """Something waits for a worker, or workers have to look up."""
         self._emptied = asyncio.Event()
         """There is room for more, or the fetcher has to look up."""
+        self._prefetched = 0
+        """What the consumer was told last."""
         self._unsettled = asyncio.Semaphore(UNSETTLED_LIMIT)
         self._finishers: set[asyncio.Task[None]] = set()
         self._ready_runtimes = 0
@@ -154,19 +157,16 @@ class Pipeline:
 
     async def _fetch(self) -> None:
         pause_s = 1.0
-        prefetch = 0
         while not self._stopping.is_set():
             self.beat_s = time.monotonic()
-            room = self._room()
-            if room <= 0 or not self.runtime_ready:
-                self._emptied.clear()
-                await _wait_for(self._emptied, TICK_S)
-                continue
             try:
-                wanted = self._prefetch(prefetch)
-                if wanted != prefetch:
-                    prefetch = wanted
-                    await self._consumer.set_prefetch(prefetch)
+                if self.runtime_ready:
+                    await self._keep_pace()
+                room = self._room()
+                if room <= 0 or not self.runtime_ready:
+                    self._emptied.clear()
+                    await _wait_for(self._emptied, TICK_S)
+                    continue
                 started_s = time.monotonic()
                 deliveries = await self._consumer.receive(room, RECEIVE_WAIT_S)
                 if deliveries:
@@ -179,15 +179,24 @@ class Pipeline:
                 await _wait_for(self._stopping, pause_s)
                 pause_s = min(pause_s * 2, 30.0)
 
+    async def _keep_pace(self) -> None:
+        """Hold as much as the handler's pace asks for; when that becomes less, others get the newest of what is too much."""
+        wanted, before = self._prefetch(self._prefetched), self._prefetched
+        if wanted == before:
+            return
+        self._prefetched = wanted
+        await self._consumer.set_prefetch(wanted)
+        surplus = min(len(self._in_hand) - wanted, len(self._waiting))
+        if wanted < before and surplus > 0:
+            await self._give_back([self._waiting.pop() for _ in range(surplus)])
+
     async def _take(self, deliveries: list[Delivery]) -> None:
         now_s = time.monotonic()
         for delivery in deliveries:
             self._metrics.received(len(delivery.body))
             self._in_hand[delivery] = now_s
         if self._stopping.is_set():
-            await self._performer.give_back(deliveries)
-            for delivery in deliveries:
-                self._in_hand.pop(delivery, None)
+            await self._give_back(deliveries)
             return
         self._waiting.extend(deliveries)
         self._metrics.in_hand(len(self._in_hand))
@@ -251,25 +260,44 @@ class Pipeline:
         """Bring deliveries from admission to their decisions; false when the runtime went away under it."""
         admitted: list[tuple[Delivery, Work]] = []
         for delivery in deliveries:
-            work = await self._gate.admit(delivery.body)
+            try:
+                work = await self._gate.admit(delivery.body)
+            except Exception as exc:  # noqa: BLE001 - one envelope, and not this process with all others
+                work = self._handling.despite(None, exc)
             if isinstance(work, Decision):
                 await self._finish(delivery, None, work)
             else:
                 admitted.append((delivery, work))
         calls = plan_calls(admitted, self._batch_size)
-        for place, call in enumerate(calls):
+        for place, planned in enumerate(calls):
+            call = planned if place == 0 else await self._in_time(planned)
+            if not call:
+                continue
             try:
                 decisions = await self._handling.call([work for _, work in call], runtime)
             except RuntimeNotReady:
-                unseen = [pair for later in calls[place:] for pair in later]
+                unseen = [pair for later in (call, *calls[place + 1 :]) for pair in later]
                 if self._gate.dedup is not None:
                     for _, work in unseen:
                         await self._gate.dedup.end(work, None)
                 self._waiting.extendleft(delivery for delivery, _ in reversed(unseen))
                 return False
+            except Exception as exc:  # noqa: BLE001 - as above
+                decisions = [self._handling.despite(work, exc) for _, work in call]
             for (delivery, work), decision in zip(call, decisions, strict=True):
                 await self._finish(delivery, work, decision)
         return True
+
+    async def _in_time(self, call: Sequence[tuple[Delivery, Work]]) -> Sequence[tuple[Delivery, Work]]:
+        """Leave out what has become too late while others' calls ran before it."""
+        left: list[tuple[Delivery, Work]] = []
+        for delivery, work in call:
+            looked = in_time(work, self._hop, datetime.now(UTC))
+            if isinstance(looked, Decision):
+                await self._finish(delivery, work, looked)
+            else:
+                left.append((delivery, looked))
+        return left
 
     async def _finish(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
         """Hand a decision to a task of its own; waits only while too many are under way."""
@@ -280,14 +308,11 @@ class Pipeline:
 
     async def _perform(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
         try:
-            done = await self._performer.perform(decision, delivery, work)
-        except Exception:
-            # A defect of ours must not stop the loop: the delivery's lease runs out and it comes again.
-            log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})
-            return
+            done = await self._settle(delivery, work, decision)
+            # Not when the drain cuts this off: it gives back what is still in hand.
+            taken_s = self._in_hand.pop(delivery, time.monotonic())
         finally:
             self._unsettled.release()
-            taken_s = self._in_hand.pop(delivery, time.monotonic())
             self._metrics.in_hand(len(self._in_hand))
             if self._room() > 0:
                 self._emptied.set()
@@ -312,6 +337,19 @@ class Pipeline:
                 **({"attempt": work.attempt, "delivery": work.delivery} if work and done.failed_reason else {}),
             },
         )
+
+    async def _settle(self, delivery: Delivery, work: Work | None, decision: Decision) -> Decision:
+        """Carry a decision out, whatever happens; the decision that was carried out in the end."""
+        try:
+            return await self._performer.perform(decision, delivery, work)
+        except Exception as exc:  # noqa: BLE001 - a defect of ours costs one envelope an attempt, and nothing else
+            despite = self._handling.despite(work, exc)
+        try:
+            return await self._performer.perform(despite, delivery, work)
+        except Exception:
+            log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})
+            await self._performer.hand_back(delivery)
+            return despite
 
     async def _keep_leases(self) -> None:
         """Extend the lease of everything in hand at a third of its length, so that two extensions may fail."""
@@ -339,8 +377,11 @@ class Pipeline:
     async def _give_back_waiting(self) -> None:
         waiting = list(self._waiting)
         self._waiting.clear()
-        await self._performer.give_back(waiting)
-        for delivery in waiting:
+        await self._give_back(waiting)
+
+    async def _give_back(self, deliveries: list[Delivery]) -> None:
+        await self._performer.give_back(deliveries)
+        for delivery in deliveries:
             self._in_hand.pop(delivery, None)
         self._metrics.in_hand(len(self._in_hand))
 

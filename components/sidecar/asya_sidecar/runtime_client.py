@@ -64,6 +64,13 @@ class _Connection:
     features: Features
 
 
+@dataclass(slots=True, eq=False)
+class _Call:
+    """One call under way; another on the same connection is another."""
+
+    connection: _Connection
+
+
 class RuntimeNotReady(Exception):
     """The runtime is starting, restarting or stuck; ask again."""
 
@@ -77,8 +84,7 @@ class RuntimeClient:
         self._connection: _Connection | None = None
         self._must_probe = False
         self._answered = asyncio.Event()
-        self._answering: _Connection | None = None
-        """The connection on which a call is under way."""
+        self._under_way: _Call | None = None
 
     @property
     def features(self) -> Features:
@@ -139,16 +145,17 @@ class RuntimeClient:
 
         A runtime that cannot be told is hung up on; what its handler still makes has no reader.
         """
-        connection = self._answering
-        if connection is None:
+        call = self._under_way
+        if call is None:
             return
+        connection = call.connection
         if connection.features.cancel:
             with suppress(OSError):
                 await connection.wire.write(encode_frame(b'{"asya": {"cancel": true}}'))
             with suppress(TimeoutError):
                 async with asyncio.timeout(CANCEL_PATIENCE_S):
                     await self._answered.wait()
-        if self._answering is connection:
+        if self._under_way is call:
             self._must_probe = True
             await connection.wire.close()
 
@@ -157,14 +164,26 @@ class RuntimeClient:
     ) -> Outcome | None:
         """Fill ``outcomes``; returns what ended the call before all had an answer, else none."""
         loop = asyncio.get_running_loop()
-        started_s = loop.time()
+        began_s = loop.time()
         try:
             connection = await self._hand_over(bodies, timeout_s)
             self._answered.clear()
-            self._answering = connection
-            async with asyncio.timeout(timeout_s + (WATCHDOG_GRACE_S if connection.features.protocol >= 2 else 0)):
+            self._under_way = _Call(connection)
+            began_s = loop.time()
+            grace_s = WATCHDOG_GRACE_S if connection.features.protocol >= 2 else 0
+            async with asyncio.timeout_at(began_s + timeout_s + grace_s) as limit:
+
+                async def pass_on(items: tuple[Item, ...], first: int) -> None:
+                    # The handler waits meanwhile, and the runtime's watchdog with it: a slow broker is not its fault.
+                    nonlocal began_s
+                    passing_s = loop.time()
+                    limit.reschedule(None)
+                    await on_items(items, first)
+                    began_s += loop.time() - passing_s
+                    limit.reschedule(began_s + timeout_s + grace_s)
+
                 for _ in bodies:
-                    outcomes.append(await self._answer(connection, on_items))
+                    outcomes.append(await self._answer(connection, pass_on))
                 if connection.features.protocol >= 2 and _ends_itself(outcomes[-1]):
                     await self._see_off(connection)
         except TimeoutError:
@@ -173,7 +192,7 @@ class RuntimeClient:
             return TimedOut(timeout_s)
         except (OSError, EOFError, FrameError, ReplyError) as exc:
             await self._hang_up()
-            if loop.time() - started_s >= timeout_s:
+            if loop.time() - began_s >= timeout_s:
                 # The watchdog could not answer (foreign code held the interpreter) but did end the runtime.
                 return TimedOut(timeout_s)
             return RuntimeLost(_describe(exc))
@@ -182,7 +201,7 @@ class RuntimeClient:
             await self._hang_up()
             raise
         finally:
-            self._answering = None
+            self._under_way = None
             self._answered.set()
             if self._connection is not None and self._connection.features.protocol < 2:
                 await self._hang_up()

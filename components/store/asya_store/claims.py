@@ -10,6 +10,7 @@ longest time that an envelope can wait.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,8 @@ PREFIX: Final = "claims/"
 DEFAULT_OVER_BYTES: Final = 192 * 1024
 """SQS carried 256 KiB until 2025 and LocalStack still does; headers and an error's traceback need the rest."""
 
+_KEY: Final = re.compile(r"claims/(?!\.)[!-.0-~]{1,255}/(?!\.)[!-.0-~]{1,255}")
+"""Keys come with envelopes, from anybody; those that we make are ``asya_store.keys.segment`` and a plain name."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 
@@ -67,7 +70,7 @@ def read_claim(headers: Mapping[str, object]) -> Claim | None:
         return None
     if isinstance(found, dict):
         key, size, digest = found.get("key"), found.get("bytes"), found.get("sha256")
-        if isinstance(key, str) and key.startswith(PREFIX) and isinstance(size, int) and isinstance(digest, str):
+        if isinstance(key, str) and _KEY.fullmatch(key) and isinstance(size, int) and isinstance(digest, str):
             return Claim(key, size, digest)
     raise InvalidEnvelope(f"Header '{names.HEADER_CLAIM}' must be an object with 'key', 'bytes' and 'sha256'")
 

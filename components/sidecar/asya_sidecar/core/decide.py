@@ -90,6 +90,21 @@ def cancelled(work: Work, hop: Hop) -> Decision:
     return replace(refuse(work.envelope, hop, names.CANCELLED, "cancelled"), result="cancelled", failed_reason=None)
 
 
+def defect(work: Work | None, hop: Hop, moment: Moment, cause: str) -> Decision:
+    """Choose what happens to an envelope on which this program itself failed; it must not take the others with it.
+
+    Args:
+        work: The admitted envelope, which is tried again as if its runtime had been lost; one that could not even be admitted
+            becomes a dead letter.
+        hop: This actor.
+        moment: Time, chance and ids.
+        cause: For people.
+    """
+    if work is not None:
+        return _redeliver(work, hop, moment, cause)
+    return Decision(DeadLetter(cause), "dead_lettered", failed_reason="runtime_error", cause=cause)
+
+
 def forward(
     work: Work, items: tuple[Item, ...], first: int, hop: Hop, moment: Moment, *, ends: bool = False
 ) -> tuple[tuple[Send, ...], tuple[Report, ...]]:

@@ -78,14 +78,24 @@ def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
     if actual != hop.actor:
         text = f"Route mismatch: message routed to wrong actor (expected: {hop.actor}, actual: {actual})"
         return refuse(envelope, hop, text, "route_mismatch")
-    timeout_s, deadline_bound = hop.timeout_s, False
-    if envelope.deadline is not None:
-        left_s = (envelope.deadline - now).total_seconds()
-        if left_s <= 0:
-            return refuse(envelope, hop, f"Deadline exceeded {-left_s:.1f}s before the handler could run", "deadline")
-        if left_s < timeout_s:
-            timeout_s, deadline_bound = left_s, True
-    return _work(envelope, body, timeout_s, deadline_bound)
+    return in_time(_work(envelope, body, hop.timeout_s, deadline_bound=False), hop, now)
+
+
+def in_time(work: Work, hop: Hop, now: datetime) -> Work | Decision:
+    """Look at an envelope's deadline, when it is admitted and again when it has waited since.
+
+    Returns:
+        Work with as much time as is left, or the decision for an envelope that is too late.
+    """
+    deadline = work.envelope.deadline
+    if deadline is None:
+        return work
+    left_s = (deadline - now).total_seconds()
+    if left_s <= 0:
+        return refuse(work.envelope, hop, f"Deadline exceeded {-left_s:.1f}s before the handler could run", "deadline")
+    if left_s >= hop.timeout_s:
+        return work
+    return replace(work, timeout_s=left_s, deadline_bound=True)
 
 
 def refuse(envelope: Envelope, hop: Hop, text: str, reason: str) -> Decision:
