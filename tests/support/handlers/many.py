@@ -17,7 +17,7 @@ def _meet(count):
     """Return once so many calls are inside at the same time."""
     with LOCK:
         barrier = BARRIERS.setdefault(count, threading.Barrier(count))
-    barrier.wait(20)
+    barrier.wait(60)
     return threading.current_thread().name
 
 
@@ -28,8 +28,8 @@ def _sleep(seconds):
 
 def _spin(path):
     """Compute in Python, and note when an exception ends it."""
-    pathlib.Path(path + ".started").touch()
     try:
+        pathlib.Path(path + ".started").touch()  # within: a cancel may come at once
         while True:
             sum(range(1000))
     finally:
@@ -38,8 +38,8 @@ def _spin(path):
 
 def _wait(path):
     """Wait in a system call, and note when an exception ends it."""
-    pathlib.Path(path + ".started").touch()
     try:
+        pathlib.Path(path + ".started").touch()
         time.sleep(60)
     except Exception:
         return "swallowed"
@@ -49,9 +49,9 @@ def _wait(path):
 
 def _stubborn(path):
     """Ignore every exception."""
-    pathlib.Path(path + ".started").touch()
     while True:
         try:
+            pathlib.Path(path + ".started").touch()
             time.sleep(60)
         except BaseException:
             pass
@@ -76,8 +76,8 @@ ACTIONS = {
 async def act_async(payload):
     do, argument = payload["do"], payload.get("with")
     if do == "wait":
-        pathlib.Path(argument + ".started").touch()
         try:
+            pathlib.Path(argument + ".started").touch()
             await asyncio.sleep(60)
         finally:
             pathlib.Path(argument + ".cleaned").touch()
