@@ -6,6 +6,7 @@ import threading
 import time
 
 BARRIERS = {}
+CLEANED = []  # not files: a busy disk may take longer than a cancelled handler has
 LOCK = threading.Lock()
 
 
@@ -33,7 +34,7 @@ def _spin(path):
         while True:
             sum(range(1000))
     finally:
-        pathlib.Path(path + ".cleaned").touch()
+        CLEANED.append(path)
 
 
 def _wait(path):
@@ -44,7 +45,7 @@ def _wait(path):
     except Exception:
         return "swallowed"
     finally:
-        pathlib.Path(path + ".cleaned").touch()
+        CLEANED.append(path)
 
 
 def _stubborn(path):
@@ -64,6 +65,7 @@ def _stream(path):
 
 ACTIONS = {
     "echo": lambda value: value,
+    "cleaned": lambda path: path in CLEANED,
     "meet": _meet,
     "sleep": _sleep,
     "spin": _spin,
@@ -80,7 +82,9 @@ async def act_async(payload):
             pathlib.Path(argument + ".started").touch()
             await asyncio.sleep(60)
         finally:
-            pathlib.Path(argument + ".cleaned").touch()
+            CLEANED.append(argument)
+    if do == "cleaned":
+        return argument in CLEANED
     if do == "meet":
         BARRIERS["async"] = BARRIERS.get("async", 0) + 1
         while BARRIERS["async"] < argument:
