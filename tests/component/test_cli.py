@@ -62,7 +62,7 @@ pytestmark = pytest.mark.xdist_group("cli")
 
 
 def test_a_sent_envelope_comes_back_as_a_result(asya: CommandLine):
-    answer = asya("send", "greet", "--payload", '{"who": "you"}', "--wait")
+    answer = asya("send", "greet", "--payload", '{"who": "you"}', "--wait", "--timeout", "120s")
     assert answer.code == 0, answer.err
     assert json.loads(answer.out) == {"message": "Hello you!"}
 
@@ -70,13 +70,13 @@ def test_a_sent_envelope_comes_back_as_a_result(asya: CommandLine):
 def test_an_id_is_printed_and_leads_to_the_result(asya: CommandLine):
     sent = asya("send", "greet", "--payload", "-", "--id", "from-stdin", stdin='{"who": "pipe"}')
     assert (sent.code, sent.out) == (0, "from-stdin\n")
-    found = asya("result", "from-stdin", "--wait", "30s", "--json")
+    found = asya("result", "from-stdin", "--wait", "120s", "--json")
     assert found.code == 0, found.err
     assert json.loads(found.out) == {"id": "from-stdin", "status": "succeeded", "payload": {"message": "Hello pipe!"}}
 
 
 def test_a_failed_envelope_says_why_and_exits_with_1(asya: CommandLine):
-    answer = asya("send", "greet", "--payload", "{}", "--id", "nobody", "--wait")
+    answer = asya("send", "greet", "--payload", "{}", "--id", "nobody", "--wait", "--timeout", "120s")
     assert answer.code == 1
     assert "ValueError: nobody to greet" in answer.err
     document = json.loads(asya("result", "nobody", "--json").out)
@@ -100,7 +100,7 @@ def test_a_result_that_does_not_come_in_time_exits_with_4(asya: CommandLine):
 def test_a_cancel_ends_a_running_handler_and_what_has_ended_cannot_be_cancelled(asya: CommandLine):
     envelope_id = json.loads(asya("send", "forget", "--payload", "{}", "--json").out)["id"]
     assert asya("result", envelope_id).code == 1
-    answer = asya("cancel", envelope_id, "--wait", "30s")
+    answer = asya("cancel", envelope_id, "--wait", "120s")
     assert (answer.code, answer.out) == (0, f"{envelope_id}: cancelled\n")
     assert "failed" in asya("result", envelope_id).err
     again = asya("cancel", envelope_id, "--json")

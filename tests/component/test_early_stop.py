@@ -39,7 +39,7 @@ def test_a_sidecar_that_is_stopped_before_it_has_started_ends_in_order(tmp_path:
         "ASYA_METRICS_ENABLED": "false",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "asya_sidecar"], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "asya_sidecar"], env=environ, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "sidecar stopped" in done.stdout + done.stderr
@@ -56,11 +56,11 @@ def test_a_gateway_that_is_stopped_while_its_database_does_not_answer_ends_at_on
             "ASYA_DATABASE_URL": f"postgresql://someone@127.0.0.1:{mute.getsockname()[1]}/mesh",
         }
         argv = [sys.executable, "-m", "asya_gateway"]
-        mute.settimeout(60)
+        mute.settimeout(120)
         with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as gateway:
             with mute.accept()[0]:
                 gateway.terminate()
-                said, _ = gateway.communicate(timeout=60)
+                said, _ = gateway.communicate(timeout=120)
             assert gateway.returncode == 0, said
 
 
@@ -91,6 +91,6 @@ def test_a_runtime_whose_handler_is_still_loading_ends_at_once_as_process_1(tmp_
             assert unshare.stdout.readline() == "loading\n"
             [first] = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
             os.kill(int(first), signal.SIGTERM)
-            assert unshare.wait(timeout=30) == 128 + signal.SIGTERM
+            assert unshare.wait(timeout=120) == 128 + signal.SIGTERM
         finally:
             unshare.kill()

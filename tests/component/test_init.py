@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.command_line import Said
 
-LIMIT_S = 90
+LIMIT_S = 240
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,21 +17,29 @@ from asya_store.factory import open_store
 from tests.support.localstack import require_server
 from tests.support.mesh import RunningMesh, running_mesh, short_home, write_actor
 
-SLOW = "import time\ndef handle(payload):\n    time.sleep(payload['s'])\n    return payload\n"
+HELD = """\
+import pathlib, time
+def handle(payload):
+    while not pathlib.Path(payload["gate"]).exists():
+        time.sleep(0.05)
+    return payload
+"""
 HELLO = Path(__file__).parents[1] / "support" / "hello_actor.yaml"
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
 def sqs_mesh(tmp_path: Path) -> Iterator[RunningMesh]:
     """A mesh on a LocalStack of its own."""
     require_server()
-    write_actor(tmp_path, "slow", SLOW)
+    write_actor(tmp_path, "slow", HELD)
     options = mesh.UpOptions(manifests=(tmp_path, HELLO), transport="sqs", home=short_home())
     with running_mesh(options) as running:
         yield running
 
 
-def stored(home: Path, envelope_id: str, limit_s: float = 90.0) -> dict[str, Any]:
+def stored(home: Path, envelope_id: str, limit_s: float = 180.0) -> dict[str, Any]:
     """Wait for a result in S3."""
     info = mesh.find(home)
     assert info is not None
@@ -56,20 +64,22 @@ def servers(home: Path) -> list[int]:
     return found
 
 
-async def test_the_whole_mesh_runs_on_a_localstack_of_its_own(sqs_mesh: RunningMesh):
+async def test_the_whole_mesh_runs_on_a_localstack_of_its_own(sqs_mesh: RunningMesh, tmp_path: Path):
     """0 -> N -> 0, results in S3, a killed supervisor, a take-over, and nothing left at the end."""
     info = sqs_mesh.up()
     assert info.transport == "sqs"
-    ids = await sqs_mesh.send(["slow"], [{"s": 0.3, "n": number} for number in range(8)])
+    gate = tmp_path / "gate"
+    ids = await sqs_mesh.send(["slow"], [{"gate": str(gate), "n": number} for number in range(8)])
     sqs_mesh.until(lambda actor: actor.replicas >= 2, "slow")
+    gate.touch()
     (hello,) = await sqs_mesh.send(["hello-actor"], [{"who": "SQS"}])
     assert [stored(sqs_mesh.home, envelope_id)["payload"]["n"] for envelope_id in ids] == list(range(8))
     assert stored(sqs_mesh.home, hello)["payload"] == {"message": "Hello SQS!"}
-    napping = sqs_mesh.until(lambda actor: actor.status == "Napping", "slow", limit_s=90)
+    napping = sqs_mesh.until(lambda actor: actor.status == "Napping", "slow", limit_s=180)
     assert (napping.failed, napping.restarts) == (0, 0)
 
     before = servers(sqs_mesh.home)
-    waiting = await sqs_mesh.send(["slow"], [{"s": 0, "n": 99}])
+    waiting = await sqs_mesh.send(["slow"], [{"gate": str(gate), "n": 99}])
     os.kill(info.pid, signal.SIGKILL)
     again = sqs_mesh.up()
     assert again.pid != info.pid

@@ -24,17 +24,19 @@ from tests.support.ports import free_ports
 from tests.support.rabbitmq import (
     RabbitMqServer,
     call_management,
+    is_open,
     rabbitmq_management_url,
     rabbitmq_server,
     rabbitmq_url,
     require_server,
+    wait_for,
 )
 
 __all__ = ["rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]  # Fixtures, found by name.
 
 # Test processes share the broker, so each makes names of its own.
 NUMBERS = (f"{os.getpid()}-{number}" for number in itertools.count(1))
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -103,7 +105,6 @@ async def test_the_originals_classic_queue_serves_unchanged(settings: TransportS
     """Sends, delays, receives, releases and settles; nothing is declared again."""
     async with connected(settings) as transport:
         await transport.send(classic, b"now")
-        await transport.send(classic, b"later", delay_s=0.2)
         consumer = await transport.consume(classic)
         (first,) = await consumer.receive(1, PATIENCE_S)
         assert (first.body, first.delivery_count) == (b"now", 1)
@@ -111,6 +112,7 @@ async def test_the_originals_classic_queue_serves_unchanged(settings: TransportS
         (again,) = await consumer.receive(1, PATIENCE_S)
         assert (again.body, again.delivery_count) == (b"now", 2)
         await consumer.ack(again)
+        await transport.send(classic, b"later", delay_s=0.2)
         (later,) = await consumer.receive(1, PATIENCE_S)
         assert later.body == b"later"
         await consumer.ack(later)
@@ -300,6 +302,7 @@ async def test_tls_is_verified_against_the_given_authority(tmp_path: Path) -> No
     server = RabbitMqServer(settings="\n".join(lines))
     try:
         await asyncio.to_thread(server.start)
+        await asyncio.to_thread(wait_for, lambda: is_open(port), PATIENCE_S, "TLS", str)  # it listens after all others
         url = f"amqps://guest:guest@localhost:{port}/"
         stranger = RabbitMqTransport(TransportSettings(rabbitmq_url=url, queue_retry_max_attempts=1))
         with pytest.raises(TransportUnavailable, match="certificate verify failed"):

@@ -63,6 +63,9 @@ async def noted_on_disk(broker: RabbitMqServer) -> None:
     a queue made again under an old name cannot be started any more. Not ours to repair, so no test runs into it.
     """
     made_s = time.time()
+    admin = RabbitMqAdmin(settings_of(broker))
+    await admin.create(f"asya-noted-{next(NUMBERS)}", QueueSpec())  # all may be written by now: one more that is not
+    await admin.close()
     async with asyncio.timeout(PATIENCE_S):
         while any(file.stat().st_mtime < made_s for file in broker.folder.glob("data/**/quorum/**/names.dets")):
             await asyncio.sleep(0.05)
@@ -91,6 +94,16 @@ async def send_surely(transport: RabbitMqTransport, queue: str, body: bytes) -> 
                 await asyncio.sleep(0.05)
             else:
                 return
+
+
+async def consume_surely(transport: RabbitMqTransport, queue: str, prefetch: int) -> Consumer:
+    """Subscribe as soon as it can be done: a queue of a broker that has just started may still be without a leader."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                return await transport.consume(queue, prefetch=prefetch)
+            except AsyaError:
+                await asyncio.sleep(0.1)
 
 
 class Traffic:
@@ -150,11 +163,13 @@ def cut(broker: RabbitMqServer, transport: RabbitMqTransport) -> None:
     """Cut every connection until this transport has lost its own: the broker's list of them lags a little."""
     link = transport._link
     before = link.generation
-    for _ in range(200):
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
         broker.cut_connections()
-        time.sleep(0.05)
-        if link.generation != before or not link.is_open:
-            return
+        for _ in range(20):  # long enough to notice: a second cut would hit the next connection
+            time.sleep(0.05)
+            if link.generation != before or not link.is_open:
+                return
     raise AssertionError("the broker does not list the transport's connection")
 
 
@@ -249,7 +264,7 @@ async def test_a_delayed_body_survives_a_killed_broker(broker: RabbitMqServer, q
         await transport.send(queue, b"later", delay_s=3.0)
         await asyncio.to_thread(broker.kill)
         await asyncio.to_thread(broker.start)
-        consumer = await transport.consume(queue, prefetch=2)
+        consumer = await consume_surely(transport, queue, prefetch=2)
         assert {(await receive_one(consumer)).body for _ in range(2)} == {b"first of its level", b"later"}
 
 
@@ -259,9 +274,10 @@ async def test_delayed_bodies_of_a_deleted_queue_block_nobody_and_are_kept(broke
     doomed = f"{queue}-doomed"
     await admin.create(doomed, QueueSpec())
     async with connected(broker) as transport:
-        await asyncio.gather(*[transport.send(doomed, b"orphan", delay_s=1.0) for _ in range(100)])
+        # Longer than sending them takes: none may arrive before its queue is deleted.
+        await asyncio.gather(*[transport.send(doomed, b"orphan", delay_s=8.0) for _ in range(100)])
         assert await admin.delete(doomed, force=True)
-        await transport.send(queue, b"alive", delay_s=1.0)
+        await transport.send(queue, b"alive", delay_s=8.0)
         consumer = await transport.consume(queue)
         assert (await receive_one(consumer)).body == b"alive"
     async with asyncio.timeout(PATIENCE_S):
@@ -275,7 +291,7 @@ async def test_a_delayed_body_finds_a_queue_that_was_made_again(broker: RabbitMq
     """The queue's new maker leads delayed bodies to it."""
     admin = RabbitMqAdmin(settings_of(broker))
     async with connected(broker) as transport:
-        await transport.send(queue, b"patient", delay_s=2.0)
+        await transport.send(queue, b"patient", delay_s=8.0)  # longer than making it again takes
         await admin.delete(queue, force=True)
         await admin.create(queue, QueueSpec())
         delivery = await receive_one(await transport.consume(queue))

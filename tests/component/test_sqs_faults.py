@@ -36,9 +36,9 @@ def server() -> Iterator[LocalStackServer]:
 @pytest.fixture
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notice a paused server in seconds."""
-    monkeypatch.setattr(sqs_client, "CALL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(sqs_client, "CALL_TIMEOUT_S", 4.0)
     monkeypatch.setattr(sqs_client, "CALL_ATTEMPTS", 1)
-    monkeypatch.setattr(sqs_client, "POLL_GRACE_S", 1.0)
+    monkeypatch.setattr(sqs_client, "POLL_GRACE_S", 4.0)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def settings(server: LocalStackServer, **changes: float) -> TransportSettings:
 async def receive_until(consumer: Consumer, wanted: set[bytes]) -> set[bytes]:
     """Receive and acknowledge until all that is wanted has come; what a dead poll took comes when its lease ends."""
     seen: set[bytes] = set()
-    deadline_s = time.monotonic() + 60.0
+    deadline_s = time.monotonic() + 120.0
     while not wanted <= seen:
         assert time.monotonic() < deadline_s, f"never came: {wanted - seen}"
         for delivery in await consumer.receive(10, 1.0):
@@ -77,7 +77,7 @@ async def test_a_pause_is_unavailability_and_consumer_and_sender_go_on_after_it(
     server: LocalStackServer, admin: SqsAdmin, short_timeouts: None
 ) -> None:
     # A short lease: what a poll brought while nobody could read the answer must come again soon.
-    transport = SqsTransport(settings(server, lease_s=2.0))
+    transport = SqsTransport(settings(server, lease_s=6.0))
     consumer = await transport.consume(QUEUE)
     await transport.send(QUEUE, b'"before"')
     await consumer.ack(await receive_one(consumer))
@@ -151,7 +151,7 @@ async def test_closing_while_the_server_is_away_ends_and_raises_nothing(
     await receive_one(consumer)
     server.pause()
     try:
-        await asyncio.wait_for(transport.close(), 30)
+        await asyncio.wait_for(transport.close(), 60)
     finally:
         server.resume()
     with pytest.raises(TransportError, match="closed"):
@@ -212,7 +212,7 @@ async def test_an_envelope_lost_by_too_many_consumers_is_dead_lettered_by_sqs_it
     await transport.send(queue, b"{}")
     for _ in range(2):
         await receive_one(consumer)
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 120
     while (await admin.measure(names.dlq_name(queue))).ready == 0:
         assert time.monotonic() < deadline_s, "SQS did not redrive"
         assert await consumer.receive(1, 1.0) == []
@@ -242,7 +242,7 @@ async def test_a_changed_spec_changes_the_queue_in_place_and_keeps_its_content(
 
 async def receive_until_available(receive) -> None:
     """Poll until the server answers again; what comes is left to its lease."""
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 120
     while True:
         try:
             await receive(1, 0.0)

@@ -135,14 +135,16 @@ class RunningMesh:
             time.sleep(POLL_S)
         return found
 
-    def processes(self, role: str = "") -> list[psutil.Process]:
-        """Living processes that carry the mesh's marker, of one role: ``sidecar``, ``runtime`` or ``broker``."""
+    def processes(self, role: str = "", actor: str = "") -> list[psutil.Process]:
+        """Living processes that carry the mesh's marker, of one role (``sidecar``, ``runtime``, ``broker``), of one actor."""
         marker = (self.home / "mesh-id").read_text()
         word = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "memory_server", "": ""}[role]
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARKER) == marker and word in " ".join(process.cmdline()):
+                environ = process.environ()
+                its = not actor or {actor, f"{actor}.handle"} & set(environ.values())
+                if environ.get(MARKER) == marker and its and word in " ".join(process.cmdline()):
                     found.append(process)
         return found
 
@@ -193,6 +195,13 @@ def write_actor(folder: Path, name: str, code: str, **spec: Any) -> Path:
     path = folder / f"{name}.json"
     path.write_text(json.dumps(document))
     return path
+
+
+def edit(path: Path, text: str) -> None:
+    """Replace a file whole, as an editor does: a mesh that looks at it just then must not find half of it."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def short_home(environ: Mapping[str, str] = os.environ) -> Path:

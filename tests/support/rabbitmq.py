@@ -299,7 +299,7 @@ def call_management(management_url: str, method: str, path: str, body: object = 
         headers={"Authorization": f"Basic {credentials}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http on this machine, never a file URL
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - http on this machine, never a file URL
             text = answer.read()
     except urllib.error.HTTPError as exc:
         with exc:  # It holds the socket.

@@ -12,7 +12,7 @@ from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import Consumer, Delivery, QueueAdmin, QueueSpec, Transport
 from asya_transport.settings import TransportSettings
 
-SOON_S = 20.0
+SOON_S = 60.0
 """What "at once" may take on a loaded machine; far below any lease."""
 
 
@@ -79,12 +79,20 @@ async def receive_one(consumer: Consumer, *, within_s: float = SOON_S) -> Delive
     return delivery
 
 
-async def receive_all(consumer: Consumer, *, quiet_s: float = 0.5) -> list[Delivery]:
-    """Receive, and acknowledge, until nothing comes for a while."""
+async def receive_all(*consumers: Consumer, expected: int, quiet_s: float = 0.5) -> list[Delivery]:
+    """Receive, and acknowledge, until as many as expected are here and nothing more comes for a while."""
     found: list[Delivery] = []
-    while deliveries := await consumer.receive(10, quiet_s):
-        await asyncio.gather(*(consumer.ack(each) for each in deliveries))
-        found += deliveries
+    deadline_s = time.monotonic() + 2 * SOON_S
+
+    async def empty(consumer: Consumer) -> None:
+        while True:
+            deliveries = await consumer.receive(10, quiet_s)
+            found.extend(deliveries)
+            await asyncio.gather(*(consumer.ack(each) for each in deliveries))
+            if not deliveries and (len(found) >= expected or time.monotonic() > deadline_s):
+                return
+
+    await asyncio.gather(*(empty(consumer) for consumer in consumers))
     return found
 
 

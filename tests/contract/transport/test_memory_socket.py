@@ -53,7 +53,7 @@ async def test_a_killed_process_gives_its_deliveries_back(served: Served) -> Non
         "    environ = {'ASYA_TRANSPORT': 'memory', 'ASYA_MEMORY_SOCKET': sys.argv[1]}\n"
         "    transport = open_transport(read_transport_settings(environ))\n"
         "    consumer = await transport.consume(sys.argv[2])\n"
-        "    assert await consumer.receive(1, 10)\n"
+        "    assert await consumer.receive(1, 60)\n"
         "    await asyncio.sleep(600)\n"
         "asyncio.run(main())\n"
     )

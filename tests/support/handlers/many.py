@@ -6,6 +6,7 @@ import threading
 import time
 
 BARRIERS = {}
+CLEANED = []  # not files: a busy disk may take longer than a cancelled handler has
 LOCK = threading.Lock()
 
 
@@ -17,7 +18,7 @@ def _meet(count):
     """Return once so many calls are inside at the same time."""
     with LOCK:
         barrier = BARRIERS.setdefault(count, threading.Barrier(count))
-    barrier.wait(20)
+    barrier.wait(60)
     return threading.current_thread().name
 
 
@@ -28,30 +29,30 @@ def _sleep(seconds):
 
 def _spin(path):
     """Compute in Python, and note when an exception ends it."""
-    pathlib.Path(path + ".started").touch()
     try:
+        pathlib.Path(path + ".started").touch()  # within: a cancel may come at once
         while True:
             sum(range(1000))
     finally:
-        pathlib.Path(path + ".cleaned").touch()
+        CLEANED.append(path)
 
 
 def _wait(path):
     """Wait in a system call, and note when an exception ends it."""
-    pathlib.Path(path + ".started").touch()
     try:
+        pathlib.Path(path + ".started").touch()
         time.sleep(60)
     except Exception:
         return "swallowed"
     finally:
-        pathlib.Path(path + ".cleaned").touch()
+        CLEANED.append(path)
 
 
 def _stubborn(path):
     """Ignore every exception."""
-    pathlib.Path(path + ".started").touch()
     while True:
         try:
+            pathlib.Path(path + ".started").touch()
             time.sleep(60)
         except BaseException:
             pass
@@ -64,6 +65,7 @@ def _stream(path):
 
 ACTIONS = {
     "echo": lambda value: value,
+    "cleaned": lambda path: path in CLEANED,
     "meet": _meet,
     "sleep": _sleep,
     "spin": _spin,
@@ -76,11 +78,13 @@ ACTIONS = {
 async def act_async(payload):
     do, argument = payload["do"], payload.get("with")
     if do == "wait":
-        pathlib.Path(argument + ".started").touch()
         try:
+            pathlib.Path(argument + ".started").touch()
             await asyncio.sleep(60)
         finally:
-            pathlib.Path(argument + ".cleaned").touch()
+            CLEANED.append(argument)
+    if do == "cleaned":
+        return argument in CLEANED
     if do == "meet":
         BARRIERS["async"] = BARRIERS.get("async", 0) + 1
         while BARRIERS["async"] < argument:

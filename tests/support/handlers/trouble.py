@@ -35,10 +35,12 @@ def _sleep(seconds):
     return "slept"
 
 
-def _trickle(gaps_s):
-    for number, gap_s in enumerate(gaps_s):
-        time.sleep(gap_s)
-        yield number
+def _two_and_one(path):
+    """Make the third item only when a test allows it."""
+    yield 0
+    yield 1
+    _wait_for_file(path)
+    yield 2
 
 
 def _wait_for_file(path):
@@ -75,7 +77,7 @@ ACTIONS = {
     "hog": _hog,
     "print": _print,
     "sleep": _sleep,
-    "trickle": _trickle,
+    "two_and_one": _two_and_one,
     "wait_for_file": _wait_for_file,
     "fork": _fork,
     "fork_and_return": _fork_and_return,
