@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from asya_local import localstack
+from tests.support.localstack import START_TIMEOUT_S
 from tests.support.memory import memory_environ
 from tests.support.ports import free_ports
 from tests.support.postgres import postgres
@@ -37,7 +38,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[localstack.Cloud
     python = localstack.ensure_installed(print)
     server = localstack.start(tmp_path_factory.mktemp("cloud"), free_ports(1)[0], ("sqs",), python=python)
     try:
-        localstack.wait_ready(server)
+        localstack.wait_ready(server, START_TIMEOUT_S)
         yield server
     finally:
         server.stop()

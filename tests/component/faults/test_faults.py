@@ -21,7 +21,7 @@ from tests.support.rabbitmq import RabbitMqServer
 ENVELOPES = 1000
 DRAINS = 50
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(900)
 
 
 Check = Callable[[History, str], None]
@@ -49,7 +49,7 @@ async def kills(run: FaultRun) -> None:
 
 async def test_kills_on_the_memory_transport(memory_environ: dict[str, str], tmp_path: Path, check: Check) -> None:
     """Sidecars and runtimes die; every envelope still ends where it should."""
-    history = await perform(FaultRun(memory_environ, tmp_path), ENVELOPES, (kills,), timeout_s=180)
+    history = await perform(FaultRun(memory_environ, tmp_path), ENVELOPES, (kills,), timeout_s=500)
     check(history, "memory")
 
 
@@ -69,7 +69,7 @@ async def test_kills_restart_and_cuts_on_rabbitmq(
         run.history.faults["broker restart"] += 1
 
     run = FaultRun(rabbitmq_environ, tmp_path)
-    check(await perform(run, ENVELOPES, (kills, break_broker), timeout_s=240), "rabbitmq")
+    check(await perform(run, ENVELOPES, (kills, break_broker), timeout_s=500), "rabbitmq")
 
 
 @pytest.mark.xdist_group("sqs-faults")
@@ -87,7 +87,7 @@ async def test_kills_and_pauses_on_sqs(
             run.history.faults["service paused"] += 1
 
     run = FaultRun(sqs_environ, tmp_path)
-    check(await perform(run, ENVELOPES, (kills, pause_cloud), timeout_s=300), "sqs")
+    check(await perform(run, ENVELOPES, (kills, pause_cloud), timeout_s=500), "sqs")
 
 
 async def drains(run: FaultRun) -> None:
@@ -102,7 +102,7 @@ async def test_fifty_drains_are_free_on_rabbitmq(
 ) -> None:
     """Nothing in a DLQ, no attempt used; slow handlers, so that there is load until the last drain."""
     run = FaultRun(rabbitmq_environ, tmp_path, work_s=0.05)
-    history = await perform(run, ENVELOPES, (drains,), timeout_s=240)
+    history = await perform(run, ENVELOPES, (drains,), timeout_s=500)
     check(history, "rabbitmq drains")
     assert (history.dead.total(), history.retried) == (0, 0)
 
@@ -111,6 +111,6 @@ async def test_fifty_drains_are_free_on_rabbitmq(
 async def test_fifty_drains_are_free_on_sqs(sqs_environ: dict[str, str], tmp_path: Path, check: Check) -> None:
     """The same on SQS: what a replica held is visible again at once."""
     run = FaultRun(sqs_environ, tmp_path, work_s=0.05)
-    history = await perform(run, ENVELOPES, (drains,), timeout_s=300)
+    history = await perform(run, ENVELOPES, (drains,), timeout_s=500)
     check(history, "sqs drains")
     assert (history.dead.total(), history.retried) == (0, 0)

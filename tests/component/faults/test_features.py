@@ -12,12 +12,12 @@ ENVELOPES = 40
 KILLS = 25
 EXPECTED = {"numbers": list(range(CHILDREN)), "total": sum(number**2 for number in range(CHILDREN))}
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(900)
 
 
 async def hold(run: FeatureRun, title: str, record_property: Callable[[str, object], None]) -> None:
     """Every envelope ends once, with the whole ordered list, whatever was killed."""
-    results = await run.perform(ENVELOPES, KILLS, timeout_s=180)
+    results = await run.perform(ENVELOPES, KILLS, timeout_s=500)
     totals = (run.folder / "totals").read_text().count("total")
     killed = ", ".join(f"{what} {count}" for what, count in sorted(run.faults.items()))
     table = f"{title}: {ENVELOPES} fan-outs of {CHILDREN}, joined {len(results)}, totalled {totals}; killed: {killed}"

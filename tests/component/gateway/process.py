@@ -25,6 +25,7 @@ tools:
   - {name: brief, route: [echo], timeout: 1}
   - {name: lost, route: [no-such-actor]}
 """
+LIMIT_S = 60.0  # Of whatever is done at once by a machine that has time.
 SESSION = {"Mcp-Session-Id": "mcp-session-00000000-0000-4000-8000-000000000000"}
 
 
@@ -44,7 +45,7 @@ class Gateway:
         self._ports: queue.Queue[int | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.port = self._ports.get(timeout=60)
+        self.port = self._ports.get(timeout=120)
 
     @property
     def url(self) -> str:
@@ -60,7 +61,7 @@ class Gateway:
     def client(self, token: str = "") -> httpx2.AsyncClient:
         """Open a client."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=LIMIT_S, trust_env=False)
 
     def stop(self) -> int:
         """End it as a cluster does, and return its exit code."""
@@ -74,8 +75,8 @@ class Gateway:
 
     def wait(self) -> int:
         """Wait for its end."""
-        code = self._process.wait(30)
-        self._reader.join(10)
+        code = self._process.wait(LIMIT_S)
+        self._reader.join(LIMIT_S)
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code
@@ -98,6 +99,12 @@ class Gateway:
         self._ports.put(None)
 
 
+def show(url: str, envelope_id: str) -> dict[str, Any]:
+    """Read one envelope."""
+    shown: dict[str, Any] = httpx2.get(f"{url}/envelopes/{envelope_id}", timeout=LIMIT_S, trust_env=False).json()
+    return shown
+
+
 def parse_events(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read a stream: number and content of every event."""
     for block in text.split("\n\n"):
@@ -110,5 +117,6 @@ def parse_events(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def report(url: str, envelope_id: str, kind: str, token: str = "", **body: object) -> None:
     """Report as a sidecar does."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = httpx2.post(f"{url}/envelopes/{envelope_id}/{kind}", json=body, headers=headers, trust_env=False)
+    where = f"{url}/envelopes/{envelope_id}/{kind}"
+    answer = httpx2.post(where, json=body, headers=headers, timeout=LIMIT_S, trust_env=False)
     assert answer.status_code == 200, answer.text

@@ -59,6 +59,8 @@ tools:
   - {name: stray, route: [greet, elsewhere]}
 """
 
+LIMIT_S = 90
+
 pytestmark = pytest.mark.xdist_group("local-gateway")
 
 
@@ -94,13 +96,20 @@ def url(asya: CommandLine) -> str:
 
 
 def marked(marker: str) -> list[psutil.Process]:
-    found = psutil.process_iter(["environ"])
+    found = psutil.process_iter(["environ", "cmdline"])
     return [process for process in found if (process.info["environ"] or {}).get(MARKER) == marker]
+
+
+def write(path: Path, text: str) -> None:
+    """Write at once, for somebody reads it all the time, and half of it is another file."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def gateway_process(asya: CommandLine) -> psutil.Process:
     marker = (home(asya) / "mesh-id").read_text()
-    return next(process for process in marked(marker) if "asya_gateway" in process.cmdline())
+    return next(process for process in marked(marker) if "asya_gateway" in (process.info["cmdline"] or ()))
 
 
 def test_a_call_goes_through_a_real_actor_and_its_result_comes_back(asya: CommandLine):
@@ -137,13 +146,13 @@ def test_a_cancel_reaches_the_running_handler(asya: CommandLine):
     envelope_id = asya("call", "forget", "--no-wait").out.strip()
     assert asya("cancel", envelope_id).out == f"{envelope_id}: cancelled\n"
     assert asya("wait", envelope_id).code == 6
-    persisted = asya("result", envelope_id, "--wait", "30s", "--json").document
+    persisted = asya("result", envelope_id, "--wait", "120s", "--json").document
     assert (persisted["status"], persisted["error"]["code"]) == ("failed", "Cancelled by its caller")
 
 
 def test_what_was_sent_past_the_gateway_is_cancelled_by_the_store(asya: CommandLine):
     envelope_id = asya("send", "forget", "--payload", "{}").out.strip()
-    assert asya("cancel", envelope_id, "--wait", "30s").out == f"{envelope_id}: cancelled\n"
+    assert asya("cancel", envelope_id, "--wait", "120s").out == f"{envelope_id}: cancelled\n"
     unknown = asya("status", envelope_id)
     assert (unknown.code, f"asya result {envelope_id}" in unknown.err) == (5, True)
 
@@ -152,8 +161,10 @@ def test_tokens_are_the_owners_alone_and_the_commands_find_them(asya: CommandLin
     for name in ("gateway-token", "gateway-tokens", "mesh.json"):
         assert stat.S_IMODE((home(asya) / name).stat().st_mode) == 0o600
     token = (home(asya) / "gateway-token").read_text().strip()
-    assert httpx2.get(f"{url(asya)}/envelopes/x", trust_env=False).status_code == 401
-    known = httpx2.get(f"{url(asya)}/envelopes/x", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    assert httpx2.get(f"{url(asya)}/envelopes/x", timeout=LIMIT_S, trust_env=False).status_code == 401
+    known = httpx2.get(
+        f"{url(asya)}/envelopes/x", headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S, trust_env=False
+    )
     assert known.status_code == 404
     by_name = url(asya).replace("127.0.0.1", "localhost")
     assert asya("tools", ASYA_TOOL_MCP_URL=f"{by_name}/").code == 0
@@ -167,8 +178,10 @@ def test_tokens_are_the_owners_alone_and_the_commands_find_them(asya: CommandLin
 
 def test_the_console_knows_the_actors_of_the_mesh(asya: CommandLine):
     token = (home(asya) / "gateway-token").read_text().strip()
-    assert "<html" in httpx2.get(f"{url(asya)}/", trust_env=False).text
-    answer = httpx2.get(f"{url(asya)}/api/v1/actors", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    assert "<html" in httpx2.get(f"{url(asya)}/", timeout=LIMIT_S, trust_env=False).text
+    answer = httpx2.get(
+        f"{url(asya)}/api/v1/actors", headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S, trust_env=False
+    )
     document = answer.json()
     assert (answer.status_code, document["source"]) == (200, "mesh")
     assert {"greet", "forget", "split", "happy-end"} <= {actor["name"] for actor in document["actors"]}
@@ -180,6 +193,9 @@ def test_a_gateway_that_is_killed_comes_back_and_knows_everything(asya: CommandL
     victim.kill()
     waited = asya("wait", before, "--timeout", "6s")  # it follows again as soon as the gateway is back
     assert waited.code == 4, waited.err
+    deadline_s = time.monotonic() + LIMIT_S
+    while asya("tools").code != 0:
+        assert time.monotonic() < deadline_s, "the gateway did not come back"
     assert gateway_process(asya).pid != victim.pid
     assert asya("call", "greet", "--who", "again").document == {"message": "Hello again!"}
     assert asya("cancel", before).code == 0
@@ -187,14 +203,15 @@ def test_a_gateway_that_is_killed_comes_back_and_knows_everything(asya: CommandL
 
 def test_an_edited_tool_file_that_breaks_a_rule_is_said_and_changes_nothing(asya: CommandLine):
     path = asya.folder / "tools.yaml"
-    path.write_text(TOOLS.replace("route: [greet]", "root: [greet]"))
-    deadline_s = time.monotonic() + 20
+    write(path, TOOLS.replace("route: [greet]", "root: [greet]"))
+    deadline_s = time.monotonic() + LIMIT_S
     while 'unknown key "root"' not in asya("local", "status", "--json").document["message"]:
         assert time.monotonic() < deadline_s
     assert asya("call", "greet", "--who", "you").code == 0
     refused = asya("local", "up", "-f", str(asya.folder), "--transport", "memory")
     assert (refused.code, 'unknown key "root"' in refused.err) == (2, True)
-    path.write_text(TOOLS)
+    write(path, TOOLS)
+    deadline_s = time.monotonic() + LIMIT_S
     while asya("local", "status", "--json").document["message"]:
         assert time.monotonic() < deadline_s
 

@@ -8,7 +8,7 @@ import mcp
 import pytest
 
 from asya_transport.port import Transport
-from tests.component.gateway.process import SESSION, Gateway
+from tests.component.gateway.process import LIMIT_S, SESSION, Gateway
 
 
 async def test_the_sdks_client_lists_and_calls(gateway: Gateway, broker: Transport) -> None:
@@ -23,7 +23,7 @@ async def test_the_sdks_client_lists_and_calls(gateway: Gateway, broker: Transpo
         with pytest.raises(mcp.MCPError, match="tool 'fly' not found: tool not found"):
             await client.call_tool("fly", {})
     consumer = await broker.consume("asya-echo", prefetch=1)
-    (delivery,) = await consumer.receive(1, 5)
+    (delivery,) = await consumer.receive(1, LIMIT_S)
     assert json.loads(delivery.body)["id"] == told["envelope_id"]
     await consumer.ack(delivery)
     await consumer.stop()

@@ -4,10 +4,9 @@ import json
 import re
 from pathlib import Path
 
-import httpx2
 import pytest
 
-from tests.component.gateway.process import Gateway, report
+from tests.component.gateway.process import Gateway, report, show
 from tests.support.command_line import CommandLine
 
 TOOLS = """
@@ -63,7 +62,7 @@ def test_a_call_streams_its_progress_and_prints_the_final_event(asya_mcp: Comman
         found = re.fullmatch(r"\[\.\] Envelope ID: (\S+)\n", first)
         assert found is not None, first
         envelope_id = found[1]
-        payload = httpx2.get(f"{gateway.url}/envelopes/{envelope_id}", trust_env=False).json()["payload"]
+        payload = show(gateway.url, envelope_id)["payload"]
         report(gateway.url, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="processing")
         report(gateway.url, envelope_id, "final", status="succeeded", result={"message": "Hello World!"})
         out, err = process.communicate(timeout=60)

@@ -82,7 +82,7 @@ async def test_the_sdks_client_hears_of_progress_in_both_eras(gateway: Gateway, 
 
 
 async def status(http: httpx2.AsyncClient, envelope_id: str) -> tuple[str, str | None]:
-    shown = (await http.get(f"/envelopes/{envelope_id}", params={"wait": 20})).json()
+    shown = (await http.get(f"/envelopes/{envelope_id}", params={"wait": 50})).json()
     return shown["status"], shown.get("error")
 
 

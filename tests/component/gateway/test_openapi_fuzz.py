@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.component.gateway.process import SESSION, Gateway
 from tests.component.gateway.test_gateway import TOKEN, call, report
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
+@pytest.mark.timeout(600)
 async def test_no_request_surprises_the_gateway(
     environ: dict[str, str], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -27,13 +30,14 @@ async def test_no_request_surprises_the_gateway(
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.url}/openapi.json",
             "--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1",
-            "--request-timeout", "10", "--no-color",
+            "--request-timeout", "60", "--no-color",
+            "--suppress-health-check", "too_slow",  # that is said of a busy machine, too
             # A stream that tells when the tools change ends with the gateway alone.
             "--exclude-operation-id", "listen",
             *(part for name, value in headers.items() for part in ("--header", f"{name}: {value}")),
         ]  # fmt: skip
         done = await asyncio.to_thread(
-            subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False
+            subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, timeout=560, check=False
         )
         assert done.returncode == 0, done.stdout[-6000:]
         assert gateway.stop() == 0

@@ -14,9 +14,11 @@ import pytest
 
 from tests.component.gateway.process import Gateway
 from tests.support.command_line import CommandLine, Said
-from tests.support.ports import free_port
+from tests.support.ports import free_ports
 
 STAND_IN = Path(__file__).with_name("stand_in_kubectl.py")
+
+pytestmark = pytest.mark.xdist_group("gateway-docs")  # each forward takes the first free port from 8080 on, as those do
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,9 @@ class Forwarder:
 
     def kubectls(self) -> list[psutil.Process]:
         found = []
-        for process in psutil.process_iter(["pid", "environ"]):
-            if (process.info["environ"] or {}).get("STAND_IN_LOG") == str(self.log) and "kubectl" in str(
-                process.cmdline()
-            ):
+        for process in psutil.process_iter(["environ", "cmdline"]):
+            ours = (process.info["environ"] or {}).get("STAND_IN_LOG") == str(self.log)
+            if ours and "kubectl" in str(process.info["cmdline"]):
                 found.append(process)
         return found
 
@@ -87,7 +88,7 @@ def test_a_forward_that_died_is_replaced_and_one_to_another_target_is_left_alone
     port = first.out.strip().rpartition(":")[2]
     (victim,) = [process for process in forward.kubectls() if process.cmdline()[-1].startswith(f"{port}:")]
     victim.kill()
-    victim.wait(10)
+    victim.wait(60)
     assert forward().code == 0
     assert len(forward.runs()) == 3
     assert len(forward.kubectls()) == 2
@@ -100,7 +101,8 @@ def test_what_kubectl_refuses_is_told(forward: Forwarder):
 
 
 def test_a_gateway_that_does_not_answer_leaves_no_forward_behind(forward: Forwarder):
-    said = forward("-l", str(free_port()), STAND_IN_PORT=str(free_port()))
+    ours, nobodys = free_ports(2)
+    said = forward("-l", str(ours), STAND_IN_PORT=str(nobodys))
     assert (said.code, said.out) == (1, "")
     assert "does not answer at" in said.err
     assert forward.kubectls() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.component.gateway.process import Gateway, parse_events
+from tests.component.gateway.process import LIMIT_S, Gateway, parse_events
 from tests.component.gateway.test_gateway import TOKEN, call, report
 from tests.component.sidecar.bench import Bench
 from tests.support.postgres import PostgresServer, postgres
@@ -34,7 +34,7 @@ async def test_a_stream_follows_what_another_replica_is_told(environ: dict[str, 
                     elsewhere, envelope_id, "progress", current_actor_idx=0, status="received", message=str(number)
                 )
             await report(elsewhere, envelope_id, "final", status="succeeded", result=[1])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_S):
                 events = list(parse_events((await streaming).text))
             assert [number for number, _ in events] == list(range(1, 24))
             told = await call(http, "brief")
@@ -57,7 +57,7 @@ async def test_a_real_actor_reports_its_work_and_its_children(environ: dict[str,
             envelope_id = (await call(http, "split", text="hi"))["envelope_id"]
             made = sorted([(await actor.result())["id"] for _ in range(3)])
             assert made == [envelope_id, f"{envelope_id}-1", f"{envelope_id}-2"]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_S):
                 while (shown := (await http.get(f"/envelopes/{envelope_id}")).json())["actors_completed"] < 1:
                     await asyncio.sleep(0.02)
             assert sorted(shown["children"]) == made[1:]
@@ -96,7 +96,7 @@ async def test_a_thousand_streams_miss_nothing(
                 asyncio.create_task(read_stream(gateway.port, ids[number % ENVELOPES], ready))
                 for number in range(STREAMS)
             ]
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(2 * LIMIT_S):
                 for _ in range(STREAMS):
                     await ready.acquire()
             each_kib = (process.memory_info().rss - before) / STREAMS / 1024
@@ -108,7 +108,7 @@ async def test_a_thousand_streams_miss_nothing(
                     )
             for envelope_id in ids:
                 await report(http, envelope_id, "final", status="succeeded")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(2 * LIMIT_S):
                 read = await asyncio.gather(*streams)
             took_s = time.monotonic() - started_s
     assert all(numbers == list(range(1, REPORTS + 4)) for numbers in read)

@@ -16,7 +16,7 @@ import pytest
 from asya_gateway import oidc
 from asya_gateway.oidc import Provider, ProviderAway, Verifier
 from asya_gateway.server import Certificate
-from tests.component.gateway.process import SESSION, Gateway
+from tests.component.gateway.process import LIMIT_S, SESSION, Gateway
 from tests.component.gateway.test_gateway import TOKEN, call, report
 from tests.support.postgres import PostgresServer, postgres
 from tests.support.provider import OidcProvider, write_certificate
@@ -151,7 +151,7 @@ async def test_a_provider_that_is_away_costs_no_known_caller_anything(
 
 async def test_one_caller_cannot_take_what_is_for_all(environ: dict[str, str]) -> None:
     tokens = f"{TOKEN}1 {TOKEN}2 {TOKEN}3|metrics"
-    limits = {"ASYA_GATEWAY_RATE": "0.2", "ASYA_GATEWAY_BURST": "3"}
+    limits = {"ASYA_GATEWAY_RATE": "0.01", "ASYA_GATEWAY_BURST": "3"}
     settings = {**environ, **limits, "ASYA_GATEWAY_AUTH": "tokens", "ASYA_GATEWAY_TOKENS": tokens}
     with Gateway(settings) as gateway:
         async with gateway.client(f"{TOKEN}1") as one, gateway.client(f"{TOKEN}2") as two:
@@ -159,7 +159,7 @@ async def test_one_caller_cannot_take_what_is_for_all(environ: dict[str, str]) -
             assert codes == [404, 404, 404, 429]
             refused = await one.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=SESSION)
             assert (refused.status_code, refused.text) == (429, "Too many requests\n")
-            assert 1 <= int(refused.headers["retry-after"]) <= 5
+            assert 1 <= int(refused.headers["retry-after"]) <= 100
             assert [(await report(one, "x", "final", status="failed")).status_code for _ in range(5)] == [404] * 5
             assert (await two.get("/envelopes/x")).status_code == 404
         async with gateway.client(f"{TOKEN}3") as prometheus:
@@ -197,11 +197,11 @@ async def test_pages_of_other_origins_are_let_in_by_name_alone(environ: dict[str
 
 
 async def test_whoever_sends_slowly_is_not_waited_for(environ: dict[str, str]) -> None:
-    with Gateway({**environ, "ASYA_GATEWAY_REQUEST_TIMEOUT": "0.3s"}) as gateway:
+    with Gateway({**environ, "ASYA_GATEWAY_REQUEST_TIMEOUT": "1s"}) as gateway:
         whole = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         for before, begun in ((b"", b""), (b"", whole[:-4]), (whole, whole[:-4])):
             reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(LIMIT_S):
                 if before:
                     writer.write(before)
                     assert (await reader.readuntil(b"OK\n")).startswith(b"HTTP/1.1 200")
@@ -210,7 +210,7 @@ async def test_whoever_sends_slowly_is_not_waited_for(environ: dict[str, str]) -
             writer.close()
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(b"POST /tools/call HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             answered = await reader.read()
         assert answered.startswith(b"HTTP/1.1 408")
         writer.close()
@@ -221,7 +221,7 @@ async def test_it_serves_https_by_its_files(environ: dict[str, str], tmp_path: P
     files = {"ASYA_GATEWAY_TLS_CERT": str(chain), "ASYA_GATEWAY_TLS_KEY": str(key)}
     with Gateway({**environ, **files}) as gateway:
         context = ssl.create_default_context(cafile=str(chain))
-        async with httpx2.AsyncClient(verify=context, trust_env=False) as http:
+        async with httpx2.AsyncClient(verify=context, timeout=LIMIT_S, trust_env=False) as http:
             assert (await http.get(f"https://localhost:{gateway.port}/ready")).text == "OK\n"
             with pytest.raises(httpx2.HTTPError):
                 await http.get(f"http://localhost:{gateway.port}/ready")

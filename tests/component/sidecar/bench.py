@@ -1,5 +1,6 @@
 """One actor under test: a real sidecar and runtime, with the test as producer and as both end actors."""
 
+import asyncio
 import json
 import time
 from types import TracebackType
@@ -11,7 +12,7 @@ from asya_transport.port import Consumer, Delivery, QueueSpec
 from asya_transport.settings import read_transport_settings
 from tests.support.fleet import Fleet, Replica
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 class Bench:
@@ -97,6 +98,12 @@ class Bench:
     async def dead(self) -> Delivery:
         """Next dead letter of the actor."""
         return await self.take(dlq_name(queue_name(self.actor)))
+
+    async def until_acknowledged(self) -> None:
+        """Wait until the actor's queue holds nothing, not even in flight: a result is sent before that."""
+        async with asyncio.timeout(WAIT_S):
+            while (await self.admin.measure(queue_name(self.actor))).total:
+                await asyncio.sleep(0.01)
 
     async def works(self, envelope_id: str = "next") -> None:
         """Show that the next envelope is processed."""

@@ -11,7 +11,7 @@ __all__ = ["localstack_endpoint", "memory_environ", "rabbitmq_server", "rabbitmq
 
 @pytest.fixture(params=["memory", "rabbitmq", "sqs"])
 def environ(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Each transport; leases of 3 s where there are leases."""
+    """Each transport; leases of 6 s where there are leases."""
     if request.param == "memory":
         return dict(request.getfixturevalue("memory_environ"))
     if request.param == "rabbitmq":
@@ -20,5 +20,5 @@ def environ(request: pytest.FixtureRequest) -> dict[str, str]:
         "ASYA_TRANSPORT": "sqs",
         "ASYA_SQS_ENDPOINT": request.getfixturevalue("localstack_endpoint"),
         "ASYA_SQS_WAIT_TIME_SECONDS": "1",
-        "ASYA_SQS_VISIBILITY_TIMEOUT": "3",
+        "ASYA_SQS_VISIBILITY_TIMEOUT": "6",
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.sidecar.bench import Bench
+from tests.component.sidecar.bench import WAIT_S, Bench
 from tests.support.memory import memory_environ
 
 __all__ = ["memory_environ"]
@@ -159,7 +159,7 @@ async def test_a_handler_that_cannot_be_loaded_refuses_to_start(
     """The runtime's last lines name the cause, and the sidecar says that it waited in vain."""
     code = "class Needs:\n    def __init__(self, size): ...\n    def process(self, payload): ...\n"
     async with Bench(memory_environ, code, handler, ASYA_RUNTIME_READY_TIMEOUT="1s") as bench:
-        assert bench.replica.processes["runtime"].wait(20) == 1
-        assert bench.replica.processes["sidecar"].wait(20) == 1
+        assert bench.replica.processes["runtime"].wait(WAIT_S) == 1
+        assert bench.replica.processes["sidecar"].wait(WAIT_S) == 1
         assert text in bench.replica.log("runtime")
         assert "ASYA_RUNTIME_READY_TIMEOUT" in bench.replica.log("sidecar")

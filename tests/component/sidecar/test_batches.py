@@ -43,10 +43,10 @@ def sizes(running: Bench) -> list[int]:
 
 
 async def test_waiting_envelopes_come_in_batches_and_each_has_its_own_end(environ: dict[str, str]) -> None:
-    """A failing item fails alone; leases outlast a call that is longer than they are (3 s on SQS)."""
+    """A failing item fails alone; leases outlast a call that is longer than they are (6 s on SQS)."""
     settings = {"ASYA_BATCH_SIZE": "8", "ASYA_BATCH_WAIT_MS": "500", "ASYA_RETRY_MAX_ATTEMPTS": "1"}
     async with bench(environ, "batch", **settings) as running:
-        payloads: list[dict[str, Any]] = [{"n": number, "sleep": 4 if number == 0 else 0} for number in range(24)]
+        payloads: list[dict[str, Any]] = [{"n": number, "sleep": 8 if number == 0 else 0} for number in range(24)]
         payloads[5] = {"fail": "bad item"}
         await asyncio.gather(*(running.send_payload(payload, f"e{n}") for n, payload in enumerate(payloads)))
         results = [await running.result() for _ in range(23)]
@@ -87,11 +87,13 @@ async def test_as_many_calls_run_at_once_as_asked_for(environ: dict[str, str]) -
 
 
 async def test_a_late_call_costs_its_neighbours_nothing(memory_environ: dict[str, str]) -> None:
-    settings = {"ASYA_CONCURRENCY": "2", "ASYA_RUNTIME_TIMEOUT": "2s", "ASYA_MAX_DELIVERIES": "1"}
+    settings = {"ASYA_CONCURRENCY": "2", "ASYA_RUNTIME_TIMEOUT": "5s", "ASYA_MAX_DELIVERIES": "1"}
     async with bench(memory_environ, "slow_or_not", **settings) as running:
+        await running.send_payload({"sleep": 0}, "first")
+        await running.result()
         await running.send_payload({"sleep": 60}, "late")
-        await asyncio.sleep(1.5)
-        await running.send_payload({"sleep": 1.2}, "neighbour")
+        await asyncio.sleep(3.5)
+        await running.send_payload({"sleep": 2}, "neighbour")  # runs when the late one's time is up
         dead = await running.dead()
         assert b"late" in dead.body
         assert (await running.result())["id"] == "neighbour"

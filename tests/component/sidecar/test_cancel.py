@@ -35,7 +35,7 @@ def stubborn(payload):
 
 async def started(bench: Bench) -> None:
     """Wait until the handler runs."""
-    for _ in range(1000):
+    for _ in range(5000):
         if (bench.fleet.folder / "started").exists():
             return
         await asyncio.sleep(0.02)
@@ -54,7 +54,7 @@ async def test_a_running_handler_is_stopped_and_its_envelope_ends_in_error_end(
         asked_s = time.monotonic()
         CancelList(FolderStore(tmp_path)).add("e1", time.time())
         while (bench.fleet.folder / "cleaned").exists() is (handler == "stubborn"):
-            assert time.monotonic() - asked_s < 20
+            assert time.monotonic() - asked_s < 60
             await asyncio.sleep(0.01)
         failure = await bench.failure()
         assert (failure["id"], failure["payload"]["error"]) == ("e1", "Cancelled by its caller")

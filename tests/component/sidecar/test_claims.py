@@ -11,7 +11,7 @@ import pytest
 from asya_protocol.names import queue_name
 from asya_store.claims import ClaimDesk
 from asya_store.folder import FolderStore
-from tests.component.sidecar.bench import Bench
+from tests.component.sidecar.bench import WAIT_S, Bench
 
 HANDLERS = """
 import pathlib
@@ -52,17 +52,10 @@ async def send_large(running: Bench, store: Path, payload: object, envelope_id: 
 async def redeemed(store: Path, envelope_id: str) -> str:
     """Wait until the claim that was sent is given up; returns its key."""
     (used,) = (store / "claims" / envelope_id).glob("0-*")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while used.stat().st_size:
             await asyncio.sleep(0.01)
     return f"claims/{envelope_id}/{used.name}"
-
-
-async def until_acknowledged(running: Bench) -> None:
-    """Wait until the actor's queue holds nothing, not even in flight."""
-    async with asyncio.timeout(20):
-        while (await running.admin.measure(queue_name(running.actor))).total:
-            await asyncio.sleep(0.01)
 
 
 def payload_of(document: dict[str, Any], store: Path) -> Any:
@@ -126,7 +119,7 @@ async def test_a_duplicate_of_what_was_done_is_dropped(memory_environ: dict[str,
         header = {"key": await redeemed(tmp_path, "e1"), "bytes": 1, "sha256": "0" * 64}
         await running.send_payload(None, "e1", headers={"x-asya-claim": header})
         await running.works()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             while '"result":"duplicate"' not in running.replica.log("sidecar"):  # said after the acknowledgement
                 await asyncio.sleep(0.01)
 
@@ -147,7 +140,7 @@ async def test_a_store_that_is_away_keeps_the_envelope_until_it_is_back(
         await send_large(running, store, {"text": LARGE})
         await running.result()
         await redeemed(store, "e1")
-        await until_acknowledged(running)  # which comes after the result
+        await running.until_acknowledged()
         store.rename(tmp_path / "away")
         store.touch()  # a file where the folder was: neither reading nor writing works
         await running.send_payload({"text": "y" * 150_000})  # whole on its way in, too large on its way out

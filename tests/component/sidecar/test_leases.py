@@ -8,7 +8,7 @@ from tests.support.localstack import localstack_endpoint
 
 __all__ = ["localstack_endpoint"]
 
-LEASE_S = 3
+LEASE_S = 6  # Extended every third of it: a busy machine may be late by the rest.
 SLOW = """
 import os, time
 from pathlib import Path
@@ -39,17 +39,17 @@ async def test_a_handler_three_leases_long_runs_once(localstack_endpoint: str) -
     async with Bench(environ(localstack_endpoint), SLOW, "handlers.process", f"-{secrets.token_hex(4)}") as bench:
         await bench.send_payload({"sleep": 3 * LEASE_S})
         assert (await bench.result())["payload"] == {"sleep": 3 * LEASE_S}
-        assert (await bench.admin.measure(f"asya-{bench.actor}")).total == 0
+        await bench.until_acknowledged()
         assert runs(bench) == 1
 
 
 async def test_a_killed_sidecars_envelope_comes_again_when_its_lease_ends(localstack_endpoint: str) -> None:
     """Not after a timeout as long as the slowest handler."""
     async with Bench(environ(localstack_endpoint), SLOW, "handlers.process", f"-{secrets.token_hex(4)}") as bench:
-        await bench.send_payload({"sleep": 1})
+        await bench.send_payload({"sleep": 5})
         while not runs(bench):
             await asyncio.sleep(0.02)
         bench.replica.kill("sidecar")
         bench.replica.keep_up()
-        assert (await bench.result())["payload"] == {"sleep": 1}
+        assert (await bench.result())["payload"] == {"sleep": 5}
         assert runs(bench) == 2

@@ -28,7 +28,7 @@ async def reporting(answer: Answer, count: int = COUNT) -> AsyncIterator[Recordi
                 reporter.post(Report("progress", f"e{number}", {"status": phase}))
         task = asyncio.create_task(reporter.run())
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 yield gateway
                 while reporter.waiting:
                     await asyncio.sleep(0.01)

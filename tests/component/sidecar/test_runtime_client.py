@@ -64,9 +64,9 @@ async def test_the_originals_exchange_is_spoken_call_after_call() -> None:
     """A connection per call, no hello, no head."""
     async with original_runtime(echo) as folder:
         client = RuntimeClient(folder)
-        assert await client.wait_ready(5)
+        assert await client.wait_ready(60)
         for _ in range(3):
-            outcome = await call(client, 5.0, no_items)
+            outcome = await call(client, 60.0, no_items)
             assert isinstance(outcome, Replied)
             assert bytes(outcome.items[0].payload) == b'{"n": 1}'
             assert outcome.items[0].route is not None
@@ -85,11 +85,11 @@ async def test_an_overdue_original_is_left_alone_until_it_is_free_again() -> Non
     async with original_runtime(slow) as folder:
         client = RuntimeClient(folder)
         assert await call(client, 0.2, no_items) == TimedOut(0.2)
-        waiting = asyncio.ensure_future(client.wait_ready(20))
+        waiting = asyncio.ensure_future(client.wait_ready(60))
         assert not (await asyncio.wait([waiting], timeout=0.5))[0], "ready though still busy"
         release.set()
         assert await waiting
-        assert isinstance(await call(client, 5.0, no_items), Replied)
+        assert isinstance(await call(client, 60.0, no_items), Replied)
         await client.close()
 
 
@@ -128,7 +128,7 @@ async def test_rubbish_says_nothing_about_the_envelope(data: bytes, detail: str)
     """Cut, empty and senseless frames are the runtime's fault."""
     async with original_runtime(lambda _, writer: say(data, writer)) as folder:
         client = RuntimeClient(folder)
-        outcome = await call(client, 5.0, no_items)
+        outcome = await call(client, 60.0, no_items)
         assert isinstance(outcome, RuntimeLost)
         assert detail in outcome.detail
         await client.close()
@@ -139,7 +139,7 @@ async def test_an_error_reply_of_the_original_is_understood() -> None:
     reply = [{"error": "processing_error", "details": {"message": "m", "type": "KeyError", "traceback": "t"}}]
     async with original_runtime(lambda _, writer: say(encode_frame(json.dumps(reply).encode()), writer)) as folder:
         client = RuntimeClient(folder)
-        outcome = await call(client, 5.0, no_items)
+        outcome = await call(client, 60.0, no_items)
         await client.close()
     assert outcome == Replied(error=ErrorItem("processing_error", "m", "KeyError", ("KeyError",), "t"))
 
@@ -152,5 +152,5 @@ async def test_no_runtime_is_not_ready_rather_than_an_outcome(tmp_path: Path) ->
     (tmp_path / "runtime-ready").write_text("ready")
     (tmp_path / "asya-runtime.sock").write_text("")
     with pytest.raises(RuntimeNotReady, match="no socket"):
-        await call(client, 5.0, no_items)
+        await call(client, 60.0, no_items)
     assert not await client.wait_ready(0.1)

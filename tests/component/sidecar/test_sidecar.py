@@ -12,7 +12,7 @@ import pytest
 
 from asya_protocol.envelope import format_time
 from asya_transport.port import QueueSpec
-from tests.component.sidecar.bench import Bench
+from tests.component.sidecar.bench import WAIT_S, Bench
 from tests.component.sidecar.recording_gateway import RecordingGateway
 from tests.support.memory import memory_environ
 
@@ -137,12 +137,12 @@ async def test_sigterm_lets_the_running_handler_finish_and_gives_back_the_rest(m
     async with Bench(memory_environ, HANDLERS, "handlers.process", ASYA_RABBITMQ_PREFETCH="10") as bench:
         await bench.works("before")
         for number in range(5):
-            await bench.send_payload({"slow": 1.0}, f"s{number}")
+            await bench.send_payload({"slow": 5.0 if number == 0 else 0}, f"s{number}")
         while (await bench.admin.measure("asya-actor")).in_flight < 5:
             await asyncio.sleep(0.02)
         sidecar = bench.replica.processes["sidecar"]
         sidecar.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(sidecar.wait, 30) == 0
+        assert await asyncio.to_thread(sidecar.wait, WAIT_S) == 0
         depth = await bench.admin.measure("asya-actor")
         assert (depth.ready, depth.in_flight) == (4, 0)
         finished = {(await bench.result())["id"] for _ in range(5)}
@@ -157,6 +157,10 @@ async def test_endpoints_tell_health_readiness_and_metrics(memory_environ: dict[
         address = (bench.replica.folder / "sidecar-http").read_text()
         assert await asyncio.to_thread(fetch, address, "/health") == (200, "OK")
         assert await asyncio.to_thread(fetch, address, "/ready") == (200, "OK")
+        await bench.until_acknowledged()
+        async with asyncio.timeout(WAIT_S):
+            while "asya_actor_active_messages 0.0" not in (await asyncio.to_thread(fetch, address, "/metrics"))[1]:
+                await asyncio.sleep(0.02)
         status, text = await asyncio.to_thread(fetch, address, "/metrics")
         assert status == 200
         for line in (
@@ -175,7 +179,7 @@ async def test_endpoints_tell_health_readiness_and_metrics(memory_environ: dict[
 
 def fetch(address: str, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=WAIT_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as exc:
         with exc:

@@ -19,7 +19,7 @@ __all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", 
 
 PAGE = Path(__file__).parents[3] / "docs" / "testing.md"
 FILE = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LIMIT_S = 120
+LIMIT_S = 240
 
 pytestmark = pytest.mark.xdist_group("asya-testing")  # one after another, so that each sees what the last one left
 

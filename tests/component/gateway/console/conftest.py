@@ -72,7 +72,7 @@ async def open_page(browser: Browser, world: World) -> AsyncIterator[OpenPage]:
             opened.push_async_callback(context.close)
             await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=world.url)
             page = await context.new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(60_000)
 
             def note(text: str) -> None:
                 if not any(part in text for part in expected):

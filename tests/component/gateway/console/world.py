@@ -16,7 +16,7 @@ from asya_protocol import names
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueAdmin, QueueSpec, Transport
 from asya_transport.settings import read_transport_settings
-from tests.component.gateway.process import Gateway
+from tests.component.gateway.process import LIMIT_S, Gateway
 from tests.support.fleet import Fleet
 
 ADMIN: Final = "console-admin-token"
@@ -101,7 +101,7 @@ class World:
 
     async def ended(self, envelope_id: str) -> dict[str, Any]:
         """Wait until an envelope is final and every report of it has come."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             while True:
                 found = await self.envelope(envelope_id)
                 if found["status"] in {"succeeded", "failed"}:
