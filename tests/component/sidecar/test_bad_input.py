@@ -26,6 +26,11 @@ BODIES = [
     (b'{"id":"x","route":{"actors":["actor"],"current":7},"payload":1}', "out of bounds"),
     (b'{"id":"x","route":{"actors":["actor"],"current":1},"payload":1}', "wrong actor"),
     (b"[" * 100_000, "not an object"),
+    (
+        b'{"id":"x","route":{"actors":["actor"]},"deadline":"9999-12-31T23:59:59.9-05:00","payload":1}',
+        "'deadline' must be",
+    ),
+    (b'{"id":"x","route":{"actors":["actor"]},"headers":{"x-asya-claim":{}},"payload":null}', "has none"),
 ]
 
 

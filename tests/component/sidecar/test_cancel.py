@@ -18,8 +18,8 @@ FOLDER = pathlib.Path(__file__).parent
 
 def wait(payload):
     if payload.get("fine"): return payload
-    (FOLDER / "started").touch()
     try:
+        (FOLDER / "started").touch()
         time.sleep(600)
     finally:
         (FOLDER / "cleaned").touch()

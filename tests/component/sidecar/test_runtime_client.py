@@ -11,11 +11,13 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asya_protocol.framing import encode_frame
 from asya_protocol.reply import ErrorItem, Item
+from asya_sidecar import runtime_client
 from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.runtime_client import OnItems, RuntimeClient, RuntimeNotReady
 
@@ -142,6 +144,93 @@ async def test_an_error_reply_of_the_original_is_understood() -> None:
         outcome = await call(client, 60.0, no_items)
         await client.close()
     assert outcome == Replied(error=ErrorItem("processing_error", "m", "KeyError", ("KeyError",), "t"))
+
+
+@asynccontextmanager
+async def runtime_of_ours(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[Path]:
+    """A stand-in that says hello as ours does, for what ours cannot be brought to do at a given moment."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, OSError):
+            await read(reader)
+            writer.write(encode_frame(b'{"asya": {"protocol": 2}}'))
+            await serve(reader, writer)
+        writer.close()
+
+    with tempfile.TemporaryDirectory(prefix="asya-") as name:
+        folder = Path(name)
+        server = await asyncio.start_unix_server(greet, folder / "asya-runtime.sock")
+        (folder / "runtime-ready").write_text('ready {"protocol": 2, "cancel": true}')
+        yield folder
+        server.close()
+        await server.wait_closed()
+
+
+async def read(reader: asyncio.StreamReader) -> Any:
+    (length,) = struct.unpack(">I", await reader.readexactly(4))
+    return json.loads(await reader.readexactly(length))
+
+
+async def test_a_cancel_that_comes_late_leaves_the_next_call_alone() -> None:
+    """The answer of the call that it meant and the next request pass each other."""
+    cancelled, release = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in range(2):
+            assert "timeout_s" in (await read(reader))["asya"]
+            await read(reader)
+            if number == 0:
+                assert (await read(reader)) == {"asya": {"cancel": True}}
+                cancelled.set()
+            else:
+                await release.wait()
+            writer.write(
+                encode_frame(json.dumps([{"payload": number, "route": {"actors": ["a"], "current": 1}}]).encode())
+            )
+        await reader.read()
+
+    async with runtime_of_ours(serve) as folder:
+        client = RuntimeClient(folder)
+
+        async def calls() -> list[Outcome]:
+            return [await call(client, 60.0, no_items) for _ in range(2)]
+
+        both = asyncio.ensure_future(calls())
+        while client._under_way is None:
+            await asyncio.sleep(0.01)
+        await client.cancel()
+        assert cancelled.is_set()
+        release.set()
+        assert [type(outcome) for outcome in await both] == [Replied, Replied]
+        await client.close()
+
+
+async def test_the_time_that_a_broker_takes_for_a_stream_is_not_the_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours stops its clock while an item is not taken; the sidecar's must stop too."""
+    monkeypatch.setattr(runtime_client, "WATCHDOG_GRACE_S", 0.0)
+    items = [{"payload": number, "route": {"actors": ["a"], "current": 1}} for number in range(3)]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read(reader)
+        await read(reader)
+        for frame in ({"more": items[:1]}, {"more": items[1:2]}, items[2:]):
+            writer.write(encode_frame(json.dumps(frame).encode()))
+        await reader.read()
+
+    passed: list[int] = []
+
+    async def slow(made: tuple[Item, ...], first: int) -> None:
+        await asyncio.sleep(2)
+        passed.append(first)
+
+    async with runtime_of_ours(serve) as folder:
+        client = RuntimeClient(folder)
+        outcome = await call(client, 3.0, slow)
+        assert isinstance(outcome, Replied)
+        assert (passed, outcome.streamed, len(outcome.items)) == ([0, 1], 2, 1)
+        await client.close()
 
 
 async def test_no_runtime_is_not_ready_rather_than_an_outcome(tmp_path: Path) -> None:

@@ -1,17 +1,23 @@
 """Which envelopes share a call, and whose cancel stops an envelope."""
 
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from asya_protocol.envelope import format_time
 from asya_protocol.reply import ErrorItem
-from asya_sidecar.core.actions import Ack, Release
+from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.batches import plan_calls
 from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import Moment, cancelled, decide
 from asya_sidecar.core.outcome import Replied
-from asya_sidecar.core.work import Hop
-from tests.unit.sidecar.samples import MakeWork, sent
+from asya_sidecar.core.work import Hop, Work, in_time
+from asya_sidecar.gate import Gate
+from asya_store.cancels import CancelList
+from asya_store.folder import FolderStore
+from tests.unit.sidecar.samples import NOW, MakeWork, sent
 
 
 def test_calls_are_filled_in_order_and_risky_envelopes_run_alone(make_work: MakeWork) -> None:
@@ -48,6 +54,32 @@ def test_a_cancelled_envelope_ends_in_error_end(make_work: MakeWork, hop: Hop) -
     assert (decision.result, decision.failed_reason) == ("cancelled", None)
     (send,) = decision.sends
     assert (send.actor, sent(send.body)["payload"]["error"]) == ("error-end", "Cancelled by its caller")
+
+
+def test_time_that_has_passed_since_its_admission_counts(make_work: MakeWork, hop: Hop) -> None:
+    """A neighbour's call ran first."""
+    work = make_work(deadline=format_time(NOW + timedelta(seconds=30)))
+    assert (work.timeout_s, work.deadline_bound) == (30.0, True)
+    later = in_time(work, hop, NOW + timedelta(seconds=20))
+    assert isinstance(later, Work)
+    assert (later.timeout_s, later.deadline_bound) == (10.0, True)
+    late = in_time(work, hop, NOW + timedelta(seconds=31))
+    assert isinstance(late, Decision)
+    assert late.failed_reason == "deadline"
+    assert in_time(make_work(), hop, NOW) == make_work()
+
+
+async def test_a_collector_hears_that_a_child_was_cancelled(make_work: MakeWork, hop: Hop, tmp_path: Path) -> None:
+    """The word about it is no envelope of its caller's; taken for one, its group would wait for its time limit."""
+    entry = {"group": "p@0", "index": 1, "count": 2}
+    route = {"actors": ["ocr", "fan-in"], "current": 0}
+    child = make_work(id="p-1", parent_id="p", route=route, headers={"x-asya-fan-in": [entry]})
+    error, notice = cancelled(child, hop).sends
+    assert (error.actor, notice.actor) == ("error-end", "fan-in")
+    cancels = CancelList(FolderStore(tmp_path))
+    cancels.add("p-1", NOW.timestamp())
+    collector = Hop("fan-in", is_collector=True)
+    assert isinstance(await Gate(collector, cancels=cancels, listen_s=1.0).admit(notice.body), Work)
 
 
 def test_an_interrupted_call_costs_its_envelope_nothing(make_work: MakeWork, hop: Hop, moment: Moment) -> None:

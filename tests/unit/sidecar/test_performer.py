@@ -157,6 +157,24 @@ async def test_while_the_broker_is_away_the_delivery_is_given_back(
     assert (await stage.depth("asya-ocr")).total == 1
 
 
+@pytest.mark.parametrize(
+    "decision", [Decision(RetryLater(b"{}", 1.0), "retried"), Decision(DeadLetter("why"), "dead_lettered")]
+)
+async def test_a_settlement_that_is_not_taken_gives_the_delivery_back(
+    decision: Decision, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection lives, so that nobody else would: it would stay in hand and take a place of the prefetch for good."""
+
+    async def refused(*_: object, **__: object) -> None:
+        raise TransportUnavailable("the publisher's confirm did not come")
+
+    monkeypatch.setattr(performing, "LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(stage.transport, "send", refused)
+    monkeypatch.setattr(stage.consumer, "dead_letter", refused)
+    assert await stage.performer.perform(decision, stage.delivery, stage.work) == decision
+    assert await stage.depth("asya-ocr") == Depth(ready=1)
+
+
 async def test_an_undelivered_final_report_keeps_the_delivery(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is acknowledged only when the gateway has it."""
 

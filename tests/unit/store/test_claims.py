@@ -67,7 +67,17 @@ def test_what_is_small_no_envelope_or_not_large_by_its_payload_stays_whole(body:
 
 
 @pytest.mark.parametrize(
-    "header", [1, "x", {}, {"key": "results/e1.json", "bytes": 1, "sha256": "x"}, {"key": "claims/x"}]
+    "header",
+    [
+        *(1, "x", {}, {"key": "claims/x"}),
+        *(
+            {"key": key, "bytes": 1, "sha256": "x"}
+            for key in (
+                *("results/e1.json", "claims/../results/e1.json", "claims/./x", "claims//x", "claims/x", "claims/x/"),
+                *("claims/a/b/c", "claims/.partial/x", "claims/a/b\0", "claims/a/\n", f"claims/a/{'x' * 300}"),
+            )
+        ),
+    ],
 )
 def test_a_claim_that_cannot_be_read_is_named(header: object) -> None:
     with pytest.raises(InvalidEnvelope, match="x-asya-claim"):

@@ -1,0 +1,158 @@
+"""The sidecar's loop where something goes wrong inside it: each envelope is settled, and the others go on."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from asya_protocol.envelope import Route
+from asya_protocol.reply import Item
+from asya_sidecar.core.outcome import Outcome, Replied
+from asya_sidecar.core.work import Hop
+from asya_sidecar.gate import Gate
+from asya_sidecar.metrics import Metrics
+from asya_sidecar.performer import Performer
+from asya_sidecar.pipeline import Pipeline
+from asya_transport.memory import MemoryAdmin, MemoryBroker, MemoryTransport
+from asya_transport.port import Consumer, Depth, QueueSpec
+from tests.unit.sidecar.samples import envelope_bytes
+
+
+class Runtime:
+    """Stands where a runtime's client does: each call waits until it is let go, and says what it had."""
+
+    def __init__(self) -> None:
+        self.had: list[str] = []
+        self.free = asyncio.Event()
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        return True
+
+    async def ready(self) -> None:
+        """Always."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def call(self, bodies: Sequence[bytes], timeout_s: float, on_items: object) -> list[Outcome]:
+        names = [json.loads(body)["id"] for body in bodies]
+        self.had += names
+        if "breaks" in names:
+            raise ZeroDivisionError("a defect")
+        await self.free.wait()
+        return [Replied((Item(msgspec.Raw(b"1"), Route(("ocr", "translate"), 1)),)) for _ in bodies]
+
+
+class BrokenGate(Gate):
+    """Fails on one envelope as a defect would."""
+
+    async def admit(self, body: bytes) -> Any:
+        if json.loads(body)["id"] == "breaks the gate":
+            raise ZeroDivisionError("a defect")
+        return await super().admit(body)
+
+
+@dataclass
+class Stage:
+    """A pipeline at work on the shipped memory broker."""
+
+    admin: MemoryAdmin
+    transport: MemoryTransport
+    consumer: Consumer
+    runtime: Runtime
+    pipeline: Pipeline
+    performer: Performer
+    stop: asyncio.Event
+
+    async def send(self, *names: str) -> None:
+        for name in names:
+            await self.transport.send("asya-ocr", envelope_bytes(id=name))
+
+    async def until(self, queue: str, depth: Depth) -> None:
+        async with asyncio.timeout(60):
+            while await self.admin.measure(queue) != depth:
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    broker = MemoryBroker()
+    admin, transport = MemoryAdmin(broker.open_session()), MemoryTransport(broker.open_session())
+    for queue in ("asya-ocr", "asya-translate", "asya-error-end"):
+        await admin.create(queue, QueueSpec())
+    await transport.connect()
+    consumer = await transport.consume("asya-ocr")
+    hop, metrics, runtime = Hop("ocr", max_deliveries=1), Metrics("asya_actor", "ocr", "memory"), Runtime()
+    performer = Performer(transport, consumer, hop, metrics, None)
+    runtimes: Any = [runtime]
+    pipeline = Pipeline(
+        hop=hop, consumer=consumer, performer=performer, runtimes=runtimes, metrics=metrics, gate=BrokenGate(hop),
+        drain_timeout_s=0.2,
+    )  # fmt: skip
+    stop = asyncio.Event()
+    running = asyncio.create_task(pipeline.run(stop))
+    yield Stage(admin, transport, consumer, runtime, pipeline, performer, stop)
+    runtime.free.set()
+    stop.set()
+    await running
+    await transport.close()
+    await admin.close()
+
+
+@pytest.mark.parametrize("name", ["breaks", "breaks the gate"])
+async def test_a_defect_costs_the_envelope_that_meets_it_and_no_other(stage: Stage, name: str) -> None:
+    stage.runtime.free.set()
+    await stage.send(name, "fine")
+    await stage.until("asya-ocr-dlq", Depth(ready=1))
+    await stage.until("asya-translate", Depth(ready=1))
+    await stage.until("asya-ocr", Depth(ready=0))
+    (dead,) = await (await stage.transport.consume("asya-ocr-dlq")).receive(1, 0.0)
+    assert json.loads(dead.body)["id"] == name
+    assert "defect of the sidecar: ZeroDivisionError: a defect" in dead.attributes["asya-reason"]
+
+
+async def test_a_settlement_that_breaks_costs_an_attempt(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle, failures = stage.consumer.ack, [ZeroDivisionError("a defect")]
+
+    async def ack(delivery: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await settle(delivery)
+
+    monkeypatch.setattr(stage.consumer, "ack", ack)
+    stage.runtime.free.set()
+    await stage.send("e1", "e2")
+    await stage.until("asya-ocr", Depth(ready=0))
+    await stage.until("asya-translate", Depth(ready=2))
+    await stage.until("asya-ocr-dlq", Depth(ready=1))
+
+
+async def test_a_handler_that_has_become_slow_keeps_only_what_it_runs(stage: Stage) -> None:
+    """What it had taken ahead goes to whoever has time for it."""
+    stage.pipeline._handling.mean_s = 0.001
+    await stage.send(*(f"e{number}" for number in range(40)))
+    async with asyncio.timeout(60):
+        while (await stage.admin.measure("asya-ocr")).in_flight < 40:
+            await asyncio.sleep(0.01)
+    stage.pipeline._handling.mean_s = 10.0
+    await stage.until("asya-ocr", Depth(ready=39, in_flight=1))
+    assert stage.runtime.had == ["e0"]
+
+
+async def test_a_settlement_that_a_drain_cuts_off_is_given_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = asyncio.Event()
+
+    async def never(*_: object, **__: object) -> None:
+        sending.set()
+        await asyncio.Event().wait()
+
+    await stage.send("e1")
+    monkeypatch.setattr(stage.transport, "send", never)
+    stage.runtime.free.set()
+    await sending.wait()
+    stage.stop.set()
+    await stage.until("asya-ocr", Depth(ready=1))
