@@ -180,14 +180,17 @@ class Pipeline:
                 pause_s = min(pause_s * 2, 30.0)
 
     async def _keep_pace(self) -> None:
-        """Hold as much as the handler's pace asks for; when that becomes less, others get the newest of what is too much."""
-        wanted, before = self._prefetch(self._prefetched), self._prefetched
-        if wanted == before:
-            return
-        self._prefetched = wanted
-        await self._consumer.set_prefetch(wanted)
-        surplus = min(len(self._in_hand) - wanted, len(self._waiting))
-        if wanted < before and surplus > 0:
+        """Hold as much as the handler's pace asks for."""
+        wanted = self._prefetch(self._prefetched)
+        if wanted != self._prefetched:
+            self._prefetched = wanted
+            await self._consumer.set_prefetch(wanted)
+            await self._give_back_surplus()
+
+    async def _give_back_surplus(self) -> None:
+        """Let others have the newest of what is more than the pace asks for by now."""
+        surplus = min(len(self._in_hand) - self._prefetched, len(self._waiting))
+        if surplus > 0:
             await self._give_back([self._waiting.pop() for _ in range(surplus)])
 
     async def _take(self, deliveries: list[Delivery]) -> None:
@@ -201,6 +204,7 @@ class Pipeline:
         self._waiting.extend(deliveries)
         self._metrics.in_hand(len(self._in_hand))
         self._arrived.set()
+        await self._give_back_surplus()  # The pace may have changed while they were on their way.
 
     async def _work(self, runtime: RuntimeClient) -> None:
         while not self._stopping.is_set():
@@ -316,6 +320,9 @@ class Pipeline:
             self._metrics.in_hand(len(self._in_hand))
             if self._room() > 0:
                 self._emptied.set()
+        # Not left to the fetcher alone, which may wait for more for a long time.
+        with suppress(TransportError):
+            await self._keep_pace()
         duration_s = time.monotonic() - taken_s
         self._metrics.settled(done.result, done.failed_reason, duration_s)
         level = logging.INFO if done.failed_reason is None else logging.WARNING
