@@ -14,6 +14,8 @@ from asya_protocol.status import Status
 
 PROTOCOL: Final = "2024-11-05"
 CLIENT: Final = {"name": "asya-cli", "version": "1.0.0"}
+HISTORY_PATIENCE_S: Final = (0.5, 10.0)
+"""How long to read what is there already, and again when that was nothing."""
 AWAY_LIMIT_S: Final = 60.0
 """How long a stream is tried again while the gateway is away: longer than its restart."""
 FIRST_PAUSE_S: Final = 0.2
@@ -219,19 +221,22 @@ class Gateway:
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def history(self, envelope_id: str, patience_s: float = 0.5) -> list[Event]:
-        """Read what has happened to an envelope until now.
+    def history(self, envelope_id: str) -> list[Event]:
+        """Read what has happened to an envelope until now: there is always something, also where the gateway is slow.
 
         Raises:
             Unknown: The gateway does not know it.
         """
         events: list[Event] = []
-        try:
-            for number, data in self._http.events(f"{_path(envelope_id)}/stream", 0, time.monotonic() + patience_s):
-                if data:
-                    events.append(Event(number, _parse(data)))
-        except TimeoutError:
-            pass  # it goes on: the stream stays open
+        for patience_s in HISTORY_PATIENCE_S:
+            try:
+                for number, data in self._http.events(f"{_path(envelope_id)}/stream", 0, time.monotonic() + patience_s):
+                    if data:
+                        events.append(Event(number, _parse(data)))
+            except TimeoutError:
+                pass  # it goes on: the stream stays open
+            if events:
+                break
         return events
 
     def actors(self) -> dict[str, Mapping[str, Any]] | None:

@@ -201,8 +201,8 @@ def _environment_folder(cache: Path, kind: Kind) -> Path:
 def _installed(cache: Path, kind: Kind) -> Path | None:
     folder = _environment_folder(cache, kind)
     python = folder / "bin" / "python"
-    # The interpreter that it was made from may have been removed since.
-    if (folder / "complete").exists() and _runs(python, "import ssl"):
+    # The interpreter that it was made from may have been removed since; one that is slow is there, and perhaps in use.
+    if (folder / "complete").exists() and _runs(python, "import ssl", slow=True):
         return python
     return None
 
@@ -267,8 +267,14 @@ def _own_python() -> Path:
     return Path(getattr(sys, "_base_executable", "") or sys.executable)
 
 
-def _runs(python: Path, code: str) -> bool:
-    """Whether an interpreter really runs: a version manager's shim exists and yet may answer 127."""
+def _runs(python: Path, code: str, *, slow: bool = False) -> bool:
+    """Whether an interpreter really runs: a version manager's shim exists and yet may answer 127.
+
+    Args:
+        python: Which.
+        code: What it has to run.
+        slow: What to take one for that does not answer in time.
+    """
     if not python.exists():
         return False
     try:
@@ -276,6 +282,8 @@ def _runs(python: Path, code: str) -> bool:
             [str(python), "-I", "-c", code],
             capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, env=_clean_environ(),
         )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return slow
     except (OSError, subprocess.SubprocessError):
         return False
     return answer.returncode == 0

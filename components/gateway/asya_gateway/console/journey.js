@@ -22,6 +22,8 @@ export function envelopeView(session, id) {
   let ticks = []; // what goes on by itself, piece by piece: drawing all anew would take a selection away
 
   const copy = h("button", { type: "button", class: "quiet small", "data-keep": "copy", click: copyId, text: "Copy id" });
+  // One button for good: a dialog gives the focus back to the very element that had it.
+  const cancel = h("button", { type: "button", class: "danger", "data-keep": "cancel", click: cancelIt, text: "Cancel it" });
   const head = h("div", { class: "facts" });
   const journey = h("section", { "aria-labelledby": "journey-title" });
   const data = h("section", { "aria-labelledby": "data-title", class: "data" });
@@ -96,11 +98,8 @@ export function envelopeView(session, id) {
       envelope.message && open ? ["Last report", envelope.message] : null,
     ].filter(Boolean);
     const list = h("dl", {}, facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", {}, value))));
-    const cancel = open && session.may.cancel
-      ? h("button", { type: "button", class: "danger", "data-keep": "cancel", click: cancelIt, text: "Cancel it" })
-      : null;
     const held = head.contains(document.activeElement) && document.activeElement.dataset.keep;
-    show(head, list, cancel);
+    show(head, list, open && session.may.cancel ? cancel : null);
     if (held) head.querySelector(`[data-keep="${CSS.escape(held)}"]`)?.focus();
   }
 

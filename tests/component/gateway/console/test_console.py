@@ -13,7 +13,16 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.component.gateway.console.conftest import OpenPage
-from tests.component.gateway.console.world import ACTORS, ADMIN, MARKUP, READER, World, actor_status, envelope_body
+from tests.component.gateway.console.world import (
+    ACTORS,
+    ADMIN,
+    MARKUP,
+    READER,
+    REPORTER,
+    World,
+    actor_status,
+    envelope_body,
+)
 from tests.component.gateway.process import LIMIT_S, Gateway
 from tests.support.ports import free_ports
 
@@ -233,10 +242,14 @@ async def test_a_running_envelope_is_followed_to_its_end_and_can_be_cancelled(
     waiting = await world.call(page="slow.png", mode="hold")
     await page.goto(f"{world.url}/#/envelopes/{waiting}")
     await expect(hops.nth(1)).to_contain_text("At work")
-    # A second after the last report the page draws the button anew, and the dialog would not find it again.
-    await page.wait_for_timeout(2000)
     await page.get_by_role("button", name="Cancel it").click()
     dialog = page.get_by_role("dialog", name="Cancel this envelope?")
+    await expect(dialog).to_be_visible()
+    # What is reported meanwhile is drawn behind the dialog, which finds the button again all the same.
+    async with world.client(REPORTER) as http:
+        told = {"actors": ["read-page", "translate", "summarise"], "current_actor_idx": 1, "status": "processing"}
+        await http.post(f"/envelopes/{waiting}/progress", json={**told, "message": "half of it is read"})
+    await expect(page.locator(".facts")).to_contain_text("half of it is read")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     await expect(page.get_by_role("button", name="Cancel it")).to_be_focused()
