@@ -111,4 +111,9 @@ def _index(key: str) -> int:
 
 
 def _json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    return json.dumps(value, ensure_ascii=False).encode()
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        # Such a list could not leave the runtime either, so it is the child that fails, and not all of them at the end.
+        raise ValueError("payload holds a number that is out of range for a float: it reads as inf or -inf") from None
+    return text.encode()

@@ -1,5 +1,6 @@
 """Fan-in: what a group's state means, and that every order, repetition and delay of its envelopes gives one right end."""
 
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -260,6 +261,16 @@ def test_what_goes_wrong_with_one_envelope_does_not_touch_its_neighbours(collect
     joined = outputs[1]
     assert isinstance(joined, list)
     assert joined[0]["payload"] == [{"n": 0}, {"n": 1}]
+
+
+def test_a_child_that_no_list_can_hold_fails_and_leaves_nothing_invalid(collector: Collector) -> None:
+    """The runtime reads 1e400 as infinity, and could not send what was joined; error-end gets the child as it came."""
+    large = {**child(1, 2), "payload": json.loads("1e400")}
+    outputs = collector.fan_in.handle([large, child(0, 2)])
+    assert isinstance(outputs[0], ValueError)
+    assert str(outputs[0]) == "payload holds a number that is out of range for a float: it reads as inf or -inf"
+    assert "fan-in/e1%400/items/0000001.json" not in collector.store.list("fan-in/")
+    assert "fan-in/e1%400/items/0000000.json" in collector.store.list("fan-in/")
 
 
 class FullStore(FolderStore):
