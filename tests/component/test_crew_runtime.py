@@ -28,6 +28,21 @@ def test_an_envelope_is_kept_whole_and_nothing_is_sent_on(tmp_path: Path, module
     assert json.loads((tmp_path / prefix / "e1.json").read_bytes()) == ENVELOPE
 
 
+def test_a_number_that_no_float_holds_is_persisted_as_json(tmp_path: Path) -> None:
+    environ = {
+        "ASYA_HANDLER_MODE": "envelope",
+        "ASYA_ENABLE_VALIDATION": "false",
+        "ASYA_STORE_URL": tmp_path.as_uri(),
+    }
+    body = b'{"id": "e1", "route": {"actors": ["a"], "current": 1}, "payload": {"error": "e", "original_payload": [1e400]}}'
+    with running("handlers.end_handlers.error_end_handler", environ=environ) as runtime, runtime.connect() as client:
+        assert client.call(body) == [{}]
+    written = (tmp_path / "error-asya" / "e1.json").read_text()
+    assert "1e999" in written
+    assert "Infinity" not in written
+    assert json.loads(written) == json.loads(body)
+
+
 def test_a_runtime_in_payload_mode_refuses_to_start() -> None:
     with running("handlers.end_handlers.happy_end_handler", ready=False) as runtime:
         assert runtime.wait_exit() == 1

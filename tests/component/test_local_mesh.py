@@ -201,10 +201,13 @@ async def test_an_edited_manifest_is_followed_and_a_broken_edit_stops_nothing(ma
     path = write_actor(tmp_path, "steady", ECHO, scaling={"enabled": False})
     running = make_mesh()
     running.until(lambda actor: actor.replicas == 1, "steady")
+    before = {process.pid for process in running.processes("runtime")}
     good = path.read_text()
-    edit(path, good.replace('"enabled": false', '"enabled": "maybe"'))
-    wait_for(lambda: "spec.scaling.enabled" in mesh.status(running.home).message)
-    assert running.actor("steady").status == "Running"  # type: ignore[union-attr]
+    for broken, said in (('"maybe"', "spec.scaling.enabled"), ("2026-02-30", "cannot be read as YAML")):
+        edit(path, good.replace('"enabled": false', f'"enabled": {broken}'))
+        wait_for(lambda words=said: words in mesh.status(running.home).message)  # type: ignore[misc]
+        assert running.actor("steady").status == "Running"  # type: ignore[union-attr]
+    assert {process.pid for process in running.processes("runtime")} == before
     edit(path, good.replace('"enabled": false', '"enabled": true, "minReplicas": 2'))
     running.until(lambda actor: actor.replicas == 2, "steady")
     assert mesh.status(running.home).message == ""

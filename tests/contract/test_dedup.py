@@ -1,14 +1,17 @@
 """One contract for the dedup stores: in memory with a clock that is turned by hand, and in a real Postgres with a real one."""
 
 import asyncio
+import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 
 from asya_protocol.errors import StoreUnavailable
 from asya_store.dedup import DedupStore, MemoryDedup, Verdict, open_dedup
+from asya_store.keys import segment
 from asya_store.postgres import PostgresDedup
 from tests.support.postgres import PostgresServer, postgres
 
@@ -77,6 +80,25 @@ async def test_a_lease_can_be_extended(bench: Bench) -> None:
     await bench.store.extend([bench.key, "unknown"], "a", 30)
     await bench.let_pass(0.6)
     assert await bench.store.begin(bench.key, "b", 30) is Verdict.BUSY
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\0b", "\ud800", "é" * 200, random.Random(1).randbytes(5_000).hex(), "~", " \n"],
+    ids=["nul", "surrogate", "letters", "10 kB", "tilde", "blank"],
+)
+async def test_any_text_is_a_key_of_its_own(bench: Bench, name: str) -> None:
+    """Producers choose ids freely, and what could not be asked about would come again for ever."""
+    store, key = bench.store, f"actor/1/{bench.key}{name}"
+    likely = [key + "x", key[:-1], quote(key, errors="surrogatepass"), segment(key), f"~{segment(key)}"]
+    assert await store.begin(key, "a", 30) is Verdict.RUN
+    await store.extend([key], "a", 30)
+    await store.forget(key, "a")
+    assert await store.begin(key, "b", 30) is Verdict.RUN
+    await store.finish(key, 60)
+    assert await store.begin(key, "c", 30) is Verdict.DONE
+    for other in {*likely} - {key}:
+        assert await store.begin(other, "c", 30) is Verdict.RUN
 
 
 async def test_what_is_done_is_forgotten_after_the_window(bench: Bench) -> None:

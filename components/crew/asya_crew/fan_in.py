@@ -10,7 +10,8 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, ParamSpec, TypeVar
 
 from asya_crew.group_store import GroupStore
 from asya_crew.groups import Entry, Group, Verdict, read_entry
@@ -20,6 +21,7 @@ from asya_protocol import names
 logger = logging.getLogger("asya.crew")
 
 Envelope = dict[str, Any]
+P = ParamSpec("P")
 T = TypeVar("T")
 Output = Envelope | list[Envelope] | Exception | None
 
@@ -47,25 +49,39 @@ class FanIn:
         self._over: OrderedDict[str, str] = OrderedDict()
 
     def handle(self, envelopes: list[Envelope]) -> list[Output]:
-        """Take envelopes, and return for each what is to be sent: nothing, a joined envelope, a failed one, a timer."""
-        entries = [_read(envelope) for envelope in envelopes]
-        over = [isinstance(entry, Entry) and self._is_over(entry) for entry in entries]
-        self._groups.keep(
-            (entry, envelope.get("payload"))
-            for entry, envelope, late in zip(entries, envelopes, over, strict=True)
-            if isinstance(entry, Entry) and entry.timer is None and not late
-        )
-        return [self._one(*found) for found in zip(entries, envelopes, over, strict=True)]
+        """Take envelopes, and return for each what is to be sent: nothing, a joined envelope, a failed one, a timer.
 
-    def _one(self, entry: Entry | Exception | None, envelope: Envelope, late: bool) -> Output:
-        if isinstance(entry, Exception):
-            return entry
+        What goes wrong with one, its exception stands in its place; its neighbours know nothing of it.
+        """
+        arrivals = [_own(self._arrive, envelope) for envelope in envelopes]
+        brought = {
+            place: (arrival.entry, envelope.get("payload"))
+            for place, (arrival, envelope) in enumerate(zip(arrivals, envelopes, strict=True))
+            if not isinstance(arrival, Exception) and arrival.entry is not None and arrival.brings
+        }
+        failures = dict(zip(brought, self._groups.keep(brought.values()), strict=True))
+        outputs: list[Output] = []
+        for place, (arrival, envelope) in enumerate(zip(arrivals, envelopes, strict=True)):
+            if isinstance(arrival, Exception):
+                outputs.append(arrival)
+            elif (failure := failures.get(place)) is not None:
+                outputs.append(failure)
+            else:
+                outputs.append(_own(self._one, arrival, envelope))
+        return outputs
+
+    def _arrive(self, envelope: Envelope) -> "_Arrival":
+        entry = read_entry(envelope.get("headers") or {})
+        return _Arrival(entry, late=entry is not None and self._is_over(entry))
+
+    def _one(self, arrival: "_Arrival", envelope: Envelope) -> Output:
+        entry = arrival.entry
         if entry is None:
             return {**_onward(envelope, ()), "payload": [envelope.get("payload")]}
         if entry.timer == TIDY:
             self._groups.tidy(entry.group)
             return None
-        if late:
+        if arrival.late:
             logger.info("group=%s is over: %s came late", entry.group, entry.token)
             return _timer(entry, envelope, TIDY, TIDY_AFTER_S) if entry.timer is not None else None
         return self._judge(entry, envelope, self._clock()) or None
@@ -74,7 +90,7 @@ class FanIn:
         group = self._group(entry, now_s)
         left_s = group.opened_s + self._settings.timeout_s - now_s
         wish = envelope["headers"].get(names.HEADER_ON_MISSING)
-        partial = wish == PARTIAL if wish in {FAIL, PARTIAL} else self._settings.partial
+        partial = wish == PARTIAL if wish in (FAIL, PARTIAL) else self._settings.partial
         verdict = group.judge(partial=partial, late=left_s <= 0)
         winds_timer = entry.timer is not None or entry.token == group.opener
         if verdict is Verdict.WAIT:
@@ -124,10 +140,22 @@ class FanIn:
         return made
 
 
-def _read(envelope: Envelope) -> Entry | Exception | None:
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """What an envelope says of its group, and whether that is over; no entry for an envelope that no fan-out made."""
+
+    entry: Entry | None
+    late: bool
+
+    @property
+    def brings(self) -> bool:
+        return self.entry is not None and self.entry.timer is None and not self.late
+
+
+def _own(step: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | Exception:
     try:
-        return read_entry(envelope.get("headers") or {})
-    except ValueError as exc:
+        return step(*arguments, **options)
+    except Exception as exc:  # noqa: BLE001 - its own failure, not its neighbours'
         return exc
 
 

@@ -20,19 +20,22 @@ THREADS: Final = 16
 
 
 class GroupStore:
-    """Reads and writes groups. Every method raises ``StoreUnavailable`` when the store is away."""
+    """Reads and writes groups. Every method but ``keep`` raises ``StoreUnavailable`` when the store is away."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fan-in")
 
-    def keep(self, found: Iterable[tuple[Entry, Any]]) -> None:
+    def keep(self, found: Iterable[tuple[Entry, Any]]) -> list[Exception | None]:
         """Keep what envelopes brought; the same again overwrites itself.
 
         Args:
             found: Entries and payloads.
+
+        Returns:
+            For each why it is not kept, or none: ``StoreUnavailable``, or ``ValueError`` for what is no JSON.
         """
-        list(self._threads.map(lambda pair: self._keep_one(*pair), found))
+        return list(self._threads.map(lambda pair: self._try_to_keep(*pair), found))
 
     def load(self, entry: Entry, now_s: float) -> Group:
         """Read a group, opening it when this envelope is the first of it."""
@@ -73,6 +76,13 @@ class GroupStore:
         keys = [key for key in self._store.list(folder) if key != f"{folder}winner"]
         list(self._threads.map(self._store.delete, keys))
 
+    def _try_to_keep(self, entry: Entry, payload: Any) -> Exception | None:  # noqa: ANN401 - any JSON value
+        try:
+            self._keep_one(entry, payload)
+        except Exception as exc:  # noqa: BLE001 - its own failure, not its neighbours'
+            return exc
+        return None
+
     def _keep_one(self, entry: Entry, payload: Any) -> None:  # noqa: ANN401 - any JSON value
         folder = _folder(entry.group)
         if entry.count is not None and not entry.index:
@@ -101,4 +111,9 @@ def _index(key: str) -> int:
 
 
 def _json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    return json.dumps(value, ensure_ascii=False).encode()
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        # Such a list could not leave the runtime either, so it is the child that fails, and not all of them at the end.
+        raise ValueError("payload holds a number that is out of range for a float: it reads as inf or -inf") from None
+    return text.encode()

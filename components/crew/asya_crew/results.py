@@ -5,6 +5,7 @@ in the index object's metadata, which is written first: whatever interrupts us, 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +17,10 @@ from asya_store.port import Store
 
 DATED_KEY: Final = "asya-dated-key"
 """Metadata of an index object: key of the dated object beside it."""
+TOO_LARGE: Final = "1e999"
+"""Stands for a number that no float holds: JSON, and every reader that has floats reads infinity again, as from ``1e400``."""
+_STRING_OR_CONSTANT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|Infinity|NaN')
+"""Strings are matched as a whole, so that what is matched bare is no part of one."""
 
 
 def persist(store: Store, prefix: str, envelope: Mapping[str, Any], moment: datetime) -> str:
@@ -31,9 +36,10 @@ def persist(store: Store, prefix: str, envelope: Mapping[str, Any], moment: date
         The index key.
 
     Raises:
+        ValueError: The envelope holds NaN, which no JSON does.
         Exception: The store's own, when it could not write; the envelope is then not to be settled.
     """
-    body = json.dumps(envelope, indent=2, default=str).encode()
+    body = _write(envelope)
     name = name_of(envelope, body)
     index = index_key(prefix, name)
     known = store.info(index)
@@ -71,3 +77,17 @@ def find_result(
         if body is not None:
             return status, json.loads(body)
     return None
+
+
+def _write(envelope: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(envelope, indent=2, default=str, allow_nan=False).encode()
+    except ValueError:
+        # Persisting is the last chance to keep what came, so that a number which Python cannot write is no reason not to.
+        return _STRING_OR_CONSTANT.sub(_as_json, json.dumps(envelope, indent=2, default=str)).encode()
+
+
+def _as_json(found: re.Match[str]) -> str:
+    if found[0] == "NaN":
+        raise ValueError("NaN is no JSON number")
+    return TOO_LARGE if found[0] == "Infinity" else found[0]

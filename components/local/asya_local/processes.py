@@ -1,7 +1,8 @@
-"""Processes: start them in groups of their own, remember them by pid and start time, and end what is left of them.
+"""Processes: start them in groups of their own, remember them by pid and start, and end what is left of them.
 
-A pid alone names whoever has it now; with its start time it names one process for ever. A process group is ended as a
-whole, so that what a handler started goes with it.
+A pid alone names whoever has it now; with its start it names one process for ever. Wall times move when the clock is set,
+and then every process would seem to be another one, so the start is counted in ticks since boot. A process group is ended as
+a whole, so that what a handler started goes with it.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
@@ -20,8 +21,12 @@ from asya_launch.command import dying_with_parent
 
 MARKER: Final = "ASYA_LOCAL_MESH"
 """Environment variable of every process of a mesh, with the mesh's id: finds what no record names."""
+PROC: Final = Path("/proc")
+"""Linux has it; elsewhere start times are compared by the wall clock."""
+_START_FIELD: Final = 22 - 3
+"""Place of the start time, in ticks since boot, among what follows the program's name (proc_pid_stat(5), field 22)."""
 _START_TOLERANCE_S: Final = 1.0
-"""Start times are derived from the boot time, which moves a little with the clock; no pid is reused that soon."""
+"""psutil derives wall times from the boot time, which moves with the clock; no pid is reused that soon."""
 _POLL_S: Final = 0.05
 
 
@@ -34,21 +39,27 @@ class ProcessRecord:
         created_s: Unix time of its start.
         role: ``sidecar``, ``runtime``, ``broker`` or ``supervisor``.
         actor: Whose it is; empty for brokers and the supervisor.
+        start: Boot and tick of its start, ``<boot id>/<ticks>``, which no step of the wall clock moves; empty where the
+            machine does not tell, and in records of earlier versions: those are compared by ``created_s``.
     """
 
     pid: int
     created_s: float
     role: str
     actor: str = ""
+    start: str = ""
 
     def process(self) -> psutil.Process | None:
         """The living process, or none; a zombie is dead."""
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.created_s) < _START_TOLERANCE_S
-            if same and found.status() != psutil.STATUS_ZOMBIE:
+            if self._names(found) and found.status() != psutil.STATUS_ZOMBIE:
                 return found
         return None
+
+    def _names(self, found: psutil.Process) -> bool:
+        start = _start_of(self.pid) if self.start else ""
+        return start == self.start if start else abs(found.create_time() - self.created_s) < _START_TOLERANCE_S
 
     @property
     def alive(self) -> bool:
@@ -60,8 +71,19 @@ class ProcessRecord:
 def record_of(pid: int, role: str, actor: str = "") -> ProcessRecord | None:
     """Make the record of a running process; none when it has ended already."""
     with contextlib.suppress(psutil.Error):
-        return ProcessRecord(pid, psutil.Process(pid).create_time(), role, actor)
+        return ProcessRecord(pid, psutil.Process(pid).create_time(), role, actor, _start_of(pid))
     return None
+
+
+def _start_of(pid: int) -> str:
+    """Boot and tick of a process's start; empty when it has ended or the machine does not tell."""
+    try:
+        boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # The name before is in parentheses and may hold anything, further parentheses and spaces too.
+        after_name = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        return f"{boot}/{int(after_name[_START_FIELD])}"
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
 def reap(pid: int) -> None:
@@ -238,7 +260,4 @@ def _lives(process: psutil.Process) -> bool:
 
 def as_json(records: Iterable[ProcessRecord]) -> list[dict[str, Any]]:
     """Shape records for the state folder."""
-    return [
-        {"pid": record.pid, "created_s": record.created_s, "role": record.role, "actor": record.actor}
-        for record in records
-    ]
+    return [asdict(record) for record in records]

@@ -16,8 +16,6 @@ from asya_local.state import StateFolder
 from asya_protocol import names
 
 SETTLED: Final = "envelope settled"
-_STAMP: Final = "%Y-%m-%d %H:%M:%S,%f"
-"""As Python's logging writes the local time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,8 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
         entry: dict[str, Any] = json.loads(line)
         if entry.get("message") != SETTLED or entry.get("envelope_id") != envelope_id:
             return None
-        at_s = datetime.strptime(entry["time"], _STAMP).astimezone().timestamp()
+        # UTC with its Z; without an offset, as earlier versions wrote it, it is this machine's local time.
+        at_s = datetime.fromisoformat(entry["time"]).timestamp()
         again_in_s = entry.get("again_in_s")
         return Step(
             at_s=at_s,

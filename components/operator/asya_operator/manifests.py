@@ -17,6 +17,8 @@ from asya_operator.actor import API_VERSION, KIND, AsyncActor, parse_actor
 from asya_operator.errors import InvalidActor, ManifestError, UnreadableManifest
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
+_SLIPS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What PyYAML lets through from Python for texts that look like a date, a number or a character and are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,12 @@ def read_manifests(paths: Sequence[Path]) -> Manifests:
     reading = _Reading()
     for file in list_files(paths):
         for origin, document in _documents(file):
-            reading.add(origin, document)
+            try:
+                reading.add(origin, document)
+            except RecursionError as exc:
+                raise UnreadableManifest(
+                    f"{origin}: is nested too deeply, or an alias refers to what it is in"
+                ) from exc
     return Manifests(tuple(reading.actors.values()), reading.config_maps, reading.secrets, tuple(reading.notes))
 
 
@@ -104,7 +111,7 @@ class _Reading:
     def add(self, origin: Origin, document: Mapping[str, Any]) -> None:
         kind, version = document.get("kind"), document.get("apiVersion")
         if kind in ("List", f"{KIND}List"):
-            for item in document.get("items") or []:
+            for item in _items(document, origin):
                 self.add(origin, _object(item, origin))
         elif kind == KIND:
             if version != API_VERSION:
@@ -128,11 +135,24 @@ class _Reading:
         self.actors[actor.name] = DeclaredActor(actor, origin)
 
 
+class _Loader(yaml.SafeLoader):
+    """Says where it stands what only Python complains about: ``2026-02-30``, or a number of too many digits."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - PyYAML's
+        try:
+            return super().construct_object(node, deep)
+        except yaml.YAMLError:
+            raise
+        except _SLIPS as exc:
+            text = str(exc) if isinstance(exc, ValueError) else "value does not fit its tag"
+            raise yaml.constructor.ConstructorError(None, None, text, node.start_mark) from exc
+
+
 def _documents(file: Path) -> Iterator[tuple[Origin, Mapping[str, Any]]]:
     try:
         text = file.read_text(encoding="utf-8")
-        documents = list(yaml.safe_load_all(text))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as exc:
+        documents = list(yaml.load_all(text, _Loader))
+    except (OSError, yaml.YAMLError, RecursionError, *_SLIPS) as exc:
         raise UnreadableManifest(f"{file}: cannot be read as YAML: {exc}") from exc
     for number, document in enumerate(documents, start=1):
         if document is not None:
@@ -143,6 +163,13 @@ def _object(document: object, origin: Origin) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise UnreadableManifest(f"{origin}: is no Kubernetes object (a mapping with apiVersion, kind and metadata)")
     return document
+
+
+def _items(document: Mapping[str, Any], origin: Origin) -> Sequence[Any]:
+    items = document.get("items") or []
+    if not isinstance(items, list):
+        raise UnreadableManifest(f"{origin}: items: must be a list of objects")
+    return items
 
 
 def _name(document: Mapping[str, Any], origin: Origin) -> str:
@@ -162,7 +189,10 @@ def _secret(document: Mapping[str, Any], origin: Origin) -> dict[str, bytes]:
 
 
 def _texts(document: Mapping[str, Any], section: str, origin: Origin) -> dict[str, bytes]:
-    return {key: value.encode() for key, value in _strings(document, section, origin)}
+    try:
+        return {key: value.encode() for key, value in _strings(document, section, origin)}
+    except UnicodeEncodeError as exc:
+        raise UnreadableManifest(f"{origin}: {section}: holds half a surrogate pair: {exc}") from exc
 
 
 def _encoded(document: Mapping[str, Any], section: str, origin: Origin) -> dict[str, bytes]:

@@ -13,12 +13,17 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from asya_protocol.errors import StoreUnavailable
 from asya_store.dedup import SWEEP_EVERY, Verdict
+from asya_store.keys import segment
 
 CONNECTIONS: Final = 4
 """Per sidecar; a question takes about a millisecond."""
 TIMEOUT_S: Final = 10.0
 LOCK: Final = 0x61737961
 """Advisory lock under which the table is made: CREATE TABLE IF NOT EXISTS alone can fail when two do it at once."""
+MAX_KEY_CHARS: Final = 1000
+"""An entry of a B-tree ends at a third of a page, 2,704 bytes, and each character kept is one byte."""
+_ENCODED: Final = "~"
+"""Begins a key that is not kept as it came."""
 
 TABLE: Final = """
 CREATE TABLE IF NOT EXISTS asya_dedup (
@@ -46,6 +51,16 @@ DELETE FROM asya_dedup
 WHERE key IN (SELECT key FROM asya_dedup WHERE expires_at <= now() LIMIT 5000 FOR UPDATE SKIP LOCKED)"""
 
 
+def row_key(key: str) -> str:
+    """Turn any text into one that every Postgres takes and indexes; short ASCII stays as it is, different keys stay different.
+
+    What Postgres refuses (NUL, halves of surrogates, what its encoding lacks, too much for an index) is no trouble of the
+    database's that passes: an envelope with such an id would be put back for ever.
+    """
+    plain = key.isascii() and key.isprintable() and len(key) <= MAX_KEY_CHARS and not key.startswith(_ENCODED)
+    return key if plain else _ENCODED + segment(key)
+
+
 class PostgresDedup:
     """One table of keys."""
 
@@ -60,21 +75,21 @@ class PostgresDedup:
         self._begins += 1
         if self._begins % SWEEP_EVERY == 0:
             await self._ask(SWEEP, {})
-        row = await self._ask(BEGIN, {"key": key, "owner": owner, "seconds": lease_s})
+        row = await self._ask(BEGIN, {"key": row_key(key), "owner": owner, "seconds": lease_s})
         taken, done = row or (False, False)
         return Verdict.RUN if taken else Verdict.DONE if done else Verdict.BUSY
 
     async def extend(self, keys: Iterable[str], owner: str, lease_s: float) -> None:
         """Hold keys for another lease."""
-        await self._ask(EXTEND, {"keys": list(keys), "owner": owner, "seconds": lease_s})
+        await self._ask(EXTEND, {"keys": [row_key(key) for key in keys], "owner": owner, "seconds": lease_s})
 
     async def finish(self, key: str, window_s: float) -> None:
         """Remember a key as done."""
-        await self._ask(FINISH, {"key": key, "seconds": window_s})
+        await self._ask(FINISH, {"key": row_key(key), "seconds": window_s})
 
     async def forget(self, key: str, owner: str) -> None:
         """Let go of a key."""
-        await self._ask(FORGET, {"key": key, "owner": owner})
+        await self._ask(FORGET, {"key": row_key(key), "owner": owner})
 
     async def close(self) -> None:
         """Close the connections."""

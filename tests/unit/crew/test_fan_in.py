@@ -1,7 +1,10 @@
 """Fan-in: what a group's state means, and that every order, repetition and delay of its envelopes gives one right end."""
 
+import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from asya_crew.fan_in import LOOK, TIDY, FanIn
 from asya_crew.group_store import GroupStore
 from asya_crew.groups import Group, Verdict, read_entry
 from asya_crew.settings import FanInSettings, read_fan_in_settings
-from asya_protocol.errors import SettingsError
+from asya_protocol.errors import SettingsError, StoreUnavailable
 from asya_store.folder import FolderStore
 
 ROUTE = {"actors": ["split", "work", "fan-in", "sum"], "current": 2}
@@ -238,6 +241,66 @@ def test_a_header_that_cannot_be_used_fails_its_envelope_only(collector: Collect
     assert isinstance(outputs[0], ValueError)
     assert text in str(outputs[0])
     assert isinstance(outputs[1], list)
+
+
+def test_a_wish_that_is_no_word_is_not_followed(collector: Collector) -> None:
+    """As one that is an unknown word."""
+    odd = child(0, 2)
+    odd["headers"]["x-asya-fan-in-on-missing"] = ["partial"]
+    (failed,) = collector(odd, child(1, 2, missing="lost"))
+    assert failed["payload"]["details"]["type"] == "ChildrenMissing"
+
+
+def test_what_goes_wrong_with_one_envelope_does_not_touch_its_neighbours(collector: Collector) -> None:
+    """Neither what cannot be read, nor what cannot be judged, whether it comes before or after them."""
+    headers: Any = ["x"]
+    unreadable = {"id": "u", "route": ROUTE, "headers": headers, "payload": 1}
+    routeless = {"id": "r", "payload": 1}
+    outputs = collector.fan_in.handle([unreadable, child(0, 2), routeless, child(1, 2), unreadable])
+    assert [type(output) for output in outputs] == [AttributeError, list, KeyError, NoneType, AttributeError]
+    joined = outputs[1]
+    assert isinstance(joined, list)
+    assert joined[0]["payload"] == [{"n": 0}, {"n": 1}]
+
+
+def test_a_child_that_no_list_can_hold_fails_and_leaves_nothing_invalid(collector: Collector) -> None:
+    """The runtime reads 1e400 as infinity, and could not send what was joined; error-end gets the child as it came."""
+    large = {**child(1, 2), "payload": json.loads("1e400")}
+    outputs = collector.fan_in.handle([large, child(0, 2)])
+    assert isinstance(outputs[0], ValueError)
+    assert str(outputs[0]) == "payload holds a number that is out of range for a float: it reads as inf or -inf"
+    assert "fan-in/e1%400/items/0000001.json" not in collector.store.list("fan-in/")
+    assert "fan-in/e1%400/items/0000000.json" in collector.store.list("fan-in/")
+
+
+class FullStore(FolderStore):
+    """A real folder that has no room for one object."""
+
+    full_for = ""
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str = "application/json",
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        if key.endswith(self.full_for):
+            raise StoreUnavailable(f"{key}: no room")
+        super().put(key, body, content_type, metadata=metadata)
+
+
+def test_a_child_that_could_not_be_kept_is_not_counted_and_comes_again(tmp_path: Path) -> None:
+    store = FullStore(tmp_path)
+    fan_in = FanIn(GroupStore(store), FanInSettings())
+    store.full_for = "items/0000001.json"
+    outputs = fan_in.handle([child(0, 2), child(1, 2)])
+    assert [type(output) for output in outputs] == [list, StoreUnavailable]
+    store.full_for = "none"
+    (joined,) = fan_in.handle([child(1, 2)])
+    assert isinstance(joined, list)
+    assert joined[0]["payload"] == [{"n": 0}, {"n": 1}]
 
 
 def test_a_group_waits_until_every_child_is_accounted_for() -> None:

@@ -81,6 +81,28 @@ def test_values_that_are_no_json_are_written_as_text(tmp_path: Path) -> None:
     assert json.loads(store.get("e1.json") or b"")["payload"] == str(MOMENT)
 
 
+def refuse_constant(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
+def test_a_number_that_no_float_holds_is_written_as_json(tmp_path: Path) -> None:
+    """The runtime reads 1e400 as infinity, for which JSON has no word; text that looks like it is left alone."""
+    body = r'{"id": "e1", "payload": {"n": [1e400, -1e400, 1.5], "Infinity": "-Infinity \" NaN\\", "k": 18446744073709551616}}'
+    store = FolderStore(tmp_path)
+    persist(store, "happy-asya/", json.loads(body), MOMENT)
+    written = store.get("happy-asya/e1.json") or b""
+    assert json.loads(written, parse_constant=refuse_constant) == json.loads(body)
+    assert b"1e999" in written
+    assert find_result(store, Prefixes(), "e1") == (Status.SUCCEEDED, json.loads(body))
+
+
+def test_what_is_no_number_is_not_written_at_all(tmp_path: Path) -> None:
+    """No JSON holds NaN, so the runtime hands none over; called in another way it fails, and the caller keeps the envelope."""
+    with pytest.raises(ValueError, match="NaN is no JSON number"):
+        persist(FolderStore(tmp_path), "", {**ENVELOPE, "payload": [float("nan")]}, MOMENT)
+    assert FolderStore(tmp_path).list("") == []
+
+
 def test_an_id_that_looks_like_a_path_stays_inside_its_prefix(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     persist(store, "happy-asya/", {**ENVELOPE, "id": "../../x"}, MOMENT)

@@ -83,6 +83,50 @@ def test_an_error_names_the_file_the_document_and_the_place(tmp_path: Path, text
     assert expected in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-02-30",
+        "0000-01-01",
+        "2001-12-14t21:59:43+99:00",
+        "1" * 4400,
+        "!!float x",
+        "!!int 0x",
+        "!!int ''",
+        "!!bool x",
+        "!!timestamp x",
+    ],
+)
+def test_a_value_that_only_python_refuses_is_an_error_with_its_line(tmp_path: Path, value: str):
+    """PyYAML lets through what int(), float() and date() raise; bare, it would end whoever reads manifests."""
+    path = write(tmp_path, "x.yaml", f"kind: Other\n---\n{ACTOR % 'a'}reviewed: [{value}]\n")
+    with pytest.raises(UnreadableManifest) as caught:
+        read_manifests([path])
+    assert str(caught.value).startswith(f"{path}: cannot be read as YAML: ")
+    assert "line 8, column 12" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('a: "\\UFFFFFFFF"\n', "cannot be read as YAML"),
+        ("kind: List\nitems: 5\n", "(document 1): items: must be a list of objects"),
+        ("&a\nkind: List\nitems: [*a]\n", "(document 1): is nested too deeply, or an alias refers to what it is in"),
+        (
+            (ACTOR % "a").replace("{transport: sqs", "&s {env: [*s], transport: sqs"),
+            "(document 1): is nested too deeply",
+        ),
+        ('kind: ConfigMap\nmetadata: {name: c}\ndata: {k: "\\ud800"}\n', "(document 1): data: holds half a surrogate"),
+    ],
+    ids=["character", "items", "list in itself", "spec in itself", "surrogate"],
+)
+def test_nothing_that_a_file_holds_is_an_error_of_another_kind(tmp_path: Path, text: str, expected: str):
+    """Who follows manifests takes ManifestErrors, and goes on with the last good ones."""
+    with pytest.raises(UnreadableManifest) as caught:
+        read_manifests([write(tmp_path, "x.yaml", text)])
+    assert expected in str(caught.value)
+
+
 def test_a_file_that_is_not_text_or_not_there_is_named(tmp_path: Path):
     """Bytes that are no UTF-8, and a path that leads nowhere."""
     path = tmp_path / "x.yaml"
