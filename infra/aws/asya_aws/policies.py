@@ -198,17 +198,20 @@ def tls_only_bucket(arn: str) -> Document:
 
 
 def endpoint_policy(scope: Scope) -> Document:
-    """Policy of the VPC's way to S3: this bucket, and where EKS nodes get image layers from."""
-    layers = f"arn:{scope.partition}:s3:::prod-{scope.region}-starport-layer-bucket/*"
+    """Policy of the VPC's way to S3: the mesh's bucket, where there is one, and where nodes get image layers from.
+
+    What it does not name nobody in the VPC reaches, whatever their role allows. ECR keeps layers in a bucket of its own in
+    each region; source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html, "Minimum Amazon S3
+    Bucket Permissions for Amazon ECR".
+    """
     anyone = {"Principal": "*"}
-    return document(
-        {
-            **allow("Bucket", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [f"{scope.bucket_arn}/*"]),
-            **anyone,
-        },
-        {**allow("List", ["s3:ListBucket"], [scope.bucket_arn]), **anyone},
-        {**allow("ImageLayers", ["s3:GetObject"], [layers]), **anyone},
-    )
+    layers = f"arn:{scope.partition}:s3:::prod-{scope.region}-starport-layer-bucket/*"
+    bucket = [
+        allow("Bucket", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [scope.objects("")]),
+        allow("List", ["s3:ListBucket"], [scope.bucket_arn]),
+    ]
+    allowed = [*(bucket if scope.bucket else []), allow("ImageLayers", ["s3:GetObject"], [layers])]
+    return document(*({**statement, **anyone} for statement in allowed))
 
 
 def dump(policy: Document) -> str:

@@ -138,6 +138,37 @@ def test_nodes_start_after_the_network_and_the_identity_agent() -> None:
     assert nodes.ignore == ("scalingConfig.desiredSize",)
 
 
+def statements(text: str) -> dict[str, dict[str, Any]]:
+    return {each["Sid"]: each for each in json.loads(text)["Statement"]}
+
+
+def test_the_way_to_s3_leads_to_the_bucket_that_the_roles_name() -> None:
+    seen = AWS("aws")
+    way = statements(seen.one("aws:ec2/vpcEndpoint:VpcEndpoint").inputs["policy"])
+    (listed,) = way["List"]["Resource"]
+    roles = [statements(each.inputs["policy"]) for each in seen.of_type("aws:iam/rolePolicy:RolePolicy")]
+    assert {tuple(role["ListOwnPrefixes"]["Resource"]) for role in roles if "ListOwnPrefixes" in role} == {(listed,)}
+    assert way["Bucket"]["Resource"] == [f"{listed}/*"]
+    # Without it no node starts a pod: ECR keeps layers there.
+    assert way["ImageLayers"]["Resource"] == ["arn:aws:s3:::prod-eu-central-1-starport-layer-bucket/*"]
+
+
+@pytest.mark.parametrize("store", ["s3", "none"])
+def test_the_way_to_s3_names_no_bucket_without_a_name(store: str) -> None:
+    seen = run_environment("aws", keda="installed", store=store)
+    way = statements(seen.one("aws:ec2/vpcEndpoint:VpcEndpoint").inputs["policy"])
+    named = [resource.partition(":::")[2].partition("/")[0] for each in way.values() for resource in each["Resource"]]
+    assert all(named)
+    assert ("asya-results-1234567" in named) is (store == "s3")
+
+
+def test_a_cluster_alone_has_no_key_and_no_bucket() -> None:
+    changes: dict[str, Any] = {"queue": "rabbitmq", "store": "none", "password": "hidden"}
+    seen = run_environment("aws", keda="installed", **changes)
+    assert seen.one("aws:ec2/vpcEndpoint:VpcEndpoint")
+    assert seen.of_type("aws:kms/key:Key") == seen.of_type("aws:s3/bucket:Bucket") == []
+
+
 def test_each_part_of_it_may_exist_already() -> None:
     given = run_environment("aws", keda="installed", vpcId="vpc-1", subnetIds=["subnet-a", "subnet-b"])
     assert given.of_type("aws:ec2/vpc:Vpc") == []

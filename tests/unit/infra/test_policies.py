@@ -37,6 +37,7 @@ RESOURCE: dict[str, policies.Document] = {
     "key": policies.key_policy(SCOPE),
     "bucket": policies.tls_only_bucket(SCOPE.bucket_arn),
     "way to S3": policies.endpoint_policy(SCOPE),
+    "way to S3 without a bucket": policies.endpoint_policy(Scope(region=REGION, account=ACCOUNT)),
 }
 TRUST: dict[str, policies.Document] = {
     "pod": policies.trusts_pod(SCOPE, CLUSTER, "asya", "asya-ocr"),
