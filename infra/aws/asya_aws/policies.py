@@ -31,6 +31,7 @@ RECEIVE_ACTIONS: Final = (
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
 )
+DEAD_LETTER_ACTIONS: Final = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
 SEND_ACTIONS: Final = ("sqs:GetQueueUrl", "sqs:SendMessage")
 CLAIMS: Final = "claims/"
 CANCELS: Final = "cancelled/"
@@ -132,9 +133,16 @@ def crew(scope: Scope, name: str) -> Document:
 
 
 def gateway(scope: Scope) -> Document:
-    """The gateway sends to whatever a tool's route begins with, and leaves cancels in the store."""
+    """The gateway sends to whatever a tool's route begins with, and leaves cancels in the store.
+
+    For its console it counts what the queues of the mesh hold, and takes dead letters out of theirs: to show them, to give
+    them back, or to send them again. It takes nothing from a queue that an actor works on, and has its list of actors from
+    Kubernetes, so that it need not list queues.
+    """
     return document(
         allow("Send", SEND_ACTIONS, [scope.queues]),
+        allow("CountQueues", ["sqs:GetQueueAttributes"], [scope.queues]),
+        allow("DeadLetters", DEAD_LETTER_ACTIONS, [scope.actor_queue(f"*{names.DLQ_SUFFIX}")]),
         *_store(scope, [CANCELS], delete=True),
         *_key(scope),
     )
