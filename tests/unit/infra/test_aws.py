@@ -138,6 +138,19 @@ def test_nodes_start_after_the_network_and_the_identity_agent() -> None:
     assert nodes.ignore == ("scalingConfig.desiredSize",)
 
 
+def test_subnets_are_in_ordinary_zones_and_stay_there() -> None:
+    seen = run_environment("aws", keda="installed", zones="3")
+    subnets = seen.of_type("aws:ec2/subnet:Subnet")
+    assert len(subnets) == 9
+    assert {(each.name[-1], each.inputs["availabilityZone"]) for each in subnets} == {
+        ("0", "eu-central-1a"),
+        ("1", "eu-central-1b"),
+        ("2", "eu-central-1c"),
+    }
+    # A zone that appears moves the others' places; to follow them would replace the subnets and all that is in them.
+    assert {each.ignore for each in subnets} == {("availabilityZone",)}
+
+
 def statements(text: str) -> dict[str, dict[str, Any]]:
     return {each["Sid"]: each for each in json.loads(text)["Statement"]}
 
