@@ -68,6 +68,7 @@ class Seen:
         provider: Reference of its provider; empty is the default one.
         protect: Whether it may be deleted.
         ignore: Inputs whose changes are somebody else's.
+        aliases: Names that it had before.
     """
 
     type: str
@@ -80,6 +81,7 @@ class Seen:
     provider: str = ""
     protect: bool = False
     ignore: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -165,6 +167,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     protect=request.protect,
                     ignore=tuple(request.ignoreChanges),
+                    aliases=tuple(each.spec.name for each in request.aliases if each.spec.name),
                 )
             )
         if self._preview and request.custom and not request.type.startswith("pulumi:providers:"):

@@ -59,7 +59,7 @@ class Network(pulumi.ComponentResource):
         self._ec2, self._name, self._child = ec2, name, pulumi.ResourceOptions(parent=self)
         ask = pulumi.InvokeOptions(parent=self)
         zones = _ordinary_zones(ask)
-        self._zones = [zones.apply(lambda names, place=place: names[place]) for place in range(settings.zones)]
+        self._zones = [zones[place] for place in range(settings.zones)]
         self._vpc = ec2.Vpc(
             name,
             cidr_block=settings.cidr,
@@ -154,7 +154,7 @@ class Network(pulumi.ComponentResource):
         return tables, routes
 
 
-def _ordinary_zones(ask: pulumi.InvokeOptions) -> pulumi.Output[Any]:
+def _ordinary_zones(ask: pulumi.InvokeOptions) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
     """Names of the region's zones without Local and Wavelength Zones, which an account opts into and where no EKS can be.
 
     Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html, filter opt-in-status.

@@ -151,6 +151,22 @@ def test_subnets_are_in_ordinary_zones_and_stay_there() -> None:
     assert {each.ignore for each in subnets} == {("availabilityZone",)}
 
 
+def test_admins_of_one_name_are_told_apart() -> None:
+    of_account = "arn:aws:iam::123456789012"
+    arns = [f"{of_account}:{each}" for each in ("role/ops", "user/ops", "role/team/ops", "user/ann", "role/ops")]
+    seen = run_environment("aws", keda="installed", admins=arns)
+    entries = seen.of_type("aws:eks/accessEntry:AccessEntry")
+    assert sorted(each.inputs["principalArn"] for each in entries) == sorted(set(arns))
+    associations = seen.of_type("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    assert [each.name for each in associations] == [each.name for each in entries]
+    assert len({each.name for each in entries}) == len(entries)
+    turned = run_environment("aws", keda="installed", admins=arns[::-1])
+    assert {each.name for each in turned.of_type("aws:eks/accessEntry:AccessEntry")} == {each.name for each in entries}
+    # Entries that were made as asya-aws-NAME are taken over, each by one.
+    former = {each.inputs["principalArn"].partition(":role/")[2]: each.aliases for each in entries if each.aliases}
+    assert former == {"ops": ("asya-aws-ops",), "": ("asya-aws-ann",)}
+
+
 def statements(text: str) -> dict[str, dict[str, Any]]:
     return {each["Sid"]: each for each in json.loads(text)["Statement"]}
 
