@@ -4,11 +4,7 @@ import argparse
 import json
 from typing import Any, Final
 
-from pulumi.provider.experimental.analyzer import Analyzer
-from pulumi.provider.experimental.schema import generate_schema
-
-from asya_infra.remote import COMPONENTS, PACKAGE
-from asya_infra.settings import VERSION
+from asya_infra.component_provider import AsyaProvider
 from tools.tree import ROOT, write_or_compare
 
 PAGE: Final = ROOT / "infra" / "plugin" / "schema.json"
@@ -25,16 +21,7 @@ def main() -> None:
 
 def schema() -> dict[str, Any]:
     """What the provider answers when an engine asks for its schema."""
-    found = Analyzer(PACKAGE).analyze(COMPONENTS)
-    made = generate_schema(
-        PACKAGE,
-        VERSION,
-        None,
-        found["component_definitions"],
-        found["type_definitions"],
-        sorted(found["dependencies"], key=str),
-    )
-    document: dict[str, Any] = made.to_json()
+    document: dict[str, Any] = json.loads(AsyaProvider().schema or "{}")
     return document
 
 

@@ -1,9 +1,10 @@
 """The component provider: AsyncActor and McpTool for programs in TypeScript, Go, C#, Java and YAML."""
 
-from pulumi.provider.experimental import component_provider_host
+import sys
 
-from asya_infra.remote import COMPONENTS, PACKAGE
-from asya_infra.settings import VERSION
+from pulumi.provider import main
+
+from asya_infra.component_provider import AsyaProvider
 
 if __name__ == "__main__":
-    component_provider_host(components=COMPONENTS, name=PACKAGE, version=VERSION)
+    main(AsyaProvider(), sys.argv[1:])

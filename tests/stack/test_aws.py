@@ -70,8 +70,24 @@ TRIALS = {
         [("receive", "asya-hello-actor"), ("send", "asya-hello-actor"), ("get", "other-team"), ("set", "asya-spare")],
     ),
     "gateway": (
-        [("send", "asya-hello-actor")],
-        [("receive", "asya-hello-actor"), ("delete", "asya-hello-actor"), ("send", "other-team")],
+        [
+            ("send", "asya-hello-actor"),
+            ("get", "asya-hello-actor"),
+            ("get", "asya-hello-actor-dlq"),
+            ("receive", "asya-hello-actor-dlq"),
+            ("extend", "asya-hello-actor-dlq"),
+            ("settle", "asya-hello-actor-dlq"),
+        ],
+        [
+            ("receive", "asya-hello-actor"),
+            ("extend", "asya-hello-actor"),
+            ("settle", "asya-hello-actor"),
+            ("delete", "asya-hello-actor"),
+            ("delete", "asya-hello-actor-dlq"),
+            ("send", "other-team"),
+            ("get", "other-team"),
+            ("receive", "other-team-dlq"),
+        ],
     ),
     "actor-hello-actor": (
         [("receive", "asya-hello-actor"), ("send", "asya-happy-end"), ("send", "asya-hello-actor-dlq")],

@@ -85,12 +85,14 @@ def test_a_program_that_knows_only_tokens_declares_an_actor_and_a_tool(source: P
 
 
 def shape(resource: dict[str, Any]) -> dict[str, Any]:
-    """Names, types and demands of a component, as schemas have them."""
+    """Names, types, demands and secrets of a component, as schemas have them."""
     kinds = {
         part: {name: each.get("type", each.get("$ref")) for name, each in resource.get(part, {}).items()}
         for part in ("inputProperties", "properties")
     }
-    return {**kinds, "required": resource.get("requiredInputs", []), "component": resource["isComponent"]}
+    secret = [name for name, each in resource.get("inputProperties", {}).items() if each.get("secret")]
+    required = resource.get("requiredInputs", [])
+    return {**kinds, "required": required, "secret": secret, "component": resource["isComponent"]}
 
 
 def test_the_schema_that_the_provider_answers_is_the_one_kept_here(source: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.support.moto_server import ACCOUNT, MotoServer
 
 Answer = Literal["allowed", "refused"]
 REGION: Final = "eu-central-1"
+_OF_A_MESSAGE: Final = ("extend", "settle")
 _TRUST: Final = {
     "Version": "2012-10-17",
     "Statement": [
@@ -27,7 +28,7 @@ _TRUST: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One call: ``get``, ``set``, ``send``, ``receive`` or ``delete``, on a queue."""
+    """One call on a queue: ``get``, ``set``, ``send``, ``receive``, ``extend`` and ``settle`` (of a message), ``delete``."""
 
     action: str
     queue: str
@@ -58,17 +59,29 @@ class Judge:
             root["iam"].put_role_policy(RoleName=name, PolicyName="duty", PolicyDocument=policy)
             keys = root["sts"].assume_role(RoleArn=made["Arn"], RoleSessionName="trial")["Credentials"]
             taken = _clients(server, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+            handles = {
+                trial: _received(root["sqs"], urls[trial.queue]) for trial in trials if trial.action in _OF_A_MESSAGE
+            }
             server.enforce()
-            return {trial: _tried(taken["sqs"], trial, urls) for trial in trials}
+            return {trial: _tried(taken["sqs"], trial, urls, handles.get(trial, "")) for trial in trials}
 
 
-def _tried(sqs: Any, trial: Trial, urls: dict[str, str]) -> Answer:
+def _received(sqs: Any, url: str) -> str:
+    """The receipt handle of a message of its own."""
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    return str(message["ReceiptHandle"])
+
+
+def _tried(sqs: Any, trial: Trial, urls: dict[str, str], handle: str) -> Answer:
     url = urls[trial.queue]
     calls = {
         "get": lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]),
         "set": lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "7"}),
         "send": lambda: sqs.send_message(QueueUrl=url, MessageBody="{}"),
         "receive": lambda: sqs.receive_message(QueueUrl=url),
+        "extend": lambda: sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=60),
+        "settle": lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle=handle),
         "delete": lambda: sqs.delete_queue(QueueUrl=url),
     }
     try:

@@ -31,9 +31,6 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:index/getPartition:getPartition": {"partition": "aws"},
     "aws:index/getRegion:getRegion": {"region": "eu-central-1"},
-    "aws:index/getAvailabilityZones:getAvailabilityZones": {
-        "names": ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
-    },
     "aws:eks/getCluster:getCluster": {
         "name": "theirs",
         "arn": f"arn:aws:eks:eu-central-1:{ACCOUNT}:cluster/theirs",
@@ -42,6 +39,11 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
         "vpcConfig": {"clusterSecurityGroupId": "sg-theirs", "vpcId": "vpc-theirs"},
     },
 }
+ZONES: Mapping[str, str] = {
+    "eu-central-1-ham-1a": "opted-in",
+    **{f"eu-central-1{letter}": "opt-in-not-required" for letter in "abc"},
+}
+"""The region's zones and their opt-in status, sorted as AWS sorts them: a Local Zone comes first."""
 KUBECONFIG = """apiVersion: v1
 kind: Config
 current-context: test
@@ -66,6 +68,7 @@ class Seen:
         provider: Reference of its provider; empty is the default one.
         protect: Whether it may be deleted.
         ignore: Inputs whose changes are somebody else's.
+        aliases: Names that it had before.
     """
 
     type: str
@@ -78,6 +81,7 @@ class Seen:
     provider: str = ""
     protect: bool = False
     ignore: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,7 +111,17 @@ class _Answers(mocks.Mocks):
         return f"{args.name}-id", {**args.inputs, **_made_up(args.typ, args.name)}
 
     def call(self, args: mocks.MockCallArgs) -> Any:
+        if args.token == "aws:index/getAvailabilityZones:getAvailabilityZones":
+            return {"names": _zones(args.args)}
         return dict(FUNCTIONS[args.token])
+
+
+def _zones(asked: Mapping[str, Any]) -> list[str]:
+    """The zones that pass the filters; only one by opt-in status is known here."""
+    filters = {each["name"]: each["values"] for each in asked.get("filters") or []}
+    wanted = filters.pop("opt-in-status", ZONES.values())
+    assert not filters, f"no stand-in for filters by {', '.join(filters)}"
+    return [name for name, status in ZONES.items() if status in wanted]
 
 
 def _made_up(token: str, name: str) -> dict[str, Any]:
@@ -153,6 +167,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     protect=request.protect,
                     ignore=tuple(request.ignoreChanges),
+                    aliases=tuple(each.spec.name for each in request.aliases if each.spec.name),
                 )
             )
         if self._preview and request.custom and not request.type.startswith("pulumi:providers:"):

@@ -1,7 +1,8 @@
 """The servers of an evaluation, in one process that `make up PROFILE=...` leaves running and `make down` ends.
 
 ``python -m tools.stack.servers FOLDER HOST NEED...`` starts them, forwards an address that pods see to each, writes
-``servers.json`` and waits for its end. They keep nothing over a restart.
+``servers.json`` and waits for its end. They keep nothing over a restart. Their folder outlives one, so it knows their process
+by pid and start time: after a restart the same pid may be somebody else's.
 """
 
 import json
@@ -13,12 +14,15 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from asya_local.processes import ProcessRecord, end_recorded, record_of
 from tools.stack.errors import StackError
 from tools.stack.quick_start import Servers
 from tools.tree import ROOT
 
+SERVERS: Final = "servers.json"
+STARTED: Final = "process.json"
 _PATIENCE_S: Final = 180.0
 """LocalStack may have to be installed first."""
 _END_S: Final = 30.0
@@ -26,14 +30,11 @@ _END_S: Final = 30.0
 
 def running(folder: Path) -> Servers | None:
     """The servers that run; none when they do not."""
-    file = folder / "servers.json"
-    if not file.exists():
-        return None
-    known = json.loads(file.read_text(encoding="utf-8"))
-    if not _alive(int(known.pop("pid"))):
-        file.unlink()
-        return None
-    return Servers(**known)
+    known = _read(folder)
+    if known is not None and known[1].alive:
+        return known[0]
+    (folder / SERVERS).unlink(missing_ok=True)
+    return None
 
 
 def start(folder: Path, host: str, needs: tuple[str, ...]) -> Servers:
@@ -57,45 +58,64 @@ def start(folder: Path, host: str, needs: tuple[str, ...]) -> Servers:
             stderr=output,
             check=False,
         )
-    pid_file = folder / "pid"
-    pid = int(pid_file.read_text(encoding="utf-8")) if begun.returncode == 0 else 0
+    process = None
+    if begun.returncode == 0:
+        process = ProcessRecord(**json.loads((folder / STARTED).read_text(encoding="utf-8")))
     ends = time.monotonic() + _PATIENCE_S
-    while pid and time.monotonic() < ends and _alive(pid):
+    while process is not None and time.monotonic() < ends and process.alive:
         found = running(folder)
         if found is not None:
             return found
         time.sleep(0.2)
-    stop(folder, pid)
+    stop(folder, process)
     last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
     raise StackError(f"the servers beside the cluster did not start: {' '.join(last)} (all of it: {log})")
 
 
-def stop(folder: Path, pid: int = 0) -> None:
-    """End them and forget them; fine when they do not run."""
-    file = folder / "servers.json"
-    if file.exists():
-        pid = int(json.loads(file.read_text(encoding="utf-8"))["pid"])
-    if pid and _alive(pid):
-        os.kill(pid, signal.SIGTERM)
-        ends = time.monotonic() + _END_S
-        while _alive(pid) and time.monotonic() < ends:
-            time.sleep(0.1)
-    file.unlink(missing_ok=True)
+def stop(folder: Path, started: ProcessRecord | None = None) -> None:
+    """End them and forget them; fine when they do not run.
+
+    Args:
+        folder: Theirs.
+        started: Their process, where they have not written their record yet.
+
+    Raises:
+        StackError: They did not end, as when they are another user's.
+    """
+    known = _read(folder)
+    process = known[1] if known is not None else started
+    if process is not None:
+        end_recorded(process, _END_S)
+        if process.alive:
+            raise StackError(
+                f"the servers beside the cluster (process {process.pid}) do not end; are they another user's?"
+            )
+    (folder / SERVERS).unlink(missing_ok=True)
 
 
-def _alive(pid: int) -> bool:
+def _read(folder: Path) -> tuple[Servers, ProcessRecord] | None:
+    """The record; none where there is none that says of which process it is: a pid alone may be anybody's by now."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        document = json.loads((folder / SERVERS).read_text(encoding="utf-8"))
+        process = ProcessRecord(**document.pop("process"))
+        return Servers(**document), process
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _recorded(pid: int) -> dict[str, Any]:
+    """A process as its record has it."""
+    process = record_of(pid, "servers")
+    if process is None:
+        raise SystemExit(f"process {pid} has ended already")
+    return asdict(process)
 
 
 def serve(folder: Path, host: str, needs: list[str]) -> None:
     """Leave the caller, who only wanted them started, and run them until SIGTERM."""
     pid = os.fork()
     if pid:
-        (folder / "pid").write_text(str(pid), encoding="utf-8")
+        (folder / STARTED).write_text(json.dumps(_recorded(pid)), encoding="utf-8")
         return
     os.setsid()  # Ctrl-C is for the engine.
     from tests.support.forward import forwarded
@@ -114,8 +134,10 @@ def serve(folder: Path, host: str, needs: list[str]) -> None:
             ports["amqp"] = stack.enter_context(forwarded(host, broker.port))
             ports["management"] = stack.enter_context(forwarded(host, broker.management_port))
         draft = folder / "servers.draft"
-        draft.write_text(json.dumps({**asdict(Servers(host, **ports)), "pid": os.getpid()}), encoding="utf-8")
-        draft.replace(folder / "servers.json")
+        draft.write_text(
+            json.dumps({**asdict(Servers(host, **ports)), "process": _recorded(os.getpid())}), encoding="utf-8"
+        )
+        draft.replace(folder / SERVERS)
         while True:
             signal.pause()
 

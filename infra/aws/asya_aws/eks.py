@@ -157,9 +157,16 @@ class EksCluster(pulumi.ComponentResource):
         return (role, *attached)
 
     def _admins(self, arns: Sequence[str]) -> None:
-        for arn in arns:
-            label = f"{self._name}-{arn.rpartition('/')[2]}"
-            entry = self._eks.AccessEntry(label, cluster_name=self._cluster.name, principal_arn=arn, opts=self._child())
+        heirs: set[str] = set()
+        for arn in dict.fromkeys(arns):
+            short = f"{self._name}-{arn.rpartition('/')[2]}"
+            label = naming.told_apart(short, arn)
+            # What was made under the short name is kept: a second entry for the same ARN would be refused.
+            before = [] if short in heirs else [pulumi.Alias(name=short)]
+            heirs.add(short)
+            entry = self._eks.AccessEntry(
+                label, cluster_name=self._cluster.name, principal_arn=arn, opts=self._child(aliases=before)
+            )
             self._eks.AccessPolicyAssociation(
                 label,
                 cluster_name=self._cluster.name,
@@ -168,7 +175,7 @@ class EksCluster(pulumi.ComponentResource):
                     lambda scope: f"arn:{scope.partition}:eks::aws:cluster-access-policy/{ADMIN_POLICY}"
                 ),
                 access_scope={"type": "cluster"},
-                opts=self._child(depends_on=[entry]),
+                opts=self._child(depends_on=[entry], aliases=before),
             )
 
     def _addon(self, addon: str, after: Sequence[pulumi.Resource]) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy

@@ -47,7 +47,6 @@ class Aws:
         self._settings, self._own = settings, own
         self._name = f"asya-{pulumi.get_stack()}"
         self._place: Place | None = None
-        self._bucket: pulumi.Output[str] = pulumi.Output.from_input("")
 
     @cached_property
     def _provider(self) -> pulumi.ProviderResource:
@@ -81,11 +80,30 @@ class Aws:
     def _key(self) -> MeshKey:
         return MeshKey(self._name, self._account, protect=self._own.protect, opts=self._opts)
 
+    @cached_property
+    def _results(self) -> ResultStore:
+        return ResultStore(
+            f"{self._name}-results",
+            bucket=self._settings.bucket,
+            key_arn=self._key.arn,
+            settings=self._own,
+            opts=self._opts,
+        )
+
+    @cached_property
+    def _with_bucket(self) -> pulumi.Output[Scope]:
+        """The account with the bucket, where the store is S3: for the network, which may need no key."""
+        if self._settings.store != "s3":
+            return self._account
+        return pulumi.Output.all(self._account, self._results.bucket).apply(
+            lambda known: dataclasses.replace(known[0], bucket=known[1])
+        )
+
     @property
     def _scope(self) -> pulumi.Output[Scope]:
         """The mesh's own part of the account, for the roles of its pods."""
-        return pulumi.Output.all(self._account, self._key.arn, self._bucket).apply(
-            lambda known: dataclasses.replace(known[0], key_arn=known[1], bucket=known[2])
+        return pulumi.Output.all(self._with_bucket, self._key.arn).apply(
+            lambda known: dataclasses.replace(known[0], key_arn=known[1])
         )
 
     def cluster(self, settings: Settings) -> Cluster:
@@ -128,14 +146,7 @@ class Aws:
     def store(self, settings: Settings, cluster: Cluster) -> Store:
         """S3, with keys of their own where pods are not on EKS."""
         del cluster
-        made = ResultStore(
-            f"{self._name}-results",
-            bucket=settings.bucket,
-            key_arn=self._key.arn,
-            settings=self._own,
-            opts=self._opts,
-        )
-        self._bucket = made.bucket
+        made = self._results
         access, key = _key_pair(settings) if self._place is None else (None, None)
         return Store(bucket=made.bucket, region=settings.region, access_key=access, secret_key=key, ready=made.ready)
 
@@ -166,7 +177,7 @@ class Aws:
         return Database(url=made.url, ready=(made,))
 
     def identities(self, settings: Settings) -> PodRoles | None:
-        """Roles for pods; ask for them last, they name the key and the bucket. None where pods are not on EKS."""
+        """Roles for pods, which name the key and the bucket. None where pods are not on EKS."""
         on_aws = settings.queue == "sqs" or settings.store == "s3"
         if self._place is None or not on_aws:
             return None
@@ -187,7 +198,7 @@ class Aws:
         private: tuple[pulumi.Input[str], ...] = own.subnet_ids
         closed: tuple[pulumi.Input[str], ...] = own.subnet_ids
         if not own.vpc_id:
-            network = Network(self._name, own, self._account, opts=self._opts)
+            network = Network(self._name, own, self._with_bucket, opts=self._opts)
             vpc_id = network.vpc_id
             private, closed = tuple(network.private_subnet_ids), tuple(network.database_subnet_ids)
         made = EksCluster(

@@ -28,5 +28,9 @@ def shortened(name: str, limit: int, *, automatic: bool = True) -> str:
     room = limit - (SUFFIX if automatic else 0)
     if len(name) <= room:
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-    return f"{name[: room - _DIGEST - 1].rstrip('-')}-{digest}"
+    return told_apart(name[: room - _DIGEST - 1].rstrip("-"), name)
+
+
+def told_apart(name: str, whole: str) -> str:
+    """A name that several things could have, with a digest of what each is called in full."""
+    return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]}"

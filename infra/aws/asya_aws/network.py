@@ -54,12 +54,12 @@ class Network(pulumi.ComponentResource):
         self, name: str, settings: AwsSettings, scope: pulumi.Output[Scope], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
-        from pulumi_aws import ec2, get_availability_zones_output, get_region_output
+        from pulumi_aws import ec2, get_region_output
 
         self._ec2, self._name, self._child = ec2, name, pulumi.ResourceOptions(parent=self)
         ask = pulumi.InvokeOptions(parent=self)
-        zones = get_availability_zones_output(state="available", opts=ask).names
-        self._zones = [zones.apply(lambda names, place=place: names[place]) for place in range(settings.zones)]
+        zones = _ordinary_zones(ask)
+        self._zones = [zones[place] for place in range(settings.zones)]
         self._vpc = ec2.Vpc(
             name,
             cidr_block=settings.cidr,
@@ -96,6 +96,8 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpcId": self.vpc_id, "privateSubnetIds": self.private_subnet_ids})
 
     def _subnets(self, kind: str, cidrs: list[str], tags: dict[str, str]) -> list[Any]:
+        # Zones come and go, and a place in their list is then another zone's; a subnet stays where it was made.
+        stays = pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["availabilityZone"]))
         return [
             self._ec2.Subnet(
                 f"{self._name}-{kind}-{place}",
@@ -104,7 +106,7 @@ class Network(pulumi.ComponentResource):
                 availability_zone=self._zones[place],
                 map_public_ip_on_launch=False,
                 tags={"Name": f"{self._name}-{kind}-{place}", **tags},
-                opts=self._child,
+                opts=stays,
             )
             for place, cidr in enumerate(cidrs)
         ]
@@ -150,3 +152,14 @@ class Network(pulumi.ComponentResource):
             )
             routes.append(self._route(kind, table, nat_gateway_id=nat.id))
         return tables, routes
+
+
+def _ordinary_zones(ask: pulumi.InvokeOptions) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
+    """Names of the region's zones without Local and Wavelength Zones, which an account opts into and where no EKS can be.
+
+    Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html, filter opt-in-status.
+    """
+    from pulumi_aws import GetAvailabilityZonesFilterArgs, get_availability_zones_output
+
+    ordinary = GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])
+    return get_availability_zones_output(state="available", filters=[ordinary], opts=ask).names

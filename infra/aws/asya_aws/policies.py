@@ -31,6 +31,7 @@ RECEIVE_ACTIONS: Final = (
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
 )
+DEAD_LETTER_ACTIONS: Final = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
 SEND_ACTIONS: Final = ("sqs:GetQueueUrl", "sqs:SendMessage")
 CLAIMS: Final = "claims/"
 CANCELS: Final = "cancelled/"
@@ -132,9 +133,16 @@ def crew(scope: Scope, name: str) -> Document:
 
 
 def gateway(scope: Scope) -> Document:
-    """The gateway sends to whatever a tool's route begins with, and leaves cancels in the store."""
+    """The gateway sends to whatever a tool's route begins with, and leaves cancels in the store.
+
+    For its console it counts what the queues of the mesh hold, and takes dead letters out of theirs: to show them, to give
+    them back, or to send them again. It takes nothing from a queue that an actor works on, and has its list of actors from
+    Kubernetes, so that it need not list queues.
+    """
     return document(
         allow("Send", SEND_ACTIONS, [scope.queues]),
+        allow("CountQueues", ["sqs:GetQueueAttributes"], [scope.queues]),
+        allow("DeadLetters", DEAD_LETTER_ACTIONS, [scope.actor_queue(f"*{names.DLQ_SUFFIX}")]),
         *_store(scope, [CANCELS], delete=True),
         *_key(scope),
     )
@@ -198,17 +206,20 @@ def tls_only_bucket(arn: str) -> Document:
 
 
 def endpoint_policy(scope: Scope) -> Document:
-    """Policy of the VPC's way to S3: this bucket, and where EKS nodes get image layers from."""
-    layers = f"arn:{scope.partition}:s3:::prod-{scope.region}-starport-layer-bucket/*"
+    """Policy of the VPC's way to S3: the mesh's bucket, where there is one, and where nodes get image layers from.
+
+    What it does not name nobody in the VPC reaches, whatever their role allows. ECR keeps layers in a bucket of its own in
+    each region; source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html, "Minimum Amazon S3
+    Bucket Permissions for Amazon ECR".
+    """
     anyone = {"Principal": "*"}
-    return document(
-        {
-            **allow("Bucket", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [f"{scope.bucket_arn}/*"]),
-            **anyone,
-        },
-        {**allow("List", ["s3:ListBucket"], [scope.bucket_arn]), **anyone},
-        {**allow("ImageLayers", ["s3:GetObject"], [layers]), **anyone},
-    )
+    layers = f"arn:{scope.partition}:s3:::prod-{scope.region}-starport-layer-bucket/*"
+    bucket = [
+        allow("Bucket", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [scope.objects("")]),
+        allow("List", ["s3:ListBucket"], [scope.bucket_arn]),
+    ]
+    allowed = [*(bucket if scope.bucket else []), allow("ImageLayers", ["s3:GetObject"], [layers])]
+    return document(*({**statement, **anyone} for statement in allowed))
 
 
 def dump(policy: Document) -> str:

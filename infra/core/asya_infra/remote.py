@@ -16,6 +16,8 @@ from asya_infra.tool import tool_file
 from asya_protocol import names
 
 PACKAGE: Final = "asya"
+SECRET_INPUTS: Final = frozenset({"kubeconfig"})
+"""Arguments that the schema marks, and that components do not keep as inputs; spelled alike in Python and on the wire."""
 
 
 class ScalingArgs(TypedDict):
@@ -81,7 +83,9 @@ class AsyncActor(pulumi.ComponentResource):
         args: AsyncActorArgs,
         opts: Optional[pulumi.ResourceOptions] = None,  # noqa: UP045
     ) -> None:
-        super().__init__(f"{PACKAGE}:index:AsyncActor", name, dict(args), opts)
+        # Whoever gives a secret as plain text must not find it in the state; nothing reads a component's inputs.
+        shown = {key: value for key, value in args.items() if key not in SECRET_INPUTS}
+        super().__init__(f"{PACKAGE}:index:AsyncActor", name, shown, opts)
         prefix = args.get("queue_prefix") or names.QUEUE_PREFIX
         kubeconfig = args.get("kubeconfig")
         transport = args.get("transport") or "sqs"

@@ -241,12 +241,12 @@ class LocalTarget:
 
 
 def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str, Any]:
-    """Name the pods' service account, unless the manifest names its own."""
+    """Name the pods' service account and keep its token from them; what the manifest says of either stays."""
     spec = manifest["spec"]
     workload = spec.get("workload") or {}
     template = workload.get("template") or {}
     pod = template.get("spec") or {}
-    named = {"serviceAccountName": account, **pod, "automountServiceAccountToken": False}
+    named = {"serviceAccountName": account, "automountServiceAccountToken": False, **pod}
     changed = {**workload, "template": {**template, "spec": named}}
     return {**manifest, "spec": {**spec, "workload": changed}}
 

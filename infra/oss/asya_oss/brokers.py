@@ -1,7 +1,7 @@
 """Brokers: RabbitMQ in the cluster, RabbitMQ that exists, and a stand-in for SQS such as LocalStack."""
 
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pulumi
 
@@ -53,7 +53,10 @@ def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
 
 
 def rabbitmq_endpoint(settings: Settings, cluster: Cluster) -> Queue:
-    """A RabbitMQ that exists, by its URL."""
+    """A RabbitMQ that exists, by its URL; user and virtual host are percent-encoded there, and nowhere else.
+
+    Source: https://www.rabbitmq.com/docs/uri-spec
+    """
     del cluster
     parts = urlsplit(settings.rabbitmq_url)
     if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
@@ -64,10 +67,10 @@ def rabbitmq_endpoint(settings: Settings, cluster: Cluster) -> Queue:
         )
     tls = parts.scheme == "amqps"
     port = parts.port or (5671 if tls else 5672)
-    vhost = parts.path.lstrip("/") or "/"
+    vhost = unquote(parts.path.removeprefix("/")) or "/"
     host = pulumi.Output.from_input(parts.hostname)
     management = settings.rabbitmq_management_url
-    user = parts.username or USER
+    user = unquote(parts.username or USER)
     return _queue(host, port, user, _password(settings), vhost=vhost, management=management, tls=tls)
 
 

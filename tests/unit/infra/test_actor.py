@@ -20,6 +20,7 @@ from asya_infra import (
     Timeout,
     actor_args,
 )
+from asya_infra.target import with_service_account
 from asya_operator import actor as model
 from tests.support.pulumi_program import Run, on_a_cluster, run_program
 
@@ -200,3 +201,24 @@ def test_a_tool_is_a_key_of_the_gateway_s_config_map() -> None:
 def test_what_the_gateway_would_refuse_is_refused(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         run_program(lambda: McpTool("t", mesh=on_a_cluster(), **arguments))
+
+
+@pytest.mark.parametrize(
+    ("own", "pod"),
+    [
+        ({}, {"serviceAccountName": "asya-ocr", "automountServiceAccountToken": False}),
+        (
+            {"automountServiceAccountToken": True},
+            {"serviceAccountName": "asya-ocr", "automountServiceAccountToken": True},
+        ),
+        ({"serviceAccountName": "mine"}, {"serviceAccountName": "mine", "automountServiceAccountToken": False}),
+    ],
+)
+def test_a_role_s_service_account_leaves_what_the_manifest_says(own: dict[str, Any], pod: dict[str, Any]) -> None:
+    template = {"metadata": {"labels": {"team": "a"}}, "spec": {"nodeSelector": {"gpu": "yes"}, **own}}
+    manifest = {
+        "kind": "AsyncActor",
+        "spec": {"handler": "h", "workload": {"kind": "Deployment", "template": template}},
+    }
+    found = with_service_account(manifest, "asya-ocr")["spec"]["workload"]["template"]
+    assert found == {"metadata": {"labels": {"team": "a"}}, "spec": {"nodeSelector": {"gpu": "yes"}, **pod}}

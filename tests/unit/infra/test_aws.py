@@ -138,6 +138,66 @@ def test_nodes_start_after_the_network_and_the_identity_agent() -> None:
     assert nodes.ignore == ("scalingConfig.desiredSize",)
 
 
+def test_subnets_are_in_ordinary_zones_and_stay_there() -> None:
+    seen = run_environment("aws", keda="installed", zones="3")
+    subnets = seen.of_type("aws:ec2/subnet:Subnet")
+    assert len(subnets) == 9
+    assert {(each.name[-1], each.inputs["availabilityZone"]) for each in subnets} == {
+        ("0", "eu-central-1a"),
+        ("1", "eu-central-1b"),
+        ("2", "eu-central-1c"),
+    }
+    # A zone that appears moves the others' places; to follow them would replace the subnets and all that is in them.
+    assert {each.ignore for each in subnets} == {("availabilityZone",)}
+
+
+def test_admins_of_one_name_are_told_apart() -> None:
+    of_account = "arn:aws:iam::123456789012"
+    arns = [f"{of_account}:{each}" for each in ("role/ops", "user/ops", "role/team/ops", "user/ann", "role/ops")]
+    seen = run_environment("aws", keda="installed", admins=arns)
+    entries = seen.of_type("aws:eks/accessEntry:AccessEntry")
+    assert sorted(each.inputs["principalArn"] for each in entries) == sorted(set(arns))
+    associations = seen.of_type("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    assert [each.name for each in associations] == [each.name for each in entries]
+    assert len({each.name for each in entries}) == len(entries)
+    turned = run_environment("aws", keda="installed", admins=arns[::-1])
+    assert {each.name for each in turned.of_type("aws:eks/accessEntry:AccessEntry")} == {each.name for each in entries}
+    # Entries that were made as asya-aws-NAME are taken over, each by one.
+    former = {each.inputs["principalArn"].partition(":role/")[2]: each.aliases for each in entries if each.aliases}
+    assert former == {"ops": ("asya-aws-ops",), "": ("asya-aws-ann",)}
+
+
+def statements(text: str) -> dict[str, dict[str, Any]]:
+    return {each["Sid"]: each for each in json.loads(text)["Statement"]}
+
+
+def test_the_way_to_s3_leads_to_the_bucket_that_the_roles_name() -> None:
+    seen = AWS("aws")
+    way = statements(seen.one("aws:ec2/vpcEndpoint:VpcEndpoint").inputs["policy"])
+    (listed,) = way["List"]["Resource"]
+    roles = [statements(each.inputs["policy"]) for each in seen.of_type("aws:iam/rolePolicy:RolePolicy")]
+    assert {tuple(role["ListOwnPrefixes"]["Resource"]) for role in roles if "ListOwnPrefixes" in role} == {(listed,)}
+    assert way["Bucket"]["Resource"] == [f"{listed}/*"]
+    # Without it no node starts a pod: ECR keeps layers there.
+    assert way["ImageLayers"]["Resource"] == ["arn:aws:s3:::prod-eu-central-1-starport-layer-bucket/*"]
+
+
+@pytest.mark.parametrize("store", ["s3", "none"])
+def test_the_way_to_s3_names_no_bucket_without_a_name(store: str) -> None:
+    seen = run_environment("aws", keda="installed", store=store)
+    way = statements(seen.one("aws:ec2/vpcEndpoint:VpcEndpoint").inputs["policy"])
+    named = [resource.partition(":::")[2].partition("/")[0] for each in way.values() for resource in each["Resource"]]
+    assert all(named)
+    assert ("asya-results-1234567" in named) is (store == "s3")
+
+
+def test_a_cluster_alone_has_no_key_and_no_bucket() -> None:
+    changes: dict[str, Any] = {"queue": "rabbitmq", "store": "none", "password": "hidden"}
+    seen = run_environment("aws", keda="installed", **changes)
+    assert seen.one("aws:ec2/vpcEndpoint:VpcEndpoint")
+    assert seen.of_type("aws:kms/key:Key") == seen.of_type("aws:s3/bucket:Bucket") == []
+
+
 def test_each_part_of_it_may_exist_already() -> None:
     given = run_environment("aws", keda="installed", vpcId="vpc-1", subnetIds=["subnet-a", "subnet-b"])
     assert given.of_type("aws:ec2/vpc:Vpc") == []

@@ -1,9 +1,12 @@
 """The program of every environment under mocks: what it registers, in which order, and what stays secret."""
 
+import json
 from typing import Any
 
 import pytest
 
+from asya_operator.queues import admin_settings
+from asya_operator.transport_config import parse_transports
 from tests.support.pulumi_program import ENVIRONMENTS, Run, run_environment, whole_environment
 
 pytestmark = pytest.mark.unit
@@ -104,3 +107,32 @@ def test_a_prefix_of_its_own_reaches_everybody_who_names_queues() -> None:
     assert any(":sqs:eu-central-1:123456789012:team-b-" in policy for policy in policies)
     assert not any(":sqs:eu-central-1:123456789012:asya-" in policy for policy in policies)
     assert seen.exports["actors"]["hello-actor"]["queue"] == "team-b-hello-actor"
+
+
+@pytest.mark.parametrize(
+    ("path", "vhost", "sent"),
+    [
+        ("", "/", ""),
+        ("/", "/", ""),
+        ("/%2F", "/", ""),
+        ("/%2Fprod", "/prod", "%2Fprod"),
+        ("/team a", "team a", "team%20a"),
+    ],
+)
+def test_everybody_finds_the_virtual_host_and_user_that_the_url_names(path: str, vhost: str, sent: str) -> None:
+    changes: dict[str, Any] = {
+        "queue": "rabbitmq-endpoint",
+        "rabbitmqUrl": f"amqp://te%40am@broker:5672{path}",
+        "password": "hidden",
+        "gatewayImage": "asya-gateway:0.2.0",
+        "gatewayTokens": "caller-token",
+    }
+    seen = run_environment("oss", **changes)
+    operator = seen.one("kubernetes:core/v1:ConfigMap", "mesh-configmap-asya-system-asya-operator-config").inputs
+    transport = parse_transports(operator["data"]["transports.json"]).get("rabbitmq")
+    config = json.loads(operator["data"]["transports.json"])["transports"]["rabbitmq"]["config"]
+    assert (config["username"], config["vhost"]) == ("te@am", vhost)
+    gateway = seen.one("kubernetes:core/v1:Secret", "mesh-gateway-secret-asya-system-asya-gateway-connections").inputs
+    url = f"amqp://te%40am:hidden@broker:5672/{sent}"
+    assert gateway["stringData"]["ASYA_RABBITMQ_URL"] == url
+    assert (admin_settings(transport, ["hidden"]).rabbitmq_url or "").removesuffix("%2F") == url

@@ -37,6 +37,7 @@ RESOURCE: dict[str, policies.Document] = {
     "key": policies.key_policy(SCOPE),
     "bucket": policies.tls_only_bucket(SCOPE.bucket_arn),
     "way to S3": policies.endpoint_policy(SCOPE),
+    "way to S3 without a bucket": policies.endpoint_policy(Scope(region=REGION, account=ACCOUNT)),
 }
 TRUST: dict[str, policies.Document] = {
     "pod": policies.trusts_pod(SCOPE, CLUSTER, "asya", "asya-ocr"),
@@ -147,7 +148,18 @@ TABLE: list[tuple[str, str, str, bool]] = [
     ("error-end", "s3:PutObject", "arn:aws:s3:::results/error-asya/1", True),
     ("fan-in", "sqs:SendMessage", Q("ocr"), True),
     ("gateway", "sqs:SendMessage", Q("ocr"), True),
-    ("gateway", "sqs:ReceiveMessage", Q("ocr"), False),
+    ("gateway", "sqs:GetQueueAttributes", Q("ocr"), True),
+    ("gateway", "sqs:GetQueueAttributes", Q("ocr-dlq"), True),
+    ("gateway", "sqs:GetQueueAttributes", SCOPE.queue("somebody-elses"), False),
+    ("gateway", "sqs:SendMessage", SCOPE.queue("somebody-elses"), False),
+    *(
+        ("gateway", f"sqs:{action}", queue, allowed)
+        for action in ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility")
+        for queue, allowed in ((Q("ocr-dlq"), True), (Q("ocr"), False), (SCOPE.queue("somebody-elses-dlq"), False))
+    ),
+    ("gateway", "sqs:PurgeQueue", Q("ocr-dlq"), False),
+    ("gateway", "sqs:SetQueueAttributes", Q("ocr-dlq"), False),
+    ("gateway", "sqs:DeleteQueue", Q("ocr-dlq"), False),
     ("gateway", "s3:PutObject", "arn:aws:s3:::results/cancelled/1", True),
     ("without a store", "s3:PutObject", "arn:aws:s3:::results/claims/1", False),
 ]
