@@ -100,7 +100,7 @@ class ActorBoard:
         found = set(self._known())
         try:
             async with asyncio.timeout(MEASURE_LIMIT_S):
-                queues = await self._admin.list_queues(names.QUEUE_PREFIX)
+                queues = await self._admin.list_queues(names.queue_prefix())
             found |= {names.actor_of(queue) for queue in queues if not queue.endswith(names.DLQ_SUFFIX)}
         except (TransportError, TimeoutError) as exc:
             problems.append(f"the broker did not list its queues: {exc or 'no answer'}")

@@ -25,6 +25,7 @@ from asya_gateway.record import Record
 from asya_gateway.settings import read_settings
 from asya_gateway.store.memory import MemoryStore
 from asya_local.status import ActorStatus, MeshStatus
+from asya_protocol import names
 from asya_protocol.errors import QueueMissing, SettingsError, TransportError, TransportUnavailable
 from asya_transport.port import Depth, QueueSpec
 
@@ -103,6 +104,13 @@ async def test_queues_alone_make_a_list_with_depths_and_rates(always: None) -> N
         ActorView("happy-end", queued=0, in_flight=0),
     )
     assert (found.source, found.problems) == ("queues", ())
+
+
+async def test_only_queues_of_the_own_prefix_are_looked_for(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names._Process, "queue_prefix", "team-b-")
+    admin = Admin(theirs=Depth(1))
+    admin.depths["team-b-ours"] = Depth(2)
+    assert [actor.name for actor in (await board(QueuesAlone(), admin).look()).actors] == ["ours"]
 
 
 async def test_a_broker_that_lists_nothing_leaves_the_actors_of_the_tools(always: None) -> None:
