@@ -182,10 +182,14 @@ class RabbitMqConsumer:
             subscription = self._subscription
             if self._stopped or subscription is None or not subscription.is_alive():
                 return  # The next subscription takes it.
-            # When this fails the channel is dead and the keeper makes a new one, with the new prefetch.
-            with suppress(TransportError):
+            try:
                 await self._cancel(subscription)
                 await self._consume(subscription)
+            except BaseException as exc:
+                # The channel may live on without an AMQP consumer; the keeper makes a new one, with the new prefetch.
+                subscription.end()
+                if not isinstance(exc, TransportError):
+                    raise
 
     async def stop(self) -> None:
         """See the port."""
@@ -264,7 +268,7 @@ class RabbitMqConsumer:
         """Throw away what a dead subscription delivered and nobody took; it comes again."""
         self._buffer.clear()
         reason = subscription.channel.reason
-        text = f"queue {self._queue!r}: the broker cancelled the consumer"
+        text = f"queue {self._queue!r}: the broker cancelled the consumer, or did not answer it"
         error = translate(reason, self._link.where) if reason is not None else TransportUnavailable(text)
         log.warning("subscription lost", extra={"queue": self._queue, "error": str(error)})
         self._report(TransportUnavailable(str(error)))
@@ -298,6 +302,8 @@ class RabbitMqConsumer:
         raw = channel.raw
 
         def on_delivery(_raw: object, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+            if not subscription.is_alive():
+                return  # Given up meanwhile; it comes again once the channel is closed.
             tag = method.delivery_tag or 0  # Optional only while pika fills the method in; counted from 1.
             subscription.unsettled.add(tag)
             receipt = Receipt(subscription, tag)
