@@ -218,3 +218,22 @@ async def test_a_missing_queue_is_looked_up_again_next_time() -> None:
     assert await consumer.receive(1, 0.0) == []
     assert len(fake.named("get_queue_url")) == 2
     await client.close()
+
+
+@pytest.mark.parametrize("name", ["", "x" * 81, "asya-ü", "asya.ocr", "asya-ocr\n", ".fifo", f"{'x' * 76}.fifo"])
+async def test_nobody_is_asked_for_a_queue_that_cannot_be(name: str) -> None:
+    """AWS answers that a parameter is wrong, and that would not count as a queue that is missing."""
+    fake = FakeSqs()
+    client, _ = build(fake)
+    with pytest.raises(QueueMissing):
+        await SqsSender(client, SETTINGS).send(name, b"{}", 0.0, None)
+    assert fake.calls == []
+    await client.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 80, "Asya_0-ocr", f"{'x' * 75}.fifo"])
+async def test_a_name_at_its_limits_is_asked_for(name: str) -> None:
+    fake = FakeSqs()
+    client, _ = build(fake)
+    assert (await client.url(name)).endswith(f"/{name}")
+    await client.close()
