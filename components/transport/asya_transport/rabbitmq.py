@@ -36,7 +36,7 @@ class RabbitMqTransport:
         self._link = Link(settings)
         self._publisher = Publisher(self._link)
         self._delays = Delays(self._link)
-        self._consumers: list[RabbitMqConsumer] = []
+        self._consumers: set[RabbitMqConsumer] = set()
 
     @property
     def max_body_bytes(self) -> int:
@@ -74,15 +74,14 @@ class RabbitMqTransport:
     async def consume(self, queue: str, *, prefetch: int = 1) -> Consumer:
         """See the port."""
         check_name(queue)
-        consumer = RabbitMqConsumer(self._link, self.send, queue, prefetch)
+        consumer = RabbitMqConsumer(self._link, self.send, queue, prefetch, self._consumers.discard)
         await consumer.start()
-        self._consumers.append(consumer)
+        self._consumers.add(consumer)
         return consumer
 
     async def close(self) -> None:
         """See the port."""
-        consumers, self._consumers = self._consumers, []
-        for consumer in consumers:
+        for consumer in list(self._consumers):
             await consumer.end_keeper()
         await self._publisher.close()
         await self._link.close()

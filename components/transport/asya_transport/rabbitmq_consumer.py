@@ -4,8 +4,8 @@ A subscription is one channel with one AMQP consumer on it. A delivery belongs t
 broker hands the delivery out again, and settling the old one is ``LeaseLost``. The keeper makes the next
 subscription, and on an idle queue asks the broker for a sign of life, so that ``last_poll_s`` tells the truth.
 
-Shutdown: ``stop`` cancels the subscription and gives the buffer back; the channel stays open until the transport
-closes, so that what was handed out can be settled.
+Shutdown: ``stop`` cancels the subscription and gives the buffer back; the channel stays open until the consumer or its
+transport closes, so that what was handed out can be settled.
 """
 
 import asyncio
@@ -84,7 +84,10 @@ class Receipt:
 class RabbitMqConsumer:
     """A subscription to one queue that comes back by itself."""
 
-    def __init__(self, link: Link, send: Send, queue: str, prefetch: int) -> None:
+    def __init__(
+        self, link: Link, send: Send, queue: str, prefetch: int, on_close: "Callable[[RabbitMqConsumer], object]"
+    ) -> None:
+        self._on_close = on_close
         self._link = link
         self._send = send
         self._queue = queue
@@ -210,6 +213,18 @@ class RabbitMqConsumer:
                     await self.release(self._buffer.popleft())
                 # A nack has no answer; the answer to what follows it proves that it was seen.
                 await self._probe(subscription)
+
+    async def close(self) -> None:
+        """See the port; closing the channel is what gives back."""
+        try:
+            await self.stop()
+            async with self._switching:
+                subscription, self._subscription = self._subscription, None
+                if subscription is not None:
+                    subscription.end()
+                    await subscription.channel.close()
+        finally:
+            self._on_close(self)
 
     async def end_keeper(self) -> None:
         """Subscribe no more; never raises."""

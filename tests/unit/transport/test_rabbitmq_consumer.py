@@ -102,7 +102,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 @pytest.fixture
 async def consumer(broker: Broker) -> AsyncIterator[RabbitMqConsumer]:
-    consumer = RabbitMqConsumer(broker, send, QUEUE, 1)  # type: ignore[arg-type]  # as above
+    consumer = RabbitMqConsumer(broker, send, QUEUE, 1, lambda _: None)  # type: ignore[arg-type]  # as above
     await consumer.start()
     yield consumer
     broker.silent_on.clear()

@@ -84,7 +84,7 @@ def refusal(code: str) -> ClientError:
 
 def build(fake: FakeSqs) -> tuple[FakeClient, SqsConsumer]:
     client = FakeClient(fake)
-    return client, SqsConsumer(client, SqsSender(client, SETTINGS), "asya-ocr", SETTINGS)
+    return client, SqsConsumer(client, SqsSender(client, SETTINGS), "asya-ocr", SETTINGS, lambda _: None)
 
 
 async def in_thread(wait: Callable[[float], bool]) -> None:
