@@ -22,8 +22,9 @@ from pika.spec import Basic, BasicProperties
 from asya_protocol import names
 from asya_protocol.errors import LeaseLost, QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Delivery
+from asya_transport.rabbitmq_ack_timeout import ARGUMENTS
 from asya_transport.rabbitmq_delay import MAX_DELAY_S
-from asya_transport.rabbitmq_errors import FOREIGN, NOT_FOUND, ChannelRefused, translate
+from asya_transport.rabbitmq_errors import FOREIGN, NOT_FOUND, PRECONDITION_FAILED, ChannelRefused, translate
 from asya_transport.rabbitmq_link import Channel, Link, pause_s
 
 # How often an idle subscription is asked for a sign of life.
@@ -92,6 +93,7 @@ class RabbitMqConsumer:
         self._send = send
         self._queue = queue
         self._prefetch = prefetch
+        self._arguments = ARGUMENTS
         self._buffer: deque[Delivery] = deque()
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -297,20 +299,29 @@ class RabbitMqConsumer:
             old, self._subscription = self._subscription, None
             if old is not None:
                 await old.channel.close()
-            channel = await self._link.channel()
-            subscription = Subscription(channel)
             try:
-                await self._consume(subscription)
+                self._subscription = await self._open()
             except ChannelRefused as exc:
-                if exc.code == NOT_FOUND:
-                    raise QueueMissing(self._queue) from exc
-                raise
-            except BaseException:
-                await channel.close()
-                raise
-            self._subscription = subscription
+                if exc.code != PRECONDITION_FAILED or not self._arguments:
+                    raise
+                self._arguments = {}  # A queue of a kind that has no such timeout.
+                self._subscription = await self._open()
             self._trouble = None
             self._last_poll_s = time.monotonic()
+
+    async def _open(self) -> Subscription:
+        channel = await self._link.channel()
+        subscription = Subscription(channel)
+        try:
+            await self._consume(subscription)
+        except ChannelRefused as exc:
+            if exc.code == NOT_FOUND:
+                raise QueueMissing(self._queue) from exc
+            raise
+        except BaseException:
+            await channel.close()
+            raise
+        return subscription
 
     async def _consume(self, subscription: Subscription) -> None:
         channel = subscription.channel
@@ -329,7 +340,9 @@ class RabbitMqConsumer:
             self._changed.set()
 
         await channel.call(lambda done: raw.basic_qos(prefetch_count=self._prefetch, callback=done))
-        frame = await channel.call(lambda done: raw.basic_consume(self._queue, on_delivery, callback=done))
+        frame = await channel.call(
+            lambda done: raw.basic_consume(self._queue, on_delivery, arguments=self._arguments, callback=done)
+        )
         subscription.tag = frame.method.consumer_tag
 
     async def _cancel(self, subscription: Subscription) -> None:

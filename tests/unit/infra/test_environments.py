@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from asya_transport.rabbitmq_ack_timeout import ACK_TIMEOUT_MS
 from tests.support.pulumi_program import ENVIRONMENTS, Run, run_environment, whole_environment
 
 pytestmark = pytest.mark.unit
@@ -104,3 +105,14 @@ def test_a_prefix_of_its_own_reaches_everybody_who_names_queues() -> None:
     assert any(":sqs:eu-central-1:123456789012:team-b-" in policy for policy in policies)
     assert not any(":sqs:eu-central-1:123456789012:asya-" in policy for policy in policies)
     assert seen.exports["actors"]["hello-actor"]["queue"] == "team-b-hello-actor"
+
+
+def test_the_rabbitmq_in_the_cluster_leaves_handlers_the_time_that_consumers_ask_for() -> None:
+    """Its version takes no argument of a consumer; on classic queues of others only its configuration counts."""
+    seen = whole_environment("oss")
+    (config,) = [
+        each
+        for each in seen.of_type("kubernetes:core/v1:ConfigMap")
+        if each.inputs["metadata"]["name"] == "asya-rabbitmq"
+    ]
+    assert f"consumer_timeout = {ACK_TIMEOUT_MS}" in config.inputs["data"]["asya.conf"].splitlines()

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pika.exceptions import ChannelClosedByBroker
 from pika.spec import BasicProperties
 
+from asya_protocol.errors import TransportError
 from asya_transport import rabbitmq_link
 from asya_transport.rabbitmq_consumer import RabbitMqConsumer
 from asya_transport.rabbitmq_link import Channel
@@ -24,6 +26,8 @@ class Broker:
     def __init__(self) -> None:
         self.channels: list[RawChannel] = []
         self.silent_on: set[str] = set()
+        self.refused: dict[str, int] = {}
+        """Arguments of an AMQP consumer over which a channel is closed, and the code."""
 
     async def channel(self) -> Channel:
         self.channels.append(RawChannel(self))
@@ -54,6 +58,10 @@ class RawChannel:
     def basic_consume(self, queue: str, on_message: Any, **options: Any) -> None:
         callback = options.pop("callback")
         self.consumed.append(options)
+        for name in self._broker.refused.keys() & options["arguments"].keys():
+            reason = ChannelClosedByBroker(self._broker.refused[name], f"invalid arg '{name}'")
+            asyncio.get_running_loop().call_soon(self._end, reason)
+            return
 
         def deliver(body: bytes) -> None:
             on_message(self, SimpleNamespace(delivery_tag=1, redelivered=False), BasicProperties(), body)
@@ -72,9 +80,12 @@ class RawChannel:
         """Not answered by any broker."""
 
     def close(self) -> None:
+        self._end(ConnectionError("closed"))
+
+    def _end(self, reason: BaseException) -> None:
         self.is_open = False
         for callback in self._on_close:
-            callback(self, ConnectionError("closed"))
+            callback(self, reason)
 
     def _answer(self, request: str, callback: Callable[[Any], None]) -> None:
         if request not in self._broker.silent_on:
@@ -153,3 +164,33 @@ async def test_what_comes_late_for_a_subscription_that_was_given_up_is_not_hande
     broker.silent_on.clear()
     (await subscribed_again(broker)).deliver(b"in time")
     assert [each.body for each in await consumer.receive(5, PATIENCE_S)] == [b"in time"]
+
+
+async def test_every_amqp_consumer_asks_for_seven_days_until_the_acknowledgement(
+    broker: Broker, consumer: RabbitMqConsumer
+) -> None:
+    """The broker's own half an hour is less than a handler may take; a changed prefetch makes another AMQP consumer."""
+    await consumer.set_prefetch(7)
+    asked = [each["arguments"] for each in broker.channels[0].consumed]
+    assert asked == [{"x-consumer-timeout": 7 * 24 * 3600 * 1000}] * 2
+
+
+async def test_a_queue_of_a_kind_that_refuses_the_argument_is_consumed_without_it(broker: Broker) -> None:
+    """RabbitMQ 4.3 knows the timeout for quorum queues only; the original's queues are classic."""
+    broker.refused["x-consumer-timeout"] = 406
+    consumer = RabbitMqConsumer(broker, send, QUEUE, 1, lambda _: None)  # type: ignore[arg-type]  # as above
+    await consumer.start()
+    assert [each.is_open for each in broker.channels] == [False, True]
+    assert broker.channels[1].consumed[0]["arguments"] == {}
+    broker.channels[1].deliver(b"{}")
+    (delivery,) = await consumer.receive(1, PATIENCE_S)
+    assert delivery.body == b"{}"
+    await consumer.close()
+
+
+async def test_a_refusal_of_another_kind_is_not_asked_twice(broker: Broker) -> None:
+    broker.refused["x-consumer-timeout"] = 403
+    consumer = RabbitMqConsumer(broker, send, QUEUE, 1, lambda _: None)  # type: ignore[arg-type]  # as above
+    with pytest.raises(TransportError, match="invalid arg"):
+        await consumer.start()
+    assert len(broker.channels) == 1
