@@ -40,6 +40,8 @@ START_TIMEOUT_S = 150.0  # A broker needs 5 s on two idle cores; loaded ones tak
 STOP_TIMEOUT_S = 90.0
 # Statistics are sampled every 5 s by default; tests should not have to wait for that.
 STATISTICS_INTERVAL_MS = 300
+# As in the RabbitMQ that infra/oss runs: the default of half an hour is less than a handler may take.
+CONSUMER_TIMEOUT_MS = 7 * 86_400_000
 PACKAGE = "rabbitmq-server"
 INSTALL_HINT = f"run `python -m tests.support.rabbitmq install` (apt-get install {PACKAGE}), or brew install rabbitmq"
 
@@ -173,6 +175,16 @@ class RabbitMqServer:
         """Call the management API, e.g. ``management("GET", "/api/queues")``; returns the parsed answer."""
         return call_management(self.management_url, method, path)
 
+    def evaluate(self, expression: str) -> str:
+        """Let the broker evaluate an Erlang expression, such as one that changes a setting while it runs."""
+        script = find_server()
+        assert script is not None, INSTALL_HINT
+        argv = [str(script.with_name("rabbitmqctl")), "eval", expression]
+        answer = subprocess.run(argv, env=self._environ(), capture_output=True, text=True, check=False, timeout=120)
+        if answer.returncode != 0:
+            raise RuntimeError(f"rabbitmqctl eval {expression}: {answer.stdout}{answer.stderr}")
+        return answer.stdout.strip()
+
     def cut_connections(self) -> int:
         """Close every client connection from the broker's side; returns how many there were."""
         names = [connection["name"] for connection in self.management("GET", "/api/connections")]
@@ -187,7 +199,7 @@ class RabbitMqServer:
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.local = 127.0.0.1:{self._ports['amqp']}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self._ports['management']}\n"
-            f"collect_statistics_interval = {self._statistics_ms}\n"
+            f"collect_statistics_interval = {self._statistics_ms}\nconsumer_timeout = {CONSUMER_TIMEOUT_MS}\n"
             f"loopback_users = none\ndisk_free_limit.absolute = 50MB\nlog.file.level = info\n{self._settings}\n"
         )
         (self.folder / "advanced.config").write_text(

@@ -145,4 +145,7 @@ async def hold(transport: Transport, admin: QueueAdmin, queue: str, stopping: as
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-        await holding.give_back()
+        try:
+            await holding.give_back()
+        finally:
+            await consumer.close()

@@ -115,6 +115,7 @@ class MemoryConsumer:
         self._session = session
         self._queue = queue
         self._number = next(_consumer_numbers)
+        self._out: dict[object, None] = {}
         self._last_poll_s = time.monotonic()
 
     @property
@@ -131,20 +132,28 @@ class MemoryConsumer:
         """Take up to ``limit`` deliveries, waiting for the first."""
         deliveries = await self._session.receive(self._number, self._queue, limit, wait_s)
         self._last_poll_s = time.monotonic()
+        self._out.update(dict.fromkeys(delivery.receipt for delivery in deliveries))
         return deliveries
 
     async def ack(self, delivery: Delivery) -> None:
         """Settle: done."""
+        self._out.pop(delivery.receipt, None)
         await self._session.ack(delivery.receipt)
 
     async def release(self, delivery: Delivery, delay_s: float = 0.0) -> None:
         """Settle: give it back."""
         check_delay(delay_s)
+        self._out.pop(delivery.receipt, None)
         await self._session.release(delivery.receipt, delay_s)
 
     async def dead_letter(self, delivery: Delivery, reason: str) -> None:
         """Settle: move it to the dead letter queue."""
-        await self._session.dead_letter(delivery.receipt, reason)
+        self._out.pop(delivery.receipt, None)
+        try:
+            await self._session.dead_letter(delivery.receipt, reason)
+        except QueueMissing:
+            self._out[delivery.receipt] = None
+            raise
 
     async def extend(self, deliveries: Sequence[Delivery], lease_s: float) -> None:
         """Nothing to do: there is no lease."""
@@ -155,6 +164,15 @@ class MemoryConsumer:
     async def stop(self) -> None:
         """Take nothing more; a waiting ``receive`` ends."""
         await self._session.stop(self._number)
+
+    async def close(self) -> None:
+        """Stop, and give back everything that is out; latest first, since each goes to the front of its queue."""
+        with contextlib.suppress(TransportError):
+            await self.stop()
+        out, self._out = list(reversed(self._out)), {}
+        for receipt in out:
+            with contextlib.suppress(TransportError):
+                await self._session.release(receipt, 0.0)
 
 
 class MemoryAdmin:

@@ -136,6 +136,12 @@ class Consumer(Protocol):
     async def stop(self) -> None:
         """Take nothing more; give back what was not handed out. What was handed out can still be settled."""
 
+    async def close(self) -> None:
+        """Stop, and leave nothing on the connection; what was handed out and not settled comes again. Never raises.
+
+        For who opens many consumers on one transport; its own ``close`` is enough for all others.
+        """
+
 
 class Transport(Protocol):
     """A connection to a broker, for sending and for opening consumers."""

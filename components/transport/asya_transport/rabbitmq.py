@@ -17,6 +17,7 @@ from asya_protocol.errors import QueueMissing, TransportError, TransportUnavaila
 from asya_transport.port import Consumer
 from asya_transport.rabbitmq_consumer import RabbitMqConsumer
 from asya_transport.rabbitmq_delay import MAX_DELAY_S, Delays, delay_ms
+from asya_transport.rabbitmq_errors import check_name
 from asya_transport.rabbitmq_link import Link
 from asya_transport.rabbitmq_publisher import Publisher
 from asya_transport.settings import TransportSettings
@@ -35,7 +36,7 @@ class RabbitMqTransport:
         self._link = Link(settings)
         self._publisher = Publisher(self._link)
         self._delays = Delays(self._link)
-        self._consumers: list[RabbitMqConsumer] = []
+        self._consumers: set[RabbitMqConsumer] = set()
 
     @property
     def max_body_bytes(self) -> int:
@@ -54,6 +55,7 @@ class RabbitMqTransport:
         self, queue: str, body: bytes, *, delay_s: float = 0.0, attributes: Mapping[str, str] | None = None
     ) -> None:
         """See the port."""
+        check_name(queue)
         if delay_s == 0:
             await self._publisher.send(queue, body, attributes=attributes)
             return
@@ -71,15 +73,15 @@ class RabbitMqTransport:
 
     async def consume(self, queue: str, *, prefetch: int = 1) -> Consumer:
         """See the port."""
-        consumer = RabbitMqConsumer(self._link, self.send, queue, prefetch)
+        check_name(queue)
+        consumer = RabbitMqConsumer(self._link, self.send, queue, prefetch, self._consumers.discard)
         await consumer.start()
-        self._consumers.append(consumer)
+        self._consumers.add(consumer)
         return consumer
 
     async def close(self) -> None:
         """See the port."""
-        consumers, self._consumers = self._consumers, []
-        for consumer in consumers:
+        for consumer in list(self._consumers):
             await consumer.end_keeper()
         await self._publisher.close()
         await self._link.close()

@@ -4,8 +4,8 @@ A subscription is one channel with one AMQP consumer on it. A delivery belongs t
 broker hands the delivery out again, and settling the old one is ``LeaseLost``. The keeper makes the next
 subscription, and on an idle queue asks the broker for a sign of life, so that ``last_poll_s`` tells the truth.
 
-Shutdown: ``stop`` cancels the subscription and gives the buffer back; the channel stays open until the transport
-closes, so that what was handed out can be settled.
+Shutdown: ``stop`` cancels the subscription and gives the buffer back; the channel stays open until the consumer or its
+transport closes, so that what was handed out can be settled.
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from pika.spec import Basic, BasicProperties
 from asya_protocol import names
 from asya_protocol.errors import LeaseLost, QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Delivery
+from asya_transport.rabbitmq_ack_timeout import ARGUMENTS
 from asya_transport.rabbitmq_delay import MAX_DELAY_S
-from asya_transport.rabbitmq_errors import FOREIGN, NOT_FOUND, ChannelRefused, translate
+from asya_transport.rabbitmq_errors import FOREIGN, NOT_FOUND, PRECONDITION_FAILED, ChannelRefused, translate
 from asya_transport.rabbitmq_link import Channel, Link, pause_s
 
 # How often an idle subscription is asked for a sign of life.
@@ -84,11 +85,15 @@ class Receipt:
 class RabbitMqConsumer:
     """A subscription to one queue that comes back by itself."""
 
-    def __init__(self, link: Link, send: Send, queue: str, prefetch: int) -> None:
+    def __init__(
+        self, link: Link, send: Send, queue: str, prefetch: int, on_close: "Callable[[RabbitMqConsumer], object]"
+    ) -> None:
+        self._on_close = on_close
         self._link = link
         self._send = send
         self._queue = queue
         self._prefetch = prefetch
+        self._arguments = ARGUMENTS
         self._buffer: deque[Delivery] = deque()
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -182,10 +187,14 @@ class RabbitMqConsumer:
             subscription = self._subscription
             if self._stopped or subscription is None or not subscription.is_alive():
                 return  # The next subscription takes it.
-            # When this fails the channel is dead and the keeper makes a new one, with the new prefetch.
-            with suppress(TransportError):
+            try:
                 await self._cancel(subscription)
                 await self._consume(subscription)
+            except BaseException as exc:
+                # The channel may live on without an AMQP consumer; the keeper makes a new one, with the new prefetch.
+                subscription.end()
+                if not isinstance(exc, TransportError):
+                    raise
 
     async def stop(self) -> None:
         """See the port."""
@@ -206,6 +215,18 @@ class RabbitMqConsumer:
                     await self.release(self._buffer.popleft())
                 # A nack has no answer; the answer to what follows it proves that it was seen.
                 await self._probe(subscription)
+
+    async def close(self) -> None:
+        """See the port; closing the channel is what gives back."""
+        try:
+            await self.stop()
+            async with self._switching:
+                subscription, self._subscription = self._subscription, None
+                if subscription is not None:
+                    subscription.end()
+                    await subscription.channel.close()
+        finally:
+            self._on_close(self)
 
     async def end_keeper(self) -> None:
         """Subscribe no more; never raises."""
@@ -264,7 +285,7 @@ class RabbitMqConsumer:
         """Throw away what a dead subscription delivered and nobody took; it comes again."""
         self._buffer.clear()
         reason = subscription.channel.reason
-        text = f"queue {self._queue!r}: the broker cancelled the consumer"
+        text = f"queue {self._queue!r}: the broker cancelled the consumer, or did not answer it"
         error = translate(reason, self._link.where) if reason is not None else TransportUnavailable(text)
         log.warning("subscription lost", extra={"queue": self._queue, "error": str(error)})
         self._report(TransportUnavailable(str(error)))
@@ -278,26 +299,37 @@ class RabbitMqConsumer:
             old, self._subscription = self._subscription, None
             if old is not None:
                 await old.channel.close()
-            channel = await self._link.channel()
-            subscription = Subscription(channel)
             try:
-                await self._consume(subscription)
+                self._subscription = await self._open()
             except ChannelRefused as exc:
-                if exc.code == NOT_FOUND:
-                    raise QueueMissing(self._queue) from exc
-                raise
-            except BaseException:
-                await channel.close()
-                raise
-            self._subscription = subscription
+                if exc.code != PRECONDITION_FAILED or not self._arguments:
+                    raise
+                self._arguments = {}  # A queue of a kind that has no such timeout.
+                self._subscription = await self._open()
             self._trouble = None
             self._last_poll_s = time.monotonic()
+
+    async def _open(self) -> Subscription:
+        channel = await self._link.channel()
+        subscription = Subscription(channel)
+        try:
+            await self._consume(subscription)
+        except ChannelRefused as exc:
+            if exc.code == NOT_FOUND:
+                raise QueueMissing(self._queue) from exc
+            raise
+        except BaseException:
+            await channel.close()
+            raise
+        return subscription
 
     async def _consume(self, subscription: Subscription) -> None:
         channel = subscription.channel
         raw = channel.raw
 
         def on_delivery(_raw: object, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+            if not subscription.is_alive():
+                return  # Given up meanwhile; it comes again once the channel is closed.
             tag = method.delivery_tag or 0  # Optional only while pika fills the method in; counted from 1.
             subscription.unsettled.add(tag)
             receipt = Receipt(subscription, tag)
@@ -308,7 +340,9 @@ class RabbitMqConsumer:
             self._changed.set()
 
         await channel.call(lambda done: raw.basic_qos(prefetch_count=self._prefetch, callback=done))
-        frame = await channel.call(lambda done: raw.basic_consume(self._queue, on_delivery, callback=done))
+        frame = await channel.call(
+            lambda done: raw.basic_consume(self._queue, on_delivery, arguments=self._arguments, callback=done)
+        )
         subscription.tag = frame.method.consumer_tag
 
     async def _cancel(self, subscription: Subscription) -> None:

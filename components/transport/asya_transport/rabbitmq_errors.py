@@ -10,7 +10,7 @@ from typing import Final
 from pika import exceptions as pika
 from pika.adapters.utils import connection_workflow as workflow
 
-from asya_protocol.errors import EnvelopeTooLarge, TransportError, TransportUnavailable
+from asya_protocol.errors import EnvelopeTooLarge, QueueMissing, TransportError, TransportUnavailable
 
 NOT_FOUND: Final = 404
 PRECONDITION_FAILED: Final = 406
@@ -19,6 +19,9 @@ ACCESS_REFUSED: Final = 403
 _PERMANENT_CODES: Final = frozenset({ACCESS_REFUSED, NOT_FOUND, 405, PRECONDITION_FAILED})
 # The texts of RabbitMQ 3.8 to 4.x; the channel closes, and only the text says that one body was at fault.
 _TOO_LARGE: Final = re.compile(r"message size (\d+)\D+max size (\d+)")
+
+NAME_BYTES_MOST: Final = 255
+"""A name's length is one octet in AMQP. Source: https://www.rabbitmq.com/docs/queues#names"""
 
 
 class ChannelRefused(TransportError):
@@ -78,6 +81,16 @@ TRANSLATIONS: Final[dict[type[BaseException], tuple[type[TransportError], str]]]
 }
 FOREIGN: Final = (pika.AMQPError, pika.ChannelError, pika.ReentrancyError, workflow.AMQPConnectorException, OSError)
 """What an ``except`` at the door must list to catch everything that pika raises."""
+
+
+def check_name(queue: str) -> None:
+    """Refuse a name that no queue can have; to whoever sends there it is one more queue that is missing.
+
+    Raises:
+        QueueMissing: It is over 255 bytes of UTF-8.
+    """
+    if len(queue.encode()) > NAME_BYTES_MOST:
+        raise QueueMissing(queue)
 
 
 def translate(exc: BaseException, where: str) -> TransportError:

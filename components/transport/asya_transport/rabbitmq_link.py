@@ -7,7 +7,8 @@ pika's asyncio adapter. Channels die with their connection and are never reopene
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +49,16 @@ def pause_s(attempt: int, first_s: float, most_s: float) -> float:
     """
     bound = min(most_s, first_s * 2.0 ** min(attempt - 1, 30))
     return bound * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+def count_failures(failures: int, lived_s: float) -> int:
+    """Count the attempts that failed in a row, after a connection was lost that lived for ``lived_s``.
+
+    Args:
+        failures: Failed attempts before that connection.
+        lived_s: Seconds from its opening to its loss.
+    """
+    return failures + 1 if lived_s < STABLE_S else 0
 
 
 def read_parameters(url: str) -> pika.URLParameters:
@@ -169,7 +180,23 @@ class Channel:
 class Link:
     """A connection that comes back by itself until it is closed."""
 
-    def __init__(self, settings: TransportSettings) -> None:
+    def __init__(
+        self,
+        settings: TransportSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Note where the broker is; nothing is dialled yet.
+
+        Args:
+            settings: The broker's URL, and how often it is dialled at first.
+            clock: Seconds that only grow; tells how long a connection lived.
+            pause: Waits so many seconds before another dial.
+        """
+        self._clock = clock
+        self._pause = pause
+        self._opened_s = 0.0
         self._parameters = read_parameters(settings.rabbitmq_url)
         self._attempts = min(DIAL_ATTEMPTS_MOST, settings.queue_retry_max_attempts)
         self._backoff_s = settings.queue_retry_backoff_s
@@ -226,7 +253,7 @@ class Link:
                     if attempt == self._attempts:
                         raise
                     log.warning("dialling failed", extra={"broker": self.where, "error": str(exc), "attempt": attempt})
-                    await asyncio.sleep(pause_s(attempt, self._backoff_s, 30.0))
+                    await self._pause(pause_s(attempt, self._backoff_s, 30.0))
             self._keeper = asyncio.create_task(self._keep(), name="rabbitmq-link")
 
     async def wait_up(self, wait_s: float) -> None:
@@ -300,15 +327,17 @@ class Link:
                 log.warning(
                     "connection lost", extra={"broker": self.where, "error": str(translate(reason, self.where))}
                 )
+                failures = count_failures(failures, self._clock() - self._opened_s)
+                if failures:
+                    await self._pause(pause_s(failures, REDIAL_FIRST_S, REDIAL_MOST_S))
             try:
                 await self._dial()
-                failures = 0
                 log.info("connected again", extra={"broker": self.where})
             except TransportError as exc:
                 failures += 1
                 self._trouble = exc
                 log.warning("dialling failed", extra={"broker": self.where, "error": str(exc), "attempt": failures})
-                await asyncio.sleep(pause_s(failures, REDIAL_FIRST_S, REDIAL_MOST_S))
+                await self._pause(pause_s(failures, REDIAL_FIRST_S, REDIAL_MOST_S))
 
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
@@ -349,6 +378,7 @@ class Link:
                 with suppress(*FOREIGN):
                     connection.close()
         self._connection, self._lost = connection, lost
+        self._opened_s = self._clock()
         self.generation += 1
         if not lost.done():
             self._up.set()

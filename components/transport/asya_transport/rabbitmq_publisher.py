@@ -66,7 +66,7 @@ class Publisher:
             QueueMissing: The exchange has no queue for it.
             EnvelopeTooLarge: Over the broker's limit.
             TransportUnavailable: Not confirmed.
-            TransportError: It cannot be sent at all, such as a name longer than 255 bytes.
+            TransportError: It cannot be sent at all, such as an attribute's name longer than 255 bytes.
         """
         if len(body) > self.max_body_bytes:
             raise EnvelopeTooLarge(len(body), self.max_body_bytes)

@@ -83,12 +83,12 @@ class SqsTransport:
         """Open a consumer; nothing is taken before ``receive``."""
         self._client.forget(queue)  # ask, so that a queue deleted meanwhile is noticed here
         await self._client.url(queue)
-        consumer = SqsConsumer(self._client, self._sender, queue, self._settings)
+        consumer = SqsConsumer(self._client, self._sender, queue, self._settings, self._consumers.discard)
         self._consumers.add(consumer)
         return consumer
 
     async def close(self) -> None:
         """Finish polls and sends under way, give back what is out, and disconnect."""
-        await asyncio.gather(*(consumer.close() for consumer in self._consumers), return_exceptions=True)
+        await asyncio.gather(*(consumer.close() for consumer in list(self._consumers)), return_exceptions=True)
         await self._sender.finish()
         await self._client.close()

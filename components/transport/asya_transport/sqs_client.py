@@ -7,6 +7,7 @@ only resources. Everything that a call raises leaves here translated.
 
 import asyncio
 import functools
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,11 @@ CALL_TIMEOUT_S: Final = 10.0
 CALL_ATTEMPTS: Final = 3
 POLL_GRACE_S: Final = 10.0
 """What a long poll may take beyond its own wait. Its retries are the consumer's business, so it has none here."""
+NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
+"""What a queue can be called; SQS answers for others that a parameter is wrong, and not that there is no such queue.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+"""
 
 Answer = TypeVar("Answer")
 
@@ -80,10 +86,12 @@ class SqsClient:
         """Look up a queue's URL; remembered until the queue turns out to be missing.
 
         Raises:
-            QueueMissing: There is no such queue.
+            QueueMissing: There is no such queue, or can be none of that name.
         """
         known = self._urls.get(queue)
         if known is None:
+            if not NAME.fullmatch(queue):
+                raise QueueMissing(queue)
             answer = await self.call(queue, lambda client: client.get_queue_url(QueueName=queue))
             known = self._urls[queue] = self.rebase(answer["QueueUrl"])
         return known

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -70,9 +70,18 @@ class SqsConsumer:
         sender: For dead letters.
         queue: Full name.
         settings: Lease, wait time and linger.
+        on_close: Told when it is closed.
     """
 
-    def __init__(self, client: SqsClient, sender: SqsSender, queue: str, settings: TransportSettings) -> None:
+    def __init__(
+        self,
+        client: SqsClient,
+        sender: SqsSender,
+        queue: str,
+        settings: TransportSettings,
+        on_close: "Callable[[SqsConsumer], object]",
+    ) -> None:
+        self._on_close = on_close
         self._client = client
         self._sender = sender
         self._queue = queue
@@ -161,10 +170,13 @@ class SqsConsumer:
 
     async def close(self) -> None:
         """Stop, and give back everything that is out; never raises."""
-        await self.stop()
-        await self._give_back(list(self._out))
-        await self._deletes.finish()
-        await self._changes.finish()
+        try:
+            await self.stop()
+            await self._give_back(list(self._out))
+            await self._deletes.finish()
+            await self._changes.finish()
+        finally:
+            self._on_close(self)
 
     async def _poll(self, limit: int, wait_s: float) -> list[Delivery]:
         url = await self._client.url(self._queue)

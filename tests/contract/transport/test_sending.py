@@ -60,6 +60,20 @@ async def test_sending_to_a_missing_queue_says_so_and_the_next_send_works(bench:
     assert (await receive_one(await transport.consume(queue))).body == b"{}"
 
 
+@pytest.mark.parametrize("name", ["asya-" + "x" * 295, "asya-" + "ü" * 200], ids=["long", "wide"])
+async def test_a_name_that_no_queue_can_have_is_a_missing_queue(bench: Bench, name: str) -> None:
+    """A route is written by anyone; an error of another kind would let its envelope be run again for ever."""
+    transport, queue = await bench.transport(), await bench.queue()
+    for delay_s in (0.0, 1.0):
+        with pytest.raises(QueueMissing) as caught:
+            await transport.send(name, b"{}", delay_s=delay_s)
+        assert caught.value.queue == name
+    with pytest.raises(QueueMissing):
+        await transport.consume(name)
+    await transport.send(queue, b"{}")
+    assert (await receive_one(await transport.consume(queue))).body == b"{}"
+
+
 async def test_a_missing_queue_fails_only_its_own_of_many_concurrent_sends(bench: Bench) -> None:
     transport, queue, missing = await bench.transport(), await bench.queue(), bench.name_queue()
     targets = [queue, missing] * 10

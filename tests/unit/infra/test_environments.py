@@ -7,6 +7,7 @@ import pytest
 
 from asya_operator.queues import admin_settings
 from asya_operator.transport_config import parse_transports
+from asya_transport.rabbitmq_ack_timeout import ACK_TIMEOUT_MS
 from tests.support.pulumi_program import ENVIRONMENTS, Run, run_environment, whole_environment
 
 pytestmark = pytest.mark.unit
@@ -136,3 +137,14 @@ def test_everybody_finds_the_virtual_host_and_user_that_the_url_names(path: str,
     url = f"amqp://te%40am:hidden@broker:5672/{sent}"
     assert gateway["stringData"]["ASYA_RABBITMQ_URL"] == url
     assert (admin_settings(transport, ["hidden"]).rabbitmq_url or "").removesuffix("%2F") == url
+
+
+def test_the_rabbitmq_in_the_cluster_leaves_handlers_the_time_that_consumers_ask_for() -> None:
+    """Its version takes no argument of a consumer; on classic queues of others only its configuration counts."""
+    seen = whole_environment("oss")
+    (config,) = [
+        each
+        for each in seen.of_type("kubernetes:core/v1:ConfigMap")
+        if each.inputs["metadata"]["name"] == "asya-rabbitmq"
+    ]
+    assert f"consumer_timeout = {ACK_TIMEOUT_MS}" in config.inputs["data"]["asya.conf"].splitlines()

@@ -42,6 +42,7 @@ def test_an_actors_queue_dead_letters_at_the_asked_delivery() -> None:
         "x-delivery-limit": 2,
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": "asya-ocr-dlq",
+        "x-consumer-timeout": 604_800_000,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }

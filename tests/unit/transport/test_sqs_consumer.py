@@ -84,7 +84,7 @@ def refusal(code: str) -> ClientError:
 
 def build(fake: FakeSqs) -> tuple[FakeClient, SqsConsumer]:
     client = FakeClient(fake)
-    return client, SqsConsumer(client, SqsSender(client, SETTINGS), "asya-ocr", SETTINGS)
+    return client, SqsConsumer(client, SqsSender(client, SETTINGS), "asya-ocr", SETTINGS, lambda _: None)
 
 
 async def in_thread(wait: Callable[[float], bool]) -> None:
@@ -217,4 +217,23 @@ async def test_a_missing_queue_is_looked_up_again_next_time() -> None:
         await consumer.receive(1, 0.0)
     assert await consumer.receive(1, 0.0) == []
     assert len(fake.named("get_queue_url")) == 2
+    await client.close()
+
+
+@pytest.mark.parametrize("name", ["", "x" * 81, "asya-ü", "asya.ocr", "asya-ocr\n", ".fifo", f"{'x' * 76}.fifo"])
+async def test_nobody_is_asked_for_a_queue_that_cannot_be(name: str) -> None:
+    """AWS answers that a parameter is wrong, and that would not count as a queue that is missing."""
+    fake = FakeSqs()
+    client, _ = build(fake)
+    with pytest.raises(QueueMissing):
+        await SqsSender(client, SETTINGS).send(name, b"{}", 0.0, None)
+    assert fake.calls == []
+    await client.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 80, "Asya_0-ocr", f"{'x' * 75}.fifo"])
+async def test_a_name_at_its_limits_is_asked_for(name: str) -> None:
+    fake = FakeSqs()
+    client, _ = build(fake)
+    assert (await client.url(name)).endswith(f"/{name}")
     await client.close()

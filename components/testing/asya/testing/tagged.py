@@ -156,6 +156,10 @@ class CountingConsumer:
         """See the port."""
         await self._inner.stop()
 
+    async def close(self) -> None:
+        """See the port."""
+        await self._inner.close()
+
 
 def token_of(delivery: Delivery) -> str:
     """The token that a delivery's body was sent with; empty when others sent it."""
