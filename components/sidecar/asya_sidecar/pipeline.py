@@ -84,6 +84,10 @@ class Pipeline:
         self._unsettled = asyncio.Semaphore(UNSETTLED_LIMIT)
         self._finishers: set[asyncio.Task[None]] = set()
         self._ready_runtimes = 0
+        self._away_s = time.monotonic()
+        """Since when no runtime has been ready, while none is."""
+        self._gave_up = False
+        """Others have got what was here for it."""
         self._stopping = asyncio.Event()
         self.beat_s = time.monotonic()
         """`time.monotonic` of the last sign that the loop turns; read by /health."""
@@ -211,6 +215,7 @@ class Pipeline:
             if not await self._runtime_up(runtime):
                 continue
             self._ready_runtimes += 1
+            self._gave_up = False
             self._wake()
             try:
                 while not self._stopping.is_set():
@@ -223,15 +228,18 @@ class Pipeline:
                         break
             finally:
                 self._ready_runtimes -= 1
+                self._away_s = time.monotonic()
 
     async def _runtime_up(self, runtime: RuntimeClient) -> bool:
         """Wait a while for the runtime; when it stays away, let other replicas have what waits here."""
         if await runtime.wait_ready(TICK_S):
             return True
         self.beat_s = time.monotonic()
-        oldest_s = min((self._in_hand[delivery] for delivery in self._waiting), default=self.beat_s)
-        if not self.runtime_ready and self.beat_s - oldest_s > RUNTIME_PATIENCE_S:
+        given_up = self._gave_up and not self._waiting
+        if not self.runtime_ready and not given_up and self.beat_s - self._away_s > RUNTIME_PATIENCE_S:
+            self._gave_up = True
             log.warning("runtime away, deliveries given back", extra={"count": len(self._waiting)})
+            await self._consumer.pause()  # until the fetcher asks for more
             await self._give_back_waiting()
         return False
 

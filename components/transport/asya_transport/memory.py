@@ -161,6 +161,9 @@ class MemoryConsumer:
     async def set_prefetch(self, prefetch: int) -> None:
         """Nothing to do: the broker never pushes."""
 
+    async def pause(self) -> None:
+        """Nothing to do: this broker never pushes."""
+
     async def stop(self) -> None:
         """Take nothing more; a waiting ``receive`` ends."""
         await self._session.stop(self._number)

@@ -133,6 +133,9 @@ class Consumer(Protocol):
     async def set_prefetch(self, prefetch: int) -> None:
         """Change how many unsettled deliveries the broker may push; nothing to do where it never pushes."""
 
+    async def pause(self) -> None:
+        """Take nothing until the next ``receive``; give back what was not handed out. Never raises."""
+
     async def stop(self) -> None:
         """Take nothing more; give back what was not handed out. What was handed out can still be settled."""
 

@@ -13,8 +13,8 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol
 
 from pika.spec import Basic, BasicProperties
@@ -82,6 +82,17 @@ class Receipt:
         self.tag = tag
 
 
+@asynccontextmanager
+async def _ended_on_failure(subscription: Subscription) -> AsyncIterator[None]:
+    """End a subscription whose channel may live on without an AMQP consumer; the keeper makes a new one."""
+    try:
+        yield
+    except BaseException as exc:
+        subscription.end()
+        if not isinstance(exc, TransportError):
+            raise
+
+
 class RabbitMqConsumer:
     """A subscription to one queue that comes back by itself."""
 
@@ -99,6 +110,7 @@ class RabbitMqConsumer:
         self._subscription: Subscription | None = None
         self._trouble: TransportError | None = None
         self._last_poll_s = time.monotonic()
+        self._paused = False
         self._stopped = False
         self._keeper: asyncio.Task[None] | None = None
         self._switching = asyncio.Lock()
@@ -126,6 +138,8 @@ class RabbitMqConsumer:
     async def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """See the port."""
         deadline_s = time.monotonic() + wait_s
+        if self._paused:
+            await self._resume()
         while not self._buffer:
             if self._stopped:
                 return []
@@ -184,17 +198,41 @@ class RabbitMqConsumer:
             if prefetch == self._prefetch:
                 return
             self._prefetch = prefetch
-            subscription = self._subscription
-            if self._stopped or subscription is None or not subscription.is_alive():
-                return  # The next subscription takes it.
-            try:
+            subscription = self._open_subscription()
+            if subscription is None or self._paused:
+                return  # The next AMQP consumer takes it.
+            async with _ended_on_failure(subscription):
                 await self._cancel(subscription)
                 await self._consume(subscription)
-            except BaseException as exc:
-                # The channel may live on without an AMQP consumer; the keeper makes a new one, with the new prefetch.
-                subscription.end()
-                if not isinstance(exc, TransportError):
-                    raise
+
+    async def pause(self) -> None:
+        """See the port: no AMQP consumer until then, so that the broker pushes nothing."""
+        async with self._switching:
+            subscription = self._open_subscription()
+            if self._paused or self._stopped:
+                return
+            self._paused = True
+            if subscription is not None:
+                async with _ended_on_failure(subscription):
+                    await self._cancel(subscription)
+                    await self._give_buffer_back()
+
+    async def _resume(self) -> None:
+        async with self._switching:
+            subscription = self._open_subscription()
+            self._paused = False
+            if subscription is not None:
+                async with _ended_on_failure(subscription):
+                    await self._consume(subscription)
+
+    def _open_subscription(self) -> "Subscription | None":
+        """The one on which the broker can be asked for something; where there is none the keeper makes one."""
+        subscription = self._subscription
+        return None if self._stopped or subscription is None or not subscription.is_alive() else subscription
+
+    async def _give_buffer_back(self) -> None:
+        while self._buffer:
+            await self.release(self._buffer.popleft())
 
     async def stop(self) -> None:
         """See the port."""
@@ -210,9 +248,9 @@ class RabbitMqConsumer:
                 return
             # A dead channel has given everything back already.
             with suppress(TransportError):
-                await self._cancel(subscription)
-                while self._buffer:
-                    await self.release(self._buffer.popleft())
+                if not self._paused:
+                    await self._cancel(subscription)
+                await self._give_buffer_back()
                 # A nack has no answer; the answer to what follows it proves that it was seen.
                 await self._probe(subscription)
 
@@ -313,7 +351,8 @@ class RabbitMqConsumer:
         channel = await self._link.channel()
         subscription = Subscription(channel)
         try:
-            await self._consume(subscription)
+            if not self._paused:
+                await self._consume(subscription)
         except ChannelRefused as exc:
             if exc.code == NOT_FOUND:
                 raise QueueMissing(self._queue) from exc

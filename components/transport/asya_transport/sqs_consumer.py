@@ -162,6 +162,9 @@ class SqsConsumer:
     async def set_prefetch(self, prefetch: int) -> None:
         """Nothing to do: SQS never pushes."""
 
+    async def pause(self) -> None:
+        """Nothing to do: SQS never pushes."""
+
     async def stop(self) -> None:
         """Take nothing more: wait for the polls under way, and give back what they bring."""
         self._stopping = True

@@ -11,12 +11,14 @@ import pytest
 
 from asya_protocol.envelope import Route
 from asya_protocol.reply import Item
+from asya_sidecar import pipeline as looping
 from asya_sidecar.core.outcome import Outcome, Replied
 from asya_sidecar.core.work import Hop
 from asya_sidecar.gate import Gate
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
+from asya_sidecar.runtime_client import RuntimeNotReady
 from asya_transport.memory import MemoryAdmin, MemoryBroker, MemoryTransport
 from asya_transport.port import Consumer, Depth, QueueSpec
 from tests.unit.sidecar.samples import envelope_bytes
@@ -27,6 +29,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.had: list[str] = []
+        self.up = True
         self.turns = asyncio.Semaphore(0)
 
     def let(self, calls: int = 1000) -> None:
@@ -35,10 +38,12 @@ class Runtime:
             self.turns.release()
 
     async def wait_ready(self, timeout_s: float) -> bool:
-        return True
+        await asyncio.sleep(0.01)
+        return self.up
 
     async def ready(self) -> None:
-        """Always."""
+        if not self.up:
+            raise RuntimeNotReady("away")
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -147,6 +152,33 @@ async def test_a_handler_that_has_become_slow_keeps_only_what_it_runs(stage: Sta
     stage.runtime.let(1)
     await stage.until("asya-ocr", Depth(ready=38, in_flight=1))
     assert stage.runtime.had == ["e0", "e1"]
+
+
+async def test_a_runtime_that_stays_away_keeps_nothing_from_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what waits for it here, nor what the broker would push to it; when it is back it goes on."""
+    paused: list[bool] = []
+    pause = stage.consumer.pause
+
+    async def note() -> None:
+        paused.append(stage.runtime.up)
+        await pause()
+
+    monkeypatch.setattr(stage.consumer, "pause", note)
+    monkeypatch.setattr(looping, "RUNTIME_PATIENCE_S", 0.2)
+    stage.pipeline._handling.mean_s = 0.001
+    await stage.send(*(f"e{number}" for number in range(10)))
+    async with asyncio.timeout(60):
+        while (await stage.admin.measure("asya-ocr")).in_flight < 10:
+            await asyncio.sleep(0.01)
+    stage.runtime.up = False
+    stage.runtime.let(1)
+    await stage.until("asya-ocr", Depth(ready=9))
+    assert set(paused) == {False}
+    stage.runtime.up = True
+    stage.runtime.let()
+    await stage.until("asya-translate", Depth(ready=10))
 
 
 async def test_a_settlement_that_a_drain_cuts_off_is_given_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

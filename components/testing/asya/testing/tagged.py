@@ -152,6 +152,10 @@ class CountingConsumer:
         """See the port."""
         await self._inner.set_prefetch(prefetch)
 
+    async def pause(self) -> None:
+        """See the port."""
+        await self._inner.pause()
+
     async def stop(self) -> None:
         """See the port."""
         await self._inner.stop()
