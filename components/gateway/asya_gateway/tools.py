@@ -132,8 +132,10 @@ def _complete(draft: _Draft, defaults: _Defaults) -> Tool:
 def _file(name: str, text: str) -> tuple[list[_Draft], _Defaults | None, Mapping[str, tuple[str, ...]]]:
     try:
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - descends from SafeLoader
-    except (yaml.YAMLError, RecursionError) as exc:
+    except yaml.YAMLError as exc:
         raise InvalidTools(f"{name}: not YAML: {exc}") from exc
+    except Exception as exc:  # PyYAML's constructors raise what they run into: ValueError, KeyError, TypeError, ...
+        raise InvalidTools(f"{name}: not YAML: {type(exc).__name__}: {exc}") from exc
     if document is None:
         raise InvalidTools(f"{name}: no tools defined")
     config = _mapping(document, name, frozenset({"tools", "routes", "defaults"}))

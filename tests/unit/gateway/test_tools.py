@@ -27,6 +27,7 @@ tools:
 routes: {standard: [ocr, translate]}
 defaults: {timeout: 30}
 """
+VALUE = "tools: [{{name: x, route: [a], parameters: {{p: {{type: number, default: {}}}}}}}]"
 
 
 def one(text: str) -> Tool:
@@ -86,6 +87,15 @@ def test_agents_see_the_whole_schema() -> None:
         ("tools: {", "not YAML"),
         ("tools: 3", "must be a list"),
         ("[]", "must be a mapping"),
+        # What PyYAML's constructors raise is theirs: ValueError, KeyError, TypeError, AttributeError, IndexError.
+        (VALUE.format("!!timestamp 2024-02-30"), "not YAML: ValueError: day is out of range for month"),
+        (VALUE.format("!!float abc"), "not YAML: ValueError"),
+        (VALUE.format("!!bool abc"), "not YAML: KeyError: 'abc'"),
+        (VALUE.format("!!map [a]"), "not YAML: TypeError"),
+        (VALUE.format("!!timestamp soon"), "not YAML: AttributeError"),
+        (VALUE.format('!!int ""'), "not YAML: IndexError"),
+        (VALUE.format("9" * 5000), "not YAML: ValueError"),
+        (VALUE.format("[" * 5000), "not YAML"),
     ],
 )
 def test_what_breaks_a_rule_is_refused_by_name(text: str, problem: str) -> None:
