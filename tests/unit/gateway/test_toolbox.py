@@ -47,7 +47,7 @@ async def test_a_value_that_cannot_be_read_stops_no_later_change(tmp_path: Path,
     metrics = Metrics()
     box = Toolbox(path, metrics)
     async with watched(box) as changed:
-        swap(path, f"  parameters: {{day: {{type: string, default: {value}}}}}\n")
+        swap(path, f"  parameters: {{day: {{type: number, default: {value}}}}}\n")
         assert "tools.yaml: not YAML: " in await until_broken(box)
         assert metrics.registry.get_sample_value("asya_gateway_tools_stale") == 1
         assert list(box.tools) == ["t"]
