@@ -211,6 +211,8 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
             envelope_id = (await call(caller, text="hi"))["envelope_id"]
             assert (await caller.post("/tools/call", json={"name": "brief"})).status_code == 403
             assert (await caller.get(f"/envelopes/{envelope_id}")).status_code == 200  # whoever called it may follow it
+            assert (await caller.get(f"/envelopes/{envelope_id}/active")).status_code == 200
+            assert (await caller.get("/envelopes/none/active")).status_code == 403
             assert (await report(caller, envelope_id, "final", status="succeeded")).status_code == 403
             listed = await caller.post(
                 "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=SESSION
@@ -218,6 +220,8 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
             assert [tool["name"] for tool in listed.json()["result"]["tools"]] == ["echo"]
         async with gateway.client(f"{TOKEN}2") as reader, gateway.client(f"{TOKEN}3") as sidecar:
             assert (await reader.get(f"/envelopes/{envelope_id}")).status_code == 200
+            assert (await reader.get(f"/envelopes/{envelope_id}/active")).status_code == 200
+            assert (await reader.get("/envelopes/none/active")).status_code == 410
             for path in ("", "/stream", "?wait=1"):
                 assert (await sidecar.get(f"/envelopes/{envelope_id}{path}")).status_code == 403
                 assert (await sidecar.get(f"/envelopes/none{path}")).status_code == 403
