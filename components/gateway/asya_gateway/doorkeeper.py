@@ -24,6 +24,7 @@ from asya_gateway.resource_routes import challenge
 log: Final = logging.getLogger(__name__)
 
 REPORTS: Final = ("/progress", "/final", "/active")
+REPORT_PATHS: Final = frozenset({"/envelopes", "/reports"})
 HEADERS: Final = (
     "Authorization", "Content-Type", "Last-Event-ID", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name",
 )  # fmt: skip
@@ -88,7 +89,7 @@ class Doorkeeper:
         path = request.url.path
         if self._buckets is None or path == "/metrics":
             return None
-        if path == "/envelopes" or path.endswith(REPORTS):  # a mesh that works hard must not be slowed by its reports
+        if path in REPORT_PATHS or path.endswith(REPORTS):  # a mesh that works hard must not be slowed by its reports
             return None
         who = known.name or (request.client.host if request.client else "")
         pause_s = self._buckets.take(who, time.monotonic())

@@ -161,6 +161,8 @@ async def test_one_caller_cannot_take_what_is_for_all(environ: dict[str, str]) -
             assert (refused.status_code, refused.text) == (429, "Too many requests\n")
             assert 1 <= int(refused.headers["retry-after"]) <= 5
             assert [(await report(one, "x", "final", status="failed")).status_code for _ in range(5)] == [404] * 5
+            assert [(await one.post("/reports", json={"reports": []})).status_code for _ in range(5)] == [200] * 5
+            assert [(await one.post("/envelopes", json={})).status_code for _ in range(5)] == [400] * 5
             assert (await two.get("/envelopes/x")).status_code == 404
         async with gateway.client(f"{TOKEN}3") as prometheus:
             figures = (await prometheus.get("/metrics")).text
