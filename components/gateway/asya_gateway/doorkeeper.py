@@ -25,6 +25,8 @@ log: Final = logging.getLogger(__name__)
 
 REPORTS: Final = ("/progress", "/final", "/active")
 REPORT_PATHS: Final = frozenset({"/envelopes", "/reports"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by name; a caller may make up any other."""
 HEADERS: Final = (
     "Authorization", "Content-Type", "Last-Event-ID", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name",
 )  # fmt: skip
@@ -100,7 +102,8 @@ class Doorkeeper:
 
     def _count(self, scope: Scope, status: int, took_s: float) -> None:
         route = self._labels.get(scope.get("endpoint"), "none")
-        self._metrics.requests.labels(route, scope["method"] if route != "none" else "", str(status)).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(route, method if route != "none" else "", str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(took_s)
 
 

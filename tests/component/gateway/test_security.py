@@ -171,6 +171,15 @@ async def test_one_caller_cannot_take_what_is_for_all(environ: dict[str, str]) -
             assert (await prometheus.get("/envelopes/x")).status_code == 403
 
 
+async def test_methods_that_nobody_knows_are_counted_as_one(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        for number in range(20):
+            assert (await http.request(f"M{number}", "/openapi.json")).status_code == 405
+        figures = (await http.get("/metrics")).text
+        counted = [line for line in figures.splitlines() if "http_requests_total{" in line and "/openapi.json" in line]
+        assert counted == ['asya_gateway_http_requests_total{code="405",method="other",route="/openapi.json"} 20.0']
+
+
 async def test_pages_of_other_origins_are_let_in_by_name_alone(environ: dict[str, str]) -> None:
     body = b'{"name":"brief"}'
     with Gateway({**environ, "ASYA_GATEWAY_CORS_ORIGINS": "https://console.example"}) as gateway:
