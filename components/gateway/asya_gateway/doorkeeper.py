@@ -1,9 +1,11 @@
 """What every request passes first: whose page sent it, who asks, how often, and how it is counted.
 
 Responses of browsers' pages of other origins are refused even where everyone may do everything: a page that a developer
-happens to look at must not call tools on the gateway of the same machine.
+happens to look at must not call tools on the gateway of the same machine. Nor must one whose owner points its name at that
+machine (DNS rebinding), which makes its Origin and Host alike: where no token is asked for, a name has to be known as well.
 """
 
+import ipaddress
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -48,6 +50,8 @@ class Doorkeeper:
         self._labels = labels
         self._door = rooms.door
         self._origins = rooms.origins
+        own = {"localhost", rooms.host.lower(), urlsplit(rooms.public_url).hostname or ""}
+        self._names = own if rooms.door.callers is None else None
         self._challenge = challenge(rooms.public_url if rooms.issuer else "")
         self._metrics = rooms.metrics
         self._buckets = Buckets(rooms.rate, rooms.burst) if rooms.rate else None
@@ -85,7 +89,15 @@ class Doorkeeper:
 
     def _expected(self, request: Request) -> bool:
         origin = request.headers.get("origin")
-        return origin is None or origin in self._origins or urlsplit(origin).netloc == request.headers.get("host")
+        if origin is None or origin in self._origins:
+            return True
+        try:
+            page = urlsplit(origin)
+        except ValueError:
+            return False
+        if not page.hostname or page.netloc != request.headers.get("host"):
+            return False
+        return self._names is None or page.hostname in self._names or _is_address(page.hostname)
 
     def _limit(self, request: Request, known: Caller) -> Response | None:
         path = request.url.path
@@ -105,6 +117,15 @@ class Doorkeeper:
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.requests.labels(route, method if route != "none" else "", str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(took_s)
+
+
+def _is_address(host: str) -> bool:
+    """Say whether a host is an address: nobody can point it elsewhere, so a page from there is of the gateway itself."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
