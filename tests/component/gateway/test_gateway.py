@@ -13,6 +13,10 @@ from asya_store.cancels import CancelList
 from asya_store.folder import FolderStore
 from asya_transport.port import Transport
 from tests.component.gateway.process import SESSION, Gateway, parse_events
+from tests.support.postgres import PostgresServer, postgres
+
+__all__ = ["postgres"]
+pytestmark = pytest.mark.xdist_group("postgres")
 
 TOKEN = "a-token-of-some-length"
 
@@ -108,6 +112,30 @@ async def test_a_child_is_recorded_under_its_parent_and_never_sent(gateway: Gate
         assert (child["parent_id"], child["status"], child["current_actor_name"]) == (parent, "pending", "shout")
         assert child["deadline"] == (await http.get(f"/envelopes/{parent}")).json()["deadline"]
     assert await taken(broker) == await taken(broker, "asya-shout") == []
+
+
+@pytest.mark.parametrize("database", ["memory:", "sqlite", "postgres"])
+async def test_a_result_that_is_no_text_is_refused_and_the_envelope_stays_open(
+    environ: dict[str, str], database: str, request: pytest.FixtureRequest
+) -> None:
+    if database == "memory:":
+        environ = {**environ, "ASYA_DATABASE_URL": database}
+    elif database == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        environ = {**environ, "ASYA_DATABASE_URL": server.new_database()}
+    with Gateway(environ) as gateway:
+        async with gateway.client() as http:
+            envelope_id = (await call(http, text="hi"))["envelope_id"]
+            for body in (
+                b'{"status":"succeeded","result":"\xff\xfe"}',
+                b'{"status":"failed","error":"x","error_details":{"at":"\xff"}}',
+                b'{"status":"succeeded","current_actor_idx":2147483648}',
+            ):
+                answer = await http.post(f"/envelopes/{envelope_id}/final", content=body)
+                assert (answer.status_code, answer.text) == (400, "Invalid request body\n")
+            assert (await http.get(f"/envelopes/{envelope_id}")).json()["status"] == "running"
+            assert (await report(http, envelope_id, "final", status="succeeded", result="\u00e9")).status_code == 200
+            assert (await http.get(f"/envelopes/{envelope_id}")).json()["result"] == "\u00e9"
 
 
 async def test_a_send_that_fails_ends_the_envelope(gateway: Gateway) -> None:
