@@ -1,9 +1,11 @@
 """What every request passes first: whose page sent it, who asks, how often, and how it is counted.
 
 Responses of browsers' pages of other origins are refused even where everyone may do everything: a page that a developer
-happens to look at must not call tools on the gateway of the same machine.
+happens to look at must not call tools on the gateway of the same machine. Nor must one whose owner points its name at that
+machine (DNS rebinding), which makes its Origin and Host alike: where no token is asked for, a name has to be known as well.
 """
 
+import ipaddress
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -24,6 +26,9 @@ from asya_gateway.resource_routes import challenge
 log: Final = logging.getLogger(__name__)
 
 REPORTS: Final = ("/progress", "/final", "/active")
+REPORT_PATHS: Final = frozenset({"/envelopes", "/reports"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by name; a caller may make up any other."""
 HEADERS: Final = (
     "Authorization", "Content-Type", "Last-Event-ID", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name",
 )  # fmt: skip
@@ -45,6 +50,8 @@ class Doorkeeper:
         self._labels = labels
         self._door = rooms.door
         self._origins = rooms.origins
+        own = {"localhost", rooms.host.lower(), urlsplit(rooms.public_url).hostname or ""}
+        self._names = own if rooms.door.callers is None else None
         self._challenge = challenge(rooms.public_url if rooms.issuer else "")
         self._metrics = rooms.metrics
         self._buckets = Buckets(rooms.rate, rooms.burst) if rooms.rate else None
@@ -82,13 +89,21 @@ class Doorkeeper:
 
     def _expected(self, request: Request) -> bool:
         origin = request.headers.get("origin")
-        return origin is None or origin in self._origins or urlsplit(origin).netloc == request.headers.get("host")
+        if origin is None or origin in self._origins:
+            return True
+        try:
+            page = urlsplit(origin)
+        except ValueError:
+            return False
+        if not page.hostname or page.netloc != request.headers.get("host"):
+            return False
+        return self._names is None or page.hostname in self._names or _is_address(page.hostname)
 
     def _limit(self, request: Request, known: Caller) -> Response | None:
         path = request.url.path
         if self._buckets is None or path == "/metrics":
             return None
-        if path == "/envelopes" or path.endswith(REPORTS):  # a mesh that works hard must not be slowed by its reports
+        if path in REPORT_PATHS or path.endswith(REPORTS):  # a mesh that works hard must not be slowed by its reports
             return None
         who = known.name or (request.client.host if request.client else "")
         pause_s = self._buckets.take(who, time.monotonic())
@@ -99,8 +114,18 @@ class Doorkeeper:
 
     def _count(self, scope: Scope, status: int, took_s: float) -> None:
         route = self._labels.get(scope.get("endpoint"), "none")
-        self._metrics.requests.labels(route, scope["method"] if route != "none" else "", str(status)).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(route, method if route != "none" else "", str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(took_s)
+
+
+def _is_address(host: str) -> bool:
+    """Say whether a host is an address: nobody can point it elsewhere, so a page from there is of the gateway itself."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:

@@ -82,6 +82,7 @@ async def run(settings: GatewaySettings) -> None:
             kept_s=settings.kept_s,
             request_timeout_s=settings.request_timeout_s,
             origins=settings.origins,
+            host=settings.host,
             public_url=settings.public_url,
             rate=settings.rate,
             burst=settings.burst,

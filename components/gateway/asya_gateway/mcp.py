@@ -4,9 +4,11 @@ Sessions hold no state: an id is checked for its shape alone, so any replica ans
 but where a client can read a stream and asked to hear of progress. Why not the SDK's server: docs/decisions/0016.
 """
 
+import asyncio
 import re
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -17,7 +19,14 @@ from starlette.responses import Response
 from asya_gateway import mcp_task_methods
 from asya_gateway.arguments import input_schema
 from asya_gateway.calls import Answer, UnknownTool
-from asya_gateway.mcp_streams import call_frames, cancel_topic, listen_frames, streamed, tool_frames
+from asya_gateway.mcp_streams import (
+    call_frames,
+    cancel_topic,
+    listen_frames,
+    streamed,
+    tool_frames,
+    wait_or_give_up,
+)
 from asya_gateway.mcp_wire import (
     ENVELOPE_VERSION,
     FALLBACK_VERSION,
@@ -38,7 +47,7 @@ from asya_gateway.mcp_wire import (
 )  # fmt: skip
 from asya_gateway.requests import caller, json_answer, read_body, rooms, text_answer
 from asya_gateway.tools import Tool
-from asya_gateway.waiting import InvalidWait, read_wait, wait_final
+from asya_gateway.waiting import InvalidWait, read_wait
 
 SESSION: Final = re.compile(r"mcp-session-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ANNOTATIONS: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
@@ -150,30 +159,38 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
     unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
     if not who.may(f"call:{name}"):  # whoever may not call it is told what the list tells them
         raise unknown
-    try:
-        wait_s = read_wait(question.meta.get(WAIT_KEY), here.max_wait_s)
-        answer = await here.calls.call(name, arguments, who.name)
-    except InvalidWait as exc:
-        raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
-    except UnknownTool:
-        raise unknown from None
-    return await _answer(request, question, answer, wait_s)
+    topic = cancel_topic(who.name, question.session, question.call_id)
+    with ExitStack() as listening:  # from now on: it may be given up while it is being sent
+        given_up = listening.enter_context(here.wakeups.listening(topic))
+        try:
+            wait_s = read_wait(question.meta.get(WAIT_KEY), here.max_wait_s)
+            answer = await here.calls.call(name, arguments, who.name)
+        except InvalidWait as exc:
+            raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
+        except UnknownTool:
+            raise unknown from None
+        return await _answer(request, question, answer, wait_s=wait_s, given_up=given_up, listening=listening)
 
 
 async def _answer(
-    request: Request, question: Question, answer: Answer, wait_s: float
+    request: Request,
+    question: Question,
+    answer: Answer,
+    *,
+    wait_s: float,
+    given_up: asyncio.Event,
+    listening: ExitStack,
 ) -> Mapping[str, object] | Response:
-    """Tell of a call in the way that its client can follow it."""
+    """Tell of a call in the way that its client can follow it; a stream goes on listening for its being given up."""
     here = rooms(request)
     if (task := await mcp_task_methods.created(here, question, answer)) is not None:
         return task
     if not answer.envelope_id:
         return answer.body()
     if question.meta.get("progressToken") is not None and mcp_task_methods.reads_streams(request):
-        topic = cancel_topic(caller(request).name, question.session, question.call_id)
-        frames = call_frames(here, question, answer, topic, lambda body: question.result(body, SERVER))
-        return streamed(here, frames)
-    if wait_s and (record := await wait_final(here, answer.envelope_id, wait_s)) is not None:
+        frames = call_frames(here, question, answer, given_up, lambda body: question.result(body, SERVER))
+        return streamed(here, frames, listening.pop_all())
+    if (record := await wait_or_give_up(here, answer.envelope_id, wait_s, given_up)) is not None:
         answer = answer.ended(record)
     return answer.body()
 

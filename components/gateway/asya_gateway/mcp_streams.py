@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 import msgspec
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from asya_gateway.calls import Answer
 from asya_gateway.envelope_routes import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow
@@ -14,6 +16,7 @@ from asya_gateway.mcp_tasks import detailed_task
 from asya_gateway.mcp_wire import SUBSCRIPTION_KEY, Question, finish
 from asya_gateway.record import Record
 from asya_gateway.requests import Rooms
+from asya_gateway.waiting import wait_final
 from asya_gateway.wakeups import TOOLS_CHANGED
 from asya_protocol.errors import StoreUnavailable
 
@@ -23,9 +26,19 @@ _THE_END = "!end"
 Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 
-def streamed(here: Rooms, frames: AsyncIterator[bytes]) -> StreamingResponse:
-    """Answer with a stream."""
-    return StreamingResponse(_counted(here, frames), media_type="text/event-stream", headers=STREAM_HEADERS)
+def streamed(here: Rooms, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
+    """Answer with a stream, at whose end ``held`` is closed, also where not one frame is taken."""
+    return _Streamed(_counted(here, frames), held or ExitStack())
+
+
+class _Streamed(StreamingResponse):
+    def __init__(self, frames: AsyncIterator[bytes], held: ExitStack) -> None:
+        super().__init__(frames, media_type="text/event-stream", headers=STREAM_HEADERS)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
 
 
 def sse(message: object) -> bytes:
@@ -40,14 +53,14 @@ def cancel_topic(name: str, session: str, call_id: object) -> str:
 
 
 async def call_frames(
-    here: Rooms, question: Question, answer: Answer, topic: str, shape: Shape
+    here: Rooms, question: Question, answer: Answer, given_up: asyncio.Event, shape: Shape
 ) -> AsyncIterator[bytes]:
     """Tell a call's progress, then its result.
 
     The envelope is cancelled when its caller says so, and where there are no sessions when the caller goes.
     """
     token, told, done = question.meta.get("progressToken"), -1.0, False
-    giving_up = asyncio.create_task(_cancel_when_told(here, answer.envelope_id, topic))
+    giving_up = asyncio.create_task(_cancel_when_told(here, answer.envelope_id, given_up))
     try:
         async for event in follow(here, answer.envelope_id):
             if event is None:
@@ -69,6 +82,17 @@ async def call_frames(
         giving_up.cancel()
         if question.modern and not done:
             here.calls.cancel_soon(answer.envelope_id)
+
+
+async def wait_or_give_up(here: Rooms, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
+    """Wait for an envelope's end as ``wait_final`` does, or not at all; cancel it where its caller gives it up."""
+    giving_up = asyncio.create_task(_cancel_when_told(here, envelope_id, given_up))
+    try:
+        if given_up.is_set():
+            await giving_up
+        return await wait_final(here, envelope_id, wait_s) if wait_s else None
+    finally:
+        giving_up.cancel()
 
 
 async def result_frames(here: Rooms, envelope_id: str, result: Callable[[Record], object]) -> AsyncIterator[bytes]:
@@ -138,11 +162,10 @@ async def _woken(event: asyncio.Event) -> bool:
     return True
 
 
-async def _cancel_when_told(here: Rooms, envelope_id: str, topic: str) -> None:
-    with here.wakeups.listening(topic) as woken:
-        await woken.wait()
-        if not here.wakeups.stopping:
-            here.calls.cancel_soon(envelope_id)
+async def _cancel_when_told(here: Rooms, envelope_id: str, given_up: asyncio.Event) -> None:
+    await given_up.wait()
+    if not here.wakeups.stopping:
+        here.calls.cancel_soon(envelope_id)
 
 
 async def _counted(here: Rooms, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

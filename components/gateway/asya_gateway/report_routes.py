@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -16,6 +16,8 @@ from asya_gateway.store.port import Applied
 from asya_protocol.status import Status
 
 OUTCOMES: Final = {Applied.CHANGED: "changed", Applied.FINAL_BEFORE: "late", Applied.UNKNOWN: "unknown"}
+Index = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+"""Place in a route; what the database's int holds."""
 
 
 class ChildBody(msgspec.Struct):
@@ -24,14 +26,14 @@ class ChildBody(msgspec.Struct):
     id: str | None = None
     parent_id: str | None = None
     actors: list[str] | None = None
-    current: int | None = None
+    current: Index | None = None
 
 
 class ProgressBody(msgspec.Struct):
     """Where an envelope is."""
 
     actors: list[str] | None = None
-    current_actor_idx: int | None = None
+    current_actor_idx: Index | None = None
     status: str | None = None
     message: str | None = None
 
@@ -44,7 +46,7 @@ class FinalBody(msgspec.Struct):
     error: Any = None
     error_details: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     metadata: dict[str, Any] | None = None
-    current_actor_idx: int | None = None
+    current_actor_idx: Index | None = None
     current_actor_name: str | None = None
     actors: list[str] | None = None
 
@@ -143,7 +145,12 @@ async def _apply(here: Rooms, envelope_id: str, kind: str, report: Report) -> Re
 
 
 def _value(value: msgspec.Raw) -> bytes | None:
-    return None if bytes(value).strip() == b"null" else bytes(value)
+    kept = bytes(value)
+    try:
+        kept.decode("utf-8")  # msgspec does not look into what it hands on as it is
+    except UnicodeDecodeError:
+        raise HTTPException(400, "Invalid request body") from None
+    return None if kept.strip() == b"null" else kept
 
 
 def _words(error: object) -> str:

@@ -34,6 +34,8 @@ class Rooms:
     request_timeout_s: float = 30.0
     origins: frozenset[str] = frozenset()
     """Origins of pages that may call."""
+    host: str = ""
+    """What it listens on, an address or a name."""
     public_url: str = ""
     """Where callers reach it; empty is not known."""
     rate: float = 0.0

@@ -42,7 +42,8 @@ class GatewaySettings:
     burst: int = 0
     """`ASYA_GATEWAY_BURST`: requests that it may make at once after a pause; unset is two seconds' worth."""
     origins: frozenset[str] = frozenset()
-    """`ASYA_GATEWAY_CORS_ORIGINS`: origins whose pages may call (`https://a.example`), separated by commas; unset is none."""
+    """`ASYA_GATEWAY_CORS_ORIGINS`: origins whose pages may call (`https://a.example`), separated by commas; unset is none.
+    With `ASYA_GATEWAY_AUTH=off` also where the console is opened by a name that is neither `localhost` nor the public URL's."""
     tls: tuple[Path, Path] | None = None
     """`ASYA_GATEWAY_TLS_CERT`: certificate chain to serve HTTPS with, as PEM; read anew when it changes.
     `ASYA_GATEWAY_TLS_KEY` is its private key."""

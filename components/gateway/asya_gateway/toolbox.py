@@ -39,7 +39,7 @@ class Toolbox:
         self._metrics.tools.set(len(self.tools))
 
     def reload(self) -> bool:
-        """Read the files again; true when the tools are others now. Never raises."""
+        """Read the files again; true when the tools are others now. No file makes it raise."""
         try:
             texts = read_texts(self._path)
             if texts == self._texts and self.problem is None:
@@ -68,12 +68,15 @@ class Toolbox:
         """Reload until cancelled, and tell of every change."""
         while True:
             await asyncio.sleep(every_s)
-            if await asyncio.to_thread(self.reload):
-                changed()
+            try:
+                if await asyncio.to_thread(self.reload):
+                    changed()
+            except Exception as exc:  # noqa: BLE001 - a defect of ours must not end every later reload with this one
+                self._keep(f"{type(exc).__name__}: {exc}", exc)
 
-    def _keep(self, problem: str) -> None:
+    def _keep(self, problem: str, defect: Exception | None = None) -> None:
         if problem != self.problem:  # once for every problem, not at every look
             self.problem = problem
             self._metrics.tool_reloads.labels("failed").inc()
             self._metrics.tools_stale.set(1)
-            log.error("tools not changed: the last good ones stay", extra={"error": problem})
+            log.error("tools not changed: the last good ones stay", extra={"error": problem}, exc_info=defect)

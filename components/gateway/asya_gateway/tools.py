@@ -2,18 +2,30 @@
 
 Texts of several files are united: a tool's name is unique over all of them, a template is used in the file that defines it,
 and the last file with ``defaults`` wins. An unknown key is an error that names its place.
+
+Plain values mean what the original's reader (gopkg.in/yaml.v3) makes of them: ``on``, ``no`` and dates are text, but for
+flags the old words of YAML 1.1 count too; defaults and options of a string are the text as it is written.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import yaml
 
 from asya_protocol.errors import AsyaError, Fault
 
+T = TypeVar("T")
 TYPES: Final = ("string", "number", "integer", "boolean", "object", "array")
 DEFAULT_TIMEOUT_S: Final = 300
+LONGEST_TIMEOUT_S: Final = 2**31 - 1
+"""What the database's int holds; 68 years."""
+_FLAGS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
+}
 _TOOL: Final = frozenset({"name", "description", "parameters", "route", "progress", "timeout", "metadata"})
 _PARAMETER: Final = frozenset({"type", "description", "required", "default", "options", "properties", "items"})
 
@@ -32,8 +44,8 @@ class Parameter:
         type: One of ``TYPES``.
         description: In words.
         required: Whether a call must name it.
-        default: What a call gets that does not name it; ``has_default`` says whether there is one.
-        has_default: A default may be null.
+        default: What a call gets that does not name it; ``has_default`` says whether there is one. Null is none.
+        has_default: As above.
         options: The only allowed values; empty allows all.
         properties: Of an object.
         items: Of an array.
@@ -132,8 +144,10 @@ def _complete(draft: _Draft, defaults: _Defaults) -> Tool:
 def _file(name: str, text: str) -> tuple[list[_Draft], _Defaults | None, Mapping[str, tuple[str, ...]]]:
     try:
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - descends from SafeLoader
-    except (yaml.YAMLError, RecursionError) as exc:
+    except yaml.YAMLError as exc:
         raise InvalidTools(f"{name}: not YAML: {exc}") from exc
+    except Exception as exc:  # PyYAML's constructors raise what they run into: ValueError, KeyError, TypeError, ...
+        raise InvalidTools(f"{name}: not YAML: {type(exc).__name__}: {exc}") from exc
     if document is None:
         raise InvalidTools(f"{name}: no tools defined")
     config = _mapping(document, name, frozenset({"tools", "routes", "defaults"}))
@@ -146,7 +160,10 @@ def _file(name: str, text: str) -> tuple[list[_Draft], _Defaults | None, Mapping
         raise InvalidTools(f"{name}: tools must be a list")
     if not entries:
         raise InvalidTools(f"{name}: no tools defined")
-    drafts = [_tool(entry, f"{name}: tools[{place}]", templates) for place, entry in enumerate(entries)]
+    try:
+        drafts = [_tool(entry, f"{name}: tools[{place}]", templates) for place, entry in enumerate(entries)]
+    except RecursionError:  # an alias may name what it is in
+        raise InvalidTools(f"{name}: values nest without end") from None
     for double in _doubles(draft.tool.name for draft in drafts):
         raise InvalidTools(f"{name}: duplicate tool name: {_quoted(double)}")
     return drafts, _defaults(config.get("defaults"), f"{name}: defaults"), templates
@@ -200,13 +217,16 @@ def _parameter(value: object, where: str) -> Parameter:
     if not isinstance(options, list):
         raise InvalidTools(f"{where}.options: must be a list")
     properties = _mapping(spec.get("properties") or {}, f"{where}.properties")
+    default = spec.get("default")
+    if kind == "boolean" and isinstance(default, str):
+        default = _FLAGS.get(default, default)
     return Parameter(
         type=kind,
         description=_text(spec, "description", where),
         required=bool(_flag(spec, "required", where)),
-        default=spec.get("default"),
-        has_default="default" in spec,
-        options=tuple(options),
+        default=_json(default, f"{where}.default"),
+        has_default=default is not None,
+        options=tuple(_json(options, f"{where}.options")),
         properties={key: _parameter(inner, f"{where}.properties.{key}") for key, inner in properties.items()},
         items=_parameter(spec["items"], f"{where}.items") if spec.get("items") else None,
     )
@@ -227,11 +247,24 @@ def _timeout(spec: Mapping[str, Any], where: str) -> int | None:
         raise InvalidTools(f"{where}.timeout: must be a whole number of seconds")
     if value < 0:
         raise InvalidTools(f"{where}: timeout cannot be negative")
+    if value > LONGEST_TIMEOUT_S:
+        raise InvalidTools(f"{where}: timeout is over {LONGEST_TIMEOUT_S} seconds (0 is no limit)")
+    return value
+
+
+def _json(value: T, where: str) -> T:
+    """Refuse what no schema and no envelope can carry."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as exc:
+        raise InvalidTools(f"{where}: is not JSON: {exc}") from None
     return value
 
 
 def _flag(spec: Mapping[str, Any], key: str, where: str) -> bool | None:
     value = spec.get(key)
+    if isinstance(value, str):
+        value = _FLAGS.get(value, value)
     if value is not None and not isinstance(value, bool):
         raise InvalidTools(f"{where}.{key}: must be true or false")
     return value
@@ -265,8 +298,16 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
+_TAG: Final = "tag:yaml.org,2002:"
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """Plain YAML whose mappings name each key once, as the original's reader has it."""
+    """Plain YAML whose mappings name each key once and whose plain values are the original's, see above."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's name and place
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in {f"{_TAG}bool", f"{_TAG}timestamp"}]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
@@ -274,4 +315,19 @@ class _StrictLoader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(
                 None, None, f"key {_quoted(double)} is given twice", node.start_mark
             )
+        self.flatten_mapping(node)
+        _keep_text({key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)})
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_implicit_resolver(f"{_TAG}bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def _keep_text(fields: Mapping[str, yaml.Node]) -> None:
+    """Make the default and the options of a parameter that is a string be read as they are written."""
+    kind, options = fields.get("type"), fields.get("options")
+    if not isinstance(kind, yaml.ScalarNode) or kind.value != "string":
+        return
+    for node in (fields.get("default"), *(options.value if isinstance(options, yaml.SequenceNode) else ())):
+        if isinstance(node, yaml.ScalarNode) and node.tag in {f"{_TAG}int", f"{_TAG}float", f"{_TAG}bool"}:
+            node.tag = f"{_TAG}str"

@@ -14,6 +14,10 @@ from asya_store.cancels import CancelList
 from asya_store.folder import FolderStore
 from asya_transport.port import Transport
 from tests.component.gateway.process import LIMIT_S, SESSION, Gateway, parse_events
+from tests.support.postgres import PostgresServer, postgres
+
+__all__ = ["postgres"]
+pytestmark = pytest.mark.xdist_group("postgres")
 
 TOKEN = "a-token-of-some-length"
 
@@ -110,6 +114,30 @@ async def test_a_child_is_recorded_under_its_parent_and_never_sent(gateway: Gate
         assert (child["parent_id"], child["status"], child["current_actor_name"]) == (parent, "pending", "shout")
         assert child["deadline"] == (await http.get(f"/envelopes/{parent}")).json()["deadline"]
     assert await taken(broker, least=0) == await taken(broker, "asya-shout", least=0) == []
+
+
+@pytest.mark.parametrize("database", ["memory:", "sqlite", "postgres"])
+async def test_a_result_that_is_no_text_is_refused_and_the_envelope_stays_open(
+    environ: dict[str, str], database: str, request: pytest.FixtureRequest
+) -> None:
+    if database == "memory:":
+        environ = {**environ, "ASYA_DATABASE_URL": database}
+    elif database == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        environ = {**environ, "ASYA_DATABASE_URL": server.new_database()}
+    with Gateway(environ) as gateway:
+        async with gateway.client() as http:
+            envelope_id = (await call(http, text="hi"))["envelope_id"]
+            for body in (
+                b'{"status":"succeeded","result":"\xff\xfe"}',
+                b'{"status":"failed","error":"x","error_details":{"at":"\xff"}}',
+                b'{"status":"succeeded","current_actor_idx":2147483648}',
+            ):
+                answer = await http.post(f"/envelopes/{envelope_id}/final", content=body)
+                assert (answer.status_code, answer.text) == (400, "Invalid request body\n")
+            assert (await http.get(f"/envelopes/{envelope_id}")).json()["status"] == "running"
+            assert (await report(http, envelope_id, "final", status="succeeded", result="\u00e9")).status_code == 200
+            assert (await http.get(f"/envelopes/{envelope_id}")).json()["result"] == "\u00e9"
 
 
 async def test_a_send_that_fails_ends_the_envelope(gateway: Gateway) -> None:
@@ -213,6 +241,8 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
             envelope_id = (await call(caller, text="hi"))["envelope_id"]
             assert (await caller.post("/tools/call", json={"name": "brief"})).status_code == 403
             assert (await caller.get(f"/envelopes/{envelope_id}")).status_code == 200  # whoever called it may follow it
+            assert (await caller.get(f"/envelopes/{envelope_id}/active")).status_code == 200
+            assert (await caller.get("/envelopes/none/active")).status_code == 403
             assert (await report(caller, envelope_id, "final", status="succeeded")).status_code == 403
             listed = await caller.post(
                 "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=SESSION
@@ -220,6 +250,8 @@ async def test_tokens_open_what_their_scopes_say(environ: dict[str, str]) -> Non
             assert [tool["name"] for tool in listed.json()["result"]["tools"]] == ["echo"]
         async with gateway.client(f"{TOKEN}2") as reader, gateway.client(f"{TOKEN}3") as sidecar:
             assert (await reader.get(f"/envelopes/{envelope_id}")).status_code == 200
+            assert (await reader.get(f"/envelopes/{envelope_id}/active")).status_code == 200
+            assert (await reader.get("/envelopes/none/active")).status_code == 410
             for path in ("", "/stream", "?wait=1"):
                 assert (await sidecar.get(f"/envelopes/{envelope_id}{path}")).status_code == 403
                 assert (await sidecar.get(f"/envelopes/none{path}")).status_code == 403

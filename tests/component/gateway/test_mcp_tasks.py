@@ -241,3 +241,17 @@ async def test_a_caller_sees_its_own_tasks_alone(environ: dict[str, str], broker
             assert (await ask(reader, session("tasks/get", taskId=theirs)))["status"] == "working"
             assert (await ask(reader, session("tasks/cancel", taskId=theirs)))["code"] == -32602
             assert (await ask(two, session("tasks/cancel", taskId=theirs)))["status"] == "cancelled"
+
+
+WAITING: dict[str, Any] = {"name": "echo", "arguments": {"text": "hi"}, "_meta": {"asya.sh/wait": 30}}
+GIVING_UP = session("notifications/cancelled", None, requestId=7)
+
+
+async def test_a_cancel_reaches_a_call_that_waits(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http, asyncio.timeout(60):
+        calling = asyncio.create_task(ask(http, session("tools/call", **WAITING)))
+        envelope_id = (await anext(envelopes(broker)))["id"]
+        assert (await http.post("/mcp", **GIVING_UP)).status_code == 202
+        assert await status(http, envelope_id) == ("failed", "Cancelled by its caller")
+        answer = await calling
+        assert (answer["isError"], json.loads(answer["content"][0]["text"])["status"]) == (True, "failed")

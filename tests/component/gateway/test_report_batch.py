@@ -65,3 +65,12 @@ async def test_only_who_may_report_may_report_many(environ: dict[str, str]) -> N
         for token, status in ((f"{TOKEN}1", 403), (f"{TOKEN}2", 200)):
             async with gateway.client(token) as http:
                 assert (await http.post("/reports", json={"reports": []})).status_code == status
+
+
+async def test_a_place_that_no_database_holds_is_no_report(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        for index, status in ((2**31 - 1, 200), (2**31, 400), (-(2**31), 200), (-(2**31) - 1, 400)):
+            assert await post(http, progress(envelope_id, "received", index)) == [status]
+            answer = await http.post(f"/envelopes/{envelope_id}/progress", json={"current_actor_idx": index})
+            assert (index, answer.status_code) == (index, status)

@@ -161,6 +161,8 @@ async def test_one_caller_cannot_take_what_is_for_all(environ: dict[str, str]) -
             assert (refused.status_code, refused.text) == (429, "Too many requests\n")
             assert 1 <= int(refused.headers["retry-after"]) <= 100
             assert [(await report(one, "x", "final", status="failed")).status_code for _ in range(5)] == [404] * 5
+            assert [(await one.post("/reports", json={"reports": []})).status_code for _ in range(5)] == [200] * 5
+            assert [(await one.post("/envelopes", json={})).status_code for _ in range(5)] == [400] * 5
             assert (await two.get("/envelopes/x")).status_code == 404
         async with gateway.client(f"{TOKEN}3") as prometheus:
             figures = (await prometheus.get("/metrics")).text
@@ -169,12 +171,22 @@ async def test_one_caller_cannot_take_what_is_for_all(environ: dict[str, str]) -
             assert (await prometheus.get("/envelopes/x")).status_code == 403
 
 
+async def test_methods_that_nobody_knows_are_counted_as_one(gateway: Gateway) -> None:
+    async with gateway.client() as http:
+        for number in range(20):
+            assert (await http.request(f"M{number}", "/openapi.json")).status_code == 405
+        figures = (await http.get("/metrics")).text
+        counted = [line for line in figures.splitlines() if "http_requests_total{" in line and "/openapi.json" in line]
+        assert counted == ['asya_gateway_http_requests_total{code="405",method="other",route="/openapi.json"} 20.0']
+
+
 async def test_pages_of_other_origins_are_let_in_by_name_alone(environ: dict[str, str]) -> None:
     body = b'{"name":"brief"}'
     with Gateway({**environ, "ASYA_GATEWAY_CORS_ORIGINS": "https://console.example"}) as gateway:
         async with gateway.client() as http:
             for origin, status in (
                 ("https://console.example", 200), (gateway.url, 200), ("https://evil.example", 403), ("null", 403),
+                ("http://[x", 403), ("http://[::1", 403), ("http://a]b", 403), ("http://", 403),
             ):  # fmt: skip
                 answer = await http.post(
                     "/tools/call", content=body, headers={"Origin": origin, "Content-Type": "text/plain"}
@@ -194,6 +206,33 @@ async def test_pages_of_other_origins_are_let_in_by_name_alone(environ: dict[str
         async with closed.client() as http:
             answer = await http.options("/tools/call", headers={"Origin": "https://console.example", **asked})
             assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (403, False)
+
+
+ADDRESSES = {"127.0.0.1:8080": 200, "127.8.0.1": 200, "[::1]:8080": 200, "192.168.1.5:8080": 200}
+LOCAL = {"localhost:8089": 200, "LOCALHOST": 200, **ADDRESSES}
+STRANGE = dict.fromkeys(("evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "localhost."), 403)
+
+
+@pytest.mark.parametrize(
+    ("settings", "hosts"),
+    [
+        ({}, {**LOCAL, **STRANGE, "tools.example": 403}),
+        ({"ASYA_GATEWAY_PUBLIC_URL": "https://tools.example/asya"}, {**LOCAL, **STRANGE, "tools.example": 200}),
+        ({"ASYA_GATEWAY_CORS_ORIGINS": "http://tools.example"}, {**LOCAL, **STRANGE, "tools.example": 200}),
+        # A page of another site has no token, whatever its name leads to.
+        ({"ASYA_GATEWAY_AUTH": "tokens", "ASYA_GATEWAY_TOKENS": TOKEN}, {**LOCAL, "tools.example:8080": 200}),
+    ],
+)
+async def test_without_tokens_a_page_is_let_in_by_an_address_or_a_known_name(
+    environ: dict[str, str], settings: dict[str, str], hosts: dict[str, int]
+) -> None:
+    # A name that its owner points at 127.0.0.1 makes Origin and Host alike; only the name tells that page from ours.
+    with Gateway({**environ, **settings}) as gateway:
+        async with gateway.client(TOKEN) as http:
+            for host, status in hosts.items():
+                for origin, expected in ({"Origin": f"http://{host}"}, status), ({}, 200):
+                    answer = await http.post("/tools/call", json={"name": "brief"}, headers={"Host": host, **origin})
+                    assert (host, origin, answer.status_code) == (host, origin, expected)
 
 
 async def test_whoever_sends_slowly_is_not_waited_for(environ: dict[str, str]) -> None:

@@ -81,3 +81,78 @@ async def test_too_many_become_a_word_that_everything_may_have_changed(monkeypat
         other.hear(payload)
     assert heard == [""]
     await notices.close()
+
+
+async def test_what_changes_while_others_are_being_told_is_told_too() -> None:
+    channel, sending, go_on = Channel(), asyncio.Event(), asyncio.Event()
+
+    async def send(payloads: list[str]) -> None:  # the statement is made, and its answer takes a while
+        sending.set()
+        await go_on.wait()
+        await channel.send(payloads)
+
+    notices = Notices(send)
+    notices.tell("a")
+    await sending.wait()
+    notices.tell("a")
+    notices.tell("b")
+    go_on.set()
+    async with asyncio.timeout(60):
+        while len(channel.sent) < 2:
+            await asyncio.sleep(0)
+    assert [[payload.split()[1] for payload in payloads] for payloads in channel.sent] == [["a"], ["a", "b"]]
+    await notices.close()
+    assert len(channel.sent) == 2
+
+
+async def test_what_was_on_its_way_when_it_failed_or_was_stopped_is_told_again() -> None:
+    channel, sending = Channel(), asyncio.Event()
+
+    async def hang(payloads: list[str]) -> None:
+        sending.set()
+        if len(payloads) == 1:
+            await asyncio.Event().wait()
+        await channel.send(payloads)
+
+    notices = Notices(hang)
+    notices.tell("a")
+    await sending.wait()
+    notices.tell("b")
+    await notices.close()
+    assert [payload.split()[1] for payload in channel.sent[0]] == ["a", "b"]
+
+    async def fail(payloads: list[str]) -> None:
+        if not channel.failures:
+            failing.tell("c")
+            channel.failures = 1
+            raise StoreUnavailable("away")
+        channel.failures = 0
+        await channel.send(payloads)
+
+    channel = Channel()
+    failing = Notices(fail)
+    failing.tell("b")
+    async with asyncio.timeout(60):
+        await channel.flushed.wait()
+    assert [payload.split()[1] for payload in channel.sent[0]] == ["b", "c"]
+    await failing.close()
+
+
+async def test_too_many_while_others_are_being_told_are_a_word_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_notices, "MOST", 2)
+    sent: list[list[str]] = []
+
+    async def fail_once(payloads: list[str]) -> None:
+        sent.append(payloads)
+        if len(sent) == 1:
+            notices.tell("c")
+            raise StoreUnavailable("away")
+
+    notices = Notices(fail_once)
+    notices.tell("a")
+    notices.tell("b")
+    async with asyncio.timeout(60):
+        while len(sent) < 2:
+            await asyncio.sleep(0)
+    assert [payload.split(" ")[1] for payload in sent[1]] == [""]
+    await notices.close()

@@ -27,6 +27,7 @@ tools:
 routes: {standard: [ocr, translate]}
 defaults: {timeout: 30}
 """
+VALUE = "tools: [{{name: x, route: [a], parameters: {{p: {{type: number, default: {}}}}}}}]"
 
 
 def one(text: str) -> Tool:
@@ -75,6 +76,8 @@ def test_agents_see_the_whole_schema() -> None:
         ("tools: [{name: x, route: [a], timeout: -1}]", "timeout cannot be negative"),
         ("tools: [{name: x, route: [a]}]\ndefaults: {timeout: -1}", "timeout cannot be negative"),
         ("tools: [{name: x, route: [a], timeout: 1.5}]", "whole number"),
+        ("tools: [{name: x, route: [a], timeout: 2147483648}]", "timeout is over 2147483647 seconds (0 is no limit)"),
+        ("tools: [{name: x, route: [a]}]\ndefaults: {timeout: 999999999999}", "timeout is over 2147483647 seconds"),
         ("tools: [{name: x, route: [a], enum: [1]}]", 'unknown key "enum"'),
         ("tools: [{name: x, route: [a], parameters: {p: {type: string, enum: [1]}}}]", 'unknown key "enum"'),
         ("tools: [{name: x, route: [a]}]\nextra: 1", 'unknown key "extra"'),
@@ -86,6 +89,23 @@ def test_agents_see_the_whole_schema() -> None:
         ("tools: {", "not YAML"),
         ("tools: 3", "must be a list"),
         ("[]", "must be a mapping"),
+        # What PyYAML's constructors raise is theirs: ValueError, KeyError, TypeError, AttributeError, IndexError.
+        (VALUE.format("!!timestamp 2024-02-30"), "not YAML: ValueError: day is out of range for month"),
+        (VALUE.format("!!float abc"), "not YAML: ValueError"),
+        (VALUE.format("!!bool abc"), "not YAML: KeyError: 'abc'"),
+        (VALUE.format("!!map [a]"), "not YAML: TypeError"),
+        (VALUE.format("!!timestamp soon"), "not YAML: AttributeError"),
+        (VALUE.format('!!int ""'), "not YAML: IndexError"),
+        (VALUE.format("9" * 5000), "not YAML: ValueError"),
+        (VALUE.format("[" * 5000), "not YAML"),
+        (VALUE.format("&a [*a]"), "(x).parameters.p.default: is not JSON: Circular reference"),
+        (VALUE.format("!!binary YQ=="), "(x).parameters.p.default: is not JSON"),
+        (VALUE.format(".nan"), "(x).parameters.p.default: is not JSON"),
+        (
+            "tools: [{name: x, route: [a], parameters: {p: {type: string, options: [!!binary YQ==]}}}]",
+            "(x).parameters.p.options: is not JSON",
+        ),
+        ("tools: [{name: x, route: [a], parameters: {p: &a {type: array, items: *a}}}]", "without end"),
     ],
 )
 def test_what_breaks_a_rule_is_refused_by_name(text: str, problem: str) -> None:
@@ -121,6 +141,39 @@ def test_defaults_are_filled_in(arguments: dict[str, object], payload: dict[str,
     given = {**arguments}
     assert complete(parse_tools([("t", WHOLE)])["ocr"], arguments) == payload
     assert arguments == given
+
+
+PLAIN = """
+tools:
+  - name: x
+    route: [a]
+    progress: on
+    parameters:
+      mode: {type: string, options: [on, off, 1, 1.50, 0x10, 12:30, 2024-02-30, True], default: off}
+      day: {type: string, default: 2024-02-20, required: yes}
+      no: {type: boolean, default: yes}
+      y: {type: boolean, default: n, required: no}
+      count: {type: integer, options: [1, 2], default: 1}
+      none: {type: string, default: null}
+      quoted: {type: string, default: "7"}
+      list: {type: array, items: {type: string, options: [yes, no]}, default: [no]}
+      merged: {<<: {type: string}, default: 5}
+"""
+
+
+def test_plain_values_mean_what_the_original_reads() -> None:
+    tool = one(PLAIN)
+    assert (tool.progress, [name for name in tool.parameters if tool.parameters[name].required]) == (True, ["day"])
+    assert tool.parameters["mode"].options == ("on", "off", "1", "1.50", "0x10", "12:30", "2024-02-30", "True")
+    defaults = {
+        "mode": "off", "day": "2024-02-20", "no": True, "y": False, "count": 1, "quoted": "7", "list": ["no"],
+        "merged": "5",
+    }  # fmt: skip
+    assert complete(tool, {"day": "2024-02-20"}) == {**defaults, "day": "2024-02-20"}
+    for option in ("on", "off", "1", "2024-02-30"):
+        assert complete(tool, {"day": "-", "mode": option, "list": ["yes", "no"]})["mode"] == option
+    with pytest.raises(InvalidArguments, match="'maybe' is not one of"):
+        complete(tool, {"day": "-", "mode": "maybe"})
 
 
 def test_no_arguments_are_an_empty_object() -> None:

@@ -45,9 +45,7 @@ class Notices:
     def tell(self, topic: str) -> None:
         """Wake this replica's streams now, and those of the others soon."""
         self.wake(topic)
-        self._waiting[topic] = None
-        if len(self._waiting) > MOST:
-            self._waiting = {EVERYTHING: None}
+        self._keep({topic: None})
         if self._sending is None:
             self._sending = asyncio.create_task(self._run())
 
@@ -79,7 +77,15 @@ class Notices:
         self._sending = None
 
     async def _flush(self) -> None:
-        topics = list(self._waiting)
-        await self._send([f"{self._instance} {topic}" for topic in topics])
-        for topic in topics:
-            self._waiting.pop(topic, None)
+        topics, self._waiting = self._waiting, {}  # what is told from now on is not in this statement
+        try:
+            await self._send([f"{self._instance} {topic}" for topic in topics])
+        except BaseException:  # also a cancellation: once too often is better than never
+            told_since, self._waiting = self._waiting, topics
+            self._keep(told_since)
+            raise
+
+    def _keep(self, topics: dict[str, None]) -> None:
+        self._waiting.update(topics)
+        if len(self._waiting) > MOST:
+            self._waiting = {EVERYTHING: None}

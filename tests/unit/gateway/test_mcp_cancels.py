@@ -1,0 +1,99 @@
+"""``notifications/cancelled`` on the application itself, with a stand-in for a broker that takes its time."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx2
+import pytest
+
+from asya_gateway.app import build_app
+from asya_gateway.calls import Calls
+from asya_gateway.requests import Rooms
+from asya_gateway.store.memory import MemoryStore
+from asya_gateway.summary import Question
+from asya_gateway.toolbox import Toolbox
+from asya_gateway.tools import parse_tools
+from asya_gateway.wakeups import Wakeups
+from asya_protocol.status import Status
+from asya_transport.port import Transport
+
+HEADERS = {
+    "Mcp-Session-Id": "mcp-session-00000000-0000-4000-8000-000000000000",
+    "Accept": "application/json, text/event-stream",
+}
+
+
+class SlowBroker:
+    """Stands in for a transport: confirms a send when it is told to."""
+
+    def __init__(self) -> None:
+        self.sending = asyncio.Event()
+        self.confirmed = asyncio.Event()
+
+    async def send(self, queue: str, body: bytes) -> None:
+        self.sending.set()
+        await self.confirmed.wait()
+
+
+class Gateway:
+    """An application with one tool."""
+
+    def __init__(self) -> None:
+        self.broker, self.store, self.wakeups = SlowBroker(), MemoryStore(), Wakeups()
+        toolbox = Toolbox(None)
+        toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a]}]")])
+        self.calls = Calls(toolbox, self.store, cast("Transport", self.broker))
+        app = build_app(Rooms(store=self.store, calls=self.calls, wakeups=self.wakeups))
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost")
+
+    async def post(self, method: str, params: Mapping[str, Any], **more: object) -> httpx2.Response:
+        body = {"jsonrpc": "2.0", "method": method, "params": params, **more}
+        return await self.http.post("/mcp", json=body, headers=HEADERS)
+
+    async def cancel(self, call_id: int) -> None:
+        assert (await self.post("notifications/cancelled", {"requestId": call_id})).status_code == 202
+
+    async def ends(self) -> list[tuple[Status, str | None]]:
+        await self.calls.finish()
+        page = await self.store.page(Question(limit=10))
+        records = [await self.store.get(summary.id) for summary in page.summaries]
+        return [(record.status, record.error) for record in records if record is not None]
+
+
+CANCELLED = [(Status.FAILED, "Cancelled by its caller")]
+
+
+@pytest.mark.parametrize(
+    "meta", [{}, {"progressToken": 1}, {"asya.sh/wait": 30}, {"asya.sh/wait": 30, "progressToken": 1}]
+)
+async def test_a_cancel_while_the_call_is_being_sent_is_heard(meta: Mapping[str, object]) -> None:
+    gateway = Gateway()
+    await gateway.store.open(gateway.wakeups.wake)
+    async with gateway.http, asyncio.timeout(60):
+        call = asyncio.create_task(gateway.post("tools/call", {"name": "t", "arguments": {}, "_meta": meta}, id=7))
+        await gateway.broker.sending.wait()
+        await gateway.cancel(8)
+        await gateway.cancel(7)
+        gateway.broker.confirmed.set()
+        answer = await call
+        assert answer.status_code == 200
+        assert await gateway.ends() == CANCELLED
+        if "progressToken" in meta:
+            assert '"result"' not in answer.text
+    assert gateway.wakeups.streams == 0
+
+
+@pytest.mark.parametrize("meta", [{"progressToken": 1}, {"asya.sh/wait": 30}])
+async def test_a_stop_of_the_gateway_cancels_nothing(meta: Mapping[str, object]) -> None:
+    gateway = Gateway()
+    await gateway.store.open(gateway.wakeups.wake)
+    gateway.broker.confirmed.set()
+    async with gateway.http, asyncio.timeout(60):
+        call = asyncio.create_task(gateway.post("tools/call", {"name": "t", "arguments": {}, "_meta": meta}, id=7))
+        while not (await gateway.ends()):
+            await asyncio.sleep(0)
+        gateway.wakeups.stop()
+        await call
+        assert await gateway.ends() == [(Status.RUNNING, None)]
+    assert gateway.wakeups.streams == 0
