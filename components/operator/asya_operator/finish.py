@@ -12,6 +12,7 @@ from asya_operator import resources
 from asya_operator.api import KubeApi
 from asya_operator.api_errors import ObjectMissing
 from asya_operator.events import Recorder
+from asya_operator.owned import delete_owned
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, TransportRefused
@@ -66,8 +67,7 @@ class Finisher:
             return None
         for kind in _ORDER:
             object_name = f"{name}-trigger-auth" if kind is resources.TRIGGER_AUTH else name
-            if await self._is_ours(kind, namespace, object_name, meta["uid"]):
-                await self._api.delete(kind, namespace, object_name)
+            await delete_owned(self._api, kind, namespace, object_name, meta["uid"])
         if await self._has_pods(namespace, name):
             return PODS_GO_S  # they finish or give back what they hold; only then does the queue tell the truth
         if not await self._still_held(namespace, name):
@@ -91,11 +91,6 @@ class Finisher:
     async def _still_held(self, namespace: str, name: str) -> bool:
         present = await self._api.get(resources.ACTOR, namespace, name)
         return FINALIZER in ((present or {}).get("metadata", {}).get("finalizers") or [])
-
-    async def _is_ours(self, kind: resources.Kind, namespace: str, name: str, uid: str) -> bool:
-        present = await self._api.get(kind, namespace, name)
-        owners = (present or {}).get("metadata", {}).get("ownerReferences") or []
-        return any(owner.get("uid") == uid for owner in owners)
 
     async def _end_queue(self, raw: Mapping[str, Any], now_s: float) -> bool:
         """Delete the queue if it may be; false when the broker has to be asked again."""

@@ -21,9 +21,12 @@ from asya_operator.depths import Depths
 from asya_operator.errors import InvalidActor
 from asya_operator.events import Recorder
 from asya_operator.finish import FINALIZER, Finisher
+from asya_operator.owned import delete_owned, is_owned
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.specs.context import RenderContext
+from asya_operator.specs.meta import trigger_auth_name
+from asya_operator.specs.pod_template import service_account_name
 from asya_operator.specs.render import render
 from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
@@ -198,7 +201,7 @@ class Reconciler:
             return
         for manifest in wanted:
             await self._apply(manifest, actor, findings)
-        await self._sweep(actor, namespace, wanted)
+        await self._sweep(actor, raw, wanted)
 
     async def _apply(self, manifest: dict[str, Any], actor: AsyncActor, findings: _Findings) -> None:
         kind = resources.kind_of(manifest)
@@ -231,7 +234,7 @@ class Reconciler:
         if meta.get("ownerReferences"):
             present = await self._api.get(kind, meta["namespace"], meta["name"])
             ours = meta["ownerReferences"][0]["uid"]
-            if present is not None and not _owned_by(present, ours):
+            if present is not None and not is_owned(present, ours):
                 raise ApiError(
                     f"{kind.kind} {meta['name']} exists and does not belong to this AsyncActor; delete or rename one of them"
                 )
@@ -242,19 +245,18 @@ class Reconciler:
                 await self._api.apply(replicas_alone(present), REPLICAS_MANAGER)
         return await self._api.apply(manifest)
 
-    async def _sweep(self, actor: AsyncActor, namespace: str, wanted: Sequence[Mapping[str, Any]]) -> None:
+    async def _sweep(self, actor: AsyncActor, raw: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> None:
         """Delete what an earlier spec wanted, such as the ScaledObject of an actor that scales no more."""
-        keys = {object_key(manifest) for manifest in wanted}
-        names = {actor.name, f"{actor.name}-trigger-auth", *(key[2] for key in keys)}
-        seen = set(self._applied.of_actor(namespace, names))
+        namespace, uid = raw["metadata"]["namespace"], raw["metadata"]["uid"]
+        names = {actor.name, trigger_auth_name(actor), service_account_name(actor)}
+        seen = set(self._applied.of_actor(namespace, names, uid))
         for kind in (resources.SCALED_OBJECT, resources.DEPLOYMENT, resources.STATEFUL_SET):
-            present = self._world.find(kind, namespace, actor.name)
-            if present is not None and _belongs(present, actor.name):
+            if is_owned(self._world.find(kind, namespace, actor.name), uid):
                 seen.add((kind.kind, namespace, actor.name))
                 if kind is resources.SCALED_OBJECT:
-                    seen.add((resources.TRIGGER_AUTH.kind, namespace, f"{actor.name}-trigger-auth"))
-        for kind, key in leftovers(resources.OWNED, keys, seen):
-            await self._api.delete(kind, key[1], key[2])
+                    seen.add((resources.TRIGGER_AUTH.kind, namespace, trigger_auth_name(actor)))
+        for kind, key in leftovers(resources.OWNED, {object_key(manifest) for manifest in wanted}, seen):
+            await delete_owned(self._api, kind, key[1], key[2], uid)
             self._applied.forget(key)
 
     def _observe(self, raw: Mapping[str, Any], actor: AsyncActor | None, findings: _Findings) -> Observed:
@@ -312,16 +314,6 @@ def unsettled_s(looks: int) -> float:
     """Seconds until the next look at an actor that was not settled in so many looks: doubled each time."""
     first, most = UNSETTLED_S
     return float(min(first * 2 ** min(looks - 1, 10), most))
-
-
-def _owned_by(present: Mapping[str, Any], uid: str) -> bool:
-    owners = present["metadata"].get("ownerReferences") or []
-    return any(owner.get("uid") == uid for owner in owners)
-
-
-def _belongs(present: Mapping[str, Any], name: str) -> bool:
-    owners = present["metadata"].get("ownerReferences") or []
-    return any(owner.get("kind") == resources.ACTOR.kind and owner.get("name") == name for owner in owners)
 
 
 def _refusal_text(kind: resources.Kind, error: ApiError) -> str:

@@ -1,0 +1,165 @@
+"""One look at an actor beside others: whose objects are whose, who has the queue, and what a refusal leaves undone."""
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from asya_operator import resources
+from asya_operator.api_errors import ApiError, ObjectMissing
+from asya_operator.depths import Depths
+from asya_operator.finish import FINALIZER
+from asya_operator.reconcile import Reconciler
+from asya_operator.resources import Kind, kind_of
+from asya_operator.settings import OperatorSettings
+from asya_operator.transport_config import parse_transports
+from asya_operator.world import World
+from tests.support.actors import actor
+
+TRANSPORTS = parse_transports(
+    json.dumps(
+        {
+            "transports": {
+                "sqs": {"type": "sqs", "enabled": True, "config": {"region": "eu-west-1", "accountId": "1"}},
+                "other": {"type": "sqs", "enabled": True, "config": {"region": "eu-west-2", "accountId": "1"}},
+            }
+        }
+    )
+)
+
+Place = tuple[str, str, str]
+"""Kind, namespace, name."""
+
+
+class Cluster:
+    """A stand-in for an API server and for the watches on it: what is stored here, the world is told at once."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.objects: dict[Place, dict[str, Any]] = {}
+        self.failing: dict[str, ApiError] = {}
+        self.deleted: list[Place] = []
+        self.statuses: list[dict[str, Any]] = []
+        self.version = 0
+
+    def store(self, manifest: Mapping[str, Any], event: str | None = "MODIFIED") -> dict[str, Any]:
+        kind, meta = kind_of(manifest), manifest["metadata"]
+        place = (kind.kind, meta["namespace"], meta["name"])
+        before = self.objects.get(place)
+        self.version += 1
+        generation = (
+            1 if before is None else before["metadata"]["generation"] + (before.get("spec") != manifest.get("spec"))
+        )
+        stored = copy.deepcopy(dict(manifest))
+        stored["metadata"] |= {"generation": generation, "resourceVersion": str(self.version)}
+        self.objects[place] = stored
+        if kind is resources.ACTOR or kind in resources.WATCHED:
+            self.world.note(kind, event, stored)
+        return copy.deepcopy(stored)
+
+    def remove(self, kind: Kind, namespace: str, name: str) -> None:
+        self.world.note(kind, "DELETED", self.objects.pop((kind.kind, namespace, name)))
+
+    def names(self, namespace: str) -> set[str]:
+        """Kinds and names of what there is in a namespace, actors aside."""
+        return {f"{kind} {name}" for kind, where, name in self.objects if where == namespace and kind != "AsyncActor"}
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
+
+    async def apply(self, manifest: Mapping[str, Any], manager: str = "") -> dict[str, Any]:
+        if error := self.failing.get(f"apply {manifest['kind']}"):
+            raise error
+        return self.store(manifest)
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> bool:
+        if error := self.failing.get(f"delete {kind.kind}"):
+            raise error
+        if (kind.kind, namespace, name) not in self.objects:
+            return False
+        self.remove(kind, namespace, name)
+        self.deleted.append((kind.kind, namespace, name))
+        return True
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, changes: Mapping[str, Any], subresource: str = ""
+    ) -> dict[str, Any]:
+        before = self.objects.get((kind.kind, namespace, name))
+        if before is None:
+            raise ObjectMissing("no such object")
+        if subresource:
+            self.statuses.append({"namespace": namespace, **changes["status"]})
+        return self.store({**before, **{key: value for key, value in changes.items() if key != "metadata"}})
+
+
+class Queues:
+    """A stand-in for brokers that do as they are told."""
+
+    async def ensure(self, *_: object) -> None:
+        """Every queue is as it should be."""
+
+
+class Recorder:
+    """A stand-in that tells nobody."""
+
+    async def record(self, *_: object) -> None:
+        """No Event."""
+
+
+class Stage:
+    """An operator's reconciler before a cluster."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.cluster = Cluster(self.world)
+        parts: dict[str, Any] = {"api": self.cluster, "queues": Queues(), "recorder": Recorder()}
+        self.reconciler = Reconciler(
+            world=self.world,
+            depths=Depths(),
+            settings=OperatorSettings(transports=TRANSPORTS),
+            runtime_source="pass",
+            **parts,
+        )
+
+    def declare(self, name: str, namespace: str = "team", created: str = "2026-01-01T00:00:00Z", **spec: Any) -> None:
+        declared = actor(name, spec.pop("transport", "sqs"), **spec)
+        declared["metadata"] |= {
+            "namespace": namespace,
+            "uid": f"uid of {namespace}/{name}",
+            "creationTimestamp": created,
+            "finalizers": [FINALIZER],
+        }
+        self.cluster.store(declared)
+
+    async def look(self, name: str, namespace: str = "team") -> float | None:
+        return await self.reconciler.reconcile((namespace, name))
+
+    def reasons(self, namespace: str) -> list[str]:
+        """Reasons of the conditions that were written last."""
+        last = [status for status in self.cluster.statuses if status["namespace"] == namespace][-1]
+        return [condition["reason"] for condition in last["conditions"]]
+
+
+async def test_a_look_leaves_actors_alone_that_are_named_as_objects_of_others_are() -> None:
+    stage = Stage()
+    neighbours = ("asya-runtime", "ocr-trigger-auth", "asya-ocr")
+    for name in ("ocr", *neighbours, "ocr"):
+        stage.declare(name)
+        await stage.look(name)
+    assert stage.cluster.deleted == []
+    for name in neighbours:
+        assert {f"Deployment {name}", f"ScaledObject {name}"} <= stage.cluster.names("team")
+
+
+async def test_what_an_earlier_spec_wanted_goes_unless_it_has_become_somebody_elses() -> None:
+    for owners, deleted in ((None, True), ([], False)):
+        stage = Stage()
+        stage.declare("ocr")
+        await stage.look("ocr")
+        if owners is not None:
+            taken = stage.cluster.objects["ScaledObject", "team", "ocr"]
+            taken["metadata"]["ownerReferences"] = owners
+        stage.declare("ocr", scaling={"enabled": False})
+        await stage.look("ocr")
+        assert (("ScaledObject", "team", "ocr") in stage.cluster.deleted) == deleted
+        assert "Deployment ocr" in stage.cluster.names("team")
