@@ -125,6 +125,9 @@ class Reconciler:
         if transport is not None:
             await self._ensure_queue(actor, transport, key[0], findings)
             await self._ensure_objects(actor, transport, raw, findings)
+        elif findings.queue is not None:
+            # Two handlers must not eat one queue: whoever had it until now leaves it.
+            await self._sweep(actor, raw, ())
         status = await self._write_status(raw, self._observe(raw, actor, findings))
         if findings.any():
             return PROBLEM_S

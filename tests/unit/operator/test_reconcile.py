@@ -163,3 +163,43 @@ async def test_what_an_earlier_spec_wanted_goes_unless_it_has_become_somebody_el
         await stage.look("ocr")
         assert (("ScaledObject", "team", "ocr") in stage.cluster.deleted) == deleted
         assert "Deployment ocr" in stage.cluster.names("team")
+
+
+async def test_an_actor_that_loses_its_queue_s_name_loses_its_pods_too_and_gets_them_again() -> None:
+    stage = Stage()
+    stage.declare("ocr", "b")
+    await stage.look("ocr", "b")
+    assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
+    stage.declare("ocr", "a")
+    for namespace in ("b", "a"):
+        await stage.look("ocr", namespace)
+    assert stage.cluster.names("b") == {"ConfigMap asya-runtime"}
+    assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("a")
+    assert stage.reasons("b")[0] == "QueueNameTaken"
+    stage.cluster.remove(resources.ACTOR, "a", "ocr")
+    await stage.look("ocr", "b")
+    assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
+
+
+async def test_an_actor_without_a_queue_leaves_alone_what_is_somebody_elses() -> None:
+    stage = Stage()
+    stage.declare("ocr", "b")
+    await stage.look("ocr", "b")
+    for place, stored in stage.cluster.objects.items():
+        if place[0] in ("Deployment", "ScaledObject"):
+            stage.cluster.store({**stored, "metadata": {**stored["metadata"], "ownerReferences": [{"uid": "theirs"}]}})
+    stage.declare("ocr", "a")
+    await stage.look("ocr", "b")
+    assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
+
+
+async def test_an_operator_that_has_applied_nothing_itself_takes_a_loser_s_workload_too() -> None:
+    stage = Stage()
+    stage.declare("ocr", "b")
+    await stage.look("ocr", "b")
+    successor = Stage()
+    for stored in stage.cluster.objects.values():
+        successor.cluster.store(stored, None)
+    successor.declare("ocr", "a")
+    await successor.look("ocr", "b")
+    assert successor.cluster.names("b") & {"Deployment ocr", "ScaledObject ocr"} == set()
