@@ -67,15 +67,18 @@ class Controller:
         watching = asyncio.create_task(
             kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop)
         )
+        tasks.append(asyncio.create_task(_until(stop)))
         try:
             done, _ = await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
             stop.set()
+            # Looks first: kopf takes seconds to end, in which another leader may begin.
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(watching, *tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(watching, return_exceptions=True)
 
     def _register(self, registry: kopf.OperatorRegistry) -> None:
         kopf.on.login(registry=registry, id="credentials")(kopf.login_via_async_client)
@@ -121,6 +124,10 @@ class Controller:
             statuses = [str((raw.get("status") or {}).get("status", "New")) for _, raw in self._world.actors()]
             self._metrics.count_statuses(dict(Counter(statuses)))
             await asyncio.sleep(5)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
