@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
+import kopf
 import pytest
 
-from asya_operator import controller as module
 from asya_operator.controller import Controller
 from asya_operator.metrics import Metrics
 from asya_operator.world import Key, World
@@ -33,7 +33,7 @@ async def test_a_look_is_dropped_at_once_while_the_watches_take_their_time(monke
         """Stands for kopf, which ends only some time after it is told to."""
         await watches_end.wait()
 
-    monkeypatch.setattr(module.kopf, "operator", watch)
+    monkeypatch.setattr(kopf, "operator", watch)
     looks, stop = Looks(), asyncio.Event()
     controller = Controller(World(), looks, Metrics(), workers=1)  # type: ignore[arg-type]
     running = asyncio.create_task(controller.run(stop))
