@@ -118,7 +118,7 @@ class _Process:
             settings=settings,
             runtime_source=runtime_source,
         )
-        self._controller = Controller(self._world, self._reconciler, self._metrics, settings.workers)
+        self._controller = Controller(self._world, self._reconciler, self._metrics, settings.workers, self._api)
         self._endpoints = Endpoints(self._metrics, healthy=self._stalled, ready=self._unready)
         self._election: Election | None = None
         self._open = False
