@@ -14,7 +14,7 @@ import aiohttp
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from asya_operator.api_errors import ApiConflict, ApiError, ApiUnavailable, ObjectMissing
+from asya_operator.api_errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_operator.resources import Kind, kind_of
 
 FIELD_MANAGER: Final = "asya-operator"
@@ -180,7 +180,7 @@ class KubeApi:
             text = await answer.read()
             status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise ApiUnavailable(f"the Kubernetes API cannot be reached: {exc or type(exc).__name__}") from exc
+            raise ApiSilent(f"the Kubernetes API cannot be reached: {exc or type(exc).__name__}") from exc
         finally:
             self._observe(method.lower(), kind.plural, status, time.monotonic() - started)
         if 200 <= status <= 299:

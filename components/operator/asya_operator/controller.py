@@ -80,7 +80,8 @@ class Controller:
         finally:
             stop.set()
             # Looks first: kopf takes seconds to end, in which another leader may begin.
-            for task in (listed, *tasks):
+            listed.cancel()
+            for task in tasks:
                 task.cancel()
             await asyncio.gather(listed, *tasks, return_exceptions=True)
             await asyncio.gather(watching, return_exceptions=True)

@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from asya_operator import resources
-from asya_operator.api_errors import ApiError, ObjectMissing
+from asya_operator.api_errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_operator.depths import Depths
 from asya_operator.finish import FINALIZER
 from asya_operator.reconcile import Reconciler
@@ -203,3 +205,66 @@ async def test_an_operator_that_has_applied_nothing_itself_takes_a_loser_s_workl
     successor.declare("ocr", "a")
     await successor.look("ocr", "b")
     assert successor.cluster.names("b") & {"Deployment ocr", "ScaledObject ocr"} == set()
+
+
+@pytest.mark.parametrize("error", [ApiUnavailable("500 failed calling webhook"), ApiConflict("409 try again")])
+async def test_an_object_that_is_always_refused_is_told_and_keeps_nothing_else_from_being_done(error: ApiError) -> None:
+    stage = Stage()
+    stage.declare("ocr", scaling={"enabled": False}, workload=workload("StatefulSet"))
+    await stage.look("ocr")
+    stage.declare("ocr", workload=workload("Deployment"))
+    stage.cluster.failing = {"apply Deployment": error}
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            await stage.look("ocr")
+    assert "ScaledObject ocr" in stage.cluster.names("team")
+    assert "Service ocr" not in stage.cluster.names("team")
+    assert "StatefulSet ocr" in stage.cluster.names("team"), "nothing has taken its place"
+    assert stage.reasons("team")[:2] == ["TransportValidated", "ReconcileError"]
+    assert stage.cluster.statuses[-1]["status"] == "WorkloadError"
+    assert stage.cluster.statuses[-1]["conditions"][1]["message"] == str(error)
+    stage.cluster.failing = {}
+    await stage.look("ocr")
+    assert "ReconcileError" not in stage.reasons("team")
+    assert {"Deployment ocr", "StatefulSet ocr"} & stage.cluster.names("team") == {"Deployment ocr"}
+
+
+async def test_a_refusal_that_differs_by_a_port_alone_is_no_change_of_the_status() -> None:
+    stage = Stage()
+    stage.declare("ocr")
+    for port in (40001, 40002, 40003):
+        text = f"500 calling webhook: read tcp 10.0.0.1:{port}->10.0.0.2:443: connection reset by peer"
+        stage.cluster.failing = {"apply Deployment": ApiUnavailable(text)}
+        with pytest.raises(ApiUnavailable):
+            await stage.look("ocr")
+    messages = {status["conditions"][1]["message"] for status in stage.cluster.statuses}
+    assert messages == {"500 calling webhook: read tcp 10.0.0.1->10.0.0.2:443: connection reset by peer"}
+
+
+async def test_an_object_that_cannot_be_deleted_is_told_and_tried_again() -> None:
+    stage = Stage()
+    stage.declare("ocr")
+    await stage.look("ocr")
+    stage.declare("ocr", scaling={"enabled": False})
+    stage.cluster.failing = {"delete TriggerAuthentication": ApiUnavailable("500 failed calling webhook")}
+    for _ in range(2):
+        with pytest.raises(ApiUnavailable):
+            await stage.look("ocr")
+    assert "ScaledObject ocr" not in stage.cluster.names("team")
+    stage.cluster.failing = {}
+    await stage.look("ocr")
+    assert "TriggerAuthentication ocr-trigger-auth" not in stage.cluster.names("team")
+
+
+async def test_an_api_server_that_does_not_answer_is_not_asked_for_the_rest() -> None:
+    stage = Stage()
+    stage.declare("ocr")
+    stage.cluster.failing = {"apply Deployment": ApiSilent("cannot be reached")}
+    with pytest.raises(ApiSilent):
+        await stage.look("ocr")
+    assert stage.cluster.names("team") == {"ConfigMap asya-runtime"}
+    assert stage.cluster.statuses == []
+
+
+def workload(kind: str) -> dict[str, Any]:
+    return {**actor("ocr", "sqs")["spec"]["workload"], "kind": kind}
