@@ -64,8 +64,8 @@ class _Findings:
     again: ApiError | None = None
     """What another try may do better."""
 
-    def refused(self, kind: resources.Kind, error: ApiError) -> None:
-        """Take in that the API server did not do something with an object of a kind.
+    def refused(self, kind: resources.Kind, error: ApiError, *, scaling: bool) -> None:
+        """Take in that the API server did not do something with an object of a kind, of an actor with scaling or without.
 
         Raises:
             ApiSilent: It does not answer at all; nothing else would go better.
@@ -73,7 +73,7 @@ class _Findings:
         if isinstance(error, ApiSilent):
             raise error
         finding = Finding("ReconcileError", _refusal_text(kind, error))
-        if kind in (resources.SCALED_OBJECT, resources.TRIGGER_AUTH):
+        if scaling and kind in (resources.SCALED_OBJECT, resources.TRIGGER_AUTH):
             self.scaling = self.scaling or finding
         else:
             self.workload = self.workload or finding
@@ -240,7 +240,7 @@ class Reconciler:
         try:
             stored = await self._apply_owned(kind, manifest, actor)
         except ApiError as exc:
-            findings.refused(kind, exc)
+            findings.refused(kind, exc, scaling=actor.spec.scaling.enabled)
             return
         self._applied.note(manifest, stored, now_s)
         if kind in resources.WATCHED:
@@ -278,13 +278,15 @@ class Reconciler:
                 seen.add((kind.kind, namespace, actor.name))
                 if kind is resources.SCALED_OBJECT:
                     seen.add((resources.TRIGGER_AUTH.kind, namespace, trigger_auth_name(actor)))
+        # A workload stays when the one that takes its place was refused.
+        kept = _WORKLOADS if findings.workload is not None else frozenset()
         for kind, key in leftovers(resources.OWNED, {object_key(manifest) for manifest in wanted}, seen):
-            if kind in _WORKLOADS and findings.workload is not None:
-                continue  # the one that takes its place was refused
+            if kind in kept:
+                continue
             try:
                 await delete_owned(self._api, kind, key[1], key[2], uid)
             except ApiError as exc:
-                findings.refused(kind, exc)
+                findings.refused(kind, exc, scaling=actor.spec.scaling.enabled)
             else:
                 self._applied.forget(key)
 

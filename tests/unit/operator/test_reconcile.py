@@ -251,6 +251,7 @@ async def test_an_object_that_cannot_be_deleted_is_told_and_tried_again() -> Non
         with pytest.raises(ApiUnavailable):
             await stage.look("ocr")
     assert "ScaledObject ocr" not in stage.cluster.names("team")
+    assert stage.reasons("team") == ["TransportValidated", "ReconcileError"]
     stage.cluster.failing = {}
     await stage.look("ocr")
     assert "TriggerAuthentication ocr-trigger-auth" not in stage.cluster.names("team")
