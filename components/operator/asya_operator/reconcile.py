@@ -29,7 +29,7 @@ from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import trigger_auth_name
 from asya_operator.specs.pod_template import service_account_name
 from asya_operator.specs.render import render
-from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone
+from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone, with_selector_of
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
 from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
@@ -259,6 +259,8 @@ class Reconciler:
                 raise ApiError(
                     f"{kind.kind} {meta['name']} exists and does not belong to this AsyncActor; delete or rename one of them"
                 )
+        if kind in _WORKLOADS and present is not None:
+            manifest = with_selector_of(manifest, present)
         if kind in _WORKLOADS and actor.spec.scaling.enabled:
             if present is None:
                 present = await self._api.apply(at_first(manifest, actor))

@@ -267,5 +267,25 @@ async def test_an_api_server_that_does_not_answer_is_not_asked_for_the_rest() ->
     assert stage.cluster.statuses == []
 
 
-def workload(kind: str) -> dict[str, Any]:
-    return {**actor("ocr", "sqs")["spec"]["workload"], "kind": kind}
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+async def test_an_edit_of_the_app_label_leaves_the_selector_as_it_was_and_lets_the_rest_through(kind: str) -> None:
+    stage = Stage()
+    stage.declare("ocr", workload=workload(kind, app="first"))
+    await stage.look("ocr")
+    first = stage.cluster.objects[kind, "team", "ocr"]["spec"]
+    assert first["selector"]["matchLabels"]["app"] == "first"
+    stage.declare("ocr", workload=workload(kind, app="second", team="x"))
+    await stage.look("ocr")
+    spec = stage.cluster.objects[kind, "team", "ocr"]["spec"]
+    assert spec["selector"] == first["selector"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert (labels["app"], labels["team"]) == ("first", "x")
+    assert labels.items() >= spec["selector"]["matchLabels"].items()
+    if kind == "StatefulSet":
+        assert labels.items() >= stage.cluster.objects["Service", "team", "ocr"]["spec"]["selector"].items()
+
+
+def workload(kind: str, **labels: str) -> dict[str, Any]:
+    found = actor("ocr", "sqs")["spec"]["workload"]
+    template = {**found["template"], **({"metadata": {"labels": labels}} if labels else {})}
+    return {**found, "kind": kind, "template": template}
