@@ -23,7 +23,8 @@ TIMEOUT_S: Final = 30.0
 _JSON: Final = "application/json"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
-_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+"""As kubectl asks; a server that cannot leave the rest out gives whole objects, whose metadata are the same."""
 PAGE: Final = 500
 """Objects per answer of a long list."""
 
