@@ -22,7 +22,10 @@ PATIENCE_S: Final = 60.0
 """How long to wait at most: an operator that does nothing helps nobody."""
 LIST_AGAIN_S: Final = 5.0
 """How soon to ask again which actors there are: one that goes meanwhile is never shown."""
+RETRY_S: Final = 1.0
+"""Pause after a list that failed."""
 PAUSE_S: Final = 0.1
+"""How often to compare."""
 
 
 async def await_actors(
@@ -41,13 +44,15 @@ async def await_actors(
         sleep: Lets so many seconds pass.
     """
     began_s = clock()
-    while (now_s := clock()) - began_s < PATIENCE_S:
+    while clock() - began_s < PATIENCE_S:
         there = await _actors(api)
-        while there is not None and clock() - now_s < LIST_AGAIN_S:
+        if there is None:
+            await sleep(RETRY_S)
+            continue
+        listed_s = clock()
+        while clock() - listed_s < LIST_AGAIN_S:
             if all(world.actor(key) is not None for key in there):
                 return True
-            await sleep(PAUSE_S)
-        if there is None:
             await sleep(PAUSE_S)
     log.warning("not every actor was seen; looks begin all the same", extra={"waited_s": PATIENCE_S})
     return False
