@@ -14,7 +14,7 @@ import aiohttp
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from asya_operator.api_errors import ApiConflict, ApiError, ApiUnavailable, ObjectMissing
+from asya_operator.api_errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_operator.resources import Kind, kind_of
 
 FIELD_MANAGER: Final = "asya-operator"
@@ -23,6 +23,10 @@ TIMEOUT_S: Final = 30.0
 _JSON: Final = "application/json"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+"""As kubectl asks; a server that cannot leave the rest out gives whole objects, whose metadata are the same."""
+PAGE: Final = 500
+"""Objects per answer of a long list."""
 
 Observe = Callable[[str, str, int, float], None]
 """Called after each request with verb, plural, HTTP status (0: no answer) and seconds."""
@@ -98,6 +102,17 @@ class KubeApi:
         except ObjectMissing:
             return None
 
+    async def list_metadata(self, kind: Kind) -> list[dict[str, Any]]:
+        """Read the metadata of all objects of a kind, page by page; the server leaves out the rest."""
+        found: list[dict[str, Any]] = []
+        query = {"limit": str(PAGE)}
+        while True:
+            answer = await self._request("GET", kind.path(None, ""), kind, accept=_METADATA, query=query)
+            found += [item["metadata"] for item in answer.get("items", [])]
+            query["continue"] = (answer.get("metadata") or {}).get("continue", "")
+            if not query["continue"]:
+                return found
+
     async def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
         """Read all objects of a kind, in one namespace or in all."""
         query = {"labelSelector": selector} if selector else {}
@@ -146,6 +161,7 @@ class KubeApi:
         *,
         body: Mapping[str, Any] | None = None,
         content_type: str = _JSON,
+        accept: str = _JSON,
         query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         if self._client is None:
@@ -156,7 +172,7 @@ class KubeApi:
                 path,
                 method,
                 query_params=list((query or {}).items()),
-                header_params={"Content-Type": content_type, "Accept": _JSON},
+                header_params={"Content-Type": content_type, "Accept": accept},
                 body=body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,
@@ -165,7 +181,7 @@ class KubeApi:
             text = await answer.read()
             status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise ApiUnavailable(f"the Kubernetes API cannot be reached: {exc or type(exc).__name__}") from exc
+            raise ApiSilent(f"the Kubernetes API cannot be reached: {exc or type(exc).__name__}") from exc
         finally:
             self._observe(method.lower(), kind.plural, status, time.monotonic() - started)
         if 200 <= status <= 299:

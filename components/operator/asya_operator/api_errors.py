@@ -2,7 +2,8 @@
 
 AsyaError
 └── ApiError               the API server refused; the text is its own            (permanent until something changes)
-    ├── ApiUnavailable         it cannot be reached, or is overloaded               (retryable)
+    ├── ApiUnavailable         it asks for patience, or failed: 429, 5xx            (retryable)
+    │   └── ApiSilent              it cannot be reached                             (retryable)
     ├── ApiConflict            somebody else wrote the object first                 (retryable)
     └── ObjectMissing          there is no such object, or no such kind
 """
@@ -19,9 +20,13 @@ class ApiError(AsyaError):
 
 
 class ApiUnavailable(ApiError):
-    """The API server cannot be reached or asks for patience."""
+    """The API server asks for patience, or failed; a webhook that it needs may be away."""
 
     retryable: ClassVar[bool] = True
+
+
+class ApiSilent(ApiUnavailable):
+    """The API server does not answer, so that asking for something else is in vain too."""
 
 
 class ApiConflict(ApiError):

@@ -25,6 +25,7 @@ class _Entry:
     digest: str
     version: str
     at_s: float
+    owner: str
 
 
 class Applied:
@@ -52,11 +53,19 @@ class Applied:
     def note(self, wanted: Mapping[str, Any], stored: Mapping[str, Any], now_s: float) -> None:
         """Remember a successful apply and what the API server made of it."""
         kind, namespace, name = object_key(wanted)
-        self._entries.setdefault((namespace, name), {})[kind] = _Entry(digest(wanted), version(stored), now_s)
+        self._entries.setdefault((namespace, name), {})[kind] = _Entry(
+            digest(wanted), version(stored), now_s, owner(wanted)
+        )
 
-    def of_actor(self, namespace: str, names: set[str]) -> list[ObjectKey]:
-        """Objects applied under one of the names."""
-        return [(kind, namespace, name) for name in names for kind in self._entries.get((namespace, name), ())]
+    def of_actor(self, namespace: str, names: set[str], uid: str | None = None) -> list[ObjectKey]:
+        """Objects applied under one of the names, for anybody or for the actor with this uid.
+
+        An actor may be named as another one's object is, such as ``ocr-trigger-auth``: what it has is not the other's.
+        """
+        entries = [((namespace, name), self._entries.get((namespace, name), {})) for name in sorted(names)]
+        return [
+            (kind, *place) for place, kinds in entries for kind, entry in kinds.items() if uid in (None, entry.owner)
+        ]
 
     def forget(self, key: ObjectKey) -> None:
         """It was deleted."""
@@ -71,6 +80,11 @@ def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
     """Kind, namespace and name of an object."""
     meta = manifest["metadata"]
     return str(manifest["kind"]), str(meta.get("namespace", "")), str(meta["name"])
+
+
+def owner(manifest: Mapping[str, Any]) -> str:
+    """Uid of the actor that an object belongs to; empty for what the actors of a namespace share."""
+    return next((str(each["uid"]) for each in manifest["metadata"].get("ownerReferences") or ()), "")
 
 
 def digest(manifest: Mapping[str, Any]) -> str:

@@ -13,6 +13,8 @@ from typing import Any, Final
 import kopf
 
 from asya_operator import resources
+from asya_operator.api import KubeApi
+from asya_operator.first_list import await_actors
 from asya_operator.metrics import Metrics
 from asya_operator.reconcile import Reconciler
 from asya_operator.resources import Kind
@@ -38,13 +40,15 @@ class Controller:
         reconciler: Looks at one actor.
         metrics: Counts.
         workers: Actors looked at at the same time.
+        api: Tells which actors there are when all begins.
     """
 
-    def __init__(self, world: World, reconciler: Reconciler, metrics: Metrics, workers: int) -> None:
+    def __init__(self, world: World, reconciler: Reconciler, metrics: Metrics, workers: int, api: KubeApi) -> None:
         self._world = world
         self._reconciler = reconciler
         self._metrics = metrics
         self._workers = workers
+        self._api = api
         self._queue: WorkQueue[Key] = WorkQueue()
         self.beat_s = time.monotonic()
         """Last moment at which the loop turned."""
@@ -62,20 +66,25 @@ class Controller:
         registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
         self._register(registry)
         configure(settings)
-        tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+        listed = asyncio.create_task(await_actors(self._api, self._world))
+        tasks = [asyncio.create_task(self._work(listed)) for _ in range(self._workers)]
         tasks.append(asyncio.create_task(self._beat()))
         watching = asyncio.create_task(
             kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop)
         )
+        tasks.append(asyncio.create_task(_until(stop)))
         try:
             done, _ = await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
             stop.set()
+            # Looks first: kopf takes seconds to end, in which another leader may begin.
+            listed.cancel()
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(watching, *tasks, return_exceptions=True)
+            await asyncio.gather(listed, *tasks, return_exceptions=True)
+            await asyncio.gather(watching, return_exceptions=True)
 
     def _register(self, registry: kopf.OperatorRegistry) -> None:
         kopf.on.login(registry=registry, id="credentials")(kopf.login_via_async_client)
@@ -90,7 +99,8 @@ class Controller:
 
         return note
 
-    async def _work(self) -> None:
+    async def _work(self, listed: "asyncio.Task[bool]") -> None:
+        await asyncio.shield(listed)
         while True:
             key = await self._queue.take()
             started = time.monotonic()
@@ -121,6 +131,10 @@ class Controller:
             statuses = [str((raw.get("status") or {}).get("status", "New")) for _, raw in self._world.actors()]
             self._metrics.count_statuses(dict(Counter(statuses)))
             await asyncio.sleep(5)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

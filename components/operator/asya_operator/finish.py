@@ -12,10 +12,11 @@ from asya_operator import resources
 from asya_operator.api import KubeApi
 from asya_operator.api_errors import ObjectMissing
 from asya_operator.events import Recorder
+from asya_operator.owned import delete_owned
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, TransportRefused
-from asya_operator.world import World
+from asya_operator.world import LABEL_ACTOR, World
 from asya_protocol import names
 from asya_protocol.errors import AsyaError
 
@@ -66,9 +67,8 @@ class Finisher:
             return None
         for kind in _ORDER:
             object_name = f"{name}-trigger-auth" if kind is resources.TRIGGER_AUTH else name
-            if await self._is_ours(kind, namespace, object_name, meta["uid"]):
-                await self._api.delete(kind, namespace, object_name)
-        if self._world.pods((namespace, name)):
+            await delete_owned(self._api, kind, namespace, object_name, meta["uid"])
+        if await self._has_pods(namespace, name):
             return PODS_GO_S  # they finish or give back what they hold; only then does the queue tell the truth
         if not await self._still_held(namespace, name):
             return None  # ended already: the watch has only not said so yet
@@ -82,14 +82,15 @@ class Finisher:
             log.debug("actor was gone already", extra={"namespace": namespace, "actor": name})
         return None
 
+    async def _has_pods(self, namespace: str, name: str) -> bool:
+        if self._world.pods((namespace, name)):
+            return True
+        # A watch that has not listed yet, in an operator that has just started, shows none either.
+        return bool(await self._api.list(resources.POD, namespace, f"{LABEL_ACTOR}={name}"))
+
     async def _still_held(self, namespace: str, name: str) -> bool:
         present = await self._api.get(resources.ACTOR, namespace, name)
         return FINALIZER in ((present or {}).get("metadata", {}).get("finalizers") or [])
-
-    async def _is_ours(self, kind: resources.Kind, namespace: str, name: str, uid: str) -> bool:
-        present = await self._api.get(kind, namespace, name)
-        owners = (present or {}).get("metadata", {}).get("ownerReferences") or []
-        return any(owner.get("uid") == uid for owner in owners)
 
     async def _end_queue(self, raw: Mapping[str, Any], now_s: float) -> bool:
         """Delete the queue if it may be; false when the broker has to be asked again."""

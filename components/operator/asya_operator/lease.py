@@ -1,7 +1,8 @@
 """Leader election by a Lease, as Kubernetes' own controllers do it: whoever renews it in time does the work.
 
 A holder that cannot renew for ``RENEW_DEADLINE_S`` stops working before ``DURATION_S`` lets somebody else begin, so two
-never work at once as long as clocks run at the same speed: only the time since a change was *seen* is measured.
+never work at once as long as clocks run at the same speed: only the time since a change was *seen* is measured, and the holder
+counts from before it asked, since an answer may take long.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ RENEW_DEADLINE_S: Final = 20.0
 """Twice what Kubernetes' own controllers allow: an API server that is slow for ten seconds, or a node that is, is no reason to
 stop, and an operator that ends in order hands the lease over at once."""
 RETRY_S: Final = 2.0
+TRY_S: Final = RENEW_DEADLINE_S / 2
+"""How long one try may take, so that there is time for another."""
 
 
 class Election:
@@ -41,31 +44,48 @@ class Election:
         self._namespace = namespace
         self._identity = identity
         self._seen: tuple[str, float] = ("", time.monotonic())
+        self.renewed_s = time.monotonic()
+        """When the last renewal that succeeded was begun, by the steady clock."""
 
     async def acquire(self) -> None:
         """Wait until this process holds the lease."""
         while True:
-            with contextlib.suppress(ApiError):
-                if await self._try():
-                    log.info("leader", extra={"lease": LEASE_NAME, "identity": self._identity})
-                    return
+            if await self._renew(TRY_S):
+                log.info("leader", extra={"lease": LEASE_NAME, "identity": self._identity})
+                return
             await asyncio.sleep(RETRY_S)
 
-    async def hold(self, enough: Callable[[], bool] = lambda: False) -> None:
-        """Renew for as long as it works; returns when the lease is lost, or soon after it is enough."""
-        renewed = time.monotonic()
-        while time.monotonic() - renewed < RENEW_DEADLINE_S:
-            await asyncio.sleep(RETRY_S)
+    async def hold(self, since_s: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Renew for as long as it works; returns when the lease is lost, or soon after it is enough.
+
+        Args:
+            since_s: When the try that took the lease was begun, by the steady clock.
+            enough: Whether to stop.
+        """
+        self.renewed_s = since_s
+        while (left_s := self._left_s()) > 0:
+            await asyncio.sleep(min(RETRY_S, left_s))
             if enough():
                 return
-            try:
-                async with asyncio.timeout(RENEW_DEADLINE_S / 2):
-                    if not await self._try():
-                        break
-                renewed = time.monotonic()
-            except (ApiError, TimeoutError) as exc:
-                log.warning("lease not renewed", extra={"error": str(exc) or "timeout"})
+            if await self._renew(min(TRY_S, self._left_s())) is False:
+                break
         log.error("lease lost", extra={"lease": LEASE_NAME, "identity": self._identity})
+
+    def _left_s(self) -> float:
+        return self.renewed_s + RENEW_DEADLINE_S - time.monotonic()
+
+    async def _renew(self, within_s: float) -> bool | None:
+        """Take or renew the lease; whether it is ours now, none when nobody knows."""
+        began_s = time.monotonic()
+        try:
+            async with asyncio.timeout(within_s):
+                ours = await self._try()
+        except (ApiError, TimeoutError) as exc:
+            log.warning("lease not renewed", extra={"error": str(exc) or "timeout"})
+            return None
+        if ours:
+            self.renewed_s = began_s
+        return ours
 
     async def release(self) -> None:
         """Let somebody else have it at once."""
@@ -105,16 +125,21 @@ class Election:
         return {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": meta, "spec": spec}
 
 
-async def hold_apart(namespace: str, identity: str) -> None:
+async def hold_apart(namespace: str, identity: str, since_s: float) -> None:
     """Renew a lease that this process has, on a thread, loop and connection of its own; returns when it is lost.
 
     Thousands of changes at once keep the process's main loop busy for longer than a renewal may take.
+
+    Args:
+        namespace: Where the lease is.
+        identity: As it was taken.
+        since_s: When the try that took it was begun, by the steady clock.
     """
     ended = threading.Event()
 
     async def hold() -> None:
         async with KubeApi() as api:
-            await Election(api, namespace, identity).hold(ended.is_set)
+            await Election(api, namespace, identity).hold(since_s, ended.is_set)
 
     renewing = asyncio.create_task(asyncio.to_thread(asyncio.run, hold()))
     try:

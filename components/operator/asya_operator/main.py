@@ -118,7 +118,7 @@ class _Process:
             settings=settings,
             runtime_source=runtime_source,
         )
-        self._controller = Controller(self._world, self._reconciler, self._metrics, settings.workers)
+        self._controller = Controller(self._world, self._reconciler, self._metrics, settings.workers, self._api)
         self._endpoints = Endpoints(self._metrics, healthy=self._stalled, ready=self._unready)
         self._election: Election | None = None
         self._open = False
@@ -137,7 +137,7 @@ class _Process:
             self._election = Election(self._api, settings.runtime_namespace, identity)
             if not await _first(self._election.acquire(), stop):
                 return True
-            lost = asyncio.create_task(hold_apart(settings.runtime_namespace, identity))
+            lost = asyncio.create_task(hold_apart(settings.runtime_namespace, identity, self._election.renewed_s))
         self._leading = True
         self._metrics.leader.set(1)
         await self._check_cluster()

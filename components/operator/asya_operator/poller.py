@@ -4,11 +4,11 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from asya_operator.depths import Depths
-from asya_operator.queues import Queues
+from asya_operator.queues import CredentialsMissing, Queues
 from asya_operator.transport_config import TransportConfig, TransportRefused, Transports
 from asya_operator.world import Key, World
 from asya_protocol import names
@@ -74,7 +74,7 @@ class Poller:
                 self._look_at(key)
 
     async def _round(self, transport: TransportConfig, keys: list[Key]) -> None:
-        existing = await self._queues.existing(transport, keys[0][0])
+        existing = await self._existing(transport, keys)
         for key in keys:
             queue = names.queue_name(key[1])
             # One that no look has seen to yet is a look's business: it waits for its turn, or for its problem to be over.
@@ -89,6 +89,16 @@ class Poller:
                 self._note(key, depth)
         due = self._depths.due(present, time.monotonic())
         await asyncio.gather(*(self._count(transport, key) for key in due))
+
+    async def _existing(self, transport: TransportConfig, keys: list[Key]) -> Mapping[str, Depth | None]:
+        """The queues of a transport, as the first namespace sees them that has the secrets for it."""
+        missing: CredentialsMissing | None = None
+        for namespace in dict.fromkeys(key[0] for key in keys):
+            try:
+                return await self._queues.existing(transport, namespace)
+            except CredentialsMissing as exc:
+                missing = missing or exc
+        raise missing or CredentialsMissing(f"no actor on transport {transport.name}")
 
     async def _count(self, transport: TransportConfig, key: Key) -> None:
         async with self._limit:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from asya_operator.actor import AsyncActor
 from asya_operator.api import KubeApi
-from asya_operator.api_errors import ApiError
+from asya_operator.api_errors import ApiError, ApiUnavailable
 from asya_operator.resources import SECRET
 from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig
 from asya_protocol import names
@@ -155,6 +155,8 @@ class Queues:
         for where in dict.fromkeys((self._namespace, namespace)):
             try:
                 found = await self._api.get(SECRET, where, ref.name)
+            except ApiUnavailable as exc:
+                raise TransportUnavailable(f"secret {where}/{ref.name} cannot be read: {exc}") from exc
             except ApiError as exc:
                 raise CredentialsMissing(f"secret {where}/{ref.name} cannot be read: {exc}") from exc
             if found is not None and ref.key in (found.get("data") or {}):

@@ -6,6 +6,7 @@ what the watches show. A problem in one step is a condition, not an end: later s
 """
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +16,20 @@ from typing import Any, Final
 from asya_operator import resources
 from asya_operator.actor import AsyncActor, parse_actor
 from asya_operator.api import FIELD_MANAGER, KubeApi
-from asya_operator.api_errors import ApiError, ObjectMissing
+from asya_operator.api_errors import ApiError, ApiSilent, ObjectMissing
 from asya_operator.applied import Applied, leftovers, object_key
 from asya_operator.depths import Depths
 from asya_operator.errors import InvalidActor
 from asya_operator.events import Recorder
 from asya_operator.finish import FINALIZER, Finisher
+from asya_operator.owned import delete_owned, is_owned
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.specs.context import RenderContext
+from asya_operator.specs.meta import trigger_auth_name
+from asya_operator.specs.pod_template import service_account_name
 from asya_operator.specs.render import render
-from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone
+from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone, with_selector_of
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
 from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
@@ -43,6 +47,9 @@ PROBLEM_S: Final = 15.0
 SETTLED_S: Final = 300.0
 REPLICAS_MANAGER: Final = "asya-operator-replicas"
 """Field manager that holds a workload's replicas while KEDA decides about them."""
+_WORKLOADS: Final = frozenset({resources.DEPLOYMENT, resources.STATEFUL_SET})
+_SOURCE_PORT: Final = re.compile(r":\d+->")
+"""Of ``10.0.0.1:43210->10.0.0.2:443``, as the API server's own network errors have it."""
 _SETTLED: Final = frozenset({"Running", "Napping"})
 
 
@@ -54,6 +61,24 @@ class _Findings:
     queue: Finding | None = None
     workload: Finding | None = None
     scaling: Finding | None = None
+    again: ApiError | None = None
+    """What another try may do better."""
+
+    def refused(self, kind: resources.Kind, error: ApiError, *, scaling: bool) -> None:
+        """Take in that the API server did not do something with an object of a kind, of an actor with scaling or without.
+
+        Raises:
+            ApiSilent: It does not answer at all; nothing else would go better.
+        """
+        if isinstance(error, ApiSilent):
+            raise error
+        finding = Finding("ReconcileError", _refusal_text(kind, error))
+        if scaling and kind in (resources.SCALED_OBJECT, resources.TRIGGER_AUTH):
+            self.scaling = self.scaling or finding
+        else:
+            self.workload = self.workload or finding
+        if type(error).retryable:
+            self.again = self.again or error
 
     def any(self) -> bool:
         return any((self.transport, self.queue, self.workload, self.scaling))
@@ -122,7 +147,12 @@ class Reconciler:
         if transport is not None:
             await self._ensure_queue(actor, transport, key[0], findings)
             await self._ensure_objects(actor, transport, raw, findings)
+        elif findings.queue is not None:
+            # Two handlers must not eat one queue: whoever had it until now leaves it.
+            await self._sweep(actor, raw, (), findings)
         status = await self._write_status(raw, self._observe(raw, actor, findings))
+        if findings.again is not None:
+            raise findings.again
         if findings.any():
             return PROBLEM_S
         if status.get("status") not in _SETTLED:
@@ -198,7 +228,7 @@ class Reconciler:
             return
         for manifest in wanted:
             await self._apply(manifest, actor, findings)
-        await self._sweep(actor, namespace, wanted)
+        await self._sweep(actor, raw, wanted, findings)
 
     async def _apply(self, manifest: dict[str, Any], actor: AsyncActor, findings: _Findings) -> None:
         kind = resources.kind_of(manifest)
@@ -210,13 +240,7 @@ class Reconciler:
         try:
             stored = await self._apply_owned(kind, manifest, actor)
         except ApiError as exc:
-            if type(exc).retryable:
-                raise
-            finding = Finding("ReconcileError", _refusal_text(kind, exc))
-            if kind in (resources.SCALED_OBJECT, resources.TRIGGER_AUTH):
-                findings.scaling = findings.scaling or finding
-            else:
-                findings.workload = findings.workload or finding
+            findings.refused(kind, exc, scaling=actor.spec.scaling.enabled)
             return
         self._applied.note(manifest, stored, now_s)
         if kind in resources.WATCHED:
@@ -231,31 +255,42 @@ class Reconciler:
         if meta.get("ownerReferences"):
             present = await self._api.get(kind, meta["namespace"], meta["name"])
             ours = meta["ownerReferences"][0]["uid"]
-            if present is not None and not _owned_by(present, ours):
+            if present is not None and not is_owned(present, ours):
                 raise ApiError(
                     f"{kind.kind} {meta['name']} exists and does not belong to this AsyncActor; delete or rename one of them"
                 )
-        if kind in (resources.DEPLOYMENT, resources.STATEFUL_SET) and actor.spec.scaling.enabled:
+        if kind in _WORKLOADS and present is not None:
+            manifest = with_selector_of(manifest, present)
+        if kind in _WORKLOADS and actor.spec.scaling.enabled:
             if present is None:
                 present = await self._api.apply(at_first(manifest, actor))
             if holds_replicas(present, FIELD_MANAGER):
                 await self._api.apply(replicas_alone(present), REPLICAS_MANAGER)
         return await self._api.apply(manifest)
 
-    async def _sweep(self, actor: AsyncActor, namespace: str, wanted: Sequence[Mapping[str, Any]]) -> None:
+    async def _sweep(
+        self, actor: AsyncActor, raw: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]], findings: _Findings
+    ) -> None:
         """Delete what an earlier spec wanted, such as the ScaledObject of an actor that scales no more."""
-        keys = {object_key(manifest) for manifest in wanted}
-        names = {actor.name, f"{actor.name}-trigger-auth", *(key[2] for key in keys)}
-        seen = set(self._applied.of_actor(namespace, names))
+        namespace, uid = raw["metadata"]["namespace"], raw["metadata"]["uid"]
+        names = {actor.name, trigger_auth_name(actor), service_account_name(actor)}
+        seen = set(self._applied.of_actor(namespace, names, uid))
         for kind in (resources.SCALED_OBJECT, resources.DEPLOYMENT, resources.STATEFUL_SET):
-            present = self._world.find(kind, namespace, actor.name)
-            if present is not None and _belongs(present, actor.name):
+            if is_owned(self._world.find(kind, namespace, actor.name), uid):
                 seen.add((kind.kind, namespace, actor.name))
                 if kind is resources.SCALED_OBJECT:
-                    seen.add((resources.TRIGGER_AUTH.kind, namespace, f"{actor.name}-trigger-auth"))
-        for kind, key in leftovers(resources.OWNED, keys, seen):
-            await self._api.delete(kind, key[1], key[2])
-            self._applied.forget(key)
+                    seen.add((resources.TRIGGER_AUTH.kind, namespace, trigger_auth_name(actor)))
+        # A workload stays when the one that takes its place was refused.
+        kept = _WORKLOADS if findings.workload is not None else frozenset()
+        for kind, key in leftovers(resources.OWNED, {object_key(manifest) for manifest in wanted}, seen):
+            if kind in kept:
+                continue
+            try:
+                await delete_owned(self._api, kind, key[1], key[2], uid)
+            except ApiError as exc:
+                findings.refused(kind, exc, scaling=actor.spec.scaling.enabled)
+            else:
+                self._applied.forget(key)
 
     def _observe(self, raw: Mapping[str, Any], actor: AsyncActor | None, findings: _Findings) -> Observed:
         meta = raw["metadata"]
@@ -314,17 +349,8 @@ def unsettled_s(looks: int) -> float:
     return float(min(first * 2 ** min(looks - 1, 10), most))
 
 
-def _owned_by(present: Mapping[str, Any], uid: str) -> bool:
-    owners = present["metadata"].get("ownerReferences") or []
-    return any(owner.get("uid") == uid for owner in owners)
-
-
-def _belongs(present: Mapping[str, Any], name: str) -> bool:
-    owners = present["metadata"].get("ownerReferences") or []
-    return any(owner.get("kind") == resources.ACTOR.kind and owner.get("name") == name for owner in owners)
-
-
 def _refusal_text(kind: resources.Kind, error: ApiError) -> str:
     if isinstance(error, ObjectMissing) and kind.group == "keda.sh":
         return "KEDA CRDs not installed: install KEDA, or set spec.scaling.enabled to false"
-    return str(error)
+    # A text that differs each time would be a change of the status each time, and each such change another look at once.
+    return _SOURCE_PORT.sub("->", str(error))

@@ -86,17 +86,22 @@ class World:
 
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         before = self._actors.get(key)
-        if before is not None and _queue(key, before) != _queue(key, body):
-            self._by_queue.get(_queue(key, before), set()).discard(key)
         sharing = self._by_queue.setdefault(_queue(key, body), set())
+        told: set[Key] = set()
+        if before is not None and _queue(key, before) != _queue(key, body):
+            left = self._by_queue.get(_queue(key, before), set())
+            left.discard(key)
+            told |= left
         if gone:
             self._actors.pop(key, None)
             sharing.discard(key)
-            return [key, *sharing]  # whoever waited for the queue's name gets it now
-        known = before is not None
-        self._actors[key] = _trimmed(body)
-        sharing.add(key)
-        return [key] if known else [key, *(other for other in sharing if other != key)]
+        else:
+            self._actors[key] = _trimmed(body)
+        if gone or key not in sharing:
+            told |= sharing  # whoever waited for the queue's name gets it now, or who had it loses it
+        if not gone:
+            sharing.add(key)
+        return [key, *sorted(told)]
 
     def _note_pod(self, key: Key, name: str, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         pods = self._pods.setdefault(key, {})

@@ -1,10 +1,10 @@
-"""The end of an actor whose broker does not take the deletion of its queue."""
+"""The end of an actor: pods before the queue, and a broker that does not take the deletion of its queue."""
 
 import json
 from typing import Any
 
 from asya_operator import resources
-from asya_operator.finish import BROKER_PATIENCE_S, BROKER_PAUSE_S, FINALIZER, Finisher
+from asya_operator.finish import BROKER_PATIENCE_S, BROKER_PAUSE_S, FINALIZER, PODS_GO_S, Finisher
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, parse_transports
 from asya_operator.world import World
@@ -23,6 +23,14 @@ class Api:
 
     def __init__(self) -> None:
         self.patches: list[dict[str, Any]] = []
+        self.pods: list[dict[str, Any]] = []
+        self.selectors: list[tuple[resources.Kind, str | None, str]] = []
+
+    async def list(
+        self, kind: resources.Kind, namespace: str | None = None, selector: str = ""
+    ) -> list[dict[str, Any]]:
+        self.selectors.append((kind, namespace, selector))
+        return self.pods
 
     async def get(self, kind: resources.Kind, namespace: str, name: str) -> dict[str, Any] | None:
         return ACTOR if kind is resources.ACTOR else None
@@ -36,8 +44,10 @@ class Queues:
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
+        self.asked = 0
 
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
+        self.asked += 1
         self.failures -= 1
         if self.failures >= 0:
             raise TransportUnavailable("away")
@@ -56,10 +66,10 @@ class Stage:
     """A finisher before a broker that fails so often."""
 
     def __init__(self, failures: int) -> None:
-        self.api, self.recorder = Api(), Recorder()
+        self.api, self.queues, self.recorder = Api(), Queues(failures), Recorder()
         transports = parse_transports(json.dumps(TRANSPORTS))
         settings = OperatorSettings(transports=transports)
-        parts: tuple[Any, ...] = (self.api, World(), Queues(failures), self.recorder, settings)
+        parts: tuple[Any, ...] = (self.api, World(), self.queues, self.recorder, settings)
         self.finisher = Finisher(*parts)
 
 
@@ -79,3 +89,14 @@ async def test_a_broker_that_stays_away_does_not_hold_an_actor() -> None:
     assert await stage.finisher.finish(ACTOR, BROKER_PATIENCE_S) is None
     assert stage.recorder.told == [("Warning", "QueueKept")]
     assert stage.api.patches == [{"metadata": {"finalizers": ["theirs"]}}]
+
+
+async def test_a_pod_that_no_watch_has_shown_yet_keeps_the_queue() -> None:
+    stage = Stage(0)
+    stage.api.pods = [{"metadata": {"name": "ocr-1"}}]
+    assert await stage.finisher.finish(ACTOR, 0.0) == PODS_GO_S
+    assert (stage.queues.asked, stage.api.patches) == (0, [])
+    assert stage.api.selectors == [(resources.POD, "team", "asya.sh/asya=ocr")]
+    stage.api.pods = []
+    assert await stage.finisher.finish(ACTOR, PODS_GO_S) is None
+    assert stage.recorder.told == [("Normal", "QueueDeleted")]

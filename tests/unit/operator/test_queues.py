@@ -8,11 +8,12 @@ import pytest
 
 from asya_operator import queues as module
 from asya_operator.actor import parse_actor
+from asya_operator.api_errors import ApiError, ApiSilent
 from asya_operator.depths import Depths
 from asya_operator.poller import Poller
 from asya_operator.queues import ENSURED_S, Queues
 from asya_operator.reconcile import UNSETTLED_S, unsettled_s
-from asya_operator.resources import ACTOR
+from asya_operator.resources import ACTOR, Kind
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
 from asya_protocol.errors import TransportUnavailable
@@ -140,6 +141,65 @@ async def test_idle_queues_whose_depth_comes_with_the_list_are_not_counted_one_b
     assert depths.of(("n", "b")) == Depth(2)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class Secrets:
+    """A stand-in for an API server that has nothing but these secrets, by namespace."""
+
+    def __init__(self, *namespaces: str, error: ApiError | None = None) -> None:
+        self.namespaces = namespaces
+        self.error = error
+        self.asked: list[str] = []
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        self.asked.append(namespace)
+        if self.error is not None:
+            raise self.error
+        return {"data": {"password": "cGFzcw=="}} if namespace in self.namespaces else None
+
+
+WITH_SECRET = parse_transports(
+    json.dumps(
+        {
+            "transports": {
+                "rabbitmq": {
+                    "type": "rabbitmq",
+                    "enabled": True,
+                    "config": {"host": "mq", "passwordSecretRef": {"name": "mq", "key": "password"}},
+                }
+            }
+        }
+    )
+)
+
+
+def known(*keys: tuple[str, str]) -> World:
+    world = World()
+    for namespace, name in keys:
+        declared = actor(name, "rabbitmq")
+        declared["metadata"] |= {"namespace": namespace, "uid": name}
+        world.note(ACTOR, "ADDED", declared)
+    return world
+
+
+async def test_a_namespace_without_the_secret_blinds_nobody_else(broker: Broker) -> None:
+    world, depths, queues = known(("a", "one"), ("b", "two")), Depths(), Queues(Secrets("b"), "asya", manage=True)  # type: ignore[arg-type]
+    broker.names = {"asya-one", "asya-two"}
+    broker.listed = {"asya-two": Depth(7)}
+    parts: dict[str, Any] = {"look_at": lambda _key: None, "every_s": 0.0}
+    task = asyncio.create_task(Poller(world=world, queues=queues, depths=depths, transports=WITH_SECRET, **parts).run())
+    async with asyncio.timeout(60):
+        await broker.was_asked(2)
+    assert depths.of(("b", "two")) == Depth(7)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_api_server_that_is_away_is_not_asked_in_every_namespace() -> None:
+    api = Secrets(error=ApiSilent("cannot be reached"))
+    with pytest.raises(TransportUnavailable) as raised:
+        await Queues(api, "asya", manage=True).existing(WITH_SECRET.get("rabbitmq"), "a")  # type: ignore[arg-type]
+    assert not isinstance(raised.value, module.CredentialsMissing)
 
 
 async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, queues: Queues) -> None:

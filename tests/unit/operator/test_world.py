@@ -97,5 +97,15 @@ def test_an_actor_that_changes_its_transport_leaves_its_queue_to_the_next() -> N
     world = World()
     for namespace in ("a", "b"):
         world.note(resources.ACTOR, None, actor("ocr", namespace))
-    world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a", transport="rabbitmq"))
+    looks = world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a", transport="rabbitmq"))
+    assert looks == [("a", "ocr"), ("b", "ocr")]
     assert world.rival(("b", "ocr")) is None
+
+
+def test_an_actor_that_takes_a_queue_by_changing_its_transport_leads_to_who_had_it() -> None:
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr", "a", transport="rabbitmq"))
+    world.note(resources.ACTOR, None, actor("ocr", "b", "2026-02-01T00:00:00Z"))
+    assert world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a")) == [("a", "ocr"), ("b", "ocr")]
+    assert world.rival(("b", "ocr")) == ("a", "ocr")
+    assert world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a")) == [("a", "ocr")]

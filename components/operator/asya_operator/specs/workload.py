@@ -49,6 +49,20 @@ def replicas_alone(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**head, "metadata": meta, "spec": {"replicas": manifest["spec"]["replicas"]}}
 
 
+def with_selector_of(manifest: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:
+    """The same workload with the selector that it has in the cluster, which cannot be changed, and with pods that it finds.
+
+    The template's ``app`` may have been edited since: pods keep the one that the workload was made with.
+    """
+    selector = present["spec"].get("selector") or manifest["spec"]["selector"]
+    if selector == manifest["spec"]["selector"]:
+        return dict(manifest)
+    template = manifest["spec"]["template"]
+    meta = template["metadata"]
+    kept = {**template, "metadata": {**meta, "labels": {**meta["labels"], **(selector.get("matchLabels") or {})}}}
+    return {**manifest, "spec": {**manifest["spec"], "selector": selector, "template": kept}}
+
+
 def holds_replicas(present: Mapping[str, Any], manager: str) -> bool:
     """Whether a workload's replicas are a field manager's wish."""
     return any(
@@ -60,7 +74,9 @@ def holds_replicas(present: Mapping[str, Any], manager: str) -> bool:
 def build_headless_service(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """Gives a StatefulSet's pods names of their own; nobody calls an actor."""
     port = metrics_port(actor)
-    spec: dict[str, Any] = {"clusterIP": "None", "selector": selector_labels(actor)}
+    # Not by the template's `app`, which may be edited while the pods keep theirs.
+    selector = {name: value for name, value in selector_labels(actor).items() if name != "app"}
+    spec: dict[str, Any] = {"clusterIP": "None", "selector": selector}
     if port is not None:
         spec["ports"] = [{"name": METRICS_PORT_NAME, "port": port, "protocol": "TCP"}]
     return {

@@ -407,7 +407,7 @@ def test_a_stateful_set_has_its_claims_and_a_service_without_an_address():
     }
     assert found["Service/hello-actor"]["spec"] == {
         "clusterIP": "None",
-        "selector": labels,
+        "selector": {name: value for name, value in labels.items() if name != "app"},
         "ports": [{"name": "asya-metrics", "port": 8080, "protocol": "TCP"}],
     }
 

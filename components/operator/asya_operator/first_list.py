@@ -1,0 +1,70 @@
+"""When an operator that starts may begin to look: once the watch has shown every actor that there is.
+
+Who has a queue is told by all actors of its name. An operator that knew only some of them would give the queue to the wrong
+one, and at the wrong one's end delete it with what it holds. The list is compared with what the watch has shown and then
+forgotten, since only a watch says what goes.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from asya_operator import resources
+from asya_operator.api import KubeApi
+from asya_operator.api_errors import ApiError, ObjectMissing
+from asya_operator.world import Key, World
+
+log: Final = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 60.0
+"""How long to wait at most: an operator that does nothing helps nobody."""
+LIST_AGAIN_S: Final = 5.0
+"""How soon to ask again which actors there are: one that goes meanwhile is never shown."""
+RETRY_S: Final = 1.0
+"""Pause after a list that failed."""
+PAUSE_S: Final = 0.1
+"""How often to compare."""
+
+
+async def await_actors(
+    api: KubeApi,
+    world: World,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> bool:
+    """Wait until the watch has shown every actor; false when patience ended first.
+
+    Args:
+        api: The cluster.
+        world: What the watch has shown.
+        clock: Any steady clock, in seconds.
+        sleep: Lets so many seconds pass.
+    """
+    began_s = clock()
+    while clock() - began_s < PATIENCE_S:
+        there = await _actors(api)
+        if there is None:
+            await sleep(RETRY_S)
+            continue
+        listed_s = clock()
+        while clock() - listed_s < LIST_AGAIN_S:
+            if all(world.actor(key) is not None for key in there):
+                return True
+            await sleep(PAUSE_S)
+    log.warning("not every actor was seen; looks begin all the same", extra={"waited_s": PATIENCE_S})
+    return False
+
+
+async def _actors(api: KubeApi) -> set[Key] | None:
+    """The actors that there are; none when nobody knows."""
+    try:
+        found = await api.list_metadata(resources.ACTOR)
+    except ObjectMissing:
+        return set()  # their CRD is not installed
+    except ApiError as exc:
+        log.warning("actors not listed", extra={"error": str(exc)})
+        return None
+    return {(meta["namespace"], meta["name"]) for meta in found}

@@ -1,0 +1,46 @@
+"""How the API server is asked, before a stand-in for it that speaks HTTP."""
+
+from typing import Any
+
+from aiohttp import web
+
+from asya_operator.api import KubeApi
+from asya_operator.resources import ACTOR
+from tests.support.ports import free_port
+
+
+async def test_metadata_are_listed_page_by_page_without_the_rest() -> None:
+    asked: list[tuple[str, dict[str, str], str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.path, dict(request.query), request.headers["Accept"]))
+        last = request.query.get("continue") == "next"
+        item = {"metadata": {"namespace": "team", "name": "second" if last else "first"}}
+        return web.json_response({"metadata": {} if last else {"continue": "next"}, "items": [item]})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        async with KubeApi(kubeconfig=kubeconfig(port)) as api:
+            found = await api.list_metadata(ACTOR)
+    finally:
+        await runner.cleanup()
+    assert [meta["name"] for meta in found] == ["first", "second"]
+    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+    path = "/apis/asya.sh/v1alpha1/asyncactors"
+    assert asked == [(path, {"limit": "500"}, accept), (path, {"limit": "500", "continue": "next"}, accept)]
+
+
+def kubeconfig(port: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
