@@ -108,7 +108,8 @@ class KubeApi:
         query = {"limit": str(PAGE)}
         while True:
             answer = await self._request("GET", kind.path(None, ""), kind, accept=_METADATA, query=query)
-            found += [item["metadata"] for item in answer.get("items", [])]
+            # The API server writes an empty list of metadata as null.
+            found += [item["metadata"] for item in answer.get("items") or []]
             query["continue"] = (answer.get("metadata") or {}).get("continue", "")
             if not query["continue"]:
                 return found
@@ -117,7 +118,7 @@ class KubeApi:
         """Read all objects of a kind, in one namespace or in all."""
         query = {"labelSelector": selector} if selector else {}
         answer = await self._request("GET", kind.path(namespace, ""), kind, query=query)
-        return list(answer.get("items", []))
+        return list(answer.get("items") or [])
 
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Create one object.

@@ -26,6 +26,9 @@ FINALIZER: Final = "asya.sh/finalizer"
 ANNOTATION_DELETE_QUEUE: Final = "asya.sh/delete-queue"
 PODS_GO_S: Final = 1.0
 """How often to look whether the pods are gone."""
+WORLD_PATIENCE_S: Final = 60.0
+"""How long what the watch has shown of an actor's pods is believed; then the API server is asked, less often."""
+PODS_STAY_S: Final = 10.0
 BROKER_PATIENCE_S: Final = 30.0
 BROKER_PAUSE_S: Final = 2.0
 """A broker that does not take a deletion is asked again for a while; then the queue is left behind."""
@@ -49,6 +52,7 @@ class Finisher:
         self._recorder = recorder
         self._settings = settings
         self._refused_s: dict[str, float] = {}
+        self._waits_s: dict[str, float] = {}
 
     async def finish(self, raw: Mapping[str, Any], now_s: float) -> float | None:
         """Take one step towards the actor's end.
@@ -68,8 +72,8 @@ class Finisher:
         for kind in _ORDER:
             object_name = f"{name}-trigger-auth" if kind is resources.TRIGGER_AUTH else name
             await delete_owned(self._api, kind, namespace, object_name, meta["uid"])
-        if await self._has_pods(namespace, name):
-            return PODS_GO_S  # they finish or give back what they hold; only then does the queue tell the truth
+        if (pause_s := await self._pods_go(meta, now_s)) is not None:
+            return pause_s  # they finish or give back what they hold; only then does the queue tell the truth
         if not await self._still_held(namespace, name):
             return None  # ended already: the watch has only not said so yet
         if not await self._end_queue(raw, now_s):
@@ -82,11 +86,18 @@ class Finisher:
             log.debug("actor was gone already", extra={"namespace": namespace, "actor": name})
         return None
 
-    async def _has_pods(self, namespace: str, name: str) -> bool:
-        if self._world.pods((namespace, name)):
-            return True
-        # A watch that has not listed yet, in an operator that has just started, shows none either.
-        return bool(await self._api.list(resources.POD, namespace, f"{LABEL_ACTOR}={name}"))
+    async def _pods_go(self, meta: Mapping[str, Any], now_s: float) -> float | None:
+        """Seconds until the next look at pods that are still there; none when there are none."""
+        namespace, name, uid = meta["namespace"], meta["name"], meta["uid"]
+        long = now_s - self._waits_s.setdefault(uid, now_s) >= WORLD_PATIENCE_S
+        if self._world.pods((namespace, name)) and not long:
+            return PODS_GO_S
+        # A watch that has not listed yet, in an operator that has just started, shows none; one that broke off may show what
+        # went meanwhile.
+        if await self._api.list(resources.POD, namespace, f"{LABEL_ACTOR}={name}"):
+            return PODS_STAY_S if long else PODS_GO_S
+        del self._waits_s[uid]
+        return None
 
     async def _still_held(self, namespace: str, name: str) -> bool:
         present = await self._api.get(resources.ACTOR, namespace, name)

@@ -64,7 +64,8 @@ async def _actors(api: KubeApi) -> set[Key] | None:
         found = await api.list_metadata(resources.ACTOR)
     except ObjectMissing:
         return set()  # their CRD is not installed
-    except ApiError as exc:
+    except (ApiError, LookupError, TypeError) as exc:
+        # Also an answer of another shape: what cannot be compared is waited for, and never the end of the operator.
         log.warning("actors not listed", extra={"error": str(exc)})
         return None
     return {(meta["namespace"], meta["name"]) for meta in found}

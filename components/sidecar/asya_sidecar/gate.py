@@ -73,7 +73,12 @@ class Gate:
             if refused is not None:
                 return refused
         if names.HEADER_CLAIM in admitted.envelope.headers:
-            work = await self._fetch(admitted)
+            try:
+                work = await self._fetch(admitted)
+            except BaseException:
+                if self.dedup is not None:
+                    await self.dedup.end(admitted, None)
+                raise
             if self.dedup is not None and isinstance(work, Decision):
                 await self.dedup.end(admitted, None)
             return work

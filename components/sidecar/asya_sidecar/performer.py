@@ -203,7 +203,7 @@ class Performer:
         if self._claims is not None and work.claim is not None:
             try:
                 await asyncio.to_thread(self._claims.redeem, work.claim)
-            except StoreUnavailable as exc:
+            except Exception as exc:  # noqa: BLE001 - the delivery is acknowledged: no failure may make it run again
                 log.warning("claim not redeemed", extra={"error": str(exc), "key": work.claim.key})
 
     async def _light(self, body: bytes) -> bytes:

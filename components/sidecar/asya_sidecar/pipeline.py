@@ -363,8 +363,11 @@ class Pipeline:
             return await self._performer.perform(despite, delivery, work)
         except Exception:
             log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})
+        try:
             await self._performer.hand_back(delivery)
-            return despite
+        except Exception:
+            log.exception("delivery not given back", extra={"envelope_id": work.envelope.id if work else ""})
+        return despite
 
     async def _keep_leases(self) -> None:
         """Extend the lease of everything in hand at a third of its length, so that two extensions may fail."""

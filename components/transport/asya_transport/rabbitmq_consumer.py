@@ -34,6 +34,8 @@ RESUBSCRIBE_FIRST_S: Final = 0.1
 RESUBSCRIBE_MOST_S: Final = 5.0
 # Half of the usual delivery limit, which counts returns too.
 RENEW_AT: Final = 10
+REFUSED_PAUSE_S: Final = 5.0
+"""Before a delivery goes back at once of which the broker took no delayed copy."""
 DELIVERY_COUNT: Final = "x-delivery-count"
 # A header frame must fit into the connection's frame size, 128 KiB by default.
 REASON_CHARS_MOST: Final = 4096
@@ -175,6 +177,8 @@ class RabbitMqConsumer:
                 await self._send(self._queue, delivery.body, delay_s=delay_s, attributes=delivery.attributes)
                 await self.ack(delivery)
                 return
+            # It stays ours meanwhile: what comes again at once is run again at once.
+            await asyncio.sleep(min(delay_s, REFUSED_PAUSE_S))
         channel, tag = self._claim(delivery)
         self._settle(channel, lambda: channel.raw.basic_nack(tag, requeue=True))
 
@@ -203,6 +207,7 @@ class RabbitMqConsumer:
                 return  # The next AMQP consumer takes it.
             async with _ended_on_failure(subscription):
                 await self._cancel(subscription)
+                await self._give_buffer_back(but=prefetch)
                 await self._consume(subscription)
 
     async def pause(self) -> None:
@@ -219,6 +224,8 @@ class RabbitMqConsumer:
 
     async def _resume(self) -> None:
         async with self._switching:
+            if self._stopped:
+                return
             subscription = self._open_subscription()
             self._paused = False
             if subscription is not None:
@@ -230,9 +237,10 @@ class RabbitMqConsumer:
         subscription = self._subscription
         return None if self._stopped or subscription is None or not subscription.is_alive() else subscription
 
-    async def _give_buffer_back(self) -> None:
-        while self._buffer:
-            await self.release(self._buffer.popleft())
+    async def _give_buffer_back(self, *, but: int = 0) -> None:
+        """Release what nobody has received, the newest first, down to so many."""
+        while len(self._buffer) > but:
+            await self.release(self._buffer.pop())
 
     async def stop(self) -> None:
         """See the port."""
@@ -336,6 +344,7 @@ class RabbitMqConsumer:
         async with self._switching:
             old, self._subscription = self._subscription, None
             if old is not None:
+                self._buffer.clear()  # It comes again: its channel is gone.
                 await old.channel.close()
             try:
                 self._subscription = await self._open()

@@ -1,5 +1,7 @@
 """How the API server is asked, before a stand-in for it that speaks HTTP."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -7,6 +9,31 @@ from aiohttp import web
 from asya_operator.api import KubeApi
 from asya_operator.resources import ACTOR
 from tests.support.ports import free_port
+
+
+@asynccontextmanager
+async def api_that(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[KubeApi]:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        async with KubeApi(kubeconfig=kubeconfig(port)) as api:
+            yield api
+    finally:
+        await runner.cleanup()
+
+
+async def test_no_objects_are_an_empty_list_however_the_server_writes_it() -> None:
+    """The API server's list of metadata is null where there are none."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"metadata": {}, "items": None})
+
+    async with api_that(answer) as api:
+        assert (await api.list_metadata(ACTOR), await api.list(ACTOR)) == ([], [])
 
 
 async def test_metadata_are_listed_page_by_page_without_the_rest() -> None:
@@ -18,17 +45,8 @@ async def test_metadata_are_listed_page_by_page_without_the_rest() -> None:
         item = {"metadata": {"namespace": "team", "name": "second" if last else "first"}}
         return web.json_response({"metadata": {} if last else {"continue": "next"}, "items": [item]})
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        async with KubeApi(kubeconfig=kubeconfig(port)) as api:
-            found = await api.list_metadata(ACTOR)
-    finally:
-        await runner.cleanup()
+    async with api_that(answer) as api:
+        found = await api.list_metadata(ACTOR)
     assert [meta["name"] for meta in found] == ["first", "second"]
     accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
     path = "/apis/asya.sh/v1alpha1/asyncactors"

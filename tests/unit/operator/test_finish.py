@@ -4,7 +4,15 @@ import json
 from typing import Any
 
 from asya_operator import resources
-from asya_operator.finish import BROKER_PATIENCE_S, BROKER_PAUSE_S, FINALIZER, PODS_GO_S, Finisher
+from asya_operator.finish import (
+    BROKER_PATIENCE_S,
+    BROKER_PAUSE_S,
+    FINALIZER,
+    PODS_GO_S,
+    PODS_STAY_S,
+    WORLD_PATIENCE_S,
+    Finisher,
+)
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, parse_transports
 from asya_operator.world import World
@@ -69,7 +77,8 @@ class Stage:
         self.api, self.queues, self.recorder = Api(), Queues(failures), Recorder()
         transports = parse_transports(json.dumps(TRANSPORTS))
         settings = OperatorSettings(transports=transports)
-        parts: tuple[Any, ...] = (self.api, World(), self.queues, self.recorder, settings)
+        self.world = World()
+        parts: tuple[Any, ...] = (self.api, self.world, self.queues, self.recorder, settings)
         self.finisher = Finisher(*parts)
 
 
@@ -99,4 +108,21 @@ async def test_a_pod_that_no_watch_has_shown_yet_keeps_the_queue() -> None:
     assert stage.api.selectors == [(resources.POD, "team", "asya.sh/asya=ocr")]
     stage.api.pods = []
     assert await stage.finisher.finish(ACTOR, PODS_GO_S) is None
+    assert stage.recorder.told == [("Normal", "QueueDeleted")]
+
+
+async def test_a_pod_whose_end_no_watch_has_told_does_not_hold_an_actor() -> None:
+    """A watch that broke off and lists anew says nothing of what went meanwhile."""
+    stage = Stage(0)
+    stage.world.note(resources.ACTOR, "ADDED", ACTOR)
+    meta = {"name": "ocr-1", "namespace": "team", "labels": {"asya.sh/asya": "ocr"}}
+    pod = {"metadata": meta, "spec": {"containers": []}, "status": {"phase": "Running"}}
+    stage.world.note(resources.POD, "ADDED", pod)
+    assert await stage.finisher.finish(ACTOR, 0.0) == PODS_GO_S
+    assert await stage.finisher.finish(ACTOR, PODS_GO_S) == PODS_GO_S
+    assert stage.api.selectors == []
+    stage.api.pods = [pod]
+    assert await stage.finisher.finish(ACTOR, WORLD_PATIENCE_S) == PODS_STAY_S
+    stage.api.pods = []
+    assert await stage.finisher.finish(ACTOR, WORLD_PATIENCE_S + PODS_STAY_S) is None
     assert stage.recorder.told == [("Normal", "QueueDeleted")]

@@ -45,7 +45,7 @@ def test_those_that_were_killed_are_forgotten(tmp_path: Path) -> None:
 
 
 OURS_NO_MORE: list[dict[str, Any]] = [
-    {"process": {**asdict(this_process()), "created_s": this_process().created_s - 86_400}},
+    {"process": {**asdict(this_process()), "created_s": this_process().created_s - 86_400, "start": "another boot/1"}},
     {"pid": os.getpid()},
 ]
 """A pid that was given again after a reboot; a record of before start times were kept."""

@@ -1,6 +1,7 @@
 """The RabbitMQ consumer on a broker that leaves requests unanswered; pika's channel is stood in for."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,8 @@ class RawChannel:
         self.is_open = True
         self.deliver: Callable[[bytes], None] = lambda _: None
         self.consumed: list[Mapping[str, Any]] = []
+        self.returned: list[int] = []
+        self._tags = itertools.count(1)
         self.confirmed = 0
         self._broker = broker
         self._cancelled: set[str] = set()
@@ -64,7 +67,7 @@ class RawChannel:
             return
 
         def deliver(body: bytes) -> None:
-            on_message(self, SimpleNamespace(delivery_tag=1, redelivered=False), BasicProperties(), body)
+            on_message(self, SimpleNamespace(delivery_tag=next(self._tags), redelivered=False), BasicProperties(), body)
 
         def answered(frame: Any) -> None:
             self.confirmed += 1
@@ -78,6 +81,7 @@ class RawChannel:
 
     def basic_nack(self, tag: int, *, requeue: bool) -> None:
         """Not answered by any broker."""
+        self.returned.append(tag)
 
     def close(self) -> None:
         self._end(ConnectionError("closed"))
@@ -107,7 +111,7 @@ async def subscribed_again(broker: Broker) -> RawChannel:
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    monkeypatch.setattr(rabbitmq_link, "RPC_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(rabbitmq_link, "RPC_TIMEOUT_S", 1.0)
     return Broker()
 
 
@@ -152,6 +156,42 @@ async def test_a_change_of_the_prefetch_that_is_cancelled_half_way_ends_in_a_new
     (await subscribed_again(broker)).deliver(b"on the new channel")
     (delivery,) = await consumer.receive(1, PATIENCE_S)
     assert delivery.body == b"on the new channel"
+
+
+async def test_a_smaller_prefetch_gives_back_what_was_pushed_and_not_received(broker: Broker) -> None:
+    """The newest of it: a replica that has become slow would work through it while others idle."""
+    consumer = RabbitMqConsumer(broker, send, QUEUE, 5, lambda _: None)  # type: ignore[arg-type]  # as above
+    await consumer.start()
+    for number in range(5):
+        broker.channels[0].deliver(b"%d" % number)
+    assert [each.body for each in await consumer.receive(1, PATIENCE_S)] == [b"0"]
+    await consumer.set_prefetch(1)
+    assert broker.channels[0].returned == [5, 4, 3]
+    assert [each.body for each in await consumer.receive(9, PATIENCE_S)] == [b"1"]
+    await consumer.close()
+
+
+async def test_a_delayed_return_of_which_no_copy_can_be_made_waits_all_the_same(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handed back at once it would be run at once, without end."""
+    waits: list[float] = []
+
+    async def refused(*_: object, **__: object) -> None:
+        raise TransportError("no delay queues may be declared")
+
+    async def sleep(pause_s: float) -> None:
+        waits.append(pause_s)
+
+    consumer = RabbitMqConsumer(broker, refused, QUEUE, 1, lambda _: None)  # type: ignore[arg-type]  # as above
+    await consumer.start()
+    broker.channels[0].deliver(b"{}")
+    (delivery,) = await consumer.receive(1, PATIENCE_S)
+    with monkeypatch.context() as patch:
+        patch.setattr("asya_transport.rabbitmq_consumer.asyncio.sleep", sleep)
+        await consumer.release(delivery, 3.0)
+    assert (waits, broker.channels[0].returned) == ([3.0], [1])
+    await consumer.close()
 
 
 async def test_what_comes_late_for_a_subscription_that_was_given_up_is_not_handed_out(
