@@ -197,7 +197,10 @@ class RabbitMqConsumer:
         """Nothing to do: see ``lease_s``."""
 
     async def set_prefetch(self, prefetch: int) -> None:
-        """See the port; RabbitMQ applies a prefetch to new AMQP consumers only, so this makes one."""
+        """See the port; RabbitMQ applies a prefetch to new AMQP consumers only, so this makes one.
+
+        What was pushed under a larger one stays here: returned, it would count against the delivery limit at each change.
+        """
         async with self._switching:
             if prefetch == self._prefetch:
                 return
@@ -207,7 +210,6 @@ class RabbitMqConsumer:
                 return  # The next AMQP consumer takes it.
             async with _ended_on_failure(subscription):
                 await self._cancel(subscription)
-                await self._give_buffer_back(but=prefetch)
                 await self._consume(subscription)
 
     async def pause(self) -> None:
@@ -237,10 +239,9 @@ class RabbitMqConsumer:
         subscription = self._subscription
         return None if self._stopped or subscription is None or not subscription.is_alive() else subscription
 
-    async def _give_buffer_back(self, *, but: int = 0) -> None:
-        """Release what nobody has received, the newest first, down to so many."""
-        while len(self._buffer) > but:
-            await self.release(self._buffer.pop())
+    async def _give_buffer_back(self) -> None:
+        while self._buffer:
+            await self.release(self._buffer.popleft())
 
     async def stop(self) -> None:
         """See the port."""

@@ -158,19 +158,6 @@ async def test_a_change_of_the_prefetch_that_is_cancelled_half_way_ends_in_a_new
     assert delivery.body == b"on the new channel"
 
 
-async def test_a_smaller_prefetch_gives_back_what_was_pushed_and_not_received(broker: Broker) -> None:
-    """The newest of it: a replica that has become slow would work through it while others idle."""
-    consumer = RabbitMqConsumer(broker, send, QUEUE, 5, lambda _: None)  # type: ignore[arg-type]  # as above
-    await consumer.start()
-    for number in range(5):
-        broker.channels[0].deliver(b"%d" % number)
-    assert [each.body for each in await consumer.receive(1, PATIENCE_S)] == [b"0"]
-    await consumer.set_prefetch(1)
-    assert broker.channels[0].returned == [5, 4, 3]
-    assert [each.body for each in await consumer.receive(9, PATIENCE_S)] == [b"1"]
-    await consumer.close()
-
-
 async def test_a_delayed_return_of_which_no_copy_can_be_made_waits_all_the_same(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
