@@ -2,7 +2,8 @@
 
 A visit is one go of one actor at the envelope; a handler that fails and is retried makes several. Sidecars report ``received``,
 ``processing`` and ``completed`` with the place in the route; end actors report the place where the route ended and tell
-their name only in words. Reports are sent in the background, so that those of two actors may arrive interleaved.
+their name only in words. Reports are sent in the background, so that those of two actors may arrive interleaved, or the first
+of an actor after those of the next.
 """
 
 import re
@@ -121,8 +122,8 @@ def _note(visits: list[Visit], event: Event) -> None:
     if place is None and field == "ended_at":
         place = _latest_without(visits, index - 1, field)  # The original's sidecar tells the next actor's place.
     if place is None:
-        visits.append(Visit(index, event.actor, end_actor=event.actor is None and index >= len(event.actors or ())))
-        place = len(visits) - 1
+        end_actor = event.actor is None and index >= len(event.actors or ())
+        place = _add(visits, Visit(index, event.actor, end_actor=end_actor))
     changes: dict[str, object] = {field: event.timestamp}
     message = event.message or ""
     if field == "started_at" and (by := _BY.match(message)):
@@ -134,12 +135,24 @@ def _note(visits: list[Visit], event: Event) -> None:
     visits[place] = replace(visits[place], **changes)  # type: ignore[arg-type] # names are the visit's own
 
 
+def _add(visits: list[Visit], visit: Visit) -> int:
+    """Put a visit where it belongs and say where that is.
+
+    The first that is told of a place whose followers are known already has come late: it belongs before them. Another go at a
+    place that was told before is where it came.
+    """
+    known = any(each.index == visit.index for each in visits)
+    further = (n for n, each in enumerate(visits) if each.index > visit.index)
+    place = len(visits) if known else next(further, len(visits))
+    visits.insert(place, visit)
+    return place
+
+
 def _note_retry(visits: list[Visit], event: Event, index: int, retry: Retry) -> None:
     """End the latest go at a place, which failed."""
     place = _latest_without(visits, index, "ended_at")
     if place is None:
-        visits.append(Visit(index, event.actor))
-        place = len(visits) - 1
+        place = _add(visits, Visit(index, event.actor))
     visits[place] = replace(
         visits[place],
         state="retried",

@@ -156,8 +156,17 @@ TOLD: list[tuple[str, Life, list[tuple[str | None, int, str]]]] = [
     ),
     (
         "back to an earlier place",
-        Life.begin().at(1, *visits_of(1, "b")).at(2, *visits_of(0, "a")),
-        [("b", 1, "unfinished"), ("a", 1, "running")],
+        Life.begin().at(1, *visits_of(0, "a"), completed(0, 5)).at(2, *visits_of(1, "b")).at(3, *visits_of(0, "a")),
+        [("a", 1, "completed"), ("b", 1, "unfinished"), ("a", 2, "running")],
+    ),
+    (
+        "an actor is told of only after the next one's retry",
+        Life.begin()
+        .at(1, *visits_of(1, "b"))
+        .at(1.1, failed(1, "E: torn"))
+        .at(1.2, *visits_of(0, "a"), completed(0, 5))
+        .at(2, *visits_of(1, "b"), completed(1, 5)),
+        [("a", 1, "completed"), ("b", 1, "retried"), ("b", 2, "completed")],
     ),
 ]
 

@@ -163,7 +163,7 @@ async def open_world(broker: Mapping[str, str], folder: Path) -> AsyncIterator[W
     }
     with Gateway(environ) as gateway:
         reporting = {"ASYA_GATEWAY_URL": gateway.url, "ASYA_GATEWAY_TOKEN": REPORTER}
-        fleet = Fleet({**broker, **reporting, "ASYA_RETRY_INITIAL_DELAY": "50ms", "ASYA_RETRY_MAX_ATTEMPTS": "2"})
+        fleet = Fleet({**broker, **reporting, "ASYA_RETRY_INITIAL_DELAY": "500ms", "ASYA_RETRY_MAX_ATTEMPTS": "2"})
         (fleet.folder / "handlers.py").write_text(HANDLERS)
         for actor in ACTORS[:3]:
             fleet.add(actor, f"handlers.{actor.replace('-', '_')}", PYTHONPATH=str(fleet.folder))
