@@ -73,15 +73,13 @@ class Gate:
             if refused is not None:
                 return refused
         if names.HEADER_CLAIM in admitted.envelope.headers:
+            work: Work | Decision | None = None
             try:
                 work = await self._fetch(admitted)
-            except BaseException:
-                if self.dedup is not None:
+                return work
+            finally:
+                if self.dedup is not None and not isinstance(work, Work):
                     await self.dedup.end(admitted, None)
-                raise
-            if self.dedup is not None and isinstance(work, Decision):
-                await self.dedup.end(admitted, None)
-            return work
         return admitted
 
     async def _ask(self, dedup: Dedup, work: Work) -> Decision | None:

@@ -68,8 +68,7 @@ class Handling:
                 self._post(
                     (received_report(work.envelope, size_bytes), processing_report(work.envelope, self._hop.actor))
                 )
-        # Ids, no secrets: the operating system's generator would cost two system calls.
-        ids = [(f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}") for _ in works]
+        ids = [_trace_ids() for _ in works]
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:
             if not self._hop.is_end_actor:
@@ -109,8 +108,7 @@ class Handling:
     def despite(self, work: Work | None, exc: Exception) -> Decision:
         """Decide for an envelope on which this program failed; to be called where the exception is handled."""
         log.exception("a defect", extra={"envelope_id": work.envelope.id if work else "", "actor": self._hop.actor})
-        chance, trace_id, span_id = random.random(), f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}"  # noqa: S311
-        moment = Moment(datetime.now(UTC), chance, trace_id, span_id)
+        moment = Moment(datetime.now(UTC), random.random(), *_trace_ids())  # noqa: S311 - jitter
         return defect(work, self._hop, moment, f"defect of the sidecar: {type(exc).__name__}: {exc}")
 
     def running(self) -> list[dict[str, object]]:
@@ -140,3 +138,8 @@ class Handling:
                 log.info("handler cancelled", extra={"envelope_id": call.works[0].envelope.id})
                 ending.append(runtime.cancel())
         await asyncio.gather(*ending)
+
+
+def _trace_ids() -> tuple[str, str]:
+    """A trace's id and a span's; no secrets: the operating system's generator would cost two system calls."""
+    return f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}"

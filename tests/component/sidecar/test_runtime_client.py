@@ -23,6 +23,7 @@ from asya_sidecar.runtime_client import OnItems, RuntimeClient, RuntimeNotReady
 
 BODY = json.dumps({"id": "e1", "route": {"actors": ["a"], "current": 0}, "payload": {"n": 1}}).encode()
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def no_items(items: tuple[Item, ...], first: int) -> None:
@@ -46,10 +47,17 @@ async def original_runtime(answer: Answer) -> AsyncIterator[Path]:
                 await answer(await reader.readexactly(length), writer)
             writer.close()
 
+    async with listening(serve, "ready") as folder:
+        yield folder
+
+
+@asynccontextmanager
+async def listening(serve: Serve, ready: str) -> AsyncIterator[Path]:
+    """Serve on a runtime's socket beside its ready file."""
     with tempfile.TemporaryDirectory(prefix="asya-") as name:
         folder = Path(name)
         server = await asyncio.start_unix_server(serve, folder / "asya-runtime.sock")
-        (folder / "runtime-ready").write_text("ready")
+        (folder / "runtime-ready").write_text(ready)
         yield folder
         server.close()
         await server.wait_closed()
@@ -147,9 +155,7 @@ async def test_an_error_reply_of_the_original_is_understood() -> None:
 
 
 @asynccontextmanager
-async def runtime_of_ours(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[Path]:
+async def runtime_of_ours(serve: Serve) -> AsyncIterator[Path]:
     """A stand-in that says hello as ours does, for what ours cannot be brought to do at a given moment."""
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,13 +165,8 @@ async def runtime_of_ours(
             await serve(reader, writer)
         writer.close()
 
-    with tempfile.TemporaryDirectory(prefix="asya-") as name:
-        folder = Path(name)
-        server = await asyncio.start_unix_server(greet, folder / "asya-runtime.sock")
-        (folder / "runtime-ready").write_text('ready {"protocol": 2, "cancel": true}')
+    async with listening(greet, 'ready {"protocol": 2, "cancel": true}') as folder:
         yield folder
-        server.close()
-        await server.wait_closed()
 
 
 async def read(reader: asyncio.StreamReader) -> Any:
