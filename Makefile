@@ -23,7 +23,7 @@ export npm_config_fetch_retries ?= 5
 # An activated environment of something else must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-SOURCES := components infra tools tests examples bench
+SOURCES := components infra tools lab tests examples bench
 # Folders that are no packages, so that mypy has to be told where their modules start.
 export MYPYPATH := examples/code-census:examples/hello
 # Stands for users' code, deliberately bad code among it, and runs on Python 3.7: the rules of this repository do not apply.
@@ -93,10 +93,10 @@ repo: $(STAMP) ## Sizes, names, golden vectors, and pages that must agree with t
 ##@ Test, by tier (tests/README.md says what each needs and how long it takes)
 .PHONY: test-servers
 test-servers: $(STAMP)
-	@$(BIN)/python -m tests.support.rabbitmq install
-	@$(BIN)/python -m tests.support.postgres install
-	@$(BIN)/python -m tests.support.chromium install
-	@$(BIN)/python -m tests.support.node install
+	@$(BIN)/python -m lab.servers.rabbitmq install
+	@$(BIN)/python -m lab.servers.postgres install
+	@$(BIN)/python -m lab.installs.chromium install
+	@$(BIN)/python -m lab.installs.node install
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## No socket, no process, virtual time
@@ -112,10 +112,10 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 
 .PHONY: test-stack
 test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins
-	@$(BIN)/python -m tools.engine build >/dev/null
-	@$(BIN)/python -m tools.engine hosts >/dev/null
-	@$(BIN)/python -m tests.support.kubernetes_openapi >/dev/null
-	@$(BIN)/python -m tests.support.node pulumi >/dev/null
+	@$(BIN)/python -m lab.engine build >/dev/null
+	@$(BIN)/python -m lab.engine hosts >/dev/null
+	@$(BIN)/python -m lab.installs.kubernetes_openapi >/dev/null
+	@$(BIN)/python -m lab.installs.node pulumi >/dev/null
 	@$(BIN)/pytest -n 2 --dist loadfile tests/stack $(PYTEST_ARGS)
 
 .PHONY: test-runtime
@@ -124,12 +124,12 @@ test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 th
 
 .PHONY: e2e
 e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
-	@$(BIN)/python -m tests.support.aws_cli
+	@$(BIN)/python -m lab.installs.aws_cli
 	@$(BIN)/pytest tests/e2e --ignore tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: e2e-stack
 e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be
-	@$(BIN)/python -m tools.engine build >/dev/null
+	@$(BIN)/python -m lab.engine build >/dev/null
 	@$(BIN)/pytest tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: test-gateway
@@ -165,6 +165,6 @@ include tools/cluster.mk
 .PHONY: clean
 clean: ## Remove what the targets above made inside the checkout, but .pulumi-state (the local mesh is taken down first)
 	@if [ -x $(BIN)/asya ] && [ -d .asya ]; then $(BIN)/asya local down || true; fi
-	@if [ -x $(BIN)/python ] && [ -d .asya-cluster ]; then $(BIN)/python -m tools.cluster down || true; fi
+	@if [ -x $(BIN)/python ] && [ -d .asya-cluster ]; then $(BIN)/python -m lab.cluster down || true; fi
 	@rm -rf .venv .venv-bench .asya .asya-demo .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find components infra tests tools examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,7 +4,10 @@ import argparse
 import signal
 from typing import Final
 
-from bench import gateway, hop, infra, jobs, operator, reload, scale
+from bench import gateway_calls as gateway
+from bench import hop, jobs, reload, scale
+from bench import operator_scale as operator
+from bench import preview as infra
 from bench.figures import SECTION, Bound, Report
 
 NAMES: Final = ("hop", "jobs", "scale", "reload", "elsewhere")

@@ -22,7 +22,7 @@ from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.spec import Basic, BasicProperties
 
 from asya_transport.port import Delivery
-from asya_transport.rabbitmq import RabbitMqTransport
+from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
 
 URL = os.environ.get("ASYA_RABBITMQ_URL", "amqp://guest:guest@localhost:5672/")

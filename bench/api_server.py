@@ -11,10 +11,10 @@ from typing import Final, Self
 
 import yaml
 
-from tests.support.ports import free_port, free_ports
-from tools.cluster import certificates, pins
-from tools.cluster.build import build
-from tools.tree import ROOT
+from lab.checkout import ROOT
+from lab.cluster import certificates, pins
+from lab.cluster.build import build
+from lab.servers.ports import free_port, free_ports
 
 START_S: Final = 60.0
 _CRDS: Final = "apiextensions.k8s.io"

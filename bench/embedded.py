@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from asya_protocol import names
-from asya_sidecar.core.work import Hop
+from asya_sidecar.core.admit import Hop
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
 from asya_sidecar.runtime_client import RuntimeClient
-from asya_transport.memory import MemoryAdmin, MemoryBroker, MemoryTransport
+from asya_transport.memory.transport import MemoryAdmin, MemoryBroker, MemoryTransport
 from asya_transport.port import QueueSpec
 from bench.envelopes import envelope
 from bench.run import LIMIT_S, Run, cpu_s, resident_mib

@@ -10,12 +10,12 @@ import os
 from collections import Counter
 from typing import Final
 
+from bench.brokers import CREDENTIALS, LocalStackServer, RabbitMqServer, count_requests
 from bench.envelopes import PAYLOAD, envelope
 from bench.figures import SECTION, Bound, Report, percentile
 from bench.one_hop import SOURCE, TARGET, OneHop, Throughput, bare_interpreter_mib
 from bench.reporting import measure_reports
-from bench.servers import CREDENTIALS, LocalStackServer, RabbitMqServer, count_requests
-from tests.support.memory import memory_broker
+from lab.servers.memory import memory_broker
 
 THROUGHPUT: Final = Bound(1950, at_least=True, source=f"{SECTION}: 1.5 x the original's 1,300/s", quoted=True)
 LATENCY_MS: Final = Bound(1.4, source=f"{SECTION}: the original's p50", quoted=True)

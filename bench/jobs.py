@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from bench.brokers import RabbitMqServer
 from bench.embedded import HANDLERS
 from bench.figures import SECTION, Bound, Report
 from bench.run import run_apart
-from bench.servers import RabbitMqServer
 from tests.support.runtime_process import envelope, running
 
 JOBS: Final = 20_000

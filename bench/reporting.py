@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from asya_gateway.record import Record
+from asya_gateway.records.record import Record
 from asya_gateway.store.factory import open_envelope_store
 from bench.envelopes import ACTOR, PAYLOAD, envelope
 from bench.figures import Report

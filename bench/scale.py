@@ -11,13 +11,13 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from bench.brokers import RabbitMqServer
 from bench.embedded import open_mesh
 from bench.envelopes import envelope
 from bench.figures import Report, slope
 from bench.one_hop import OneHop
 from bench.run import resident_mib, run_apart
-from bench.servers import RabbitMqServer
-from tests.support.memory import memory_broker
+from lab.servers.memory import memory_broker
 
 ACTORS: Final = (1, 10, 100)
 SIZES_KIB: Final = (1, 16, 64, 256, 1024)

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tools.tree import ROOT, report, repository_files
+from lab.checkout import ROOT
+from tools.tree import report, repository_files
 
 CODE: Final = re.compile(r"`([^`\n]+)`")
 LINK: Final = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 FENCE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-PATH: Final = re.compile(r"(?:components|infra|tests|tools|docs|examples|bench|\.ci)/[\w./*\[\]{}-]*(?:::\w+)*$")
+PATH: Final = re.compile(r"(?:components|infra|lab|tests|tools|docs|examples|bench|\.ci)/[\w./*\[\]{}-]*(?:::\w+)*$")
 MAKE: Final = re.compile(r"^(?:\$ )?make ([a-z][a-z0-9-]*)")
 TARGET: Final = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 

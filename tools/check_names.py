@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from tools.tree import ROOT, report, repository_files
+from lab.checkout import ROOT
+from tools.tree import report, repository_files
 
 EMPTY_NAMES: Final = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "base", "stuff", "lib", "core"})
 """A file is named by its domain noun; a folder ``core`` holds one room's pure decisions and is fine."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tools.tree import ROOT, is_source, report, repository_files
+from lab.checkout import ROOT
+from tools.tree import is_source, report, repository_files
 
 SOURCE_LINES: Final = 500
 TEST_LINES: Final = 800

@@ -1,14 +1,14 @@
 ##@ In a cluster (real Kubernetes with KEDA; kind where Docker and kind are, otherwise its parts as processes, as root)
 .PHONY: cluster
 cluster: $(STAMP) ## Start a one-node Kubernetes with KEDA; building its parts the first time takes a quarter of an hour
-	@$(BIN)/python -m tools.cluster up
+	@$(BIN)/python -m lab.cluster up
 
 .PHONY: cluster-down
 cluster-down: $(STAMP) ## Stop it and leave nothing of it
-	@$(BIN)/python -m tools.cluster down
+	@$(BIN)/python -m lab.cluster down
 
 .PHONY: images
 images: $(STAMP) ## Build the container images, and load them into the cluster when it is up; IMAGES="sidecar crew"
-	@$(BIN)/python -m tools.images $(IMAGES)
+	@$(BIN)/python -m lab.images $(IMAGES)
 
 IMAGES ?=

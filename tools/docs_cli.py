@@ -8,8 +8,9 @@ import click
 
 from asya_cli.exit_codes import ExitCode
 from asya_cli.main import asya
+from lab.checkout import ROOT
 from tools.docs_settings import classes, documented_members
-from tools.tree import ROOT, write_or_compare
+from tools.tree import write_or_compare
 
 PAGE: Final = ROOT / "docs" / "cli.md"
 EXIT_CODES: Final = ROOT / "components" / "cli" / "asya_cli" / "exit_codes.py"

@@ -4,7 +4,8 @@ import argparse
 from typing import Final
 
 from asya_operator.crd import dump_crd
-from tools.tree import ROOT, write_or_compare
+from lab.checkout import ROOT
+from tools.tree import write_or_compare
 
 PAGE: Final = ROOT / "deploy" / "operator" / "crd.yaml"
 

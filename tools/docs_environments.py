@@ -13,9 +13,10 @@ from asya_aws import policies
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
 from asya_infra.settings import VERSION
+from lab.checkout import ROOT
 from tests.support.pulumi_program import Run, Seen, run_environment
 from tools.docs_settings import classes, fields
-from tools.tree import ROOT, report, write_or_compare
+from tools.tree import report, write_or_compare
 
 PAGE: Final = ROOT / "docs" / "environments.md"
 SETTINGS: Final = ("infra/core/asya_infra/settings.py", "infra/aws/asya_aws/settings.py")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from asya_operator.status.table import STATUSES, Rule
-from tools.tree import ROOT, report, write_or_compare
+from lab.checkout import ROOT
+from tools.tree import report, write_or_compare
 
 PAGE: Final = ROOT / "docs" / "operator.md"
 BEGIN: Final = "<!-- statuses:begin -->"

@@ -5,7 +5,8 @@ import json
 from typing import Any, Final
 
 from asya_infra.component_provider import AsyaProvider
-from tools.tree import ROOT, write_or_compare
+from lab.checkout import ROOT
+from tools.tree import write_or_compare
 
 PAGE: Final = ROOT / "infra" / "plugin" / "schema.json"
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from asya_protocol import names
-from tools.tree import ROOT, write_or_compare
+from lab.checkout import ROOT
+from tools.tree import write_or_compare
 
 PAGE: Final = ROOT / "docs" / "settings.md"
 RETRY: Final = ROOT / "components" / "sidecar" / "asya_sidecar" / "core" / "retry.py"

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-_SOURCE_ROOMS: Final = ("components", "infra", "tools", "examples", "bench")
+from lab.checkout import ROOT
+
+_SOURCE_ROOMS: Final = ("components", "infra", "tools", "lab", "examples", "bench")
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "build", "dist"})
 
 

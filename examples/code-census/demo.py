@@ -23,10 +23,10 @@ from ledger import Account, Results, broken_files, count_files, settle
 
 from asya_cli.console import Console
 from asya_cli.exit_codes import CommandError
-from asya_cli.gateway import Gateway
+from asya_cli.gateway_client import Gateway
 from asya_cli.gateway_http import GatewayHttp
-from asya_cli.mesh import broker_environment, deliver
 from asya_cli.result import wait_for_result
+from asya_cli.running_mesh import broker_environment, deliver
 from asya_cli.send import build_envelope
 from asya_local import mesh
 from asya_protocol.names import ERROR_END, FAN_IN, HAPPY_END, HEADER_MISSING, HEADER_ON_MISSING, queue_name

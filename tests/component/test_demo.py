@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from asya_local import mesh
-from tests.support.localstack import require_server
+from lab.servers.localstack import require_server
 from tests.support.mesh import RunningMesh, short_home
 
 DEMO = Path(__file__).parents[2] / "examples" / "code-census" / "demo.py"

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from asya_protocol import names
-from asya_transport.dead_letters_hold import hold
-from asya_transport.dead_letters_redrive import IN_FLIGHT_MOST, Selection, redrive
+from asya_transport.dead_letters.hold import hold
+from asya_transport.dead_letters.redrive import IN_FLIGHT_MOST, Selection, redrive
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueSpec
 from asya_transport.settings import TransportSettings, read_transport_settings
-from tests.support.localstack import localstack_endpoint
-from tests.support.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
+from lab.servers.localstack import localstack_endpoint
+from lab.servers.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
 
 __all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from asya_local import mesh
-from asya_operator.errors import ManifestError
+from asya_manifest.errors import ManifestError
 from asya_protocol import names
 from asya_protocol.errors import AsyaError
 from asya_transport.factory import open_admin

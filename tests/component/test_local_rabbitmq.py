@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from asya_cli.gateway import Gateway
+from asya_cli.gateway_client import Gateway
 from asya_cli.gateway_http import GatewayHttp
 from asya_local import mesh
+from lab.servers.rabbitmq import Address, call_management, rabbitmq_server
 from tests.support.mesh import RunningMesh, running_mesh, short_home, write_actor
-from tests.support.rabbitmq import Address, call_management, rabbitmq_server
 
 __all__ = ["rabbitmq_server"]
 

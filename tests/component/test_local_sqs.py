@@ -14,7 +14,7 @@ import pytest
 
 from asya_local import mesh
 from asya_store.factory import open_store
-from tests.support.localstack import require_server
+from lab.servers.localstack import require_server
 from tests.support.mesh import RunningMesh, running_mesh, short_home, write_actor
 
 HELD = """\

@@ -8,11 +8,11 @@ import pytest
 
 from asya_protocol.errors import LeaseLost, TransportUnavailable
 from asya_transport.port import Consumer, Delivery, Depth, QueueSpec
-from asya_transport.rabbitmq import RabbitMqTransport
-from asya_transport.rabbitmq_ack_timeout import ACK_TIMEOUT_MS
-from asya_transport.rabbitmq_admin import RabbitMqAdmin
+from asya_transport.rabbitmq.ack_timeout import ACK_TIMEOUT_MS
+from asya_transport.rabbitmq.admin import RabbitMqAdmin
+from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
-from tests.support.rabbitmq import RabbitMqServer, require_server
+from lab.servers.rabbitmq import RabbitMqServer, require_server
 
 PATIENCE_S = 60.0
 # How often a channel looks for deliveries that are too old; a minute by default.

@@ -17,11 +17,11 @@ import pytest
 
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Delivery, Depth, QueueSpec
-from asya_transport.rabbitmq import RabbitMqTransport
-from asya_transport.rabbitmq_admin import RabbitMqAdmin
+from asya_transport.rabbitmq.admin import RabbitMqAdmin
+from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
-from tests.support.ports import free_ports
-from tests.support.rabbitmq import (
+from lab.servers.ports import free_ports
+from lab.servers.rabbitmq import (
     RabbitMqServer,
     call_management,
     is_open,

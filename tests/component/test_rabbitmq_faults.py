@@ -11,12 +11,12 @@ import pytest
 
 from asya_protocol.errors import AsyaError, EnvelopeTooLarge, LeaseLost, QueueMissing, TransportUnavailable
 from asya_transport.port import Consumer, Delivery, QueueSpec
-from asya_transport.rabbitmq import RabbitMqTransport
-from asya_transport.rabbitmq_admin import RabbitMqAdmin
-from asya_transport.rabbitmq_delay import LOST
+from asya_transport.rabbitmq.admin import RabbitMqAdmin
+from asya_transport.rabbitmq.delay import LOST
+from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
-from tests.support.ports import free_ports
-from tests.support.rabbitmq import RabbitMqServer, require_server
+from lab.servers.ports import free_ports
+from lab.servers.rabbitmq import RabbitMqServer, require_server
 
 PATIENCE_S = 60.0
 NUMBERS = itertools.count(1)

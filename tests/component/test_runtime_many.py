@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.pythons import require_python
+from lab.installs.pythons import require_python
 from tests.support.runtime_process import WAIT_S, Client, RuntimeProcess, envelope, running
 
 Items = list[list[dict[str, Any]]]

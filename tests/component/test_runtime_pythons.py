@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.pythons import require_python
+from lab.installs.pythons import require_python
 from tests.support.runtime_process import envelope, running
 from tests.support.vectors import body_of, check_items, load
 

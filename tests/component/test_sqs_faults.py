@@ -12,14 +12,14 @@ import pytest
 
 from asya_protocol import names
 from asya_protocol.errors import LeaseLost, QueueMissing, TransportError, TransportUnavailable
-from asya_transport import sqs_client
 from asya_transport.port import Consumer, Depth, QueueSpec
 from asya_transport.settings import TransportSettings
-from asya_transport.sqs import SqsTransport
-from asya_transport.sqs_admin import SqsAdmin
+from asya_transport.sqs import client as sqs_client
+from asya_transport.sqs.admin import SqsAdmin
+from asya_transport.sqs.transport import SqsTransport
+from lab.servers.localstack import CREDENTIALS, LocalStackServer, require_server
+from lab.servers.ports import free_port
 from tests.contract.transport.bench import eventually, receive_one
-from tests.support.localstack import CREDENTIALS, LocalStackServer, require_server
-from tests.support.ports import free_port
 
 QUEUE = "asya-faults"
 

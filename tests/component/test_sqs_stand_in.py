@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from asya_local import localstack
-from tests.support.localstack import require_server
-from tests.support.ports import free_port
+from lab.servers.localstack import require_server
+from lab.servers.ports import free_port
 
 
 def make_executable(path: Path, text: str) -> Path:

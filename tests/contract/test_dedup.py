@@ -10,10 +10,11 @@ from urllib.parse import quote
 import pytest
 
 from asya_protocol.errors import StoreUnavailable
-from asya_store.dedup import DedupStore, MemoryDedup, Verdict, open_dedup
-from asya_store.keys import segment
-from asya_store.postgres import PostgresDedup
-from tests.support.postgres import PostgresServer, postgres
+from asya_store.dedup import MemoryDedup, open_dedup
+from asya_store.dedup_port import DedupStore, Verdict
+from asya_store.dedup_postgres import PostgresDedup
+from asya_store.key_segment import segment
+from lab.servers.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")
@@ -123,7 +124,7 @@ async def test_two_processes_may_make_the_table_at_once(postgres: PostgresServer
 
 
 async def test_expired_keys_are_swept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = "asya_store.dedup" if isinstance(bench.store, MemoryDedup) else "asya_store.postgres"
+    module = "asya_store.dedup_port" if isinstance(bench.store, MemoryDedup) else "asya_store.dedup_postgres"
     monkeypatch.setattr(f"{module}.SWEEP_EVERY", 2)
     await bench.store.begin(bench.key, "a", 0.2)
     await bench.let_pass(0.3)
@@ -143,7 +144,7 @@ async def test_a_database_that_restarts_is_used_again(postgres: PostgresServer) 
 
 
 async def test_a_database_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asya_store.postgres.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("asya_store.dedup_postgres.TIMEOUT_S", 1.0)
     store = open_dedup("postgresql://asya@127.0.0.1:9/none")
     with pytest.raises(StoreUnavailable, match="dedup database"):
         await store.begin("k", "a", 30)

@@ -20,7 +20,7 @@ from asya_store.folder import FolderStore
 from asya_store.port import Store
 from asya_store.s3 import ATTEMPTS, S3Store, open_s3_client
 from asya_store.settings import StoreSettings
-from tests.support.localstack import localstack_endpoint
+from lab.servers.localstack import localstack_endpoint
 
 __all__ = ["localstack_endpoint"]
 

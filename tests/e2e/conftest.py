@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lab.servers.forward import forwarded
+from lab.servers.localstack import LocalStackServer
+from lab.servers.rabbitmq import RabbitMqServer
 from tests.support.cluster import HINT, Cluster, host_ip, kubeconfig
-from tests.support.forward import forwarded
 from tests.support.installed import Brokers, install_crew, install_operator, prepare_namespace
-from tests.support.localstack import LocalStackServer
-from tests.support.rabbitmq import RabbitMqServer
 from tests.support.wire import Wire
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.component.gateway.process import Gateway
+from lab.servers.memory import memory_environ
 from tests.support.cluster import ROOT, Cluster, eventually
-from tests.support.memory import memory_environ
+from tests.support.gateway_process import Gateway
 
 __all__ = ["memory_environ"]
 

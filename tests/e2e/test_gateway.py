@@ -11,8 +11,9 @@ import httpx2
 import pytest
 import yaml
 
+from lab.servers.forward import forwarded
+from lab.servers.postgres import PostgresServer, postgres
 from tests.support.cluster import Cluster, eventually
-from tests.support.forward import forwarded
 from tests.support.installed import (
     Brokers,
     install_crew,
@@ -21,7 +22,6 @@ from tests.support.installed import (
     read_examples,
     wait_for_status,
 )  # fmt: skip
-from tests.support.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 NAMESPACE = "e2e-gateway"

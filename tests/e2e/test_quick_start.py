@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.support.aws_cli import aws
+from lab.installs.aws_cli import aws
 from tests.support.cluster import Cluster, eventually
 from tests.support.installed import ACCOUNT, Brokers, read_examples, wait_for_status
 from tests.support.wire import Wire

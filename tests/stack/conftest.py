@@ -10,8 +10,8 @@ import pytest
 import yaml
 from pulumi import automation
 
-from tests.support.localstack import LocalStackServer, require_server
-from tests.support.moto_server import MotoServer
+from lab.servers.localstack import LocalStackServer, require_server
+from lab.servers.moto import MotoServer
 from tests.support.pulumi_project import Project, project
 from tests.support.stack_program import NOBODY, Run, program_folder
 

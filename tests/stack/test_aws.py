@@ -8,11 +8,11 @@ import boto3
 import pytest
 from pulumi import automation
 
+from lab.pulumi_standins.aws.emulated import recorded as noted
+from lab.pulumi_standins.kubernetes.recorder import recorded
 from tests.stack.conftest import Clouds, environments
 from tests.support.iam_judge import Judge, Trial
 from tests.support.pulumi_project import Project
-from tests.support.pulumi_standins.aws.emulated import recorded as noted
-from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
 pytestmark = pytest.mark.timeout(1500)

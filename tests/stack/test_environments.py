@@ -8,7 +8,7 @@ import pytest
 from pulumi import automation
 from pulumi.automation import CommandError
 
-from tests.support.pulumi_standins.kubernetes.recorder import recorded
+from lab.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
 pytestmark = pytest.mark.timeout(1500)

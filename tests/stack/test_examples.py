@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from asya_local import mesh
+from lab.checkout import ROOT
 from tests.support.pulumi_project import project
-from tools.tree import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 

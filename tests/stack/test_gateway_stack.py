@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.pulumi_standins.kubernetes.recorder import recorded
+from lab.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run, count, kinds
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]

@@ -9,9 +9,9 @@ import pytest
 from pulumi import automation
 from pulumi.automation import OpType
 
+from lab.pulumi_standins.kubernetes.recorder import recorded
 from tests.stack.conftest import Clouds
 from tests.support.pulumi_project import Project, project
-from tests.support.pulumi_standins.kubernetes.recorder import recorded
 
 pytestmark = pytest.mark.timeout(1500)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.kubernetes_openapi import openapi_document
+from lab.installs.kubernetes_openapi import openapi_document
+from lab.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.pulumi_project import install_standins, require_engine
-from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_checkout import Checkout
 from tests.support.stack_program import NOBODY, program_folder
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pulumi import automation
 
+from lab.checkout import ROOT
 from tests.support.pulumi_project import project
-from tools.tree import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 

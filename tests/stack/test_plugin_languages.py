@@ -12,10 +12,10 @@ from pulumi import automation
 
 from asya_infra.actor_args import ActorArgs, Scaling, actor_manifest
 from asya_infra.tool import tool_file
-from tests.support.node import install_pulumi
+from lab.checkout import ROOT
+from lab.installs.node import install_pulumi
+from lab.pulumi_standins.kubernetes.recorder import Recorder, recorded
 from tests.support.pulumi_project import Project, project, require_host
-from tests.support.pulumi_standins.kubernetes.recorder import Recorder, recorded
-from tools.tree import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 

@@ -6,12 +6,12 @@ import pytest
 from pulumi import automation
 from pulumi.automation import CommandError
 
+from lab.checkout import ROOT
+from lab.pulumi_standins.kubernetes.recorder import recorded
 from tests.stack.conftest import Clouds
 from tests.support.policy_pack import runnable_pack
 from tests.support.pulumi_project import Project, project
-from tests.support.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.stack_program import Run
-from tools.tree import ROOT
 
 pytestmark = pytest.mark.timeout(1500)
 

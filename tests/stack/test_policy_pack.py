@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from tools.tree import ROOT
+from lab.checkout import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 

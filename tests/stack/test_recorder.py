@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.kubernetes_openapi import openapi_document
-from tests.support.pulumi_standins.kubernetes.port import Refused
-from tests.support.pulumi_standins.kubernetes.recorder import Recorder, recorded
-from tools.tree import ROOT
+from lab.checkout import ROOT
+from lab.installs.kubernetes_openapi import openapi_document
+from lab.pulumi_standins.kubernetes.port import Refused
+from lab.pulumi_standins.kubernetes.recorder import Recorder, recorded
 
 POD = {"containers": [{"name": "a", "image": "a:1"}]}
 DEPLOYMENT = {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD}}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tools.cluster import pins
+from lab.cluster import pins
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".asya-cluster"

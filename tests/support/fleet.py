@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from asya_launch.command import runtime_file
+from asya_process.command import runtime_file
 
 Part = Literal["sidecar", "runtime"]
 STOP_TIMEOUT_S = 90.0

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import boto3
 from botocore.exceptions import ClientError
 
-from tests.support.moto_server import ACCOUNT, MotoServer
+from lab.servers.moto import ACCOUNT, MotoServer
 
 Answer = Literal["allowed", "refused"]
 REGION: Final = "eu-central-1"

@@ -23,8 +23,8 @@ from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import resource_pb2
 
 from asya_infra.target import KubernetesTarget
-from tests.support.pulumi_standins.wire import load, secret_keys
-from tools.tree import ROOT
+from lab.checkout import ROOT
+from lab.pulumi_standins.wire import load, secret_keys
 
 ACCOUNT = "123456789012"
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {

@@ -1,6 +1,6 @@
 """One project on the real engine: a copy of its folder, a file backend and a PULUMI_HOME of its own, stand-ins as plugins.
 
-The Automation API drives the ``pulumi`` of ``tools.engine``. Nothing is downloaded: the plugins lie where the engine looks
+The Automation API drives the ``pulumi`` of ``lab.engine``. Nothing is downloaded: the plugins lie where the engine looks
 for installed ones, at the versions of their SDKs.
 """
 
@@ -18,11 +18,11 @@ from typing import Any, Final
 import pytest
 from pulumi import automation
 
-from tests.support.kubernetes_openapi import openapi_document
-from tools.engine import other_hosts
-from tools.engine.errors import EngineError
-from tools.engine.find import build
-from tools.tree import ROOT
+from lab.checkout import ROOT
+from lab.engine import other_hosts
+from lab.engine.errors import EngineError
+from lab.engine.find import build
+from lab.installs.kubernetes_openapi import openapi_document
 
 PASSPHRASE: Final = "correct horse battery staple"
 STANDINS: Final = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes"}
@@ -58,7 +58,7 @@ class Project:
         ports = []
         for plugin in STANDINS:
             process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.support.pulumi_standins.{plugin}"],
+                [sys.executable, "-m", f"lab.pulumi_standins.{plugin}"],
                 cwd=ROOT,
                 env={**os.environ, **self.environment},
                 stdout=subprocess.PIPE,
@@ -162,7 +162,7 @@ def install_standins(home: Path) -> None:
         folder = home / "plugins" / f"resource-{plugin}-v{version(distribution)}"
         folder.mkdir(parents=True)
         script = folder / f"pulumi-resource-{plugin}"
-        module = f"tests.support.pulumi_standins.{plugin}"
+        module = f"lab.pulumi_standins.{plugin}"
         script.write_text(
             f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m {module} "$@"\n', encoding="utf-8"
         )

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from asya_operator.actor import AsyncActor, parse_actor
+from asya_manifest.actor import AsyncActor, parse_actor
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.render import render
 from asya_operator.transport_config import TransportConfig, parse_transports

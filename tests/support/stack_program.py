@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pulumi import automation
 
+from lab.checkout import ROOT
+from lab.pulumi_standins.kubernetes.recorder import recorded
 from tests.support.pulumi_project import Project
-from tests.support.pulumi_standins.kubernetes.recorder import recorded
-from tools.tree import ROOT
 
 NOBODY: Final = {
     "apiVersion": "v1",

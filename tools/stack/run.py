@@ -14,12 +14,12 @@ import yaml
 
 from asya_infra.fetch import fetch, of_stack
 from asya_infra.upstream import cached_path
-from tools.engine.errors import EngineError
-from tools.engine.find import find
+from lab.checkout import ROOT
+from lab.engine.errors import EngineError
+from lab.engine.find import find
 from tools.stack import clusters, environments, explain, quick_start, servers, settings_file
 from tools.stack.errors import StackError
-from tools.stack.place import Place
-from tools.tree import ROOT
+from tools.stack.state_folder import Place
 
 _DOCKER_PATIENCE_S: Final = 20.0
 _READ_SETTINGS: Final = frozenset({("refresh",), ("up",), ("preview",), ("destroy",)})

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from asya_local.processes import ProcessRecord, end_recorded, record_of
+from lab.checkout import ROOT
 from tools.stack.errors import StackError
 from tools.stack.quick_start import Servers
-from tools.tree import ROOT
 
 SERVERS: Final = "servers.json"
 STARTED: Final = "process.json"
@@ -118,9 +118,9 @@ def serve(folder: Path, host: str, needs: list[str]) -> None:
         (folder / STARTED).write_text(json.dumps(_recorded(pid)), encoding="utf-8")
         return
     os.setsid()  # Ctrl-C is for the engine.
-    from tests.support.forward import forwarded
-    from tests.support.localstack import LocalStackServer
-    from tests.support.rabbitmq import RabbitMqServer, install
+    from lab.servers.forward import forwarded
+    from lab.servers.localstack import LocalStackServer
+    from lab.servers.rabbitmq import RabbitMqServer, install
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     ports: dict[str, int] = {}

@@ -16,10 +16,10 @@ from asya_store.factory import open_store
 from asya_store.settings import StoreSettings
 from asya_transport.factory import open_transport
 from asya_transport.settings import TransportSettings
+from lab.checkout import ROOT
 from tools.stack import quick_start, servers
 from tools.stack.errors import StackError
 from tools.stack.quick_start import Servers
-from tools.tree import ROOT
 
 _COUNT: Final = 3
 _PATIENCE_S: Final = 180.0

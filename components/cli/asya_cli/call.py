@@ -43,8 +43,8 @@ def call(
     Values are read as the tool's schema has them; a list takes an option several times, or JSON. Ctrl-C leaves the call
     running.
     """
+    from asya_cli.follow import finish, progress, until_end
     from asya_cli.gateway_place import open_gateway
-    from asya_cli.journey import finish, progress, until_end
     from asya_cli.send import read_payload
     from asya_cli.tool_arguments import read_arguments
 

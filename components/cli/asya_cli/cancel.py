@@ -15,7 +15,7 @@ from asya_cli.result import FoundResult, wait_for_result
 from asya_protocol import names
 
 if TYPE_CHECKING:
-    from asya_cli.gateway import Gateway
+    from asya_cli.gateway_client import Gateway
 
 
 @click.command(short_help="Stop working on an envelope.")
@@ -59,7 +59,7 @@ def cancel(
 
 def _by_gateway(gateway: "Gateway", envelope_id: str) -> str:
     """Cancel by the gateway, for which that is its end."""
-    from asya_cli.gateway import read_end
+    from asya_cli.gateway_client import read_end
 
     if gateway.cancel(envelope_id):
         return "cancelled"
@@ -69,8 +69,8 @@ def _by_gateway(gateway: "Gateway", envelope_id: str) -> str:
 
 def _by_store(envelope_id: str, wait_s: float, home: Path, console: Console) -> str:
     """Cancel by the list in the object store that the sidecars look at, and watch what comes of it."""
-    from asya_cli.mesh import broker_environment, require_mesh
-    from asya_store.cancels import CancelList
+    from asya_cli.running_mesh import broker_environment, require_mesh
+    from asya_store.cancel_list import CancelList
     from asya_store.factory import open_store
 
     environment = broker_environment(require_mesh(home))

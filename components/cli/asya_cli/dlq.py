@@ -16,8 +16,8 @@ from asya_protocol import names
 if TYPE_CHECKING:
     import asyncio
 
-    from asya_transport.dead_letters_filter import Condition
-    from asya_transport.dead_letters_redrive import Listing, Selection, Tally
+    from asya_transport.dead_letters.filter import Condition
+    from asya_transport.dead_letters.redrive import Listing, Selection, Tally
     from asya_transport.port import QueueAdmin, Transport
 
 INTERRUPTED: Final = 130
@@ -34,7 +34,7 @@ class ConditionType(click.ParamType["Condition"]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> "Condition":
         """Read the text."""
-        from asya_transport.dead_letters_filter import FilterError, parse_condition
+        from asya_transport.dead_letters.filter import FilterError, parse_condition
 
         try:
             return parse_condition(str(value))
@@ -82,7 +82,7 @@ def list_(*, actor: str | None, where: "tuple[Condition, ...]", limit: int, home
         _count(console, home)
         return
     from asya_cli.dlq_words import COLUMNS, letter_row
-    from asya_transport.dead_letters_documents import letter_summary
+    from asya_transport.dead_letters.documents import letter_summary
 
     listing = _browse(actor, where, limit, home)
     entries = listing.entries
@@ -103,8 +103,8 @@ def list_(*, actor: str | None, where: "tuple[Condition, ...]", limit: int, home
 def show(actor: str, envelope_id: str, home: Path, as_json: bool) -> None:
     """Print the dead letter of ACTOR with the envelope id ID, or the first of several."""
     from asya_cli.dlq_words import letter_lines
-    from asya_transport.dead_letters_documents import letter_document
-    from asya_transport.dead_letters_filter import same_id
+    from asya_transport.dead_letters.documents import letter_document
+    from asya_transport.dead_letters.filter import same_id
 
     listing = _browse(actor, [same_id(envelope_id)], 1, home)
     if not listing.entries:
@@ -138,7 +138,7 @@ def redrive(
     finishes what is in flight, gives the rest back and exits with 130; the same command goes on from there. With --to the
     route stays as it is: an actor whose turn it is not sends the envelope to error-end.
     """
-    from asya_transport.dead_letters_redrive import redrive as redrive_queue
+    from asya_transport.dead_letters.redrive import redrive as redrive_queue
 
     target = None if to is None else names.queue_name(to)
     if target == _dlq(actor):
@@ -160,7 +160,7 @@ def redrive(
 @json_option
 def purge(*, actor: str, where: "tuple[Condition, ...]", dry_run: bool, yes: bool, home: Path, as_json: bool) -> None:
     """Throw the dead letters of ACTOR away, for good."""
-    from asya_transport.dead_letters_redrive import purge as purge_queue
+    from asya_transport.dead_letters.redrive import purge as purge_queue
 
     which = "those that match" if where else "all"
     if not (yes or dry_run):
@@ -180,9 +180,9 @@ def _dlq(actor: str) -> str:
 
 
 def _count(console: Console, home: Path) -> None:
-    from asya_cli.mesh import find_broker, on_broker
+    from asya_cli.running_mesh import find_broker, on_broker
     from asya_local import mesh
-    from asya_transport.dead_letters_redrive import count_dead_letters
+    from asya_transport.dead_letters.redrive import count_dead_letters
 
     environment = find_broker(home)
     queues = [names.queue_name(actor.name) for actor in mesh.status(home).actors]
@@ -197,8 +197,8 @@ def _count(console: Console, home: Path) -> None:
 
 
 def _browse(actor: str, where: "Sequence[Condition]", limit: int, home: Path) -> "Listing":
-    from asya_cli.mesh import find_broker, on_broker
-    from asya_transport.dead_letters_redrive import Selection, browse
+    from asya_cli.running_mesh import find_broker, on_broker
+    from asya_transport.dead_letters.redrive import Selection, browse
 
     def look(transport: "Transport", admin: "QueueAdmin", stopping: "asyncio.Event") -> "Awaitable[Listing]":
         return browse(transport, admin, _dlq(actor), limit=limit, selection=Selection(where=where, stopping=stopping))
@@ -220,9 +220,9 @@ def _act(
     verb: str,
 ) -> None:
     from asya_cli.dlq_words import tally_lines
-    from asya_cli.mesh import find_broker, on_broker
-    from asya_transport.dead_letters_documents import tally_document
-    from asya_transport.dead_letters_redrive import Selection
+    from asya_cli.running_mesh import find_broker, on_broker
+    from asya_transport.dead_letters.documents import tally_document
+    from asya_transport.dead_letters.redrive import Selection
 
     with console.progress(verb) as say:
         due_s = time.monotonic() + SAY_EVERY_S

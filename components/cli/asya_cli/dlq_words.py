@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from asya_transport.dead_letters import DeadLetter
-from asya_transport.dead_letters_documents import FIRST_BYTES, letter_document
-from asya_transport.dead_letters_redrive import Tally
+from asya_transport.dead_letters.documents import FIRST_BYTES, letter_document
+from asya_transport.dead_letters.letter import DeadLetter
+from asya_transport.dead_letters.redrive import Tally
 
 COLUMNS: Final = ("ID", "ROUTE", "ATTEMPTS", "DELIVERIES", "BYTES", "REASON")
 REASON_CHARS_MOST: Final = 80

@@ -48,8 +48,8 @@ def stream(
 
     With --json every line is one JSON document. The exit code tells the end.
     """
+    from asya_cli.follow import EXIT_CODES, event_line, until_end
     from asya_cli.gateway_place import open_gateway
-    from asya_cli.journey import EXIT_CODES, event_line, until_end
 
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)
@@ -69,8 +69,8 @@ def wait(
     *, envelope_id: str, timeout_s: float, url: str | None, token_file: Path | None, home: Path, as_json: bool
 ) -> None:
     """Wait for the end of the envelope ID and print its result; Ctrl-C leaves it alone."""
+    from asya_cli.follow import finish, progress, until_end
     from asya_cli.gateway_place import open_gateway
-    from asya_cli.journey import finish, progress, until_end
 
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from asya_cli.exit_codes import BadRequest, GatewayAway
-from asya_cli.gateway import Gateway
+from asya_cli.gateway_client import Gateway
 from asya_cli.gateway_http import GatewayHttp, tidy_url
 
 VARIABLES: Final = ("ASYA_TOOL_MCP_URL", "ASYA_CLI_MCP_URL", "ASYA_GATEWAY_URL")

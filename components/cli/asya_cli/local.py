@@ -136,7 +136,7 @@ def mcp(home: Path) -> None:
     It holds the gateway's token: keep the file to yourself. Clients that keep such a file in the project read it as it is:
     asya local mcp > .mcp.json
     """
-    from asya_cli.mesh import require_mesh
+    from asya_cli.running_mesh import require_mesh
 
     info = require_mesh(home)
     if not info.gateway_url:
@@ -151,7 +151,7 @@ def mcp(home: Path) -> None:
 @json_option
 def status(home: Path, as_json: bool) -> None:
     """Show every actor: replicas, queue, what is done and what failed."""
-    from asya_cli.mesh import require_mesh
+    from asya_cli.running_mesh import require_mesh
     from asya_local import mesh
 
     info = require_mesh(home)
@@ -181,7 +181,7 @@ def status(home: Path, as_json: bool) -> None:
 @json_option
 def logs(actor: str | None, follow: bool, lines: int, home: Path, as_json: bool) -> None:
     """Print the logs of the mesh, or of ACTOR's sidecars and runtimes; also those of a mesh that has ended."""
-    from asya_cli.mesh import require_mesh
+    from asya_cli.running_mesh import require_mesh
     from asya_local import mesh
 
     console = Console(as_json=as_json)

@@ -19,7 +19,7 @@ from asya_cli.marks import bad, say, warn
 from asya_protocol.status import Status
 
 if TYPE_CHECKING:
-    from asya_cli.gateway import Gateway, Tool
+    from asya_cli.gateway_client import Gateway, Tool
 
 DEFAULT_URL: Final = "http://localhost:8089"
 STREAM_LIMIT_S: Final = 3600.0
@@ -135,7 +135,7 @@ def _described(tool: "Tool", *, whole: bool) -> dict[str, object]:
 
 
 def _call(gateway: "Gateway", arguments: argparse.Namespace) -> ExitCode:
-    from asya_cli.gateway import id_of, text_of
+    from asya_cli.gateway_client import id_of, text_of
 
     given = _arguments(gateway, arguments)
     if arguments.debug:

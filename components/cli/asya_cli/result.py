@@ -28,7 +28,7 @@ SAY_EVERY_S: Final = 5.0
 @json_option
 def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
     """Print the result of the envelope ID; exit code 1 when it failed or nothing is known of it."""
-    from asya_cli.mesh import broker_environment, require_mesh
+    from asya_cli.running_mesh import broker_environment, require_mesh
 
     console = Console(as_json=as_json)
     environment = broker_environment(require_mesh(home))

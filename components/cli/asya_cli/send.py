@@ -50,8 +50,8 @@ def send(
 
     A handler that returns a list fans out: the first item keeps the id, the others are ID-1, ID-2 and so on.
     """
-    from asya_cli.mesh import broker_environment, deliver, known_actors, require_mesh
     from asya_cli.result import print_result, wait_for_result
+    from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
     from asya_store.claims import ClaimDesk
     from asya_store.factory import open_store
 

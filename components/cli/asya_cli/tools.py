@@ -11,7 +11,7 @@ from asya_cli.console import Console
 from asya_cli.options import gateway_options, home_option, json_option
 
 if TYPE_CHECKING:
-    from asya_cli.gateway import Tool
+    from asya_cli.gateway_client import Tool
 
 COLUMNS: Final = ("TOOL", "PARAMETERS", "DESCRIPTION")
 

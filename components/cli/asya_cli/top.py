@@ -29,7 +29,7 @@ def top(*, once: bool, home: Path, as_json: bool) -> None:
     the first envelope of the queue has been waiting, worked out from what arrived and what was taken, because brokers tell
     it late (SQS, through CloudWatch) or not at all.
     """
-    from asya_cli.mesh import require_mesh
+    from asya_cli.running_mesh import require_mesh
     from asya_local import mesh
 
     require_mesh(home)
@@ -89,7 +89,7 @@ def _watch(home: Path) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    from asya_cli.mesh import require_mesh
+    from asya_cli.running_mesh import require_mesh
     from asya_local import mesh
 
     def draw() -> Group:

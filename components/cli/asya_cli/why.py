@@ -15,7 +15,7 @@ from asya_cli.options import gateway_options, home_option, json_option
 if TYPE_CHECKING:
     import asyncio
 
-    from asya_cli.gateway import Gateway
+    from asya_cli.gateway_client import Gateway
     from asya_cli.why_words import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts
     from asya_local.mesh import MeshInfo
     from asya_store.port import Store
@@ -103,7 +103,7 @@ def _facts(name: str, entry: Mapping[str, Any], max_attempts: int | None = None)
 
 
 def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
-    from asya_cli.mesh import broker_environment
+    from asya_cli.running_mesh import broker_environment
     from asya_local import mesh
     from asya_local.trail import find_running, read_trail
     from asya_store.factory import open_store
@@ -137,8 +137,8 @@ def _last(step: Any) -> "StepFacts":  # noqa: ANN401 - asya_local's Step, import
 
 def _max_attempts(info: "MeshInfo") -> dict[str, int]:
     """Attempts that each actor's manifest allows."""
-    from asya_operator.errors import ManifestError
-    from asya_operator.manifests import read_manifests
+    from asya_manifest.errors import ManifestError
+    from asya_manifest.files import read_manifests
 
     try:
         declared = read_manifests(info.manifests).actors
@@ -151,7 +151,7 @@ def _of_store(store: "Store", environment: Mapping[str, str], envelope_id: str, 
     from asya_cli.result import FoundResult
     from asya_crew.results import find_result
     from asya_protocol.status import Status
-    from asya_store.cancels import CancelList
+    from asya_store.cancel_list import CancelList
 
     found: dict[str, Any] = {"group": _group(store, envelope_id, collected=collected)}
     result = find_result(store, environment, envelope_id)
@@ -171,7 +171,7 @@ def _group(store: "Store", envelope_id: str, *, collected: bool) -> "GroupFacts 
     from asya_cli.why_words import GroupFacts
     from asya_crew.group_store import PREFIX, GroupStore
     from asya_crew.groups import Entry
-    from asya_store.keys import segment
+    from asya_store.key_segment import segment
 
     parent, _, index = envelope_id.rpartition("-")
     groups = GroupStore(store)
@@ -189,11 +189,11 @@ def _group(store: "Store", envelope_id: str, *, collected: bool) -> "GroupFacts 
 
 def _dead_letter(environment: Mapping[str, str], envelope_id: str) -> "DeadFacts | None":
     """Look for the envelope in every dead letter queue that holds something; all stays where it is."""
-    from asya_cli.mesh import on_broker
+    from asya_cli.running_mesh import on_broker
     from asya_cli.why_words import DeadFacts
     from asya_protocol import names
-    from asya_transport.dead_letters_filter import same_id
-    from asya_transport.dead_letters_redrive import Selection, browse, count_dead_letters
+    from asya_transport.dead_letters.filter import same_id
+    from asya_transport.dead_letters.redrive import Selection, browse, count_dead_letters
 
     async def look(transport: "Transport", admin: "QueueAdmin", stopping: "asyncio.Event") -> "DeadFacts | None":
         for queue, count in (await count_dead_letters(admin)).items():

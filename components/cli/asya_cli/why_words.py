@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_operator.status.table import STATUSES
+from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
 from asya_protocol.progress import read_retry
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
-IN_TROUBLE: Final = frozenset(rule.status for rule in STATUSES if rule.warning) | {"Terminating"}
+IN_TROUBLE: Final = WARNINGS | {"Terminating"}
 """Statuses of actors, in a cluster or a local mesh, that may be why nothing moves."""
 
 

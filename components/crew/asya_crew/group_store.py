@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from asya_crew.groups import Entry, Group
-from asya_store.keys import segment
+from asya_store.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "fan-in/"

@@ -10,20 +10,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from asya_gateway import (
-    api_routes,
-    console_routes,
-    envelope_routes,
-    health_routes,
-    mcp,
-    openapi,
-    report_batch,
-    report_routes,
-    resource_routes,
-    tool_routes,
-)
-from asya_gateway.doorkeeper import Doorkeeper, with_origins
+from asya_gateway.access.middleware import Doorkeeper, with_origins
+from asya_gateway.mcp import endpoint as mcp
 from asya_gateway.requests import Rooms, text_answer
+from asya_gateway.routes import console_api as api_routes
+from asya_gateway.routes import console_page as console_routes
+from asya_gateway.routes import envelopes as envelope_routes
+from asya_gateway.routes import health as health_routes
+from asya_gateway.routes import oauth_resource as resource_routes
+from asya_gateway.routes import openapi, report_batch
+from asya_gateway.routes import reports as report_routes
+from asya_gateway.routes import tools as tool_routes
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)

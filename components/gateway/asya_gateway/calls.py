@@ -15,18 +15,18 @@ from typing import Final
 
 import msgspec
 
-from asya_gateway.arguments import InvalidArguments, complete
-from asya_gateway.lifecycle import Ended, Sending, cancelled, send_failed
 from asya_gateway.metrics import Metrics
-from asya_gateway.record import Record
+from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
+from asya_gateway.records.record import Record
 from asya_gateway.store.port import EnvelopeStore, Outcome
-from asya_gateway.toolbox import Toolbox
-from asya_gateway.tools import Tool
+from asya_gateway.tools.arguments import InvalidArguments, complete
+from asya_gateway.tools.toolbox import Toolbox
+from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import StoreUnavailable, TransportError
 from asya_protocol.status import Status
-from asya_store.cancels import CancelList
+from asya_store.cancel_list import CancelList
 from asya_transport.port import Transport
 
 log: Final = logging.getLogger(__name__)

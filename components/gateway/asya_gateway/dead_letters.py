@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from asya_gateway.actor_board import ActorBoard
+from asya_gateway.actors.board import ActorBoard
 from asya_gateway.wakeups import Wakeups
 from asya_protocol import names
-from asya_transport.dead_letters_filter import same_id
-from asya_transport.dead_letters_redrive import Listing, Selection, Tally, browse, count_dead_letters, redrive
+from asya_transport.dead_letters.filter import same_id
+from asya_transport.dead_letters.redrive import Listing, Selection, Tally, browse, count_dead_letters, redrive
 from asya_transport.port import QueueAdmin, Transport
 
 LIMIT_S: Final = 25.0

@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from asya_gateway.actor_board import BEAT_S, ActorBoard
-from asya_gateway.actor_view import list_body
+from asya_gateway.actors.board import BEAT_S, ActorBoard
+from asya_gateway.actors.view import list_body
+from asya_gateway.records.summary import summary_body
 from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.summary import summary_body
 from asya_gateway.wakeups import Wakeups
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from asya_gateway.calls import Calls
+from asya_gateway.console_services import open_watch
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
 from asya_gateway.requests import Rooms
@@ -19,15 +20,14 @@ from asya_gateway.server import Server, listen
 from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import timed
-from asya_gateway.toolbox import Toolbox
+from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.wakeups import TOOLS_CHANGED, Wakeups
-from asya_gateway.watch import open_watch
+from asya_process.logs import log_json
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
-from asya_store.cancels import CancelList
+from asya_store.cancel_list import CancelList
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
-from asya_transport.logs import log_json
 
 log: Final = logging.getLogger("asya_gateway")
 

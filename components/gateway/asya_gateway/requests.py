@@ -9,12 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from asya_gateway.auth import EVERYONE, Caller, Door
+from asya_gateway.access.tokens import EVERYONE, Caller, Door
 from asya_gateway.calls import Calls
+from asya_gateway.console_services import Watch
 from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
 from asya_gateway.wakeups import Wakeups
-from asya_gateway.watch import Watch
 
 T = TypeVar("T")
 CALLER: Final = "asya_caller"

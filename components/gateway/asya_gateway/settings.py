@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from asya_gateway.actor_sources import check_source, default_source
-from asya_gateway.auth import Door, parse_tokens
-from asya_gateway.oidc import Provider, Verifier, check_url
+from asya_gateway.access.oidc import Provider, Verifier, check_url
+from asya_gateway.access.tokens import Door, parse_tokens
+from asya_gateway.actors.sources import check_source, default_source
 from asya_gateway.store.factory import MEMORY, check_database_url
 from asya_protocol.errors import SettingsError
 from asya_store.settings import StoreSettings, read_store_settings

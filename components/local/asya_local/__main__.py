@@ -9,8 +9,8 @@ from pathlib import Path
 from asya_local.processes import record_of
 from asya_local.state import StateFolder
 from asya_local.supervisor import Supervisor
+from asya_process.logs import log_json
 from asya_protocol.errors import AsyaError
-from asya_transport.logs import log_json
 
 
 def main(arguments: list[str]) -> int:

@@ -112,7 +112,7 @@ async def _memory(
     spec = ProcessSpec(
         role="broker",
         actor="",
-        argv=(sys.executable, "-m", "asya_transport.memory_server", str(path)),
+        argv=(sys.executable, "-m", "asya_transport.memory.server", str(path)),
         env={**environ, MARKER: state.mesh_id},
         cwd=state.home,
         log=state.logs / "memory-broker.log",

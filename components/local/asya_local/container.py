@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from asya_local.errors import MeshError
-from asya_operator.manifests import Manifests
-from asya_operator.pod import Container, EnvFrom, EnvVar, KeyToPath, PodTemplate, SourceRef, Volume, VolumeMount
+from asya_manifest.files import Manifests
+from asya_manifest.pod import Container, EnvFrom, EnvVar, KeyToPath, PodTemplate, SourceRef, Volume, VolumeMount
 
 DEFAULT_MODE: Final = 0o644
 _REFERENCE: Final = re.compile(r"\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")

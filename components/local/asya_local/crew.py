@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from asya_operator.actor import parse_actor
-from asya_operator.manifests import DeclaredActor, Origin
+from asya_manifest.actor import parse_actor
+from asya_manifest.files import DeclaredActor, Origin
 from asya_protocol import names
 
 HANDLERS: Final = {

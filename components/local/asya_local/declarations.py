@@ -7,11 +7,11 @@ from typing import Final
 
 from asya_local.crew import crew_actors
 from asya_local.errors import MeshError
-from asya_local.gateway import check_tools
+from asya_local.gateway_process import check_tools
 from asya_local.plan import ActorPlan, MeshSettings, plan_actor
 from asya_local.state import Request, StateFolder
-from asya_operator.errors import ManifestError
-from asya_operator.manifests import Manifests, list_files, read_manifests
+from asya_manifest.errors import ManifestError
+from asya_manifest.files import Manifests, list_files, read_manifests
 
 Signature = tuple[tuple[str, int, int], ...]
 _OURS: Final = "ASYA_"

@@ -18,11 +18,11 @@ from typing import Final
 from asya_local import localstack, log_files
 from asya_local.declarations import declare
 from asya_local.errors import MeshError
-from asya_local.gateway import find_tool_files
+from asya_local.gateway_process import find_tool_files
+from asya_local.mesh_status import ActorState, ActorStatus, MeshStatus
 from asya_local.processes import ProcessRecord, end_all, record_of
 from asya_local.settings import read_local_settings
 from asya_local.state import MeshRecord, Request, StateFolder
-from asya_local.status import ActorState, ActorStatus, MeshStatus
 
 __all__ = [
     "ActorState",

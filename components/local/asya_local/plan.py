@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from asya_launch.command import runtime_file
 from asya_local.container import FilePlan, container_env, plan_files, resolve_env
 from asya_local.errors import MeshError
 from asya_local.processes import MARKER, ProcessSpec
-from asya_operator.actor import ANNOTATION_SOURCE, AsyncActor
-from asya_operator.errors import ManifestError
-from asya_operator.manifests import DeclaredActor, Manifests
-from asya_operator.pod import EnvVar
-from asya_operator.sidecar_env import build_runtime_env, build_sidecar_env
+from asya_manifest.actor import ANNOTATION_SOURCE, AsyncActor
+from asya_manifest.environment import build_runtime_env, build_sidecar_env
+from asya_manifest.errors import ManifestError
+from asya_manifest.files import DeclaredActor, Manifests
+from asya_manifest.pod import EnvVar
+from asya_process.command import runtime_file
 from asya_transport.port import QueueSpec
 
 BROKER_DELIVERIES_FACTOR: Final = 4

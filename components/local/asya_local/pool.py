@@ -8,15 +8,15 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from asya_local.backlog import Backlog
 from asya_local.backoff import RestartPolicy
-from asya_local.explain import explain_log
+from asya_local.log_cause import explain_log
+from asya_local.mesh_status import ActorStatus, name_state
 from asya_local.pace import Pace
 from asya_local.plan import ActorPlan
 from asya_local.processes import Launcher, RunningProcess
+from asya_local.queue_age import Backlog
 from asya_local.replica import Death, Replica, Stage
 from asya_local.scaling import NeedHistory, desired_replicas
-from asya_local.status import ActorStatus, name_state
 from asya_local.tally import Reading, Tally
 from asya_protocol import names
 from asya_transport.port import Depth

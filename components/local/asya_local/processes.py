@@ -17,7 +17,7 @@ from typing import IO, Any, Final, Protocol
 
 import psutil
 
-from asya_launch.command import dying_with_parent
+from asya_process.command import dying_with_parent
 
 MARKER: Final = "ASYA_LOCAL_MESH"
 """Environment variable of every process of a mesh, with the mesh's id: finds what no record names."""

@@ -18,22 +18,22 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from asya_gateway.tools import InvalidTools
 from asya_local.broker import Broker, close_broker, open_broker
+from asya_local.code_watch import LOOK_S, MAX_FILES, SourceWatch, forget_bytecode
 from asya_local.declarations import Declarations, Signature, declare, merge_environment, signature
 from asya_local.errors import MeshError
-from asya_local.gateway import Gateway
+from asya_local.gateway_process import Gateway
 from asya_local.log_files import rotate
+from asya_local.mesh_status import MeshStatus
 from asya_local.plan import ActorPlan
 from asya_local.pool import ActorPool
 from asya_local.processes import OsLauncher, ProcessRecord, record_of
 from asya_local.queues import QueueKeeper
 from asya_local.scrape import scrape
 from asya_local.state import BrokerRecord, MeshRecord, Request, StateFolder
-from asya_local.status import MeshStatus
 from asya_local.volumes import lay_out
-from asya_local.watch import LOOK_S, MAX_FILES, SourceWatch, forget_bytecode
-from asya_operator.errors import ManifestError
+from asya_manifest.errors import ManifestError
+from asya_manifest.tools import InvalidTools
 from asya_protocol.errors import AsyaError
 from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asya_operator.resources import OWNED, WATCHED, Kind
+from asya_kube.resources import OWNED, WATCHED, Kind
 
 RESYNC_S: Final = 600.0
 """How long a change by others of an object that is not watched may go unnoticed."""

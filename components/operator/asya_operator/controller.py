@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import kopf
 
-from asya_operator import resources
-from asya_operator.api import KubeApi
+from asya_kube import resources
+from asya_kube.api import KubeApi
+from asya_kube.resources import Kind
 from asya_operator.first_list import await_actors
 from asya_operator.metrics import Metrics
 from asya_operator.reconcile import Reconciler
-from asya_operator.resources import Kind
 from asya_operator.work_queue import WorkQueue
 from asya_operator.world import LABEL_ACTOR, Key, World
 from asya_protocol.errors import AsyaError

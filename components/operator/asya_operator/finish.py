@@ -8,10 +8,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from asya_operator import resources
-from asya_operator.api import KubeApi
-from asya_operator.api_errors import ObjectMissing
-from asya_operator.events import Recorder
+from asya_kube import resources
+from asya_kube.api import KubeApi
+from asya_kube.errors import ObjectMissing
+from asya_operator.event_recorder import Recorder
 from asya_operator.owned import delete_owned
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings

@@ -11,9 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from asya_operator import resources
-from asya_operator.api import KubeApi
-from asya_operator.api_errors import ApiError, ObjectMissing
+from asya_kube import resources
+from asya_kube.api import KubeApi
+from asya_kube.errors import ApiError, ObjectMissing
 from asya_operator.world import Key, World
 
 log: Final = logging.getLogger(__name__)

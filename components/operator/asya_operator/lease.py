@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_operator.api import KubeApi
-from asya_operator.api_errors import ApiConflict, ApiError
-from asya_operator.resources import LEASE
+from asya_kube.api import KubeApi
+from asya_kube.errors import ApiConflict, ApiError
+from asya_kube.resources import LEASE
 
 log: Final = logging.getLogger(__name__)
 

@@ -18,22 +18,22 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from asya_operator import resources
-from asya_operator.api import KubeApi
+from asya_kube import resources
+from asya_kube.api import KubeApi
 from asya_operator.controller import Controller
 from asya_operator.depths import Depths
-from asya_operator.events import Recorder
-from asya_operator.http import Endpoints
+from asya_operator.event_recorder import Recorder
 from asya_operator.lease import Election, hold_apart
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Poller
+from asya_operator.probes import Endpoints
 from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
 from asya_operator.world import World
+from asya_process.logs import log_json
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
-from asya_transport.logs import log_json
 
 log: Final = logging.getLogger("asya_operator")
 

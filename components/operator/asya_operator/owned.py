@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from asya_operator.api import KubeApi
-from asya_operator.resources import Kind
+from asya_kube.api import KubeApi
+from asya_kube.resources import Kind
 
 
 def is_owned(present: Mapping[str, Any] | None, uid: str) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-from asya_operator.actor import AsyncActor
-from asya_operator.api import KubeApi
-from asya_operator.api_errors import ApiError, ApiUnavailable
-from asya_operator.resources import SECRET
+from asya_kube.api import KubeApi
+from asya_kube.errors import ApiError, ApiUnavailable
+from asya_kube.resources import SECRET
+from asya_manifest.actor import AsyncActor
 from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig
 from asya_protocol import names
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable

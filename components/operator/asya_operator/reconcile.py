@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_operator import resources
-from asya_operator.actor import AsyncActor, parse_actor
-from asya_operator.api import FIELD_MANAGER, KubeApi
-from asya_operator.api_errors import ApiError, ApiSilent, ObjectMissing
+from asya_kube import resources
+from asya_kube.api import FIELD_MANAGER, KubeApi
+from asya_kube.errors import ApiError, ApiSilent, ObjectMissing
+from asya_manifest.actor import AsyncActor, parse_actor
+from asya_manifest.errors import InvalidActor
 from asya_operator.applied import Applied, leftovers, object_key
 from asya_operator.depths import Depths
-from asya_operator.errors import InvalidActor
-from asya_operator.events import Recorder
+from asya_operator.event_recorder import Recorder
 from asya_operator.finish import FINALIZER, Finisher
 from asya_operator.owned import delete_owned, is_owned
 from asya_operator.queues import Queues

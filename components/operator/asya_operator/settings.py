@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from asya_operator.errors import ManifestError
-from asya_operator.pod import EnvVar, KeyRef, ValueFrom
+from asya_manifest.errors import ManifestError
+from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
 from asya_protocol import names
 from asya_protocol.durations import parse_duration

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from asya_operator.errors import ManifestError
-from asya_operator.problems import explain
+from asya_manifest.errors import ManifestError
+from asya_manifest.problems import explain
 
 T = TypeVar("T", bound=BaseModel)
 

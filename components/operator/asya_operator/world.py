@@ -6,8 +6,8 @@ Objects are kept trimmed to what is read of them, so that a thousand actors with
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from asya_operator import resources
-from asya_operator.resources import Kind
+from asya_kube import resources
+from asya_kube.resources import Kind
 
 Key = tuple[str, str]
 """Namespace and name of an actor."""

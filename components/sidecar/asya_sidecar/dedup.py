@@ -8,8 +8,8 @@ from typing import Final
 
 from asya_protocol.errors import StoreUnavailable
 from asya_sidecar.core.actions import Decision
-from asya_sidecar.core.work import Hop, Work
-from asya_store.dedup import DedupStore, Verdict
+from asya_sidecar.core.admit import Hop, Work
+from asya_store.dedup_port import DedupStore, Verdict
 
 log: Final = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Final
 
 from asya_protocol.reply import Item
 from asya_sidecar.core.actions import Decision, Release, Report
+from asya_sidecar.core.admit import Hop, Work, refuse
+from asya_sidecar.core.call_outcome import Outcome
 from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward
-from asya_sidecar.core.outcome import Outcome
 from asya_sidecar.core.reports import processing_report, received_report
 from asya_sidecar.core.window import smooth
-from asya_sidecar.core.work import Hop, Work, refuse
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import AWAY, IMPOSSIBLE, Performer
 from asya_sidecar.runtime_client import RuntimeClient

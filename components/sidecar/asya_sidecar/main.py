@@ -14,23 +14,23 @@ from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
+from asya_process.logs import log_json
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, QueueMissing, SettingsError
+from asya_sidecar.admission import Gate
 from asya_sidecar.dedup import Dedup
-from asya_sidecar.gate import Gate
-from asya_sidecar.gateway import GatewayReporter
-from asya_sidecar.http import Endpoints
+from asya_sidecar.health_server import Endpoints
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
+from asya_sidecar.reporter import GatewayReporter
 from asya_sidecar.runtime_client import Features, RuntimeClient
 from asya_sidecar.settings import SidecarSettings, read_settings
-from asya_store.cancels import CancelList
+from asya_store.cancel_list import CancelList
 from asya_store.claims import ClaimDesk
 from asya_store.dedup import open_dedup
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
-from asya_transport.logs import log_json
 from asya_transport.port import Consumer, Transport
 
 log: Final = logging.getLogger("asya_sidecar")

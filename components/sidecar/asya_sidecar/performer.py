@@ -23,11 +23,11 @@ from asya_protocol.errors import (
     TransportError,
 )
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater, Send
+from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import with_counters
-from asya_sidecar.core.work import Hop, Work, refuse
 from asya_sidecar.dedup import Dedup
-from asya_sidecar.gateway import GatewayAway, GatewayReporter
 from asya_sidecar.metrics import Metrics
+from asya_sidecar.reporter import GatewayAway, GatewayReporter
 from asya_store.claims import ClaimDesk
 from asya_transport.port import Consumer, Delivery, Transport
 

@@ -19,15 +19,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError
+from asya_sidecar.admission import Gate
 from asya_sidecar.core.actions import Decision, Report, RetryLater
+from asya_sidecar.core.admit import Hop, Work, in_time
 from asya_sidecar.core.batches import plan_calls
 from asya_sidecar.core.window import MAX_AHEAD, prefetch_for, window
-from asya_sidecar.core.work import Hop, Work, in_time
-from asya_sidecar.gate import Gate
-from asya_sidecar.gateway import GatewayReporter
 from asya_sidecar.handling import Handling
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
+from asya_sidecar.reporter import GatewayReporter
 from asya_sidecar.runtime_client import RuntimeClient, RuntimeNotReady
 from asya_transport.port import Consumer, Delivery
 

@@ -20,7 +20,7 @@ from asya_protocol import names
 from asya_protocol.errors import FrameError, ReplyError
 from asya_protocol.framing import encode_frame
 from asya_protocol.reply import Item, ReplyFrame, parse_reply
-from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
+from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.runtime_wire import RuntimeWire, connect
 
 log: Final = logging.getLogger(__name__)

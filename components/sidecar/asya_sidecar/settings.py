@@ -10,8 +10,8 @@ from typing import Final
 
 from asya_protocol import names
 from asya_protocol.errors import SettingsError
+from asya_sidecar.core.admit import Hop
 from asya_sidecar.core.retry import RetryPolicy
-from asya_sidecar.core.work import Hop
 from asya_store.claims import DEFAULT_OVER_BYTES
 from asya_store.dedup import MEMORY, check_url
 from asya_store.settings import StoreSettings, read_store_settings

@@ -20,7 +20,7 @@ import msgspec
 from asya_protocol import names
 from asya_protocol.envelope import parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError, InvalidEnvelope
-from asya_store.keys import segment
+from asya_store.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "claims/"
@@ -28,7 +28,7 @@ DEFAULT_OVER_BYTES: Final = 192 * 1024
 """SQS carried 256 KiB until 2025 and LocalStack still does; headers and an error's traceback need the rest."""
 
 _KEY: Final = re.compile(r"claims/(?!\.)[!-.0-~]{1,255}/(?!\.)[!-.0-~]{1,255}")
-"""Keys come with envelopes, from anybody; those that we make are ``asya_store.keys.segment`` and a plain name."""
+"""Keys come with envelopes, from anybody; those that we make are ``asya_store.key_segment.segment`` and a plain name."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 

@@ -1,49 +1,13 @@
-"""What has been done already: the port behind ``spec.delivery.dedup``, and the twin of it in memory.
-
-A key stands for one envelope at one place of its route. ``begin`` answers ``run`` to exactly one of those who ask for the
-same key at the same time; who got it says ``finish`` once every output is confirmed, or ``forget`` when the work is to be
-done again. A holder that dies without a word loses its hold when the lease runs out.
-"""
+"""The dedup store that a URL names, and the one in memory."""
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
+
+from asya_store.dedup_port import SWEEP_EVERY, DedupStore, Verdict
 
 MEMORY: Final = "memory:"
-SWEEP_EVERY: Final = 1000
-"""Finished work is looked through for what has expired every so many begins."""
-
-
-class Verdict(StrEnum):
-    """What a key's state means for whoever wants to work on it."""
-
-    RUN = "run"
-    """Nobody has done it, or not lately; it is ours now."""
-    DONE = "done"
-    """It was done within the window."""
-    BUSY = "busy"
-    """Somebody works on it."""
-
-
-class DedupStore(Protocol):
-    """Keys in hand and keys done. Every method raises ``StoreUnavailable`` when the store could not be asked."""
-
-    async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
-        """Ask for a key."""
-
-    async def extend(self, keys: Iterable[str], owner: str, lease_s: float) -> None:
-        """Hold keys for another ``lease_s`` from now; those of somebody else stay theirs."""
-
-    async def finish(self, key: str, window_s: float) -> None:
-        """Remember a key as done for a time."""
-
-    async def forget(self, key: str, owner: str) -> None:
-        """Let go of a key that is held and not done."""
-
-    async def close(self) -> None:
-        """Let go of the store. Never raises."""
 
 
 @dataclass(slots=True)
@@ -106,7 +70,7 @@ def open_dedup(url: str) -> DedupStore:
     check_url(url)
     if url == MEMORY:
         return MemoryDedup()
-    from asya_store.postgres import PostgresDedup
+    from asya_store.dedup_postgres import PostgresDedup
 
     return PostgresDedup(url)
 

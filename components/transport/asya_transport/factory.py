@@ -8,15 +8,15 @@ def open_transport(settings: TransportSettings) -> Transport:
     """Build the transport that the settings name; it is not connected yet."""
     match settings.name:
         case "sqs":
-            from asya_transport.sqs import SqsTransport
+            from asya_transport.sqs.transport import SqsTransport
 
             return SqsTransport(settings)
         case "rabbitmq":
-            from asya_transport.rabbitmq import RabbitMqTransport
+            from asya_transport.rabbitmq.transport import RabbitMqTransport
 
             return RabbitMqTransport(settings)
         case "memory":
-            from asya_transport.memory import open_memory_transport
+            from asya_transport.memory.transport import open_memory_transport
 
             return open_memory_transport(settings)
 
@@ -25,14 +25,14 @@ def open_admin(settings: TransportSettings) -> QueueAdmin:
     """Build the queue admin of the transport that the settings name; it connects when first used."""
     match settings.name:
         case "sqs":
-            from asya_transport.sqs_admin import SqsAdmin
+            from asya_transport.sqs.admin import SqsAdmin
 
             return SqsAdmin(settings)
         case "rabbitmq":
-            from asya_transport.rabbitmq_admin import RabbitMqAdmin
+            from asya_transport.rabbitmq.admin import RabbitMqAdmin
 
             return RabbitMqAdmin(settings)
         case "memory":
-            from asya_transport.memory import open_memory_admin
+            from asya_transport.memory.transport import open_memory_admin
 
             return open_memory_admin(settings)

@@ -1,6 +1,6 @@
 """What a program may say about an actor, and the manifest that comes of it. Pure.
 
-The classes mirror the operator's model (``asya_operator.actor``) field by field, a test holds them together; the manifest is
+The classes mirror the operator's model (``asya_manifest.actor``) field by field, a test holds them together; the manifest is
 checked by that model before anything is created.
 """
 
@@ -12,8 +12,8 @@ import pulumi
 from pydantic.alias_generators import to_camel
 
 from asya_infra.errors import ConfigError
-from asya_operator.actor import ANNOTATION_SOURCE, API_VERSION, KIND, parse_actor
-from asya_operator.errors import InvalidActor
+from asya_manifest.actor import ANNOTATION_SOURCE, API_VERSION, KIND, parse_actor
+from asya_manifest.errors import InvalidActor
 
 Seconds = float | str
 """A number of seconds, or Go's notation (``5m``)."""

@@ -6,12 +6,17 @@ from typing import Any, Final
 
 import yaml
 
-from asya_infra.waiting import DONE, ActorFailed
-from asya_operator.api import KubeApi
-from asya_operator.api_errors import ApiError, ApiUnavailable
-from asya_operator.resources import ACTOR
+from asya_kube.api import KubeApi
+from asya_kube.errors import ApiError, ApiUnavailable
+from asya_kube.resources import ACTOR
 
 LOOK_S: Final = 1.0
+DONE: Final = frozenset({"Running", "Napping"})
+"""Statuses of an actor that can take envelopes."""
+
+
+class ActorFailed(Exception):
+    """An actor did not become ready; the message is the operator's."""
 
 
 def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: str, limit_s: float) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Final
 
 import pulumi
 
-from asya_infra.local import LocalMesh
+from asya_infra.local_resources import LocalMesh
 from asya_infra.options import root_folder
 from asya_infra.settings import Settings
 from asya_infra.target import LocalTarget

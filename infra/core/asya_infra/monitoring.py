@@ -9,8 +9,8 @@ from typing import Any, Final
 import yaml
 
 from asya_infra.installation import Manifest, config_map, let_in
-from asya_infra.pods import claim, meta, resources, service, workload
-from asya_operator.specs.meta import METRICS_PORT_NAME
+from asya_infra.pod_shapes import claim, meta, resources, service, workload
+from asya_manifest.environment import METRICS_PORT_NAME
 
 PROMETHEUS_IMAGE: Final = "quay.io/prometheus/prometheus:v3.5.0"
 GRAFANA_IMAGE: Final = "docker.io/grafana/grafana:12.1.1"

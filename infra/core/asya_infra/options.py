@@ -7,15 +7,15 @@ import pulumi
 import yaml
 
 from asya_infra.actor import AsyncActor
+from asya_infra.asya_mesh import MeshOptions
 from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
-from asya_infra.mesh import MeshOptions
 from asya_infra.settings import Settings
 from asya_infra.target import HasTarget
 from asya_infra.upstream import read_upstream
-from asya_operator.actor import KIND
-from asya_operator.errors import ManifestError
-from asya_operator.manifests import list_files
+from asya_manifest.actor import KIND
+from asya_manifest.errors import ManifestError
+from asya_manifest.files import list_files
 
 
 def root_folder() -> Path:

@@ -6,10 +6,10 @@ from typing import Any
 import pulumi
 import yaml
 
-from asya_gateway.tools import InvalidTools, parse_tools
 from asya_infra.actor import AsyncActor
 from asya_infra.errors import ConfigError
 from asya_infra.target import HasTarget
+from asya_manifest.tools import InvalidTools, parse_tools
 
 TYPE = "asya:index:McpTool"
 

@@ -7,7 +7,7 @@ import pulumi
 
 from asya_infra.errors import ConfigError
 from asya_infra.installation import config_map
-from asya_infra.pods import resources
+from asya_infra.pod_shapes import resources
 from asya_infra.ports import Cluster, Queue
 from asya_infra.settings import Settings
 from asya_oss import images

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pulumi
 
 from asya_infra.errors import ConfigError
-from asya_infra.pods import resources
+from asya_infra.pod_shapes import resources
 from asya_infra.ports import Cluster, Database
 from asya_infra.settings import Settings
 from asya_oss import images

@@ -7,7 +7,7 @@ import pulumi
 
 from asya_infra.installation import Manifest, default_deny, let_in, namespace_object, secret
 from asya_infra.kubernetes_object import KubernetesObject, apply_all
-from asya_infra.pods import claim, container_security, service, workload
+from asya_infra.pod_shapes import claim, container_security, service, workload
 from asya_infra.ports import Cluster
 
 

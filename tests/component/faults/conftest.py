@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from asya_local import localstack
-from tests.support.localstack import START_TIMEOUT_S
-from tests.support.memory import memory_environ
-from tests.support.ports import free_ports
-from tests.support.postgres import postgres
-from tests.support.rabbitmq import RabbitMqServer, require_server
+from lab.servers.localstack import START_TIMEOUT_S
+from lab.servers.memory import memory_environ
+from lab.servers.ports import free_ports
+from lab.servers.postgres import postgres
+from lab.servers.rabbitmq import RabbitMqServer, require_server
 
 __all__ = ["memory_environ", "postgres"]
 

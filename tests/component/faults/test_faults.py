@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from asya_local import localstack
+from lab.servers.rabbitmq import RabbitMqServer
 from tests.component.faults.run import FaultRun, perform
 from tests.support.history import History
-from tests.support.rabbitmq import RabbitMqServer
 
 ENVELOPES = 1000
 DRAINS = 50

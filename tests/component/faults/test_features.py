@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.servers.postgres import PostgresServer
 from tests.component.faults.features import CHILDREN, FeatureRun
-from tests.support.postgres import PostgresServer
 
 ENVELOPES = 40
 KILLS = 25

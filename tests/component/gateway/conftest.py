@@ -9,8 +9,8 @@ from asya_protocol import names
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueSpec, Transport
 from asya_transport.settings import read_transport_settings
-from tests.component.gateway.process import TOOLS, Gateway
-from tests.support.memory import memory_environ
+from lab.servers.memory import memory_environ
+from tests.support.gateway_process import TOOLS, Gateway
 
 __all__ = ["memory_environ"]
 

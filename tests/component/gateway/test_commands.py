@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from asya_protocol import names
-from tests.component.gateway.process import Gateway, report, show
+from lab.servers.ports import free_port
 from tests.support.command_line import CommandLine
-from tests.support.ports import free_port
+from tests.support.gateway_process import Gateway, report, show
 
 TOKEN = "a-token-of-some-length"
 READER = "only-reads-0123456789"

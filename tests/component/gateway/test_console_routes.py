@@ -11,16 +11,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from asya_local.mesh_status import ActorStatus, MeshStatus
 from asya_local.state import StateFolder
-from asya_local.status import ActorStatus, MeshStatus
 from asya_protocol import names
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueSpec, Transport
 from asya_transport.settings import read_transport_settings
-from tests.component.gateway.process import LIMIT_S, Gateway
+from lab.servers.localstack import CREDENTIALS, localstack_endpoint
+from lab.servers.postgres import PostgresServer, postgres
 from tests.component.gateway.test_gateway import call, report, taken
-from tests.support.localstack import CREDENTIALS, localstack_endpoint
-from tests.support.postgres import PostgresServer, postgres
+from tests.support.gateway_process import LIMIT_S, Gateway
 
 __all__ = ["localstack_endpoint", "postgres"]
 

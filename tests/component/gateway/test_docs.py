@@ -16,7 +16,7 @@ import yaml
 
 from asya_cli.forward_record import record_folder
 from asya_local import mesh
-from tests.support.ports import free_port
+from lab.servers.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "gateway.md"

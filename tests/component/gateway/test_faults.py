@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from asya_transport.port import Delivery, Transport
-from tests.component.gateway.process import Gateway
-from tests.support.ports import free_port
-from tests.support.postgres import PostgresServer, postgres
+from lab.servers.ports import free_port
+from lab.servers.postgres import PostgresServer, postgres
+from tests.support.gateway_process import Gateway
 
 __all__ = ["postgres"]
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.timeout(600)]

@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from asya_store.cancels import CancelList
+from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
 from asya_transport.port import Transport
-from tests.component.gateway.process import LIMIT_S, SESSION, Gateway, parse_events
-from tests.support.postgres import PostgresServer, postgres
+from lab.servers.postgres import PostgresServer, postgres
+from tests.support.gateway_process import LIMIT_S, SESSION, Gateway, parse_events
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")

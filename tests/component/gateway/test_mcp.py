@@ -8,7 +8,7 @@ import mcp
 import pytest
 
 from asya_transport.port import Transport
-from tests.component.gateway.process import LIMIT_S, SESSION, Gateway
+from tests.support.gateway_process import LIMIT_S, SESSION, Gateway
 
 
 async def test_the_sdks_client_lists_and_calls(gateway: Gateway, broker: Transport) -> None:

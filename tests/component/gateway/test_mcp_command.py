@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.gateway.process import Gateway, report, show
 from tests.support.command_line import CommandLine
+from tests.support.gateway_process import Gateway, report, show
 
 TOOLS = """
 tools:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from asya_transport.port import Transport
-from tests.component.gateway.process import Gateway
+from lab.installs.node import run_client
 from tests.component.gateway.test_gateway import TOKEN, envelopes, report
-from tests.support.node import run_client
+from tests.support.gateway_process import Gateway
 
 ACTOR = f"{TOKEN}-of-the-actors"
 

@@ -12,9 +12,9 @@ import mcp_types
 import pytest
 
 from asya_transport.port import Transport
-from tests.component.gateway.process import SESSION, Gateway
+from lab.servers.postgres import PostgresServer, postgres
 from tests.component.gateway.test_gateway import TOKEN, call, envelopes, report
-from tests.support.postgres import PostgresServer, postgres
+from tests.support.gateway_process import SESSION, Gateway
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")

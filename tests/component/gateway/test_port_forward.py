@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.component.gateway.process import Gateway
+from lab.servers.ports import free_ports
 from tests.support.command_line import CommandLine, Said
-from tests.support.ports import free_ports
+from tests.support.gateway_process import Gateway
 
 STAND_IN = Path(__file__).with_name("stand_in_kubectl.py")
 

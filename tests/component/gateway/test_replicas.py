@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.component.gateway.process import LIMIT_S, Gateway, parse_events
+from lab.servers.postgres import PostgresServer, postgres
 from tests.component.gateway.test_gateway import TOKEN, call, report
 from tests.component.sidecar.bench import Bench
-from tests.support.postgres import PostgresServer, postgres
+from tests.support.gateway_process import LIMIT_S, Gateway, parse_events
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")

@@ -4,10 +4,10 @@ from typing import Any
 
 import httpx2
 
-from asya_gateway.report_batch import MOST
+from asya_gateway.routes.report_batch import MOST
 from asya_transport.port import Transport
-from tests.component.gateway.process import Gateway
 from tests.component.gateway.test_gateway import TOKEN, call
+from tests.support.gateway_process import Gateway
 
 
 def progress(envelope_id: str, phase: str, index: int = 0) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from asya_protocol import names
 from asya_transport.factory import open_admin
 from asya_transport.port import QueueSpec
 from asya_transport.settings import read_transport_settings
-from tests.component.gateway.process import Gateway
+from lab.servers.ports import free_port
 from tests.conftest import TABLE
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.fleet import Fleet
-from tests.support.ports import free_port
+from tests.support.gateway_process import Gateway
 
 COUNT = 30
 LIMIT_S = 180

@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from asya_gateway import oidc
-from asya_gateway.oidc import Provider, ProviderAway, Verifier
+from asya_gateway.access import oidc
+from asya_gateway.access.oidc import Provider, ProviderAway, Verifier
 from asya_gateway.server import Certificate
-from tests.component.gateway.process import LIMIT_S, SESSION, Gateway
+from lab.servers.postgres import PostgresServer, postgres
 from tests.component.gateway.test_gateway import TOKEN, call, report
-from tests.support.postgres import PostgresServer, postgres
+from tests.support.gateway_process import LIMIT_S, SESSION, Gateway
 from tests.support.provider import OidcProvider, write_certificate
 
 __all__ = ["postgres"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.component.gateway.process import SESSION, Gateway
+from tests.support.gateway_process import SESSION, Gateway
 
 ONE = "tools: [{name: one, route: [echo]}]"
 TWO = "tools: [{name: two, route: [echo], description: Newer}]"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.localstack import localstack_endpoint
-from tests.support.memory import memory_environ
-from tests.support.rabbitmq import rabbitmq_server, rabbitmq_url
+from lab.servers.localstack import localstack_endpoint
+from lab.servers.memory import memory_environ
+from lab.servers.rabbitmq import rabbitmq_server, rabbitmq_url
 
 __all__ = ["localstack_endpoint", "memory_environ", "rabbitmq_server", "rabbitmq_url"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from lab.servers.memory import memory_environ
 from tests.component.sidecar.bench import WAIT_S, Bench
-from tests.support.memory import memory_environ
 
 __all__ = ["memory_environ"]
 

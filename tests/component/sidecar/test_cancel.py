@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asya_store.cancels import CancelList
+from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
 from tests.component.sidecar.bench import Bench
 

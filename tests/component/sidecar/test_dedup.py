@@ -5,8 +5,8 @@ import secrets
 
 import pytest
 
+from lab.servers.postgres import PostgresServer, postgres
 from tests.component.sidecar.bench import WAIT_S, Bench
-from tests.support.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 

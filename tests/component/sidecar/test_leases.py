@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 
+from lab.servers.localstack import localstack_endpoint
 from tests.component.sidecar.bench import Bench
-from tests.support.localstack import localstack_endpoint
 
 __all__ = ["localstack_endpoint"]
 

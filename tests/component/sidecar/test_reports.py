@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from asya_sidecar.core.actions import Report
-from asya_sidecar.gateway import GatewayReporter
+from asya_sidecar.reporter import GatewayReporter
 from tests.component.sidecar.recording_gateway import Answer, RecordingGateway, like_the_original
 
 COUNT = 60

@@ -18,7 +18,7 @@ import pytest
 from asya_protocol.framing import encode_frame
 from asya_protocol.reply import ErrorItem, Item
 from asya_sidecar import runtime_client
-from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
+from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.runtime_client import OnItems, RuntimeClient, RuntimeNotReady
 
 BODY = json.dumps({"id": "e1", "route": {"actors": ["a"], "current": 0}, "payload": {"n": 1}}).encode()

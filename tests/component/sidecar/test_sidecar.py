@@ -12,9 +12,9 @@ import pytest
 
 from asya_protocol.envelope import format_time
 from asya_transport.port import QueueSpec
+from lab.servers.memory import memory_environ
 from tests.component.sidecar.bench import WAIT_S, Bench
 from tests.component.sidecar.recording_gateway import RecordingGateway
-from tests.support.memory import memory_environ
 
 __all__ = ["memory_environ"]
 

@@ -2,9 +2,9 @@
 
 import secrets
 
+from lab.servers.localstack import localstack_endpoint
+from lab.servers.rabbitmq import rabbitmq_server, rabbitmq_url
 from tests.component.sidecar.bench import Bench
-from tests.support.localstack import localstack_endpoint
-from tests.support.rabbitmq import rabbitmq_server, rabbitmq_url
 
 __all__ = ["localstack_endpoint", "rabbitmq_server", "rabbitmq_url"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from asya.testing import Pipeline, PipelineTimeout
 from asya_protocol.errors import QueueMissing
+from lab.servers.rabbitmq import RabbitMqServer, require_server
 from tests.support.handlers import steps
-from tests.support.rabbitmq import RabbitMqServer, require_server
 
 
 @pytest.fixture

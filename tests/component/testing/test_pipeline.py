@@ -24,9 +24,9 @@ from asya.testing import (
     UnknownActor,
 )
 from asya_protocol.errors import TransportUnavailable
+from lab.servers.localstack import localstack_endpoint
+from lab.servers.rabbitmq import rabbitmq_server, rabbitmq_url
 from tests.support.handlers import steps
-from tests.support.localstack import localstack_endpoint
-from tests.support.rabbitmq import rabbitmq_server, rabbitmq_url
 
 __all__ = ["localstack_endpoint", "rabbitmq_server", "rabbitmq_url"]
 

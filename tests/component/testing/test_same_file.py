@@ -12,8 +12,8 @@ import pytest
 
 from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings
-from tests.support.localstack import CREDENTIALS, localstack_endpoint
-from tests.support.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
+from lab.servers.localstack import CREDENTIALS, localstack_endpoint
+from lab.servers.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
 
 __all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asya_gateway.lifecycle import Ended, Progress, Sending
-from asya_gateway.record import Record
+from asya_gateway.records.lifecycle import Ended, Progress, Sending
+from asya_gateway.records.record import Record
+from asya_gateway.records.summary import Place, Question, read_cursor
 from asya_gateway.store.sqlite import SqliteStore
 from asya_gateway.store.sqlite_schema import FIRST
-from asya_gateway.summary import Place, Question, read_cursor
 from asya_protocol.status import Status
+from lab.servers.postgres import postgres
 from tests.contract.gateway.test_envelope_store import DONE, Bench, bench, record
-from tests.support.postgres import postgres
 
 __all__ = ["bench", "postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from asya_gateway.lifecycle import Ended, Progress, Report, Sending, cancelled
-from asya_gateway.record import Record
+from asya_gateway.records.lifecycle import Ended, Progress, Report, Sending, cancelled
+from asya_gateway.records.record import Record
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.store.port import Applied, EnvelopeStore
@@ -19,7 +19,7 @@ from asya_gateway.store.postgres import PostgresStore
 from asya_gateway.store.sqlite import SqliteStore
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
-from tests.support.postgres import PostgresServer, postgres
+from lab.servers.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from asya_gateway.lifecycle import Ended
-from asya_gateway.record import Record
+from asya_gateway.records.lifecycle import Ended
+from asya_gateway.records.record import Record
 from asya_gateway.store.port import Applied
 from asya_gateway.store.postgres import PostgresStore
 from asya_protocol.status import Status
-from tests.support.postgres import PostgresServer, postgres
+from lab.servers.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from asya_transport.memory import MemoryBroker
-from asya_transport.memory_server import MemoryServer
+from asya_transport.memory.server import MemoryServer
+from asya_transport.memory.transport import MemoryBroker
 from asya_transport.settings import TransportSettings
+from lab.servers.localstack import localstack_endpoint
+from lab.servers.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
 from tests.contract.transport.bench import Bench
-from tests.support.localstack import localstack_endpoint
-from tests.support.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
 
 __all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
 

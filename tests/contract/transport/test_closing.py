@@ -9,10 +9,10 @@ import pytest
 
 from asya_protocol import names
 from asya_protocol.errors import LeaseLost
-from asya_transport.dead_letters_hold import hold
+from asya_transport.dead_letters.hold import hold
 from asya_transport.port import Consumer
+from lab.servers.rabbitmq import call_management
 from tests.contract.transport.bench import SOON_S, Bench, receive_count, receive_one
-from tests.support.rabbitmq import call_management
 
 PASSES = 50
 CHANNELS_MOST = 4

@@ -13,8 +13,8 @@ import pytest
 
 from asya_protocol.errors import LeaseLost, TransportError, TransportUnavailable
 from asya_transport.factory import open_admin, open_transport
-from asya_transport.memory import MemoryBroker
-from asya_transport.memory_server import MemoryServer
+from asya_transport.memory.server import MemoryServer
+from asya_transport.memory.transport import MemoryBroker
 from asya_transport.port import Depth, QueueSpec
 from asya_transport.settings import TransportSettings
 from tests.contract.transport.bench import SOON_S, eventually, receive_one
@@ -157,7 +157,7 @@ async def test_the_stand_alone_server_replaces_a_dead_socket_and_ends_on_a_signa
         left = await asyncio.start_unix_server(lambda _r, _w: None, path)
         left.close()  # leaves its file behind
         await left.wait_closed()
-        server = await asyncio.create_subprocess_exec(sys.executable, "-m", "asya_transport.memory_server", path)
+        server = await asyncio.create_subprocess_exec(sys.executable, "-m", "asya_transport.memory.server", path)
         settings = TransportSettings(
             name="memory", memory_socket=path, queue_retry_max_attempts=500, queue_retry_backoff_s=0.02
         )
@@ -178,7 +178,7 @@ async def test_a_wrong_setting_keeps_the_stand_alone_server_from_starting() -> N
     server = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "asya_transport.memory_server",
+        "asya_transport.memory.server",
         "unused.sock",
         env={**os.environ, "ASYA_MEMORY_MAX_BODY_BYTES": "much"},
         stderr=asyncio.subprocess.PIPE,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from lab.cluster.load import load
+from lab.cluster.place import place
+from lab.images.builder import find_builder
+from lab.images.foundation import find_base
 from tests.support.cluster import ROOT, Cluster
 from tests.support.pulumi_project import install_standins, require_engine
 from tests.support.stack_checkout import Checkout
 from tests.support.stack_program import program_folder
-from tools.cluster.load import load
-from tools.cluster.place import place
-from tools.images.builder import find_builder
-from tools.images.foundation import find_base
 
 Checkouts = tuple[Checkout, Checkout]
 _DOCKERFILE = "ARG BASE\nFROM $BASE\nENV PYTHONPATH=/app\nCOPY words.py /app/words.py\nUSER 1000\n"

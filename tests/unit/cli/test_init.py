@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from asya_cli.exit_codes import BadRequest
 from asya_cli.init import FILES, class_name, init, write_actor
-from asya_operator.manifests import read_manifests
+from asya_manifest.files import read_manifests
 
 
 def test_a_new_actors_manifest_is_valid_and_leads_to_its_handler(tmp_path: Path):

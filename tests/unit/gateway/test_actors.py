@@ -9,22 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from asya_gateway import actor_board
-from asya_gateway.actor_board import ActorBoard
-from asya_gateway.actor_sources import (
-    ActorsUnknown,
-    MeshStatusFile,
-    QueuesAlone,
-    check_source,
-    default_source,
-    open_source,
-)
-from asya_gateway.actor_view import ActorList, ActorView, list_body, view_of_object, views_of_mesh
-from asya_gateway.lifecycle import Progress
-from asya_gateway.record import Record
+from asya_gateway.actors import board as actor_board
+from asya_gateway.actors.board import ActorBoard
+from asya_gateway.actors.port import ActorsUnknown
+from asya_gateway.actors.sources import MeshStatusFile, QueuesAlone, check_source, default_source, open_source
+from asya_gateway.actors.view import ActorList, ActorView, list_body, view_of_object, views_of_mesh
+from asya_gateway.records.lifecycle import Progress
+from asya_gateway.records.record import Record
 from asya_gateway.settings import read_settings
 from asya_gateway.store.memory import MemoryStore
-from asya_local.status import ActorStatus, MeshStatus
+from asya_local.mesh_status import ActorStatus, MeshStatus
 from asya_protocol import names
 from asya_protocol.errors import QueueMissing, SettingsError, TransportError, TransportUnavailable
 from asya_transport.port import Depth, QueueSpec
@@ -219,7 +213,7 @@ def test_of_thousands_those_are_shown_that_want_looking_at() -> None:
 
 async def test_a_source_that_takes_long_is_asked_less_often(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("asya_gateway.actor_board.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("asya_gateway.actors.board.time.monotonic", lambda: now[0])
 
     class Slow(Source):
         async def actors(self) -> list[ActorView] | None:

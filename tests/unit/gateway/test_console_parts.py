@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from asya_gateway.console_routes import PARTS, POLICY
+from asya_gateway.routes.console_page import PARTS, POLICY
 
 SCRIPTS = sorted(path for path in PARTS if path.endswith(".js"))
 DANGEROUS = re.compile(

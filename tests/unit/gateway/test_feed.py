@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from asya_gateway import feed as feed_module
-from asya_gateway.actor_board import ActorBoard
-from asya_gateway.actor_sources import QueuesAlone
+from asya_gateway.actors.board import ActorBoard
+from asya_gateway.actors.sources import QueuesAlone
 from asya_gateway.feed import BEHIND_MOST, MANY, Feed, Frame
-from asya_gateway.lifecycle import Sending
-from asya_gateway.record import Record
+from asya_gateway.records.lifecycle import Sending
+from asya_gateway.records.record import Record
+from asya_gateway.records.summary import Summary
 from asya_gateway.store.memory import MemoryStore
-from asya_gateway.summary import Summary
 from asya_gateway.wakeups import Wakeups
 from asya_protocol.errors import StoreUnavailable
 from tests.unit.gateway.test_actors import Admin

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from asya_gateway.journey import Visit, trace, visit_body
-from asya_gateway.lifecycle import Ended, Progress, Report, Sending, apply, created
-from asya_gateway.record import Event, Record
+from asya_gateway.records.journey import Visit, trace, visit_body
+from asya_gateway.records.lifecycle import Ended, Progress, Report, Sending, apply, created
+from asya_gateway.records.record import Event, Record
 from asya_protocol.progress import Retry
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,9 +6,19 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from asya_gateway.lifecycle import Ended, Progress, Report, Sending, apply, cancelled, created, percent, send_failed
-from asya_gateway.lifecycle import timed_out as timeout
-from asya_gateway.record import Record, closing_event, event_body, record_body
+from asya_gateway.records.lifecycle import (
+    Ended,
+    Progress,
+    Report,
+    Sending,
+    apply,
+    cancelled,
+    created,
+    percent,
+    send_failed,
+)
+from asya_gateway.records.lifecycle import timed_out as timeout
+from asya_gateway.records.record import Record, closing_event, event_body, record_body
 from asya_protocol.status import Status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

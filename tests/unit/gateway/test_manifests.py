@@ -8,7 +8,7 @@ import yaml
 
 from asya_gateway.app import ROUTES
 from asya_gateway.settings import read_settings
-from asya_gateway.tools import parse_tools
+from asya_manifest.tools import parse_tools
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "deploy" / "gateway"

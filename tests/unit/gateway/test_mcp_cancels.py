@@ -9,12 +9,12 @@ import pytest
 
 from asya_gateway.app import build_app
 from asya_gateway.calls import Calls
+from asya_gateway.records.summary import Question
 from asya_gateway.requests import Rooms
 from asya_gateway.store.memory import MemoryStore
-from asya_gateway.summary import Question
-from asya_gateway.toolbox import Toolbox
-from asya_gateway.tools import parse_tools
+from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.wakeups import Wakeups
+from asya_manifest.tools import parse_tools
 from asya_protocol.status import Status
 from asya_transport.port import Transport
 

@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from asya_gateway.app import ROUTES
-from asya_gateway.openapi import document
+from asya_gateway.routes.openapi import document
 
 INTERNAL = ("/api/", "/console/")
 """Of the console alone, like its page at ``/``; they change with it."""

@@ -5,11 +5,11 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from asya_gateway import report_batch
-from asya_gateway.record import Record
-from asya_gateway.report_batch import BatchEntry
-from asya_gateway.report_routes import ChildBody, ProgressBody
+from asya_gateway.records.record import Record
 from asya_gateway.requests import Rooms
+from asya_gateway.routes import report_batch
+from asya_gateway.routes.report_batch import BatchEntry
+from asya_gateway.routes.reports import ChildBody, ProgressBody
 from asya_protocol.errors import StoreUnavailable
 
 

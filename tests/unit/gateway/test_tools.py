@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from asya_gateway.arguments import InvalidArguments, complete, input_schema
-from asya_gateway.tool_files import read_tools
-from asya_gateway.tools import InvalidTools, Tool, parse_tools
+from asya_gateway.tools.arguments import InvalidArguments, complete, input_schema
+from asya_manifest.tool_files import read_tools
+from asya_manifest.tools import InvalidTools, Tool, parse_tools
 
 WHOLE = """
 tools:

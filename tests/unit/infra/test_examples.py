@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from asya_cli.init import FILES, PULUMI_FILES, write_actor
-from asya_gateway.tools import parse_tools
+from asya_manifest.tools import parse_tools
+from lab.checkout import ROOT
 from tests.support.pulumi_program import KUBECONFIG, Run, run_program
-from tools.tree import ROOT
 
 pytestmark = pytest.mark.unit
 

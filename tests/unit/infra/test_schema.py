@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from lab.pulumi_standins.sdk_types import problems
 from tests.support.pulumi_program import ENVIRONMENTS, whole_environment
-from tests.support.pulumi_standins.sdk_types import problems
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from asya_infra.actor_status import judge
-from asya_infra.waiting import _Waiter
+from asya_infra.actor_wait import _Waiter
 
 pytestmark = pytest.mark.unit
 

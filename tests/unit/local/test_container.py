@@ -7,8 +7,8 @@ import pytest
 
 from asya_local.container import FilePlan, MountedFile, container_env, map_paths, plan_files, resolve_env
 from asya_local.errors import MeshError
-from asya_operator.manifests import Manifests
-from asya_operator.pod import EnvFrom, EnvVar, PodTemplate
+from asya_manifest.files import Manifests
+from asya_manifest.pod import EnvFrom, EnvVar, PodTemplate
 
 OBJECTS = Manifests(
     config_maps={"c": {"a": b"1", "b": b"two"}, "bin": {"x": b"\xff"}},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asya_local.explain import explain_log
+from asya_local.log_cause import explain_log
 
 TRACEBACK = """2026-01-02 03:04:05 - asya.runtime - INFO - handler=x.y
 Traceback (most recent call last):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from asya_gateway.tools import InvalidTools
-from asya_local.gateway import Gateway, check_tools, find_tool_files
+from asya_local.gateway_process import Gateway, check_tools, find_tool_files
 from asya_local.processes import MARKER
 from asya_local.state import Request, StateFolder
+from asya_manifest.tools import InvalidTools
 from tests.support.mesh import FakeLauncher
 
 BROKER = {"ASYA_TRANSPORT": "memory", "ASYA_MEMORY_SOCKET": "/m.sock"}

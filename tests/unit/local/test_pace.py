@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from asya_local.backlog import MAX_LOOKS, Backlog
 from asya_local.pace import WINDOW_S, Pace
+from asya_local.queue_age import MAX_LOOKS, Backlog
 
 
 def test_a_rate_is_that_of_the_window_and_fades_when_work_ends():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from asya_local.status import ActorStatus, MeshStatus, name_state
+from asya_local.mesh_status import ActorStatus, MeshStatus, name_state
 
 
 @pytest.mark.parametrize(

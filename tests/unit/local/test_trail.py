@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asya_local.trail import SETTLED, read_trail
-from asya_transport.logs import log_json
+from asya_process.logs import log_json
 
 REPEATED_HOUR = [datetime(2026, 10, 25, hour, 30, 0, 250_000, tzinfo=UTC).timestamp() for hour in (0, 1)]
 """Both are 02:30 in Central Europe."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from asya_local import watch
-from asya_local.watch import LOOK_S, SourceWatch, forget_bytecode
+from asya_local import code_watch as watch
+from asya_local.code_watch import LOOK_S, SourceWatch, forget_bytecode
 
 
 def write(path: Path, text: str = "x = 1\n") -> Path:

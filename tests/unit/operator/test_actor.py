@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from asya_operator.actor import parse_actor
-from asya_operator.errors import InvalidActor
+from asya_manifest.actor import parse_actor
+from asya_manifest.errors import InvalidActor
 
 FULL = """
 apiVersion: asya.sh/v1alpha1

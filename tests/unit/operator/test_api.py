@@ -6,9 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from asya_operator.api import KubeApi
-from asya_operator.resources import ACTOR
-from tests.support.ports import free_port
+from asya_kube.api import KubeApi
+from asya_kube.resources import ACTOR
+from lab.servers.ports import free_port
 
 
 @asynccontextmanager

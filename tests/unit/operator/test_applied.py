@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from asya_kube.resources import DEPLOYMENT, OWNED, SCALED_OBJECT
 from asya_operator.applied import RESYNC_S, TRACKED, Applied, leftovers
-from asya_operator.resources import DEPLOYMENT, OWNED, SCALED_OBJECT
 
 
 def deployment(image: str = "a:1") -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import Any
 import kopf
 import pytest
 
-from asya_operator import resources
-from asya_operator.api_errors import ApiError, ApiUnavailable, ObjectMissing
+from asya_kube import resources
+from asya_kube.errors import ApiError, ApiUnavailable, ObjectMissing
+from asya_kube.resources import Kind
 from asya_operator.controller import Controller
 from asya_operator.first_list import LIST_AGAIN_S, PATIENCE_S, await_actors
 from asya_operator.metrics import Metrics
-from asya_operator.resources import Kind
 from asya_operator.world import Key, World
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from asya_operator import actor
+from asya_manifest import actor
 from asya_operator.crd import CRD_NAME, build_crd, dump_crd
 from asya_operator.status.compute import compute_status
 from asya_operator.status.conditions import LONGEST_MESSAGE

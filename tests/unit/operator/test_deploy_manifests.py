@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asya_operator import resources
+from asya_kube import resources
 from asya_operator.crd import dump_crd
 from asya_operator.lease import LEASE_NAME
 from asya_operator.settings import read_settings

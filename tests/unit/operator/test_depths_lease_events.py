@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from asya_operator.depths import IDLE_S, Depths
-from asya_operator.events import LONGEST_MESSAGE, build_event
+from asya_operator.event_recorder import LONGEST_MESSAGE, build_event
 from asya_operator.lease import taken
 from asya_transport.port import Depth
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from asya_operator.actor import AsyncActor
-from asya_operator.manifests import Manifests, read_manifests
+from asya_manifest.actor import AsyncActor
+from asya_manifest.files import Manifests, read_manifests
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples" / "asyas"

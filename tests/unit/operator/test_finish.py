@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from asya_operator import resources
+from asya_kube import resources
 from asya_operator.finish import (
     BROKER_PATIENCE_S,
     BROKER_PAUSE_S,

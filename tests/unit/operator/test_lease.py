@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from asya_kube.errors import ApiUnavailable
 from asya_operator import lease
-from asya_operator.api_errors import ApiUnavailable
 from asya_operator.lease import DURATION_S, RENEW_DEADLINE_S, RETRY_S, Election
 
 

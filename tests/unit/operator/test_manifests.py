@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asya_operator.errors import ManifestError, UnreadableManifest
-from asya_operator.manifests import read_manifests
+from asya_manifest.errors import ManifestError, UnreadableManifest
+from asya_manifest.files import read_manifests
 
 ACTOR = """
 apiVersion: asya.sh/v1alpha1

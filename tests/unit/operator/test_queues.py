@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from asya_kube.errors import ApiError, ApiSilent
+from asya_kube.resources import ACTOR, Kind
+from asya_manifest.actor import parse_actor
 from asya_operator import queues as module
-from asya_operator.actor import parse_actor
-from asya_operator.api_errors import ApiError, ApiSilent
 from asya_operator.depths import Depths
 from asya_operator.poller import Poller
 from asya_operator.queues import ENSURED_S, Queues
 from asya_operator.reconcile import UNSETTLED_S, unsettled_s
-from asya_operator.resources import ACTOR, Kind
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
 from asya_protocol.errors import TransportUnavailable

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from asya_operator import resources
-from asya_operator.api_errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
+from asya_kube import resources
+from asya_kube.errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
+from asya_kube.resources import Kind, kind_of
 from asya_operator.depths import Depths
 from asya_operator.finish import FINALIZER
 from asya_operator.reconcile import Reconciler
-from asya_operator.resources import Kind, kind_of
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World

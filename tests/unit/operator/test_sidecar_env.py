@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from asya_operator.actor import parse_actor
-from asya_operator.pod import EnvVar
-from asya_operator.sidecar_env import build_sidecar_env, drain_timeout_s, grace_period_s
+from asya_manifest.actor import parse_actor
+from asya_manifest.environment import build_sidecar_env, drain_timeout_s, grace_period_s
+from asya_manifest.pod import EnvVar
 
 
 def actor(name: str = "ocr", **spec: Any):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asya_operator import resources
+from asya_kube import resources
 from asya_operator.world import LABEL_ACTOR, World
 
 

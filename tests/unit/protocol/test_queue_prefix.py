@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from asya_operator.actor import parse_actor
+from asya_manifest.actor import parse_actor
 from asya_operator.settings import read_settings
 from asya_protocol import names
 from asya_protocol.errors import SettingsError

@@ -2,8 +2,8 @@
 
 import pytest
 
+from asya_sidecar.core.admit import Hop, Work, admit
 from asya_sidecar.core.decide import Moment
-from asya_sidecar.core.work import Hop, Work, admit
 from tests.unit.sidecar.samples import NOW, SPAN, TRACE, MakeWork, envelope_bytes
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asya_protocol.envelope import parse_envelope
-from asya_sidecar.core.work import Work
+from asya_sidecar.core.admit import Work
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TRACE, SPAN = "a" * 32, "b" * 16

@@ -8,7 +8,7 @@ import pytest
 
 from asya_protocol.envelope import format_time
 from asya_sidecar.core.actions import Ack, Decision
-from asya_sidecar.core.work import Hop, Work, admit, count_of
+from asya_sidecar.core.admit import Hop, Work, admit, count_of
 from tests.unit.sidecar.samples import NOW, envelope_bytes, sent
 
 REFUSED = [

@@ -1,7 +1,7 @@
 """Reports that wait for the gateway: order, pressure, bounds and what is given up."""
 
 from asya_sidecar.core.actions import Report
-from asya_sidecar.core.backlog import TRIES, Backlog
+from asya_sidecar.core.report_backlog import TRIES, Backlog
 
 
 def progress(envelope_id: str, status: str = "received") -> Report:

@@ -11,10 +11,10 @@ from asya_protocol.envelope import Route, format_time
 from asya_protocol.progress import LONGEST_CAUSE, Retry, read_retry
 from asya_protocol.reply import ErrorItem, Item
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, RetryLater
+from asya_sidecar.core.admit import Hop
+from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.decide import END_ACTOR_ATTEMPTS, Moment, decide
-from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.retry import RetryPolicy
-from asya_sidecar.core.work import Hop
 from tests.unit.sidecar.samples import NOW, SPAN, TRACE, MakeWork, sent
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from asya_protocol.envelope import Route
 from asya_protocol.reply import ErrorItem, Item
+from asya_sidecar.core.admit import Hop, Work
+from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost
 from asya_sidecar.core.decide import Moment, cancelled, decide, forward
-from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost
-from asya_sidecar.core.work import Hop, Work
 from tests.unit.sidecar.samples import MakeWork, sent
 
 ACTORS = ["ocr", "translate", "fan-in", "sum"]

@@ -11,11 +11,11 @@ import pytest
 from asya_protocol.errors import TransportUnavailable
 from asya_sidecar import performer as performing
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
-from asya_sidecar.core.work import Hop, Work, admit
-from asya_sidecar.gateway import GatewayAway, GatewayReporter
+from asya_sidecar.core.admit import Hop, Work, admit
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
-from asya_transport.memory import MemoryAdmin, MemoryBroker, MemoryTransport
+from asya_sidecar.reporter import GatewayAway, GatewayReporter
+from asya_transport.memory.transport import MemoryAdmin, MemoryBroker, MemoryTransport
 from asya_transport.port import Consumer, Delivery, Depth, QueueSpec
 from tests.unit.sidecar.samples import envelope_bytes
 

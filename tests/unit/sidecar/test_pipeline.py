@@ -12,14 +12,14 @@ import pytest
 from asya_protocol.envelope import Route
 from asya_protocol.reply import Item
 from asya_sidecar import pipeline as looping
-from asya_sidecar.core.outcome import Outcome, Replied
-from asya_sidecar.core.work import Hop
-from asya_sidecar.gate import Gate
+from asya_sidecar.admission import Gate
+from asya_sidecar.core.admit import Hop
+from asya_sidecar.core.call_outcome import Outcome, Replied
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
 from asya_sidecar.runtime_client import RuntimeNotReady
-from asya_transport.memory import MemoryAdmin, MemoryBroker, MemoryTransport
+from asya_transport.memory.transport import MemoryAdmin, MemoryBroker, MemoryTransport
 from asya_transport.port import Consumer, Depth, QueueSpec
 from tests.unit.sidecar.samples import envelope_bytes
 

@@ -19,10 +19,10 @@ import msgspec
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.reply import ErrorItem, Item
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater
+from asya_sidecar.core.admit import Hop, Work, admit
+from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.decide import Moment, decide
-from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.retry import RetryPolicy
-from asya_sidecar.core.work import Hop, Work, admit
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE_S: Final = 30.0

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.pulumi_standins import answers, sdk_types
-from tests.support.pulumi_standins.aws.iam import Role
-from tests.support.pulumi_standins.aws.sqs import Queue
-from tests.support.pulumi_standins.kind import Kind
-from tests.support.pulumi_standins.wire import UNKNOWN, dump, is_unknown, load, repeating_secrets, secret_keys
+from lab.pulumi_standins import answers, sdk_types
+from lab.pulumi_standins.aws.iam import Role
+from lab.pulumi_standins.aws.sqs import Queue
+from lab.pulumi_standins.kind import Kind
+from lab.pulumi_standins.wire import UNKNOWN, dump, is_unknown, load, repeating_secrets, secret_keys
 
 QUEUE = "aws:sqs/queue:Queue"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.pulumi_standins.kubernetes import objects, readiness
-from tests.support.pulumi_standins.kubernetes.objects import changed_paths, drifted, keeps_its_name
-from tests.support.pulumi_standins.kubernetes.readiness import is_ready
+from lab.pulumi_standins.kubernetes import objects, readiness
+from lab.pulumi_standins.kubernetes.objects import changed_paths, drifted, keeps_its_name
+from lab.pulumi_standins.kubernetes.readiness import is_ready
 
 
 def thing(kind: str, **fields: Any) -> dict[str, Any]:

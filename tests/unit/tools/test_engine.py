@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tools import built_once as module
-from tools.built_once import built_once
-from tools.engine.find import serves, version_of
+from lab import built_once as module
+from lab.built_once import built_once
+from lab.engine.find import serves, version_of
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.checkout import ROOT
 from tools.stack import explain
-from tools.stack.place import Place
-from tools.tree import ROOT
+from tools.stack.state_folder import Place
 
 
 @pytest.mark.parametrize(

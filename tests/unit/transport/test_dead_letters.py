@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from asya_transport.dead_letters import DeadLetter, read_dead_letter
+from asya_transport.dead_letters.letter import DeadLetter, read_dead_letter
 from asya_transport.port import Delivery
 
 

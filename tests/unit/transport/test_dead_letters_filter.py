@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from asya_transport.dead_letters import DeadLetter, read_dead_letter
-from asya_transport.dead_letters_filter import FilterError, matches, parse_condition, same_id
+from asya_transport.dead_letters.filter import FilterError, matches, parse_condition, same_id
+from asya_transport.dead_letters.letter import DeadLetter, read_dead_letter
 from asya_transport.port import Delivery
 
 ENVELOPE = {

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from asya_protocol.errors import EnvelopeRefused, LeaseLost, QueueMissing, TransportError, TransportUnavailable
-from asya_transport.dead_letters_filter import parse_condition
-from asya_transport.dead_letters_redrive import Selection, Tally, browse, count_dead_letters, purge, redrive
-from asya_transport.memory import MemoryAdmin, MemoryBroker, MemoryConsumer, MemoryTransport
+from asya_transport.dead_letters.filter import parse_condition
+from asya_transport.dead_letters.redrive import Selection, Tally, browse, count_dead_letters, purge, redrive
+from asya_transport.memory.transport import MemoryAdmin, MemoryBroker, MemoryConsumer, MemoryTransport
 from asya_transport.port import Delivery, QueueSpec
 
 QUEUE, DEAD = "asya-ocr", "asya-ocr-dlq"

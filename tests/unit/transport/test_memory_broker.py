@@ -6,8 +6,8 @@ import pytest
 
 from asya_protocol import names
 from asya_protocol.errors import EnvelopeTooLarge, LeaseLost, QueueMissing
-from asya_transport.memory import MemoryBroker
-from asya_transport.memory_broker import LocalSession
+from asya_transport.memory.broker import LocalSession
+from asya_transport.memory.transport import MemoryBroker
 from asya_transport.port import Depth, QueueSpec
 
 QUEUE = "asya-ocr"

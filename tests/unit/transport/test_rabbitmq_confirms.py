@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asya_protocol.errors import QueueMissing, TransportUnavailable
-from asya_transport.rabbitmq_confirms import Confirms, Unconfirmed
+from asya_transport.rabbitmq.confirms import Confirms, Unconfirmed
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pika.exceptions import ChannelClosedByBroker
 from pika.spec import BasicProperties
 
 from asya_protocol.errors import TransportError
-from asya_transport import rabbitmq_link
-from asya_transport.rabbitmq_consumer import RabbitMqConsumer
-from asya_transport.rabbitmq_link import Channel
+from asya_transport.rabbitmq import link as rabbitmq_link
+from asya_transport.rabbitmq.consumer import RabbitMqConsumer
+from asya_transport.rabbitmq.link import Channel
 
 QUEUE = "asya-ocr"
 PATIENCE_S = 20.0
@@ -175,7 +175,7 @@ async def test_a_delayed_return_of_which_no_copy_can_be_made_waits_all_the_same(
     broker.channels[0].deliver(b"{}")
     (delivery,) = await consumer.receive(1, PATIENCE_S)
     with monkeypatch.context() as patch:
-        patch.setattr("asya_transport.rabbitmq_consumer.asyncio.sleep", sleep)
+        patch.setattr("asya_transport.rabbitmq.consumer.asyncio.sleep", sleep)
         await consumer.release(delivery, 3.0)
     assert (waits, broker.channels[0].returned) == ([3.0], [1])
     await consumer.close()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asya_transport.rabbitmq_delay import LEVELS, MAX_DELAY_S, delay_ms, delay_name, level_arguments, level_of
+from asya_transport.rabbitmq.delay import LEVELS, MAX_DELAY_S, delay_ms, delay_name, level_arguments, level_of
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pika import exceptions as pika
 from pika.adapters.utils import connection_workflow as workflow
 
 from asya_protocol.errors import EnvelopeTooLarge, SettingsError, TransportError, TransportUnavailable
-from asya_transport.rabbitmq_errors import FOREIGN, TRANSLATIONS, ChannelRefused, lost, read_size_limit, translate
-from asya_transport.rabbitmq_link import pause_s, read_parameters
+from asya_transport.rabbitmq.errors import FOREIGN, TRANSLATIONS, ChannelRefused, lost, read_size_limit, translate
+from asya_transport.rabbitmq.link import pause_s, read_parameters
 
 CLASSES = [kind for _, kind in inspect.getmembers(pika, inspect.isclass) if issubclass(kind, Exception)]
 WHERE = "RabbitMQ at broker:5672, vhost '/'"

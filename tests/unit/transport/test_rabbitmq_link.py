@@ -7,8 +7,8 @@ from typing import Any
 import pika.exceptions
 import pytest
 
-from asya_transport import rabbitmq_link
-from asya_transport.rabbitmq_link import REDIAL_FIRST_S, REDIAL_MOST_S, STABLE_S, Link
+from asya_transport.rabbitmq import link as rabbitmq_link
+from asya_transport.rabbitmq.link import REDIAL_FIRST_S, REDIAL_MOST_S, STABLE_S, Link
 from asya_transport.settings import TransportSettings
 
 DIALS = 40

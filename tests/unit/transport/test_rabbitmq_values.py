@@ -4,9 +4,9 @@ import pytest
 
 from asya_protocol.errors import SettingsError
 from asya_transport.port import QueueSpec
-from asya_transport.rabbitmq_admin import estimate_in_flight, queue_arguments
-from asya_transport.rabbitmq_consumer import read_attributes, read_delivery_count
-from asya_transport.rabbitmq_management import Management, Sample
+from asya_transport.rabbitmq.admin import estimate_in_flight, queue_arguments
+from asya_transport.rabbitmq.consumer import read_attributes, read_delivery_count
+from asya_transport.rabbitmq.management import Management, Sample
 
 
 @pytest.mark.parametrize(

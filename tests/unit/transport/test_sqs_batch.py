@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 import pytest
 
 from asya_protocol.errors import EnvelopeRefused, QueueMissing, TransportError, TransportUnavailable
-from asya_transport.sqs_batch import BUSY_FACTOR, Coalescer
+from asya_transport.sqs.batch import BUSY_FACTOR, Coalescer
 
 NEVER_S = 3600.0
 

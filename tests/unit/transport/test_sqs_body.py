@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asya_protocol import names
 from asya_protocol.errors import EnvelopeRefused, EnvelopeTooLarge
-from asya_transport.sqs_body import ATTRIBUTE_ENCODING, MAX_ATTRIBUTES, Text, decode, encode, encode_dead
+from asya_transport.sqs.body import ATTRIBUTE_ENCODING, MAX_ATTRIBUTES, Text, decode, encode, encode_dead
 
 LIMIT = 262_144
 

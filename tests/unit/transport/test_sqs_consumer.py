@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from asya_protocol.errors import LeaseLost, QueueMissing, TransportUnavailable
 from asya_transport.settings import TransportSettings
-from asya_transport.sqs_client import SqsClient
-from asya_transport.sqs_consumer import SqsConsumer
-from asya_transport.sqs_send import SqsSender
+from asya_transport.sqs.client import SqsClient
+from asya_transport.sqs.consumer import SqsConsumer
+from asya_transport.sqs.sender import SqsSender
 
 SETTINGS = TransportSettings(name="sqs", sqs_endpoint="http://127.0.0.1:9999/", sqs_linger_s=0.0)
 

@@ -16,7 +16,7 @@ from asya_protocol.errors import (
     TransportError,
     TransportUnavailable,
 )
-from asya_transport.sqs_errors import FOREIGN, translate
+from asya_transport.sqs.errors import FOREIGN, translate
 
 RETRYABLE = {
     "CapacityNotAvailableError",

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from asya_gateway.lifecycle import Report, apply, begun, timed_out
-from asya_gateway.record import Event, Record
+from asya_gateway.records.lifecycle import Report, apply, begun, timed_out
+from asya_gateway.records.record import Event, Record
+from asya_gateway.records.summary import Page, Question, Summary, cut, summarise
 from asya_gateway.store.port import Applied, Outcome, Wake
-from asya_gateway.summary import Page, Question, Summary, cut, summarise
 from asya_protocol.status import Status
 
 

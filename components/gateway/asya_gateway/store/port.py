@@ -1,6 +1,6 @@
 """What every store of envelopes promises, whichever database is behind it; proven by one contract suite.
 
-* A report is applied by ``asya_gateway.lifecycle`` as in a transaction: of two that race, the second sees the first.
+* A report is applied by ``asya_gateway.records.lifecycle`` as in a transaction: of two that race, the second sees the first.
 * Every change adds one event; an envelope's events are numbered from 1 without gaps.
 * A deadline fires once, whichever replica sweeps first, also after a restart; memory alone forgets with its process.
 * ``StoreUnavailable`` means nothing is known to have changed; trying again is safe.
@@ -12,9 +12,9 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
-from asya_gateway.lifecycle import Report
-from asya_gateway.record import Event, Record
-from asya_gateway.summary import Page, Question, Summary
+from asya_gateway.records.lifecycle import Report
+from asya_gateway.records.record import Event, Record
+from asya_gateway.records.summary import Page, Question, Summary
 from asya_protocol.status import Status
 
 Wake = Callable[[str], None]

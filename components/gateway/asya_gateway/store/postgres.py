@@ -16,13 +16,13 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
-from asya_gateway.record import Event, Record
+from asya_gateway.records.lifecycle import Change, Report, apply, begun, timed_out
+from asya_gateway.records.record import Event, Record
+from asya_gateway.records.summary import Page, Question, Summary, cut
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_gateway.store.postgres_lists import COMPLETED, COUNTS, SOME, page_statement, read_summary
 from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
-from asya_gateway.summary import Page, Question, Summary, cut
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, LiteralString
 
-from asya_gateway.summary import Question, Summary
+from asya_gateway.records.summary import Question, Summary
 from asya_protocol.status import Status
 
 LIST: Final[LiteralString] = r"""

@@ -13,11 +13,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from asya_gateway.lifecycle import Change, Report, apply, begun, timed_out
-from asya_gateway.record import Event, Record
+from asya_gateway.records.lifecycle import Change, Report, apply, begun, timed_out
+from asya_gateway.records.record import Event, Record
+from asya_gateway.records.summary import Page, Question, Summary, cut, summarise
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_gateway.store.sqlite_schema import bring_up_to_date, microseconds
-from asya_gateway.summary import Page, Question, Summary, cut, summarise
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from asya_gateway.record import Record
+from asya_gateway.records.record import Record
 
 PRAGMAS: Final = """
 PRAGMA journal_mode = WAL;

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import yaml
 
-from asya_operator.actor import API_VERSION, KIND, ActorSpec
+from asya_manifest.actor import API_VERSION, KIND, ActorSpec
 from asya_operator.crd import rules
-from asya_operator.crd.pod import pod_template_schema
-from asya_operator.crd.status import status_schema
+from asya_operator.crd.pod_schema import pod_template_schema
+from asya_operator.crd.status_schema import status_schema
 from asya_operator.crd.structural import Schema, structural_schema
 
 GROUP, VERSION = API_VERSION.split("/")

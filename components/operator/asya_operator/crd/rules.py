@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/using-api/cel/ describes the language; each
 
 from typing import Any, Final
 
-from asya_operator.pod import RESERVED_VOLUMES, RUNTIME_CONTAINER, SIDECAR_CONTAINER
+from asya_manifest.pod import RESERVED_VOLUMES, RUNTIME_CONTAINER, SIDECAR_CONTAINER
 from asya_protocol import names
 
 Rules = list[dict[str, Any]]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from asya_operator.pod import EnvVar
+from asya_manifest.pod import EnvVar
 from asya_operator.transport_config import TransportConfig
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from asya_operator.actor import AsyncActor
+from asya_manifest.actor import AsyncActor
+from asya_manifest.environment import METRICS_PORT_NAME
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import LABEL_ACTOR, METRICS_PORT_NAME, metadata, metrics_port
+from asya_operator.specs.meta import LABEL_ACTOR, metadata, metrics_port
 
 
 def build_pod_disruption_budget(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from asya_operator.actor import API_VERSION, KIND, AsyncActor
+from asya_manifest.actor import API_VERSION, KIND, AsyncActor
+from asya_manifest.environment import METRICS_PORT
 
 LABEL_ACTOR: Final = "asya.sh/asya"
 """On pods and owned objects: the actor's name; what status and scaling select pods by, as in the original."""
 LABEL_WORKLOAD: Final = "asya.sh/workload"
 RUNTIME_CONFIG_MAP: Final = "asya-runtime"
-METRICS_PORT: Final = 8080
-METRICS_PORT_NAME: Final = "asya-metrics"
 _OFF: Final = frozenset({"false", "0", "no", "off"})
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asya_operator.actor import AsyncActor
+from asya_manifest.actor import AsyncActor
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import RUNTIME_CONFIG_MAP, metadata
 from asya_operator.specs.pod_template import service_account_name

@@ -5,14 +5,14 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from asya_operator.actor import AsyncActor
-from asya_operator.errors import InvalidActor, Problem
-from asya_operator.pod import RUNTIME_CONTAINER
-from asya_operator.sidecar_env import SOCKET_DIR, build_runtime_env, grace_period_s
+from asya_manifest.actor import AsyncActor
+from asya_manifest.environment import SOCKET_DIR, build_runtime_env, grace_period_s
+from asya_manifest.errors import InvalidActor, Problem
+from asya_manifest.pod import RUNTIME_CONTAINER
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import RUNTIME_CONFIG_MAP, selector_labels
 from asya_operator.specs.security import secure_container, secure_pod
-from asya_operator.specs.sidecar import SOCKET_MOUNTS, build_sidecar
+from asya_operator.specs.sidecar_container import SOCKET_MOUNTS, build_sidecar
 from asya_operator.specs.stop import LIFECYCLE
 from asya_operator.transport_config import SqsConfig
 

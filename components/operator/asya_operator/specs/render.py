@@ -2,15 +2,15 @@
 
 from typing import Any, Final
 
-from asya_operator import resources
-from asya_operator.actor import AsyncActor
-from asya_operator.errors import ManifestError
+from asya_kube import resources
+from asya_manifest.actor import AsyncActor
+from asya_manifest.errors import ManifestError
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.guards import build_network_policy, build_pod_disruption_budget, build_pod_monitor
 from asya_operator.specs.meta import metrics_port
 from asya_operator.specs.namespace_objects import build_runtime_config_map, build_service_account
 from asya_operator.specs.pod_template import needs_role, service_account_name
-from asya_operator.specs.scaling import (
+from asya_operator.specs.scaled_object import (
     build_scaled_object,
     build_trigger_authentication,
     build_trigger_names,

@@ -1,6 +1,6 @@
 """The sidecar's environment that leads to the broker, in the original's order. Pure."""
 
-from asya_operator.pod import EnvVar, KeyRef, ValueFrom
+from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig
 
 

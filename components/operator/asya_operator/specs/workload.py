@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from asya_operator.actor import AsyncActor
+from asya_manifest.actor import AsyncActor
+from asya_manifest.environment import METRICS_PORT_NAME
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import METRICS_PORT_NAME, metadata, metrics_port, selector_labels
+from asya_operator.specs.meta import metadata, metrics_port, selector_labels
 from asya_operator.specs.pod_template import build_pod_template
 
 

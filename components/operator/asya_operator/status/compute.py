@@ -16,7 +16,7 @@ from asya_operator.status.conditions import (
     workload_trouble,
 )
 from asya_operator.status.observation import Observed, age_s, find_condition, format_time
-from asya_operator.status.pods import PodsHealth, PodTrouble, assess_pods
+from asya_operator.status.pod_states import PodsHealth, PodTrouble, assess_pods
 from asya_operator.status.replicas import desired_replicas, is_rolling_out, last_scale
 from asya_operator.status.table import Facts, choose_status
 

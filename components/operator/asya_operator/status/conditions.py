@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from asya_operator.status.observation import Finding, Observed, find_condition, format_time
-from asya_operator.status.pods import PodsHealth, PodTrouble
+from asya_operator.status.pod_states import PodsHealth, PodTrouble
 from asya_operator.status.troubles import classify_creation
 
 TRANSPORT_READY: Final = "TransportReady"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from asya_operator.status.observation import Observed, age_s, format_time
-from asya_operator.status.pods import PodsHealth
+from asya_operator.status.pod_states import PodsHealth
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60))
 NEVER: Final = "-"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from asya_manifest.statuses import WARNINGS
 from asya_operator.status.troubles import Trouble
 
 
@@ -51,7 +52,6 @@ class Rule:
 
     Attributes:
         status: Its name.
-        warning: Whether reaching it is a Warning.
         meaning: One sentence.
         look: How to see more.
         mend: What to do.
@@ -59,11 +59,15 @@ class Rule:
     """
 
     status: str
-    warning: bool
     meaning: str
     look: str
     mend: str
     applies: Callable[[Facts], bool]
+
+    @property
+    def warning(self) -> bool:
+        """Whether reaching it is a Warning."""
+        return self.status in WARNINGS
 
 
 def _pods_have(kind: Trouble) -> Callable[[Facts], bool]:
@@ -73,7 +77,6 @@ def _pods_have(kind: Trouble) -> Callable[[Facts], bool]:
 STATUSES: Final[tuple[Rule, ...]] = (
     Rule(
         "Terminating",
-        False,
         "The actor is being deleted: its workload first, then its queue if nothing is lost by it.",
         "`kubectl get pods -l asya.sh/asya=<actor>` shows the pods that still work.",
         "Wait for its pods' grace period. If it stays, the operator is down: see its log.",
@@ -81,7 +84,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "TransportError",
-        True,
         "The transport is unknown or switched off, or the actor's queue cannot be made or belongs to another actor.",
         "The message of the condition TransportReady names the cause.",
         "`InvalidTransport`: name a transport of the operator's configuration. `QueueNameTaken`: rename the actor. "
@@ -90,7 +92,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "ImagePullError",
-        True,
         "A node cannot pull an image.",
         "`kubectl describe pod <pod>` names the image and the registry's answer.",
         "Correct the image's name or tag, or add `imagePullSecrets` to the template.",
@@ -98,7 +99,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "ConfigError",
-        True,
         "A container refers to a ConfigMap, a Secret or a key that does not exist, or its settings contradict one another.",
         "The message of WorkloadReady names the object or the setting.",
         "Create the object in the actor's namespace, or mark the reference `optional`; pods go on by themselves.",
@@ -106,7 +106,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "VolumeError",
-        True,
         "A volume cannot be mounted, or a pod got no sandbox or network for two minutes.",
         "`kubectl describe pod <pod>`: the Events FailedMount, FailedAttachVolume, FailedCreatePodSandBox name the cause.",
         "Create the missing claim, ConfigMap or Secret; free a volume that another node holds.",
@@ -114,7 +113,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "RuntimeError",
-        True,
         "The handler's container `asya-runtime` crashes or cannot be started.",
         "`kubectl logs <pod> -c asya-runtime --previous`; the condition's message has the exit code.",
         "`OOMKilled`: raise `resources.limits.memory`. Exit code 1: the handler cannot be imported or raises while it starts.",
@@ -122,7 +120,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "SidecarError",
-        True,
         "The injected container `asya-sidecar` crashes or cannot be started.",
         "`kubectl logs <pod> -c asya-sidecar --previous`: its last line names the setting or the broker.",
         "Correct `spec.sidecar.env` or the operator's transport configuration; see that pods can reach the broker.",
@@ -130,7 +127,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "PendingResources",
-        True,
         "No node has room for a pod, or a quota is used up.",
         "The message of WorkloadReady is the scheduler's: which resource, taint or affinity on how many nodes.",
         "Add nodes or let the autoscaler, lower `resources.requests`, or add the toleration that the nodes ask for.",
@@ -138,7 +134,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "WorkloadError",
-        True,
         "The spec is not valid, an object was refused by the API server, or a pod fails in another way.",
         "The condition WorkloadReady: `ValidationError` lists every problem with its path, `ReconcileError` has the API "
         "server's answer, `PodsNotHealthy` names the pod.",
@@ -147,7 +142,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "ScalingError",
-        True,
         "KEDA is not installed, refuses the ScaledObject, or cannot read the queue. Pods that run go on.",
         "The message of ScalingReady; `kubectl describe scaledobject <actor>`; the log of keda-operator.",
         "Install KEDA or set `spec.scaling.enabled: false`; see that KEDA can reach the broker with its credentials.",
@@ -155,7 +149,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "Creating",
-        False,
         "The actor was accepted; its workload has not been seen yet.",
         "`kubectl describe asya <actor>` shows the conditions as they come.",
         "Nothing; if it stays, see the operator's log.",
@@ -163,7 +156,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "Napping",
-        False,
         "Scaled to zero, healthy: the first envelope in its queue wakes it.",
         "`kubectl get asya -o wide`: Queued is 0.",
         "Nothing; `spec.scaling.minReplicas: 1` keeps one awake.",
@@ -171,7 +163,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "Updating",
-        False,
         "Pods of an older template are being replaced.",
         "`kubectl rollout status deployment/<actor>`.",
         "Wait. If it stays, new pods do not become ready: see their logs.",
@@ -179,7 +170,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "ScalingDown",
-        False,
         "There are more pods than are wanted.",
         "`kubectl get asya`: Total above Desired.",
         "Wait: a pod finishes its envelope first, for as long as `spec.timeout.gracefulShutdown`.",
@@ -187,7 +177,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "Degraded",
-        True,
         "A pod that is older than five minutes is not ready.",
         "`kubectl get pods -l asya.sh/asya=<actor>`, then the log of that pod's `asya-runtime`.",
         "A model that takes longer to load needs nothing but time; otherwise delete the pod or correct its readiness probe.",
@@ -195,7 +184,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "ScalingUp",
-        False,
         "Pods are being made or are starting.",
         "`kubectl get pods -l asya.sh/asya=<actor>`.",
         "Wait; pulling a large image takes minutes.",
@@ -203,7 +191,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "Running",
-        False,
         "All wanted pods are ready.",
         "`kubectl get asya -o wide` shows queued envelopes and those in work.",
         "Nothing.",
@@ -211,7 +198,6 @@ STATUSES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "Unknown",
-        True,
         "A pod's node does not answer, so that nobody knows how the pod is.",
         "`kubectl get nodes`, `kubectl describe node <node>`.",
         "Kubernetes replaces the pod after five minutes; a node that is gone for good must be deleted.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from asya_sidecar.core.work import Work
+from asya_sidecar.core.admit import Work
 
 T = TypeVar("T")
 

@@ -24,11 +24,11 @@ from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.reply import ErrorItem, Item
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
+from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
+from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.fan_in import close_group, give_up, join_group
-from asya_sidecar.core.outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report, retry_report
-from asya_sidecar.core.work import Hop, Work, refuse
 
 END_ACTOR_ATTEMPTS: Final = 20
 """An end actor tries this often before the DLQ: with delays up to the policy's maximum it outlasts an hour without S3."""

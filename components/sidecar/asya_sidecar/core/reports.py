@@ -15,7 +15,7 @@ from asya_protocol.progress import Retry
 from asya_protocol.reply import Item
 from asya_protocol.status import Status
 from asya_sidecar.core.actions import Report
-from asya_sidecar.core.work import Hop
+from asya_sidecar.core.admit import Hop
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)

@@ -17,7 +17,7 @@ def open_broker(environ: Mapping[str, str]) -> tuple[Transport, QueueAdmin]:
     settings = read_settings(environ)
     if settings.name == "memory" and settings.memory_socket is None:
         # One of its own, not the process's: that one serves a single event loop, and every pipeline has a loop.
-        from asya_transport.memory import MemoryAdmin, MemoryBroker, MemoryTransport
+        from asya_transport.memory.transport import MemoryAdmin, MemoryBroker, MemoryTransport
 
         broker = MemoryBroker(max_body_bytes=settings.memory_max_body_bytes)
         return MemoryTransport(broker.open_session()), MemoryAdmin(broker.open_session())

@@ -15,7 +15,7 @@ from typing import Final
 
 from asya.testing.actor import Actor
 from asya.testing.errors import HandlerNotLoaded
-from asya_launch.command import dying_with_parent, runtime_file
+from asya_process.command import dying_with_parent, runtime_file
 from asya_protocol import names
 
 READY_POLL_S: Final = 0.02

@@ -13,15 +13,15 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
-from tests.component.gateway.console.world import ADMIN, World, open_world
-from tests.support.chromium import FLAGS, require_browser
-from tests.support.rabbitmq import (
+from lab.installs.chromium import FLAGS, require_browser
+from lab.servers.rabbitmq import (
     Address,
     call_management,
     rabbitmq_management_url,
     rabbitmq_server,
     rabbitmq_url,
 )
+from tests.component.gateway.console.world import ADMIN, World, open_world
 
 __all__ = ["rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
 

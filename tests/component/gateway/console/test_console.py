@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from lab.servers.ports import free_ports
 from tests.component.gateway.console.conftest import OpenPage
 from tests.component.gateway.console.world import (
     ACTORS,
@@ -23,8 +24,7 @@ from tests.component.gateway.console.world import (
     actor_status,
     envelope_body,
 )
-from tests.component.gateway.process import LIMIT_S, Gateway
-from tests.support.ports import free_ports
+from tests.support.gateway_process import LIMIT_S, Gateway
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("console")]
 expect.set_options(timeout=60_000)

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 import httpx2
 
+from asya_local.mesh_status import ActorStatus, MeshStatus
 from asya_local.state import StateFolder
-from asya_local.status import ActorStatus, MeshStatus
 from asya_protocol import names
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueAdmin, QueueSpec, Transport
 from asya_transport.settings import read_transport_settings
-from tests.component.gateway.process import LIMIT_S, Gateway
 from tests.support.fleet import Fleet
+from tests.support.gateway_process import LIMIT_S, Gateway
 
 ADMIN: Final = "console-admin-token"
 READER: Final = "console-reader-token"

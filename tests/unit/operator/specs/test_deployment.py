@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from asya_operator.actor import parse_actor
-from asya_operator.errors import InvalidActor
+from asya_manifest.actor import parse_actor
+from asya_manifest.errors import InvalidActor
 from asya_operator.specs.stop import LIFECYCLE
 from tests.support.rendered import UID, actor, container, context, objects, pod_of, with_pod
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from asya_operator.errors import ManifestError
+from asya_manifest.errors import ManifestError
 from asya_operator.specs.render import RENDERED_KINDS, render
 from tests.support.rendered import RUNTIME_SOURCE, UID, actor, container, context, objects, pod_of, with_pod
 

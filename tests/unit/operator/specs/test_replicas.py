@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asya_operator.actor import parse_actor
+from asya_manifest.actor import parse_actor
 from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone
 from tests.support.actors import FAST_SCALING, actor
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asya_operator.status.pods import PodState, assess_pods, pod_state, pod_trouble
+from asya_operator.status.pod_states import PodState, assess_pods, pod_state, pod_trouble
 from asya_operator.status.troubles import Trouble
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

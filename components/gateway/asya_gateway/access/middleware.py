@@ -1,0 +1,142 @@
+"""What every request passes first: whose page sent it, who asks, how often, and how it is counted.
+
+Responses of browsers' pages of other origins are refused even where everyone may do everything: a page that a developer
+happens to look at must not call tools on the gateway of the same machine. Nor must one whose owner points its name at that
+machine (DNS rebinding), which makes its Origin and Host alike: where no token is asked for, a name has to be known as well.
+"""
+
+import ipaddress
+import logging
+import time
+from collections.abc import Collection, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from asya_gateway.access.oidc import ProviderAway
+from asya_gateway.access.rate_limit import Buckets
+from asya_gateway.access.tokens import Caller
+from asya_gateway.requests import CALLER, Rooms, text_answer
+from asya_gateway.routes.oauth_resource import challenge
+
+log: Final = logging.getLogger(__name__)
+
+REPORTS: Final = ("/progress", "/final", "/active")
+REPORT_PATHS: Final = frozenset({"/envelopes", "/reports"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by name; a caller may make up any other."""
+HEADERS: Final = (
+    "Authorization", "Content-Type", "Last-Event-ID", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name",
+)  # fmt: skip
+
+
+class Doorkeeper:
+    """Stands before the routes.
+
+    Args:
+        app: The routes.
+        rooms: Tokens, limits and metrics.
+        open_paths: Paths that need no token.
+        labels: Label of the metrics by endpoint.
+    """
+
+    def __init__(self, app: ASGIApp, rooms: Rooms, open_paths: Collection[str], labels: Mapping[object, str]) -> None:
+        self._app = app
+        self._open = open_paths
+        self._labels = labels
+        self._door = rooms.door
+        self._origins = rooms.origins
+        own = {"localhost", rooms.host.lower(), urlsplit(rooms.public_url).hostname or ""}
+        self._names = own if rooms.door.callers is None else None
+        self._challenge = challenge(rooms.public_url if rooms.issuer else "")
+        self._metrics = rooms.metrics
+        self._buckets = Buckets(rooms.rate, rooms.burst) if rooms.rate else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = time.perf_counter()
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(scope, message["status"], time.perf_counter() - began_s)
+            await send(message)
+
+        answer = await self._refuse(scope)
+        await (answer or self._app)(scope, receive, watched)
+
+    async def _refuse(self, scope: Scope) -> Response | None:
+        request = Request(scope)
+        if not self._expected(request):
+            return text_answer("Origin not allowed", 403)
+        if scope["path"] in self._open:
+            return None
+        try:
+            known = await self._door.admit(request.headers.get("authorization"))
+        except ProviderAway:
+            return text_answer("Tokens cannot be checked now, try again", 503, {"Retry-After": "5"})
+        if known is None:
+            self._metrics.refused.labels("unauthorized").inc()
+            return text_answer("Unauthorized", 401, {"WWW-Authenticate": self._challenge})
+        scope[CALLER] = known
+        return self._limit(request, known)
+
+    def _expected(self, request: Request) -> bool:
+        origin = request.headers.get("origin")
+        if origin is None or origin in self._origins:
+            return True
+        try:
+            page = urlsplit(origin)
+        except ValueError:
+            return False
+        if not page.hostname or page.netloc != request.headers.get("host"):
+            return False
+        return self._names is None or page.hostname in self._names or _is_address(page.hostname)
+
+    def _limit(self, request: Request, known: Caller) -> Response | None:
+        path = request.url.path
+        if self._buckets is None or path == "/metrics":
+            return None
+        if path in REPORT_PATHS or path.endswith(REPORTS):  # a mesh that works hard must not be slowed by its reports
+            return None
+        who = known.name or (request.client.host if request.client else "")
+        pause_s = self._buckets.take(who, time.monotonic())
+        if not pause_s:
+            return None
+        self._metrics.refused.labels("rate_limited").inc()
+        return text_answer("Too many requests", 429, {"Retry-After": str(int(pause_s) + 1)})
+
+    def _count(self, scope: Scope, status: int, took_s: float) -> None:
+        route = self._labels.get(scope.get("endpoint"), "none")
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(route, method if route != "none" else "", str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(took_s)
+
+
+def _is_address(host: str) -> bool:
+    """Say whether a host is an address: nobody can point it elsewhere, so a page from there is of the gateway itself."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
+    """Let pages of some origins read answers; without any, no page of another origin can."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=sorted(origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=HEADERS,
+        expose_headers=["Mcp-Session-Id", "Retry-After"],
+        max_age=600,
+    )

@@ -1,0 +1,1 @@
+"""The actors that the console shows, from Kubernetes, a local mesh or the queues alone."""

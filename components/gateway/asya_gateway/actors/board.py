@@ -1,0 +1,160 @@
+"""The actors with their queues' depths and their rates, looked at together and at most every two seconds for everyone.
+
+What a source does not say is measured: depths at the broker, so many queues per look and the longest unmeasured first, so
+that a mesh of any size costs the broker the same; rates in the envelope store, from what actors reported as completed.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from asya_gateway.actors.port import ActorSource, ActorsUnknown
+from asya_gateway.actors.view import ActorList, ActorView
+from asya_gateway.store.port import EnvelopeStore
+from asya_protocol import names
+from asya_protocol.errors import QueueMissing, StoreUnavailable, TransportError
+from asya_transport.port import Depth, QueueAdmin
+
+log: Final = logging.getLogger(__name__)
+
+BEAT_S: Final = 2.0
+QUEUES_PER_LOOK: Final = 40
+AT_ONCE: Final = 8
+MEASURE_LIMIT_S: Final = 3.0
+RATE_OVER_S: Final = 10.0
+REST: Final = 10
+"""A source rests so many times as long as it took: a cluster of thousands is listed less often."""
+REST_MOST_S: Final = 30.0
+_ENDS: Final = names.RESERVED_ACTORS
+
+
+class ActorBoard:
+    """What everyone who asks is shown.
+
+    Args:
+        source: Who knows the actors.
+        admin: Of the broker.
+        store: Where reports are kept.
+        known: Names the actors of all routes: the list, where neither source nor broker has one.
+    """
+
+    def __init__(
+        self, source: ActorSource, admin: QueueAdmin, store: EnvelopeStore, known: Callable[[], Iterable[str]]
+    ) -> None:
+        self._source = source
+        self._admin = admin
+        self._store = store
+        self._known = known
+        self._lock = asyncio.Lock()
+        self._looked_s = -BEAT_S
+        self._found = ActorList(source.name)
+        self._views: list[ActorView] | None = None
+        self._ask_at_s = 0.0
+        self._unknown = ""
+        self._depths: dict[str, Depth | None] = {}
+        self._measured_s: dict[str, float] = {}
+
+    async def look(self) -> ActorList:
+        """Say how the actors stand, as of a moment ago; what is away is said in ``problems``."""
+        async with self._lock:
+            if time.monotonic() - self._looked_s >= BEAT_S:
+                self._found = await self._look()
+                self._looked_s = time.monotonic()
+            return self._found
+
+    async def queues(self) -> list[str]:
+        """Name the actors' queues."""
+        return [actor.queue for actor in (await self.look()).actors]
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._source.close()
+
+    async def _look(self) -> ActorList:
+        problems: list[str] = []
+        await self._ask()
+        if self._unknown:
+            problems.append(self._unknown)
+        actors = self._views if self._views is not None else await self._with_queues(problems)
+        await self._measure(actors, problems)
+        rates = await self._rates(problems)
+        shown = (self._filled(actor, rates) for actor in actors)
+        return ActorList(self._source.name, tuple(sorted(shown, key=_order)), tuple(problems))
+
+    async def _ask(self) -> None:
+        """Ask the source when it is due; what it said last stays while it cannot say."""
+        began_s = time.monotonic()
+        if began_s < self._ask_at_s:
+            return
+        try:
+            self._views, self._unknown = await self._source.actors(), ""
+        except ActorsUnknown as exc:
+            self._unknown = str(exc)
+        now_s = time.monotonic()
+        self._ask_at_s = now_s + min(REST_MOST_S, REST * (now_s - began_s))
+
+    async def _with_queues(self, problems: list[str]) -> list[ActorView]:
+        found = set(self._known())
+        try:
+            async with asyncio.timeout(MEASURE_LIMIT_S):
+                queues = await self._admin.list_queues(names.queue_prefix())
+            found |= {names.actor_of(queue) for queue in queues if not queue.endswith(names.DLQ_SUFFIX)}
+        except (TransportError, TimeoutError) as exc:
+            problems.append(f"the broker did not list its queues: {exc or 'no answer'}")
+        return [ActorView(name) for name in found]
+
+    async def _measure(self, actors: Sequence[ActorView], problems: list[str]) -> None:
+        wanted = {names.dlq_name(actor.queue) for actor in actors}
+        wanted |= {actor.queue for actor in actors if _is_measured(actor)}
+        due = sorted(wanted, key=lambda queue: self._measured_s.get(queue, 0.0))[:QUEUES_PER_LOOK]
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def measure(queue: str) -> None:
+            async with gate:
+                try:
+                    self._depths[queue] = await self._admin.measure(queue)
+                except QueueMissing:
+                    self._depths[queue] = None
+            self._measured_s[queue] = time.monotonic()
+
+        try:
+            async with asyncio.timeout(MEASURE_LIMIT_S):
+                results = await asyncio.gather(*(measure(queue) for queue in due), return_exceptions=True)
+        except TimeoutError:
+            problems.append("the broker did not answer in time: depths are of earlier")
+            return
+        errors = [result for result in results if isinstance(result, BaseException)]
+        for error in errors:
+            if not isinstance(error, TransportError):
+                raise error
+        if errors:
+            problems.append(f"the broker did not say how much waits: {errors[0]}")
+
+    async def _rates(self, problems: list[str]) -> dict[str, float] | None:
+        try:
+            return {name: count / RATE_OVER_S for name, count in (await self._store.completed(RATE_OVER_S)).items()}
+        except StoreUnavailable as exc:
+            problems.append(str(exc))
+            return None
+
+    def _filled(self, actor: ActorView, rates: dict[str, float] | None) -> ActorView:
+        depth, dead = self._depths.get(actor.queue), self._depths.get(names.dlq_name(actor.queue))
+        changes: dict[str, object] = {"dead_letters": None if dead is None else dead.total}
+        if depth is not None and _is_measured(actor):
+            changes |= {"queued": depth.ready + depth.delayed, "in_flight": depth.in_flight}
+        if actor.rate is None and rates is not None and actor.name not in _ENDS:
+            changes["rate"] = rates.get(actor.name, 0.0)
+        return replace(actor, **changes)  # type: ignore[arg-type] # names are the view's own
+
+
+def _is_measured(actor: ActorView) -> bool:
+    """Whether we count its queue: what a cluster's status says may be a minute old, a local mesh's is of this second."""
+    return actor.queued is None or actor.namespace is not None
+
+
+def _order(actor: ActorView) -> tuple[bool, str, str]:
+    """By name, the end actors last."""
+    return actor.name in _ENDS, actor.name, actor.namespace or ""

@@ -1,0 +1,89 @@
+"""Who knows which actors there are and how they stand: the choice between the sources.
+
+``ASYA_GATEWAY_ACTORS`` chooses. Whoever knows none still gets a list: that of the queues, without status and replicas.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from asya_gateway.actors.port import KUBERNETES, ActorSource, ActorsUnknown
+from asya_gateway.actors.view import ActorView, views_of_mesh
+
+QUEUES: Final = "queues"
+MESH: Final = "mesh:"
+IN_CLUSTER: Final = "KUBERNETES_SERVICE_HOST"
+"""Variable that Kubernetes sets in every pod."""
+
+
+class QueuesAlone:
+    """Nobody knows: the actors are those who have a queue."""
+
+    name = QUEUES
+
+    async def actors(self) -> list[ActorView] | None:
+        """Leave it to the queues."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class MeshStatusFile:
+    """The local mesh: its supervisor leaves its status in a file, every second.
+
+    Args:
+        path: The file, ``status.json`` in the mesh's folder.
+    """
+
+    name = "mesh"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def actors(self) -> list[ActorView] | None:
+        """Read the file."""
+        try:
+            text = await asyncio.to_thread(self._path.read_text, encoding="utf-8")
+            return views_of_mesh(json.loads(text))
+        except FileNotFoundError:
+            raise ActorsUnknown(f"no mesh is running: there is no {self._path}") from None
+        except (OSError, ValueError) as exc:
+            raise ActorsUnknown(f"{self._path} cannot be read: {exc}") from exc
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def check_source(text: str) -> None:
+    """Make sure that a text names a source.
+
+    Raises:
+        ValueError: It does not; the text says what is allowed.
+    """
+    kind, _, rest = text.partition(":")
+    if text != QUEUES and kind != KUBERNETES and not (text.startswith(MESH) and rest):
+        raise ValueError("must be queues, kubernetes, kubernetes:NAMESPACE, or mesh:PATH of a local mesh's status.json")
+
+
+def default_source(env: Mapping[str, str]) -> str:
+    """Say who is asked where nothing is said."""
+    return KUBERNETES if IN_CLUSTER in env else QUEUES
+
+
+def open_source(text: str) -> ActorSource:
+    """Build the source that a text names; it connects when first asked.
+
+    Raises:
+        ValueError: It names none.
+    """
+    check_source(text)
+    if text == QUEUES:
+        return QueuesAlone()
+    if text.startswith(MESH):
+        return MeshStatusFile(Path(text.removeprefix(MESH)))
+    from asya_gateway.actors.kubernetes import KubernetesActors
+
+    return KubernetesActors(text.partition(":")[2] or None)

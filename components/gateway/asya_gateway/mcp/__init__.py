@@ -1,0 +1,1 @@
+"""The Model Context Protocol: its endpoint, its messages, streams and tasks."""

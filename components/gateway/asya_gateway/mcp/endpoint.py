@@ -1,0 +1,210 @@
+"""``/mcp``: the Model Context Protocol over streamable HTTP, byte for byte as clients of the original know it.
+
+Sessions hold no state: an id is checked for its shape alone, so any replica answers any request. Answers are plain JSON,
+but where a client can read a stream and asked to hear of progress. Why not the SDK's server: docs/decisions/0016.
+"""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asya_gateway.calls import Answer, UnknownTool
+from asya_gateway.long_poll import InvalidWait, read_wait
+from asya_gateway.mcp import task_methods as mcp_task_methods
+from asya_gateway.mcp.streams import (
+    call_frames,
+    cancel_topic,
+    listen_frames,
+    streamed,
+    tool_frames,
+    wait_or_give_up,
+)
+from asya_gateway.mcp.wire import (
+    ENVELOPE_VERSION,
+    FALLBACK_VERSION,
+    HANDSHAKE_VERSIONS,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    STATUS,
+    TASKS,
+    UNKNOWN_METHOD,
+    WAIT_KEY,
+    WITHOUT_VERSION,
+    Question,
+    RpcError,
+    check,
+    is_modern,
+    missing_tasks,
+)  # fmt: skip
+from asya_gateway.requests import caller, json_answer, read_body, rooms, text_answer
+from asya_gateway.tools.arguments import input_schema
+from asya_manifest.tools import Tool
+
+SESSION: Final = re.compile(r"mcp-session-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+ANNOTATIONS: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
+SERVER: Final = {"name": "asya-gateway", "version": version("asya-gateway")}
+MOST_TASKS: Final = 100
+"""Tasks that one subscription may follow."""
+
+
+async def post(request: Request) -> Response:
+    """Answer one message."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return text_answer("Invalid content type: must be 'application/json'", 400)
+    try:
+        message = msgspec.json.decode(await read_body(request))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return json_answer(RpcError(PARSE_ERROR, "request body is not valid json").body(None), 400)
+    if not isinstance(message, dict):
+        return json_answer(RpcError(INVALID_REQUEST, "a request is one JSON object").body(None), 400)
+    method, call_id, params = message.get("method"), message.get("id"), message.get("params")
+    modern = is_modern(message, request.headers)
+    session = "" if modern else request.headers.get("mcp-session-id", "")
+    if not modern and method != "initialize" and not SESSION.fullmatch(session):
+        return text_answer("Invalid session ID", 400)
+    if call_id is None or method is None:  # a notification, or an answer to a question that we never ask
+        return await _hear(request, method, params, session)
+    spoken = request.headers.get("mcp-protocol-version", "")
+    question = Question(call_id, str(method), params if isinstance(params, dict) else {}, modern, session, spoken)
+    try:
+        check(message, request.headers, modern)
+        answer = await _dispatch(request, question)
+    except RpcError as exc:
+        return json_answer(exc.body(call_id), STATUS.get(exc.code, 200) if modern else 200)
+    if isinstance(answer, Response):
+        return answer
+    headers = {"Mcp-Session-Id": f"mcp-session-{uuid.uuid4()}"} if method == "initialize" else None
+    return json_answer(question.result(answer, SERVER), headers=headers)
+
+
+async def listen(request: Request) -> Response:
+    """Open a stream that tells when the tools change."""
+    return streamed(rooms(request), tool_frames(rooms(request)))
+
+
+async def leave(_request: Request) -> Response:
+    """End a session; there is nothing to end."""
+    return Response(status_code=200)
+
+
+async def _hear(request: Request, method: object, params: object, session: str) -> Response:
+    if method == "notifications/cancelled" and session and isinstance(params, dict):
+        topic = cancel_topic(caller(request).name, session, params.get("requestId"))
+        await rooms(request).store.announce(topic)
+    return Response(status_code=202)
+
+
+async def _dispatch(request: Request, question: Question) -> Mapping[str, object] | Response:
+    method = question.method
+    if method.startswith("tasks/"):
+        return await mcp_task_methods.dispatch(request, question, SERVER)
+    match method, question.modern:
+        case "initialize", False:
+            return _initialize(request, question.params)
+        case "ping", False:
+            return {}
+        case "server/discover", True:
+            return {"supportedVersions": [ENVELOPE_VERSION], **_FRESH, "capabilities": _MODERN_CAPABILITIES}
+        case "subscriptions/listen", True:
+            return await _subscribe(request, question)
+        case "tools/list", _:
+            listed = {"tools": _list(request, question)}
+            return {**listed, **_FRESH} if question.modern else listed
+        case "tools/call", _:
+            return await _call(request, question)
+        case _:
+            raise RpcError(UNKNOWN_METHOD, f"Method {method} not found")
+
+
+_FRESH: Final = {"ttlMs": 0, "cacheScope": "private"}
+_MODERN_CAPABILITIES: Final = {"tools": {"listChanged": True}, "extensions": {TASKS: {}}}
+
+
+def _initialize(request: Request, params: Mapping[str, Any]) -> Mapping[str, object]:
+    wanted = params.get("protocolVersion")
+    agreed = wanted if wanted in HANDSHAKE_VERSIONS else FALLBACK_VERSION if wanted else WITHOUT_VERSION
+    capabilities: dict[str, object] = {"tools": {"listChanged": True}}
+    if agreed == HANDSHAKE_VERSIONS[0]:
+        capabilities["tasks"] = mcp_task_methods.core_capability(caller(request))
+    return {"protocolVersion": agreed, "capabilities": capabilities, "serverInfo": SERVER}
+
+
+def _list(request: Request, question: Question) -> list[dict[str, object]]:
+    tools = rooms(request).calls.tools
+    shown = [_shown(tools[name]) for name in sorted(tools) if caller(request).may(f"call:{name}")]
+    if question.version == HANDSHAKE_VERSIONS[0]:
+        return [{**tool, "execution": {"taskSupport": "optional"}} for tool in shown]
+    return shown
+
+
+def _shown(tool: Tool) -> dict[str, object]:
+    shown: dict[str, object] = {"name": tool.name, "inputSchema": input_schema(tool), "annotations": ANNOTATIONS}
+    return {**shown, "description": tool.description} if tool.description else shown
+
+
+async def _call(request: Request, question: Question) -> Mapping[str, object] | Response:
+    params, here, who = question.params, rooms(request), caller(request)
+    name, arguments = params.get("name"), params.get("arguments")
+    if not isinstance(name, str) or not isinstance(arguments, dict | None):
+        raise RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
+    unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
+    if not who.may(f"call:{name}"):  # whoever may not call it is told what the list tells them
+        raise unknown
+    topic = cancel_topic(who.name, question.session, question.call_id)
+    with ExitStack() as listening:  # from now on: it may be given up while it is being sent
+        given_up = listening.enter_context(here.wakeups.listening(topic))
+        try:
+            wait_s = read_wait(question.meta.get(WAIT_KEY), here.max_wait_s)
+            answer = await here.calls.call(name, arguments, who.name)
+        except InvalidWait as exc:
+            raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
+        except UnknownTool:
+            raise unknown from None
+        return await _answer(request, question, answer, wait_s=wait_s, given_up=given_up, listening=listening)
+
+
+async def _answer(
+    request: Request,
+    question: Question,
+    answer: Answer,
+    *,
+    wait_s: float,
+    given_up: asyncio.Event,
+    listening: ExitStack,
+) -> Mapping[str, object] | Response:
+    """Tell of a call in the way that its client can follow it; a stream goes on listening for its being given up."""
+    here = rooms(request)
+    if (task := await mcp_task_methods.created(here, question, answer)) is not None:
+        return task
+    if not answer.envelope_id:
+        return answer.body()
+    if question.meta.get("progressToken") is not None and mcp_task_methods.reads_streams(request):
+        frames = call_frames(here, question, answer, given_up, lambda body: question.result(body, SERVER))
+        return streamed(here, frames, listening.pop_all())
+    if (record := await wait_or_give_up(here, answer.envelope_id, wait_s, given_up)) is not None:
+        answer = answer.ended(record)
+    return answer.body()
+
+
+async def _subscribe(request: Request, question: Question) -> Response:
+    wanted = question.params.get("notifications")
+    if not isinstance(wanted, dict):
+        raise RpcError(INVALID_PARAMS, "params.notifications must be an object")
+    ids = wanted.get("taskIds") or []
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids) or len(ids) > MOST_TASKS:
+        raise RpcError(INVALID_PARAMS, f"notifications.taskIds must be a list of at most {MOST_TASKS} ids")
+    if ids and not question.knows_tasks:
+        raise missing_tasks()
+    here, who = rooms(request), caller(request)
+    visible = [one for one in dict.fromkeys(ids) if (found := await here.store.get(one)) and who.sees(found.owner)]
+    tools = wanted.get("toolsListChanged") is True
+    return streamed(here, listen_frames(here, question, tools, visible, SERVER))

@@ -1,0 +1,174 @@
+"""Answers of ``/mcp`` that stay open: progress of a call, waiting for a task, and what changes meanwhile."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from asya_gateway.calls import Answer
+from asya_gateway.long_poll import wait_final
+from asya_gateway.mcp.tasks import detailed_task
+from asya_gateway.mcp.wire import SUBSCRIPTION_KEY, Question, finish
+from asya_gateway.records.record import Record
+from asya_gateway.requests import Rooms
+from asya_gateway.routes.envelopes import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow
+from asya_gateway.wakeups import TOOLS_CHANGED
+from asya_protocol.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+_THE_END = "!end"
+"""A topic that only the end of the gateway wakes, for whoever listens to nothing else."""
+Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
+
+
+def streamed(here: Rooms, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
+    """Answer with a stream, at whose end ``held`` is closed, also where not one frame is taken."""
+    return _Streamed(_counted(here, frames), held or ExitStack())
+
+
+class _Streamed(StreamingResponse):
+    def __init__(self, frames: AsyncIterator[bytes], held: ExitStack) -> None:
+        super().__init__(frames, media_type="text/event-stream", headers=STREAM_HEADERS)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
+
+
+def sse(message: object) -> bytes:
+    """Frame one message."""
+    return b"event: message\ndata: %b\n\n" % msgspec.json.encode(message)
+
+
+def cancel_topic(name: str, session: str, call_id: object) -> str:
+    """Name what is announced when a caller gives one of its calls up; nobody else can name it."""
+    key = msgspec.json.encode([name, session, call_id])
+    return f"!cancel:{hashlib.sha256(key).hexdigest()}"
+
+
+async def call_frames(
+    here: Rooms, question: Question, answer: Answer, given_up: asyncio.Event, shape: Shape
+) -> AsyncIterator[bytes]:
+    """Tell a call's progress, then its result.
+
+    The envelope is cancelled when its caller says so, and where there are no sessions when the caller goes.
+    """
+    token, told, done = question.meta.get("progressToken"), -1.0, False
+    giving_up = asyncio.create_task(_cancel_when_told(here, answer.envelope_id, given_up))
+    try:
+        async for event in follow(here, answer.envelope_id):
+            if event is None:
+                yield KEEPALIVE
+            elif event.progress_percent is not None and event.progress_percent > told:
+                told = event.progress_percent
+                params = {"progressToken": token, "progress": told, "total": 100}
+                params = {**params, "message": event.message} if event.message else params
+                yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+        record = await here.store.get(answer.envelope_id)
+        done = giving_up.done() or here.wakeups.stopping
+        if record is not None and not done:
+            done = True
+            yield sse(shape(answer.ended(record).body()))
+    except StoreUnavailable as exc:
+        done = True  # it may well succeed; the id was not told, but the list of tasks has it
+        log.warning("stream cut", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
+    finally:
+        giving_up.cancel()
+        if question.modern and not done:
+            here.calls.cancel_soon(answer.envelope_id)
+
+
+async def wait_or_give_up(here: Rooms, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
+    """Wait for an envelope's end as ``wait_final`` does, or not at all; cancel it where its caller gives it up."""
+    giving_up = asyncio.create_task(_cancel_when_told(here, envelope_id, given_up))
+    try:
+        if given_up.is_set():
+            await giving_up
+        return await wait_final(here, envelope_id, wait_s) if wait_s else None
+    finally:
+        giving_up.cancel()
+
+
+async def result_frames(here: Rooms, envelope_id: str, result: Callable[[Record], object]) -> AsyncIterator[bytes]:
+    """Wait for an envelope's end, then tell it."""
+    yield KEEPALIVE
+    async for event in follow(here, envelope_id):
+        if event is None:
+            yield KEEPALIVE
+    record = await here.store.get(envelope_id)
+    if record is not None and record.status.final:
+        yield sse(result(record))
+
+
+async def tool_frames(here: Rooms) -> AsyncIterator[bytes]:
+    """Tell when the tools change; the stream that a client with a session may open."""
+    toolbox = here.calls.toolbox
+    told = toolbox.revision
+    with here.wakeups.listening(TOOLS_CHANGED) as woken:
+        yield KEEPALIVE
+        while not here.wakeups.stopping:
+            if not await _woken(woken):
+                yield KEEPALIVE
+            elif toolbox.revision != told:
+                told = toolbox.revision
+                yield sse({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+
+
+async def listen_frames(
+    here: Rooms, question: Question, tools: bool, tasks: Sequence[str], server: Mapping[str, str]
+) -> AsyncIterator[bytes]:
+    """Tell what a client without a session has asked to hear of: changes of the tools, and of some tasks."""
+    meta = {SUBSCRIPTION_KEY: question.call_id}
+
+    def notice(method: str, **params: object) -> bytes:
+        return sse({"jsonrpc": "2.0", "method": f"notifications/{method}", "params": {"_meta": meta, **params}})
+
+    honoured: dict[str, object] = {"toolsListChanged": True} if tools else {}
+    honoured = {**honoured, "taskIds": list(tasks)} if tasks else honoured
+    toolbox, open_tasks = here.calls.toolbox, dict.fromkeys(tasks, 0)
+    told = toolbox.revision
+    with here.wakeups.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
+        yield notice("subscriptions/acknowledged", notifications=honoured)
+        while not here.wakeups.stopping:
+            woken.clear()
+            if tools and toolbox.revision != told:
+                told = toolbox.revision
+                yield notice("tools/list_changed")
+            for envelope_id, seen in list(open_tasks.items()):
+                record = await here.store.get(envelope_id)
+                if record is not None and record.events != seen:
+                    open_tasks[envelope_id] = record.events
+                    yield notice("tasks", **detailed_task(record, here.kept_s))
+                if record is None or record.status.final:
+                    del open_tasks[envelope_id]
+            if not await _woken(woken):
+                yield KEEPALIVE
+    yield sse({"jsonrpc": "2.0", "id": question.call_id, "result": finish({"_meta": meta}, server)})
+
+
+async def _woken(event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(KEEPALIVE_S):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
+
+
+async def _cancel_when_told(here: Rooms, envelope_id: str, given_up: asyncio.Event) -> None:
+    await given_up.wait()
+    if not here.wakeups.stopping:
+        here.calls.cancel_soon(envelope_id)
+
+
+async def _counted(here: Rooms, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with here.metrics.streams.labels("mcp").track_inprogress():
+        async for frame in frames:
+            yield frame

@@ -1,0 +1,1 @@
+"""What the gateway knows about an envelope: its record, the rules of its life, its journey. Pure."""

@@ -1,0 +1,60 @@
+"""One envelope as the console shows it. Pure.
+
+Users' JSON is handed on as indented text: a browser that decoded it would round its long numbers.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from asya_gateway.records.journey import trace, visit_body
+from asya_gateway.records.record import Event, Record
+from asya_gateway.records.summary import Summary, failure_details, summarise, summary_body
+from asya_protocol.envelope import format_time
+
+TEXT_BYTES_MOST: Final = 64 * 1024
+"""A larger value is named by its size; ``GET /envelopes/{id}`` has it whole."""
+
+
+def envelope_body(
+    record: Record, history: Sequence[Event], children: Sequence[Summary], children_total: int
+) -> dict[str, object]:
+    """Shape it for JSON.
+
+    Args:
+        record: It.
+        history: Its events, as far as they are kept.
+        children: Those that its fan-outs made, newest first, as many as are shown.
+        children_total: How many there are.
+    """
+    details = failure_details(record)
+    return {
+        **summary_body(summarise(record)),
+        "error": record.error,
+        "error_details": details or None,
+        "payload": _text(record.payload),
+        "result": None if details else _text(record.result),
+        "journey": [visit_body(visit) for visit in trace(record, history)],
+        "history": [
+            {
+                "seq": event.seq,
+                "status": event.status.value,
+                "phase": event.phase,
+                "actor": event.actor,
+                "message": event.message,
+                "timestamp": format_time(event.timestamp),
+            }
+            for event in history
+        ],
+        "children": [summary_body(child) for child in reversed(children)],
+        "children_total": children_total,
+    }
+
+
+def _text(value: bytes | None) -> dict[str, object] | None:
+    if value is None:
+        return None
+    if len(value) > TEXT_BYTES_MOST:
+        return {"bytes": len(value), "text": None}
+    return {"bytes": len(value), "text": msgspec.json.format(value, indent=2).decode("utf-8", "replace")}

@@ -1,0 +1,215 @@
+"""What a report does to an envelope's record: pure, so that every store applies the same rules inside its transaction.
+
+Rules, each with a row in the tests: a final record never changes; what a report may lead to is the table
+``asya_protocol.status.NEXT``; percent and position never fall; the newest position's route is the route, also a shorter one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from asya_gateway.records.record import Event, Record
+from asya_protocol import names
+from asya_protocol.status import Status, advance
+
+WEIGHTS: Final[Mapping[str, int]] = {"received": 10, "processing": 50, "completed": 100}
+"""Share of its actor, in percent, that a phase stands for; another phase stands for 0."""
+
+SENDING: Final = "Sending envelope to first actor"
+TIMED_OUT: Final = "envelope timed out"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The gateway puts the envelope on its first queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sidecar says where the envelope is.
+
+    Attributes:
+        actors: The route that it carries; empty when not told.
+        index: Place of the reporting actor in it.
+        phase: ``received``, ``processing`` or ``completed``.
+        message: In words.
+    """
+
+    actors: tuple[str, ...]
+    index: int
+    phase: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An end actor, or the gateway itself, says how it ended.
+
+    Attributes:
+        succeeded: Whether it did.
+        result: What came out, JSON.
+        error: Why it failed.
+        details: More about the error, JSON.
+        stored_at: Where the result was persisted.
+        actor: The actor where it ended.
+        index: Its place in the route.
+        actors: The route.
+        message: In words, instead of the usual ones.
+    """
+
+    succeeded: bool
+    result: bytes | None = None
+    error: str = ""
+    details: bytes | None = None
+    stored_at: str = ""
+    actor: str = ""
+    index: int | None = None
+    actors: tuple[str, ...] = ()
+    message: str = ""
+
+
+Report = Sending | Progress | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a report led to."""
+
+    record: Record
+    event: Event
+
+
+def timed_out() -> Ended:
+    """The deadline has passed."""
+    return Ended(succeeded=False, error=TIMED_OUT)
+
+
+def cancelled() -> Ended:
+    """Its caller wants no result any more."""
+    return Ended(succeeded=False, error=names.CANCELLED, message="Envelope cancelled")
+
+
+def send_failed(problem: str) -> Ended:
+    """The broker did not take it."""
+    return Ended(succeeded=False, error=f"failed to send envelope: {problem}")
+
+
+def begun(record: Record, first: "Report | None", now: datetime) -> list[Change]:
+    """Begin a history, with what is reported along with it."""
+    changes = [created(record)]
+    if first is not None and (change := apply(changes[0].record, first, now)) is not None:
+        changes.append(change)
+    return changes
+
+
+def created(record: Record) -> Change:
+    """Begin a history."""
+    first = replace(record, events=1)
+    message = "Envelope created"
+    return Change(first, Event(record.id, 1, record.status, record.created_at, message=message, progress_percent=0.0))
+
+
+def apply(record: Record, report: Report, now: datetime) -> Change | None:
+    """Decide what a report changes; none when the record is final, so that a late report changes nothing."""
+    if record.status.final:
+        return None
+    match report:
+        case Sending():
+            return _change(record, now, status=advance(record.status, Status.RUNNING), message=SENDING)
+        case Progress():
+            return _progress(record, report, now)
+        case Ended():
+            return _final(record, report, now)
+
+
+def percent(actors: int, index: int, phase: str) -> float:
+    """Say how far a phase of an actor is along a route."""
+    if actors <= 0:
+        return 0.0
+    if index >= actors:  # The original's sidecar reports `completed` with the index of the next actor.
+        return 100.0
+    return round(min(100.0, (max(index, 0) * 100 + WEIGHTS.get(phase, 0)) / actors), 2)
+
+
+def _progress(record: Record, report: Progress, now: datetime) -> Change:
+    status = advance(record.status, Status.RUNNING)
+    behind = report.index < record.current_actor_idx
+    actors = report.actors if report.actors and not behind else record.actors
+    index = min(max(report.index, 0), len(actors))
+    reached = percent(len(actors), index, report.phase)
+    # Of an actor that is reported late, only the words are news.
+    position: dict[str, object] = {}
+    if not behind:
+        done = index + (1 if report.phase == "completed" and index < len(actors) else 0)
+        position = {
+            "actors": actors,
+            "current_actor_idx": index,
+            "current_actor_name": actors[index] if index < len(actors) else record.current_actor_name,
+            "actors_completed": min(max(record.actors_completed, done), len(actors)),
+            "progress_percent": max(record.progress_percent, reached),
+            "message": report.message or record.message,
+        }
+    named = report.actors or actors
+    event = {
+        "message": report.message or None,
+        "actor": named[report.index] if 0 <= report.index < len(named) else None,
+        "actors": named,
+        "current_actor_idx": max(report.index, 0),
+        "phase": report.phase if report.phase in WEIGHTS else None,
+    }
+    return _change(record, now, status=status, told=event, **position)
+
+
+def _final(record: Record, report: Ended, now: datetime) -> Change:
+    status = Status.SUCCEEDED if report.succeeded else Status.FAILED
+    actors = report.actors or record.actors
+    index = record.current_actor_idx if report.index is None else min(max(report.index, 0), len(actors))
+    message = report.message or _final_message(report)
+    result = report.result if report.details is None else _failure(report)
+    return _change(
+        record,
+        now,
+        status=status,
+        told={"result": result, "error": report.error or None, "actor": report.actor or record.current_actor_name},
+        message=message,
+        result=result,
+        error=report.error or None,
+        actors=actors,
+        current_actor_idx=index,
+        current_actor_name=report.actor or record.current_actor_name,
+        actors_completed=len(actors) if report.succeeded else min(record.actors_completed, len(actors)),
+        progress_percent=100.0,
+    )
+
+
+def _final_message(report: Ended) -> str:
+    if report.succeeded:
+        where = f", results stored at {report.stored_at}" if report.stored_at else ""
+        return f"Envelope completed successfully{where}"
+    if report.error and report.actor:
+        return f"Envelope failed at actor '{report.actor}': {report.error}"
+    return f"Envelope failed: {report.error}" if report.error else "Envelope failed"
+
+
+def _failure(report: Ended) -> bytes:
+    """Put error and details together, as the result of a failed envelope."""
+    document: dict[str, object] = {"error": report.error, "details": msgspec.Raw(report.details or b"null")}
+    if report.actor:
+        document["failed_actor"] = report.actor
+    if report.index is not None:
+        document["failed_actor_idx"] = report.index
+    if report.actors:
+        document["route"] = report.actors
+    return msgspec.json.encode(document)
+
+
+def _change(
+    record: Record, now: datetime, *, status: Status, told: Mapping[str, object] | None = None, **changes: object
+) -> Change:
+    after = replace(record, status=status, updated_at=now, events=record.events + 1, **changes)  # type: ignore[arg-type] # names are this module's own
+    shown = {"message": after.message, **(told or {})}
+    event = Event(record.id, after.events, status, now, progress_percent=after.progress_percent, **shown)  # type: ignore[arg-type] # as above
+    return Change(after, event)

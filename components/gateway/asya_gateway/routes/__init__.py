@@ -1,0 +1,1 @@
+"""The HTTP routes, one module per resource, and their description as OpenAPI."""

@@ -1,0 +1,113 @@
+"""The console's data, for programs too: envelopes, one envelope's journey, actors, and the feed of what changes."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from asya_gateway.actors.view import list_body
+from asya_gateway.feed import COUNT_MOST, count_states
+from asya_gateway.records.body import envelope_body
+from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
+from asya_gateway.requests import Rooms, caller, json_answer, path_id, require, rooms
+from asya_gateway.routes import dead_letters as dead_letter_routes
+from asya_gateway.routes.envelopes import KEEPALIVE, STREAM_HEADERS
+from asya_protocol.status import Status
+
+log: Final = logging.getLogger(__name__)
+
+PAGE: Final = 50
+PAGE_MOST: Final = 500
+CHILDREN_MOST: Final = 200
+SCOPES: Final = ("read", "cancel", "operate")
+
+
+async def me(request: Request) -> Response:
+    """Say what the caller may do; without a token, whether one is needed."""
+    asking = caller(request)
+    return json_answer({"may": {scope: asking.may(scope) for scope in SCOPES}})
+
+
+async def envelopes(request: Request) -> Response:
+    """List envelopes, newest first: ``status`` (several with commas), ``q`` (how their ids begin), ``limit``, ``cursor``."""
+    require(request, "read")
+    store = rooms(request).store
+    page = await store.page(_question(request))
+    return json_answer(
+        {
+            "envelopes": [summary_body(summary) for summary in page.summaries],
+            "next": None if page.following is None else page.following.cursor(),
+            "counts": await count_states(store),
+            "counted_to": COUNT_MOST,
+        }
+    )
+
+
+async def envelope(request: Request) -> Response:
+    """Show one envelope: its journey hop by hop, its history, and its children."""
+    require(request, "read")
+    store = rooms(request).store
+    record = await store.get(path_id(request))
+    if record is None:
+        raise HTTPException(404, "Envelope not found")
+    history, ids = await asyncio.gather(store.history(record.id), store.children(record.id))
+    children = await store.summaries(ids[:CHILDREN_MOST])
+    return json_answer(envelope_body(record, history, children, len(ids)))
+
+
+async def actors(request: Request) -> Response:
+    """List the actors with status, replicas, depths and rates; ``q`` is a part of their names."""
+    require(request, "read")
+    return json_answer(list_body(await rooms(request).watched.board.look(), request.query_params.get("q", "").strip()))
+
+
+async def feed(request: Request) -> Response:
+    """Stream what changes: ``envelopes``, ``actors``, ``problem``."""
+    require(request, "read")
+    return StreamingResponse(_frames(rooms(request)), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+async def _frames(here: Rooms) -> AsyncIterator[bytes]:
+    yield KEEPALIVE  # the answer's head goes out with it, so that a watcher knows that it is heard
+    # Closed at once when the client leaves, also in the middle of a frame: else the feed would look on for nobody.
+    with here.metrics.streams.labels("feed").track_inprogress():
+        async with aclosing(here.watched.feed.watch()) as frames:
+            async for frame in frames:
+                yield KEEPALIVE if frame is None else b"event: %b\ndata: %b\n\n" % (frame[0].encode(), frame[1])
+
+
+def _question(request: Request) -> Question:
+    query = request.query_params
+    try:
+        statuses = frozenset(Status(name) for name in query.get("status", "").split(",") if name)
+    except ValueError:
+        allowed = ", ".join(status.value for status in Status)
+        raise HTTPException(400, f"Invalid status (allowed: {allowed}, several with commas)") from None
+    limit = query.get("limit", str(PAGE))
+    if not (limit.isascii() and limit.isdecimal() and len(limit) < 5 and 0 < int(limit) <= PAGE_MOST):
+        raise HTTPException(400, f"Invalid limit (1 to {PAGE_MOST})")
+    return Question(int(limit), statuses, query.get("q", "").strip(), _place(query.get("cursor")))
+
+
+def _place(cursor: str | None) -> Place | None:
+    try:
+        return read_cursor(cursor) if cursor else None
+    except ValueError:
+        raise HTTPException(400, "Invalid cursor") from None
+
+
+ROUTES: Final = [
+    Route("/api/v1/me", me, methods=["GET"]),
+    Route("/api/v1/envelopes", envelopes, methods=["GET"]),
+    Route("/api/v1/envelopes/{id}", envelope, methods=["GET"]),
+    Route("/api/v1/actors", actors, methods=["GET"]),
+    Route("/api/v1/feed", feed, methods=["GET"]),
+    Route("/api/v1/dead-letters", dead_letter_routes.show, methods=["GET"]),
+    Route("/api/v1/dead-letters/redrive", dead_letter_routes.redrive, methods=["POST"]),
+]

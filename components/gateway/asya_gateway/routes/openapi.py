@@ -1,0 +1,248 @@
+"""``/openapi.json``: what the routes take and answer, for programs. Bodies come from the types that read them.
+
+A test holds it against the routes of the application, and schemathesis sends what it promises to a real gateway.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asya_gateway.requests import LONGEST_ID, json_answer
+from asya_gateway.routes.oauth_resource import PATHS as RESOURCE
+from asya_gateway.routes.report_batch import MOST, BatchBody
+from asya_gateway.routes.reports import ChildBody, FinalBody, ProgressBody
+from asya_gateway.routes.tools import ToolCall
+from asya_protocol.status import Status
+
+Shape = dict[str, Any]
+TEXT: Final[Shape] = {"text/plain": {"schema": {"type": "string"}}}
+BAD: Final = "The request is not as described here"
+AWAY: Final = "The database is away; try again"
+
+
+def _json(schema: Shape) -> Shape:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(name: str) -> Shape:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(required: tuple[str, ...], **properties: Shape) -> Shape:
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _answers(good: Mapping[int, tuple[str, Shape]], *errors: int) -> Shape:
+    words = {
+        400: BAD, 401: "No token, or none that is known", 403: "The token lacks the scope, or the page may not call",
+        404: "There is none", 405: "Method not allowed", 408: "The body did not come in time", 409: "It is too late, or taken",
+        413: "The body is too large", 429: "Too many requests of this caller", 503: AWAY,
+    }  # fmt: skip
+    every = (401, 403, 429, 503, *errors)
+    return {
+        **{str(code): {"description": text, "content": content} for code, (text, content) in good.items()},
+        **{str(code): {"description": words[code], "content": TEXT} for code in sorted(every)},
+    }
+
+
+STRING: Final[Shape] = {"type": "string"}
+INTEGER: Final[Shape] = {"type": "integer"}
+NUMBER: Final[Shape] = {"type": "number"}
+TIME: Final[Shape] = {"type": "string", "format": "date-time"}
+ACTORS: Final[Shape] = {"type": "array", "items": STRING}
+STATUSES: Final[Shape] = {"type": "string", "enum": [status.value for status in Status]}
+ID: Final[Shape] = {
+    "name": "id", "in": "path", "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": "^[^/]+$"},
+}  # fmt: skip
+WAIT: Final[Shape] = {
+    "name": "wait", "in": "query", "schema": {"type": "number", "minimum": 0},
+    "description": "Seconds for which the answer may be held back until the envelope is final",
+}  # fmt: skip
+LAST_EVENT: Final[Shape] = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer", "minimum": 0}}
+
+SCHEMAS: Final[Shape] = {
+    "CallToolResult": _object(
+        ("content",),
+        content={"type": "array", "items": _object(("type", "text"), type={"const": "text"}, text=STRING)},
+        isError={"type": "boolean"},
+    ),
+    "Envelope": _object(
+        ("id", "status", "route", "payload", "result", "progress_percent", "current_actor_idx", "actors_completed",
+         "total_actors", "created_at", "updated_at"),
+        id=STRING, parent_id=STRING, status=STATUSES, payload={}, result={}, error=STRING, message=STRING,
+        route=_object(("actors", "current"), actors=ACTORS, current=INTEGER, metadata={}), headers={},
+        timeout_seconds=INTEGER, deadline=TIME, progress_percent={**NUMBER, "minimum": 0, "maximum": 100},
+        current_actor_idx=INTEGER, current_actor_name=STRING, actors_completed=INTEGER, total_actors=INTEGER,
+        children={"type": "array", "items": STRING}, created_at=TIME, updated_at=TIME,
+    ),
+    "Event": _object(
+        ("id", "status", "timestamp"),
+        id=STRING, status=STATUSES, message=STRING, result={}, error=STRING, progress_percent=NUMBER, actor=STRING,
+        actors=ACTORS, current_actor_idx=INTEGER, timestamp=TIME,
+        envelope_state={"type": "string", "enum": ["received", "processing", "completed"]},
+    ),
+}  # fmt: skip
+OK: Final = _object(("status",), status={"const": "ok"})
+REQUIRED: Final[Mapping[str, Shape]] = {
+    "ToolCall": {"name": {**STRING, "minLength": 1}},
+    "ChildBody": {"id": ID["schema"]},
+    "BatchBody": {
+        "reports": {"type": "array", "maxItems": MOST, "items": {"$ref": "#/components/schemas/BatchEntry"}},
+    },
+    "FinalBody": {"status": {"type": "string", "enum": [Status.SUCCEEDED.value, Status.FAILED.value]}},
+}
+BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody, BatchBody)
+
+
+def _operation(summary: str, answers: Shape, *, body: str = "", parameters: tuple[Shape, ...] = ()) -> Shape:
+    operation: Shape = {"summary": summary, "responses": answers}
+    if parameters:
+        operation["parameters"] = list(parameters)
+    if body:
+        operation["requestBody"] = {"required": True, "content": _json(_ref(body))}
+    return operation
+
+
+def _taken(summary: str, body: str, good: Shape) -> Shape:
+    answers = _answers({200: ("Taken, or too late and of no effect", _json(good))}, 400, 404, 408, 413)
+    return _operation(summary, answers, body=body, parameters=(ID,))
+
+
+def _open(summary: str, *codes: int) -> Shape:
+    texts = {200: "It is well", 503: "It cannot do its work now"}
+    answers = {str(code): {"description": texts[code], "content": TEXT} for code in codes}
+    return {"summary": summary, "security": [], "responses": answers}
+
+
+_ENVELOPE: Final = _answers({200: ("The envelope", _json(_ref("Envelope")))}, 400, 404)
+_STREAM: Final[Shape] = {"text/event-stream": {}}
+_ACTIVE: Final = _object(("active",), active={"type": "boolean"})
+_CANCELLED: Final = _object(("status", "actors_told"), status={"const": "cancelled"}, actors_told={"type": "boolean"})
+_STATUSES: Final = _object(("statuses",), statuses={"type": "array", "items": INTEGER})
+_RPC: Final[Shape] = {
+    "200": {"description": "An answer of JSON-RPC 2.0, or a stream", "content": {**_json({"type": "object"}), **_STREAM}},
+    "202": {"description": "A notification was heard"},
+    "400": {"description": BAD, "content": {**TEXT, **_json({"type": "object"})}},
+    "404": {"description": "From 2026-07-28 on: no such method", "content": _json({"type": "object"})},
+}  # fmt: skip
+
+PATHS: Final[Shape] = {
+    "/health": {"get": _open("Is the process alive?", 200)},
+    "/ready": {"get": _open("Do database and broker answer?", 200, 503)},
+    "/metrics": {"get": _operation("Metrics for Prometheus", _answers({200: ("Text format", TEXT)}))},
+    "/openapi.json": {
+        "get": {
+            "summary": "This document", "security": [],
+            "responses": {"200": {"description": "OpenAPI 3.1", "content": _json({"type": "object"})}},
+        }
+    },
+    **{
+        path: {
+            "get": {
+                "summary": "Who gives out tokens for this gateway (RFC 9728)", "security": [],
+                "responses": {
+                    "200": {"description": "Its authorization server", "content": _json({"type": "object"})},
+                    "404": {"description": "No provider, or no public URL, is set", "content": TEXT},
+                },
+            }
+        }
+        for path in sorted(RESOURCE)
+    },
+    "/tools/call": {
+        "post": _operation(
+            "Start a tool",
+            _answers({200: ("What was started, or why not", _json(_ref("CallToolResult")))}, 400, 404, 408, 413),
+            body="ToolCall",
+        )
+    },
+    "/envelopes": {
+        "post": _operation(
+            "Record a child of a fan-out",
+            _answers(
+                {201: ("Recorded, or known", _json(_object(("id", "status"), id=STRING, status={"const": "created"})))},
+                400, 408, 409, 413,
+            ),
+            body="ChildBody",
+        )
+    },
+    "/envelopes/{id}": {"get": _operation("Show an envelope", _ENVELOPE, parameters=(ID, WAIT))},
+    "/envelopes/{id}/stream": {
+        "get": _operation(
+            "Follow an envelope: its events so far, then what happens, until it is final",
+            _answers({200: ("Events, each with an Event as its data", _STREAM)}, 404),
+            parameters=(ID, LAST_EVENT),
+        )
+    },
+    "/envelopes/{id}/active": {
+        "get": _operation(
+            "Does anybody still wait for it?",
+            _answers({200: ("Yes", _json(_ACTIVE)), 410: ("No", _json(_ACTIVE))}),
+            parameters=(ID,),
+        )
+    },
+    "/envelopes/{id}/progress": {
+        "post": _taken(
+            "Report progress", "ProgressBody",
+            _object(("progress_percent", "status"), progress_percent=NUMBER, status={"const": "ok"}),
+        )
+    },
+    "/envelopes/{id}/final": {"post": _taken("Report the end", "FinalBody", OK)},
+    "/envelopes/{id}/cancel": {
+        "post": _operation(
+            "Cancel an envelope",
+            _answers(
+                {200: ("Cancelled; whether handlers that run are interrupted", _json(_CANCELLED))}, 404, 409,
+            ),
+            parameters=(ID,),
+        )
+    },
+    "/reports": {
+        "post": _operation(
+            "Report progress and children of many envelopes, in order",
+            _answers({200: ("Of each what its own route would have answered", _json(_STATUSES))}, 400, 408, 413),
+            body="BatchBody",
+        )
+    },
+    "/mcp": {
+        "post": {
+            **_operation("The Model Context Protocol", {**_answers({}, 408, 413), **_RPC}),
+            "requestBody": {"required": True, "content": _json(_object(("jsonrpc",), jsonrpc={"const": "2.0"}))},
+        },
+        "get": {
+            **_operation("Hear of changes of the tools", _answers({200: ("Messages of JSON-RPC", _STREAM)})),
+            "operationId": "listen",
+        },
+        "delete": _operation("End a session", _answers({200: ("Ended", {})})),
+    },
+}  # fmt: skip
+
+
+def document() -> Shape:
+    """Write the whole document."""
+    _, bodies = msgspec.json.schema_components(BODIES, ref_template="#/components/schemas/{name}")
+    for (
+        name,
+        required,
+    ) in REQUIRED.items():  # the types are lenient, so that what is missing is told in the original's words
+        bodies[name]["required"] = list(required)
+        bodies[name]["properties"].update(required)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Asya gateway", "version": version("asya-gateway"), "license": {"name": "Apache-2.0"}},
+        "security": [{"token": []}],
+        "paths": PATHS,
+        "components": {
+            "schemas": {**SCHEMAS, **bodies},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+async def show(_request: Request) -> Response:
+    """Answer with the document."""
+    return json_answer(document())

@@ -1,0 +1,40 @@
+"""``POST /tools/call``: a tool call without MCP."""
+
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asya_gateway.calls import UnknownTool
+from asya_gateway.long_poll import InvalidWait, read_wait, wait_final
+from asya_gateway.requests import caller, json_answer, read_json, require, rooms
+
+
+class ToolCall(msgspec.Struct):
+    """Body of a call."""
+
+    name: str | None = None
+    arguments: dict[str, Any] | None = None
+    wait: float | None = None
+    """Seconds for which the answer may be held back to tell the result."""
+
+
+async def call_tool(request: Request) -> Response:
+    """Start a tool and answer with MCP's CallToolResult."""
+    body = await read_json(request, ToolCall)
+    if not body.name:
+        raise HTTPException(400, "Tool name is required")
+    require(request, f"call:{body.name}")
+    here = rooms(request)
+    try:
+        wait_s = read_wait(body.wait, here.max_wait_s)
+        answer = await here.calls.call(body.name, body.arguments, caller(request).name)
+    except InvalidWait as exc:
+        raise HTTPException(400, str(exc)) from None
+    except UnknownTool:
+        raise HTTPException(404, f'Tool "{body.name}" not found') from None
+    if wait_s and (record := await wait_final(here, answer.envelope_id, wait_s)) is not None:
+        answer = answer.ended(record)
+    return json_answer(answer.body())

@@ -1,0 +1,87 @@
+"""A tool's arguments: the JSON schema that agents see, and the check and completion of what they send. Pure.
+
+Arguments that no parameter describes are passed on, as the original does.
+"""
+
+import copy
+import weakref
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jsonschema
+
+from asya_manifest.tools import Parameter, Tool
+
+_VALIDATORS: Final[dict[int, jsonschema.Draft202012Validator]] = {}
+
+
+class InvalidArguments(Exception):
+    """The arguments do not fit; the text tells the caller what to change."""
+
+
+def input_schema(tool: Tool) -> dict[str, object]:
+    """Write a tool's parameters as JSON schema."""
+    return _object_schema(tool.parameters)
+
+
+def complete(tool: Tool, arguments: Mapping[str, object] | None) -> dict[str, object]:
+    """Check arguments and fill in defaults.
+
+    Returns:
+        What the first actor gets as its payload.
+
+    Raises:
+        InvalidArguments: One is missing or does not fit its parameter.
+    """
+    filled = _fill(tool.parameters, dict(arguments or {}))
+    for name, parameter in tool.parameters.items():
+        if parameter.required and name not in filled:
+            raise InvalidArguments(f"missing required parameter: {name}")
+    problem = jsonschema.exceptions.best_match(_validator(tool).iter_errors(filled))
+    if problem is not None:
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.absolute_path)
+        raise InvalidArguments(f"invalid parameter {place.lstrip('.')}: {problem.message}")
+    return filled
+
+
+def _validator(tool: Tool) -> jsonschema.Draft202012Validator:
+    """Make a tool's validator once; the table goes when the tool does."""
+    found = _VALIDATORS.get(id(tool))
+    if found is None:
+        found = _VALIDATORS[id(tool)] = jsonschema.Draft202012Validator(input_schema(tool))
+        weakref.finalize(tool, _VALIDATORS.pop, id(tool), None)
+    return found
+
+
+def _fill(parameters: Mapping[str, Parameter], values: dict[str, Any]) -> dict[str, Any]:
+    for name, parameter in parameters.items():
+        if name not in values and parameter.has_default:
+            values[name] = copy.deepcopy(parameter.default)
+        if parameter.properties and isinstance(values.get(name), dict):
+            values[name] = _fill(parameter.properties, dict(values[name]))
+    return values
+
+
+def _object_schema(parameters: Mapping[str, Parameter]) -> dict[str, object]:
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {name: _schema(parameter) for name, parameter in parameters.items()},
+    }
+    if required := [name for name, parameter in parameters.items() if parameter.required]:
+        schema["required"] = required
+    return schema
+
+
+def _schema(parameter: Parameter) -> dict[str, object]:
+    schema: dict[str, object] = {"type": parameter.type}
+    if parameter.type == "object" and parameter.properties:
+        schema = _object_schema(parameter.properties)
+    if parameter.type == "array" and parameter.items is not None:
+        schema["items"] = _schema(parameter.items)
+    if parameter.description:
+        schema["description"] = parameter.description
+    if parameter.options:
+        schema["enum"] = list(parameter.options)
+    if parameter.has_default:
+        schema["default"] = parameter.default
+    return schema

@@ -1,0 +1,82 @@
+"""The tools that can be called now. Files are read again while the gateway runs; broken ones leave the last good tools.
+
+Contents are compared, not times: a mounted ConfigMap changes by the swap of one symbolic link, an editor by renaming.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from asya_gateway.metrics import Metrics
+from asya_manifest.tool_files import read_texts
+from asya_manifest.tools import InvalidTools, Tool, parse_tools
+
+log: Final = logging.getLogger(__name__)
+
+
+class Toolbox:
+    """Tools by name.
+
+    Args:
+        path: A file or a folder; none has no tools.
+        metrics: Where changes are counted.
+
+    Raises:
+        InvalidTools: The path cannot be read, or a file breaks a rule.
+    """
+
+    def __init__(self, path: Path | None, metrics: Metrics | None = None) -> None:
+        self._path = path
+        self._metrics = metrics or Metrics()
+        self._texts = read_texts(path)
+        self.tools: Mapping[str, Tool] = parse_tools(self._texts)
+        self.problem: str | None = None
+        """Why the files as they are now cannot be used; none when they are in use."""
+        self.revision = 0
+        """How often the tools have changed."""
+        self._metrics.tools.set(len(self.tools))
+
+    def reload(self) -> bool:
+        """Read the files again; true when the tools are others now. No file makes it raise."""
+        try:
+            texts = read_texts(self._path)
+            if texts == self._texts and self.problem is None:
+                return False
+            tools = parse_tools(texts)
+        except InvalidTools:
+            # Files that are just being replaced may not fit together; once more tells.
+            try:
+                texts = read_texts(self._path)
+                tools = parse_tools(texts)
+            except InvalidTools as exc:
+                self._keep(str(exc))
+                return False
+        self.problem = None
+        self._metrics.tools_stale.set(0)
+        if texts == self._texts:
+            return False
+        self._texts, self.tools = texts, tools
+        self.revision += 1
+        self._metrics.tools.set(len(tools))
+        self._metrics.tool_reloads.labels("changed").inc()
+        log.info("tools changed", extra={"tools": sorted(tools)})
+        return True
+
+    async def watch(self, every_s: float, changed: Callable[[], None]) -> None:
+        """Reload until cancelled, and tell of every change."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                if await asyncio.to_thread(self.reload):
+                    changed()
+            except Exception as exc:  # noqa: BLE001 - a defect of ours must not end every later reload with this one
+                self._keep(f"{type(exc).__name__}: {exc}", exc)
+
+    def _keep(self, problem: str, defect: Exception | None = None) -> None:
+        if problem != self.problem:  # once for every problem, not at every look
+            self.problem = problem
+            self._metrics.tool_reloads.labels("failed").inc()
+            self._metrics.tools_stale.set(1)
+            log.error("tools not changed: the last good ones stay", extra={"error": problem}, exc_info=defect)

@@ -1,0 +1,1 @@
+"""The Kubernetes API, by the one client that the operator, the gateway and infra share."""

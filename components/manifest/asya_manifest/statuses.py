@@ -1,0 +1,20 @@
+"""The statuses of an actor that ask for somebody's attention; the operator's table has all of them. Pure data."""
+
+from typing import Final
+
+WARNINGS: Final = frozenset(
+    {
+        "TransportError",
+        "ImagePullError",
+        "ConfigError",
+        "VolumeError",
+        "RuntimeError",
+        "SidecarError",
+        "PendingResources",
+        "WorkloadError",
+        "ScalingError",
+        "Degraded",
+        "Unknown",
+    }
+)
+"""Reaching one of them is an Event of type Warning."""

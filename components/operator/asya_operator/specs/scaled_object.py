@@ -1,0 +1,175 @@
+"""The ScaledObject of an actor and what it signs in with. Pure.
+
+KEDA's plain rule, ``ceil(envelopes / queueLength)``, ends busy pods: with queueLength 5 a hundred pods at work and an empty
+queue make 20. So two triggers tell what there is in all (``total``) and what waits (``ready``), and a formula wants as many
+pods as there is work in flight, or more when the queue is long. A user's own ``scaling.advanced.formula`` goes before it.
+Sources: KEDA 2.21, scalers/rabbitmq-queue, scalers/aws-sqs, reference/scaledobject-spec.
+"""
+
+from typing import Any, Final
+
+from asya_manifest.actor import AsyncActor
+from asya_operator.specs.context import RenderContext
+from asya_operator.specs.meta import metadata, trigger_auth_name
+from asya_operator.transport_config import RabbitMqConfig, SqsConfig, TransportConfig
+
+BEHAVIOR: Final = {
+    "scaleDown": {
+        "stabilizationWindowSeconds": 300,
+        "selectPolicy": "Max",
+        "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
+    },
+    "scaleUp": {
+        "stabilizationWindowSeconds": 0,
+        "selectPolicy": "Max",
+        "policies": [
+            {"type": "Pods", "value": 10, "periodSeconds": 60},
+            {"type": "Percent", "value": 100, "periodSeconds": 60},
+        ],
+    },
+}
+"""The original's: up at once, down one pod a minute after five quiet minutes."""
+FAILURES_BEFORE_FALLBACK: Final = 3
+
+
+def build_scaled_object(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
+    """The ScaledObject."""
+    scaling = actor.spec.scaling
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": metadata(actor, uid, context.namespace),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": actor.spec.workload.kind, "name": actor.name},
+            "minReplicaCount": scaling.min_replicas,
+            "maxReplicaCount": scaling.max_replicas,
+            "pollingInterval": max(1, round(scaling.polling_interval)),
+            "cooldownPeriod": round(scaling.cooldown_period),
+            # A scaler that cannot see its queue must not end pods that are at work.
+            "fallback": {
+                "failureThreshold": FAILURES_BEFORE_FALLBACK,
+                "replicas": max(1, scaling.min_replicas),
+                "behavior": "currentReplicasIfHigher",
+            },
+            "advanced": _advanced(actor),
+            "triggers": _triggers(actor, context.transport),
+        },
+    }
+
+
+def build_trigger_authentication(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
+    """How KEDA signs in to the broker: secrets by reference, AWS by the pod identity of KEDA's operator."""
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "TriggerAuthentication",
+        "metadata": metadata(actor, uid, context.namespace, trigger_auth_name(actor)),
+        "spec": _sign_in(actor, context.transport),
+    }
+
+
+def build_trigger_names(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
+    """The user name for KEDA, which takes it only from a secret, a ConfigMap or a pod; the password stays in its secret."""
+    config = context.transport.config
+    username = config.username if isinstance(config, RabbitMqConfig) else ""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(actor, uid, context.namespace, trigger_auth_name(actor)),
+        "data": {"username": username},
+    }
+
+
+def signs_in_with_password(transport: TransportConfig) -> bool:
+    """Whether KEDA needs a user name of its own."""
+    return isinstance(transport.config, RabbitMqConfig) and transport.config.password_secret_ref is not None
+
+
+def formula(actor: AsyncActor) -> str:
+    """How many pods are wanted, as KEDA's expression over the triggers ``total`` and ``ready``."""
+    at_work = "(total - ready)" if actor.at_once == 1 else f"(total - ready) / {actor.at_once}"
+    return f"max({at_work}, total / {actor.spec.scaling.queue_length})"
+
+
+def _advanced(actor: AsyncActor) -> dict[str, Any]:
+    own = actor.spec.scaling.advanced
+    found: dict[str, Any] = {"horizontalPodAutoscalerConfig": {"behavior": BEHAVIOR}}
+    modifiers = {"formula": formula(actor), "target": "1", "activationTarget": "0", "metricType": "AverageValue"}
+    if own is not None:
+        if own.restore_to_original_replica_count is not None:
+            found["restoreToOriginalReplicaCount"] = own.restore_to_original_replica_count
+        if own.formula is not None:
+            # The original's formulas speak of the one trigger `queueLength`; both of ours can be named beside it.
+            modifiers = {"formula": own.formula, "target": own.target or "1"}
+        modifiers |= {
+            key: value
+            for key, value in (
+                ("target", own.target if own.formula is not None else None),
+                ("activationTarget", own.activation_target),
+                ("metricType", own.metric_type),
+            )
+            if value is not None
+        }
+    found["scalingModifiers"] = modifiers
+    return found
+
+
+def _triggers(actor: AsyncActor, transport: TransportConfig) -> list[dict[str, Any]]:
+    own = actor.spec.scaling.advanced
+    if own is not None and own.formula is not None:
+        # Named as the original's example formulas name it.
+        return [_trigger(actor, transport, "queueLength", in_flight=True)]
+    return [
+        _trigger(actor, transport, "total", in_flight=True),
+        _trigger(actor, transport, "ready", in_flight=False),
+    ]
+
+
+def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_flight: bool) -> dict[str, Any]:
+    config = transport.config
+    if isinstance(config, RabbitMqConfig):
+        meta = {
+            "protocol": "http",  # AMQP cannot tell what is in flight
+            "host": config.scaler_host,
+            "queueName": actor.queue,
+            "mode": "QueueLength",
+            "value": str(actor.spec.scaling.queue_length),
+            "excludeUnacknowledged": str(not in_flight).lower(),
+        }
+        trigger: dict[str, Any] = {"type": "rabbitmq", "name": name, "metadata": meta}
+        if signs_in_with_password(transport):
+            trigger["authenticationRef"] = {"name": trigger_auth_name(actor)}
+        return trigger
+    meta = {
+        "queueURL": config.queue_url(actor.queue),
+        "queueLength": str(actor.spec.scaling.queue_length),
+        "awsRegion": config.region,
+        "scaleOnInFlight": str(in_flight).lower(),
+        # In both counts, or their difference would take a delayed retry for work in flight.
+        "scaleOnDelayed": "true",
+    }
+    if config.endpoint:
+        meta["awsEndpoint"] = config.endpoint
+    return {
+        "type": "aws-sqs-queue",
+        "name": name,
+        "metadata": meta,
+        "authenticationRef": {"name": trigger_auth_name(actor)},
+    }
+
+
+def _sign_in(actor: AsyncActor, transport: TransportConfig) -> dict[str, Any]:
+    config = transport.config
+    if isinstance(config, SqsConfig):
+        if config.credentials is None:
+            return {"podIdentity": {"provider": "aws"}}
+        pairs = (
+            ("awsAccessKeyID", config.credentials.access_key_id_secret_ref),
+            ("awsSecretAccessKey", config.credentials.secret_access_key_secret_ref),
+        )
+        return {"secretTargetRef": [{"parameter": name, "name": ref.name, "key": ref.key} for name, ref in pairs]}
+    found: dict[str, Any] = {
+        "configMapTargetRef": [{"parameter": "username", "name": trigger_auth_name(actor), "key": "username"}]
+    }
+    if (ref := config.password_secret_ref) is not None:
+        found["secretTargetRef"] = [{"parameter": "password", "name": ref.name, "key": ref.key}]
+    return found

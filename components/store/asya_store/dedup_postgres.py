@@ -1,0 +1,130 @@
+"""Dedup state in Postgres, shared by all replicas; the only module of this room that knows psycopg.
+
+The database's clock decides, so that replicas need not agree on the time. One statement per question: what two replicas
+ask at the same moment, Postgres orders.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from asya_protocol.errors import StoreUnavailable
+from asya_store.dedup_port import SWEEP_EVERY, Verdict
+from asya_store.key_segment import segment
+
+CONNECTIONS: Final = 4
+"""Per sidecar; a question takes about a millisecond."""
+TIMEOUT_S: Final = 10.0
+LOCK: Final = 0x61737961
+"""Advisory lock under which the table is made: CREATE TABLE IF NOT EXISTS alone can fail when two do it at once."""
+MAX_KEY_CHARS: Final = 1000
+"""An entry of a B-tree ends at a third of a page, 2,704 bytes, and each character kept is one byte."""
+_ENCODED: Final = "~"
+"""Begins a key that is not kept as it came."""
+
+TABLE: Final = """
+CREATE TABLE IF NOT EXISTS asya_dedup (
+    key text PRIMARY KEY, owner text NOT NULL, done boolean NOT NULL, expires_at timestamptz NOT NULL
+)"""
+INDEX: Final = "CREATE INDEX IF NOT EXISTS asya_dedup_expires_at ON asya_dedup (expires_at)"
+BEGIN: Final = """
+WITH taken AS (
+    INSERT INTO asya_dedup VALUES (%(key)s, %(owner)s, false, now() + %(seconds)s * interval '1 second')
+    ON CONFLICT (key) DO UPDATE
+        SET owner = excluded.owner, done = false, expires_at = excluded.expires_at
+        WHERE asya_dedup.expires_at <= now()
+    RETURNING key
+)
+SELECT EXISTS (SELECT 1 FROM taken), (SELECT done FROM asya_dedup WHERE key = %(key)s)"""
+EXTEND: Final = """
+UPDATE asya_dedup SET expires_at = now() + %(seconds)s * interval '1 second'
+WHERE key = ANY(%(keys)s) AND owner = %(owner)s AND NOT done"""
+FINISH: Final = """
+INSERT INTO asya_dedup VALUES (%(key)s, '', true, now() + %(seconds)s * interval '1 second')
+ON CONFLICT (key) DO UPDATE SET owner = '', done = true, expires_at = excluded.expires_at"""
+FORGET: Final = "DELETE FROM asya_dedup WHERE key = %(key)s AND owner = %(owner)s AND NOT done"
+SWEEP: Final = """
+DELETE FROM asya_dedup
+WHERE key IN (SELECT key FROM asya_dedup WHERE expires_at <= now() LIMIT 5000 FOR UPDATE SKIP LOCKED)"""
+
+
+def row_key(key: str) -> str:
+    """Turn any text into one that every Postgres takes and indexes; short ASCII stays as it is, different keys stay different.
+
+    What Postgres refuses (NUL, halves of surrogates, what its encoding lacks, too much for an index) is no trouble of the
+    database's that passes: an envelope with such an id would be put back for ever.
+    """
+    plain = key.isascii() and key.isprintable() and len(key) <= MAX_KEY_CHARS and not key.startswith(_ENCODED)
+    return key if plain else _ENCODED + segment(key)
+
+
+class PostgresDedup:
+    """One table of keys."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: AsyncConnectionPool[Any] | None = None
+        self._opening = asyncio.Lock()
+        self._begins = 0
+
+    async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
+        """Ask for a key."""
+        self._begins += 1
+        if self._begins % SWEEP_EVERY == 0:
+            await self._ask(SWEEP, {})
+        row = await self._ask(BEGIN, {"key": row_key(key), "owner": owner, "seconds": lease_s})
+        taken, done = row or (False, False)
+        return Verdict.RUN if taken else Verdict.DONE if done else Verdict.BUSY
+
+    async def extend(self, keys: Iterable[str], owner: str, lease_s: float) -> None:
+        """Hold keys for another lease."""
+        await self._ask(EXTEND, {"keys": [row_key(key) for key in keys], "owner": owner, "seconds": lease_s})
+
+    async def finish(self, key: str, window_s: float) -> None:
+        """Remember a key as done."""
+        await self._ask(FINISH, {"key": row_key(key), "seconds": window_s})
+
+    async def forget(self, key: str, owner: str) -> None:
+        """Let go of a key."""
+        await self._ask(FORGET, {"key": row_key(key), "owner": owner})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def _ask(self, statement: LiteralString, values: dict[str, object]) -> tuple[Any, ...] | None:
+        try:
+            pool = await self._ready()
+            async with pool.connection() as connection:
+                cursor = await connection.execute(statement, values)
+                return await cursor.fetchone() if cursor.description else None
+        except (psycopg.Error, PoolTimeout, OSError) as exc:
+            raise StoreUnavailable(f"dedup database: {str(exc).strip() or type(exc).__name__}") from exc
+
+    async def _ready(self) -> AsyncConnectionPool[Any]:
+        async with self._opening:
+            if self._pool is None:
+                pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+                    self._url,
+                    min_size=1,
+                    max_size=CONNECTIONS,
+                    timeout=TIMEOUT_S,
+                    open=False,
+                    kwargs={"autocommit": True, "connect_timeout": int(TIMEOUT_S)},
+                    check=AsyncConnectionPool.check_connection,
+                )
+                try:
+                    await pool.open(wait=True, timeout=TIMEOUT_S)
+                    async with pool.connection() as connection, connection.transaction():
+                        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+                        await connection.execute(TABLE)
+                        await connection.execute(INDEX)
+                except BaseException:
+                    await pool.close()
+                    raise
+                self._pool = pool
+            return self._pool

@@ -1,0 +1,1 @@
+"""Dead letters: what one tells, choosing them, holding them, sending them again."""

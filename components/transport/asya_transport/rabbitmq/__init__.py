@@ -1,0 +1,1 @@
+"""RabbitMQ, by pika; the only modules that import it."""

@@ -1,0 +1,94 @@
+"""The SQS transport: AWS, LocalStack, or anything that speaks its protocol.
+
+This is the only door to botocore together with the other ``sqs_*`` modules: client, errors, batches, bodies, sender,
+consumer and admin. They are imported only when SQS is the chosen transport.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
+from asya_transport.settings import TransportSettings
+from asya_transport.sqs.client import SqsClient
+from asya_transport.sqs.consumer import SqsConsumer
+from asya_transport.sqs.sender import MAX_DELAY_S, SqsSender
+
+_PROBE_QUEUE: Final = "asya-connection-probe"
+"""Never created: any answer about it, even a refusal, shows that SQS is there; it needs no permission of its own."""
+
+_MAX_BACKOFF_S: Final = 30.0
+
+
+class SqsTransport:
+    """A connection to SQS; credentials come from the AWS default chain.
+
+    Args:
+        settings: Region, endpoint, lease, wait time and limits.
+    """
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self._settings = settings
+        self._client = SqsClient(settings)
+        self._sender = SqsSender(self._client, settings)
+        self._consumers: set[SqsConsumer] = set()
+
+    @property
+    def name(self) -> Literal["sqs"]:
+        """The transport's name."""
+        return "sqs"
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest body with its attributes."""
+        return self._settings.sqs_max_body_bytes
+
+    @property
+    def max_delay_s(self) -> float:
+        """Longest delay that ``send`` honours."""
+        return MAX_DELAY_S
+
+    async def connect(self) -> None:
+        """Reach SQS; how often that is tried is in the settings."""
+        pause_s = self._settings.queue_retry_backoff_s
+        for attempt in range(1, self._settings.queue_retry_max_attempts + 1):
+            try:
+                await self.ping()
+            except TransportUnavailable:
+                if attempt == self._settings.queue_retry_max_attempts:
+                    raise
+            else:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _MAX_BACKOFF_S)
+
+    async def ping(self) -> None:
+        """See the port."""
+        try:
+            await self._client.url(_PROBE_QUEUE)
+        except QueueMissing:
+            return
+        except TransportError as exc:
+            if isinstance(exc, TransportUnavailable) or "AccessDenied" not in str(exc):
+                raise
+            # a role that names its own queues only
+
+    async def send(
+        self, queue: str, body: bytes, *, delay_s: float = 0.0, attributes: Mapping[str, str] | None = None
+    ) -> None:
+        """Put one body on a queue; return when SQS has confirmed it."""
+        await self._sender.send(queue, body, delay_s, attributes)
+
+    async def consume(self, queue: str, *, prefetch: int = 1) -> SqsConsumer:
+        """Open a consumer; nothing is taken before ``receive``."""
+        self._client.forget(queue)  # ask, so that a queue deleted meanwhile is noticed here
+        await self._client.url(queue)
+        consumer = SqsConsumer(self._client, self._sender, queue, self._settings, self._consumers.discard)
+        self._consumers.add(consumer)
+        return consumer
+
+    async def close(self) -> None:
+        """Finish polls and sends under way, give back what is out, and disconnect."""
+        await asyncio.gather(*(consumer.close() for consumer in list(self._consumers)), return_exceptions=True)
+        await self._sender.finish()
+        await self._client.close()

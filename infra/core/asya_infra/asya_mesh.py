@@ -1,0 +1,223 @@
+"""AsyaMesh: the operator, the crew and what they stand on, as one component."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pulumi
+
+from asya_infra import gateway_objects as gateway
+from asya_infra import installation, monitoring
+from asya_infra.actor import AsyncActor
+from asya_infra.errors import ConfigError
+from asya_infra.installation import Manifest
+from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_name
+from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
+from asya_infra.settings import Images
+from asya_infra.target import Identities, KubernetesTarget
+
+TYPE: Final = "asya:index:AsyaMesh"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshOptions:
+    """What a mesh is besides its ports.
+
+    Attributes:
+        namespace: Of the actors and the crew.
+        system_namespace: Of the operator and the gateway.
+        images: Of the mesh's processes; with one for the gateway there is a gateway.
+        keda: KEDA's objects; none where somebody else installed it.
+        scaling: Whether the crew scales by KEDA.
+        monitoring: Whether Prometheus and Grafana are installed.
+        gateway_tokens: Who may call the gateway.
+        report_token: What sidecars show the gateway.
+        queue_prefix: Begins every queue's name.
+        wait_s: How long an actor may take to run or nap; 0 does not wait.
+    """
+
+    namespace: str = "asya"
+    system_namespace: str = installation.SYSTEM_NAMESPACE
+    images: Images = field(default_factory=Images)
+    keda: Sequence[Manifest] = ()
+    scaling: bool = True
+    monitoring: bool = False
+    gateway_tokens: pulumi.Output[str] | None = None
+    report_token: pulumi.Output[str] | None = None
+    queue_prefix: str = "asya-"
+    wait_s: int = 300
+
+
+class AsyaMesh(pulumi.ComponentResource):
+    """Everything between a cluster and its actors.
+
+    Args:
+        name: Of the resource; begins the names of its children.
+        cluster: Where.
+        queue: The broker.
+        store: Where results and large payloads go; without one, results are only reported.
+        database: Of the gateway.
+        options: The rest.
+        identities: Roles of the cloud for the pods of actors.
+        opts: Options of the resource.
+    """
+
+    target: KubernetesTarget
+    """Where actors and tools are declared."""
+    namespace: pulumi.Output[str]
+    """Of the actors."""
+    transport: pulumi.Output[str]
+    """What actors write as ``spec.transport``."""
+    queue_url: pulumi.Output[str]
+    """Where queues are."""
+    gateway_url: pulumi.Output[str]
+    """Inside the cluster; empty without a gateway."""
+    outputs: dict[str, pulumi.Output[str]]
+    """All of them, for a stack to export."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: Cluster,
+        queue: Queue,
+        store: Store | None = None,
+        database: Database | None = None,
+        options: MeshOptions | None = None,
+        identities: Identities | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(TYPE, name, {}, opts)
+        self._name, self._options = name, options or MeshOptions()
+        self._cluster, self._queue, self._store, self._database = cluster, queue, store, database
+        self._identities = identities
+        o = self._options
+        if o.images.gateway and o.gateway_tokens is None:
+            raise ConfigError("asya:gatewayTokens", "is not set; a gateway needs to know who may call")
+        url = gateway.gateway_url(o.system_namespace) if o.images.gateway else ""
+        namespaces = self._namespaces()
+        shared = self._shared(url, namespaces)
+        keda = self._keda(namespaces)
+        operator = self._operator(shared, url)
+        tools = self._gateway(shared, o) if url else None
+        if o.monitoring:
+            self._apply("monitoring", monitoring.objects(o.system_namespace, o.namespace), namespaces)
+        self.target = KubernetesTarget(
+            provider=cluster.provider,
+            kubeconfig=cluster.kubeconfig,
+            context=cluster.context,
+            namespace=o.namespace,
+            system_namespace=o.system_namespace,
+            transport=queue.transport,
+            url=queue.url,
+            queue_prefix=o.queue_prefix,
+            wait_s=o.wait_s,
+            after=(*operator, *keda),
+            tools=tools,
+            identities=identities,
+        )
+        self._crew()
+        self.namespace = pulumi.Output.from_input(o.namespace)
+        self.transport = pulumi.Output.from_input(queue.transport)
+        self.queue_url, self.gateway_url = queue.url, pulumi.Output.from_input(url)
+        self.outputs = {
+            "namespace": self.namespace,
+            "transport": self.transport,
+            "queueUrl": self.queue_url,
+            "gatewayUrl": self.gateway_url,
+        }
+        self.register_outputs(self.outputs)
+
+    def _child(self, after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, provider=self._cluster.provider, depends_on=list(after))
+
+    def _apply(
+        self, part: str, manifests: Sequence[Mapping[str, Any]], after: Sequence[pulumi.Resource]
+    ) -> list[KubernetesObject]:
+        return list(apply_all(f"{self._name}-{part}" if part else self._name, manifests, self._child(after)))
+
+    def _platform(self) -> tuple[pulumi.Resource, ...]:
+        """What every pod needs: nodes, add-ons, and its role where it has one."""
+        return (*self._cluster.ready, *(self._identities.ready if self._identities else ()))
+
+    def _namespaces(self) -> list[KubernetesObject]:
+        o = self._options
+        actors = installation.namespace_object(o.namespace)
+        # Users' images may still run as root: those are warned about, and only what is dangerous is refused.
+        actors["metadata"]["labels"] |= {
+            "pod-security.kubernetes.io/enforce": "baseline",
+            "pod-security.kubernetes.io/warn": "restricted",
+        }
+        listed = [installation.namespace_object(o.system_namespace)]
+        if o.namespace != o.system_namespace:
+            listed.append(actors)
+        return [KubernetesObject(f"{self._name}-{object_name(m)}", m, self._child(())) for m in listed]
+
+    def _shared(self, url: str, namespaces: Sequence[KubernetesObject]) -> list[KubernetesObject]:
+        """Settings and credentials, beside the operator and beside the actors."""
+        o, queue, store = self._options, self._queue, self._store
+        both = dict.fromkeys((o.system_namespace, o.namespace))
+        found = [installation.operator_config(o.system_namespace, queue.transport, queue.config, url)]
+        found += [
+            installation.secret(name, namespace, data)
+            for namespace in both
+            for name, data in _secrets(queue.secrets, store).items()
+        ]
+        if store is not None:
+            found += [installation.store_config(store, namespace) for namespace in both]
+        if url and o.report_token is not None:
+            found.append(gateway.report_secret(o.namespace, o.report_token))
+        found += installation.default_deny(o.system_namespace)
+        found.append(installation.let_in(installation.OPERATOR, o.system_namespace, [8080, 8081]))
+        return self._apply("", found, namespaces)
+
+    def _keda(self, namespaces: Sequence[KubernetesObject]) -> list[KubernetesObject]:
+        return self._apply("keda", self._options.keda, (*namespaces, *self._platform()))
+
+    def _operator(self, shared: Sequence[KubernetesObject], url: str) -> list[KubernetesObject]:
+        o, queue = self._options, self._queue
+        report = gateway.REPORT_SECRET if url and o.report_token is not None else ""
+        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report)
+        settings: dict[str, pulumi.Input[Any]] = {"config": dict(queue.config), "gateway": url}
+        if self._store is not None:
+            settings |= {"bucket": self._store.bucket, "endpoint": self._store.endpoint}
+        for manifest in manifests:
+            if manifest["kind"] == "Deployment":
+                pod = manifest["spec"]["template"]["metadata"]
+                pod["annotations"] = {"asya.sh/settings": gateway.settings_digest(settings)}
+        ready = (*shared, *self._platform(), *queue.ready, *(self._store.ready if self._store else ()))
+        return self._apply("operator", manifests, ready)
+
+    def _gateway(self, shared: Sequence[KubernetesObject], o: MeshOptions) -> KubernetesObject:
+        tokens = o.gateway_tokens if o.gateway_tokens is not None else ""
+        (tools,) = self._apply("gateway", [gateway.tools_config(o.system_namespace)], shared)
+        manifests = gateway.gateway_objects(
+            o.system_namespace,
+            o.images,
+            self._queue,
+            actors_namespace=o.namespace,
+            database=self._database,
+            tokens=tokens,
+            report_token=o.report_token,
+            queue_prefix=o.queue_prefix,
+        )
+        ready = self._database.ready if self._database else ()
+        self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))
+        return tools
+
+    def _crew(self) -> None:
+        o = self._options
+        for manifest in installation.crew_actors(self._queue.transport, o.images, o.namespace):
+            if not o.scaling:
+                manifest["spec"]["scaling"] = {"enabled": False}
+            AsyncActor.from_manifest(manifest, mesh=self, opts=pulumi.ResourceOptions(parent=self))
+
+
+def _secrets(queue: Secrets, store: Store | None) -> dict[str, Mapping[str, pulumi.Input[str]]]:
+    found = dict(queue)
+    if store is not None and store.access_key is not None and store.secret_key is not None:
+        found[installation.STORE_SECRET] = {
+            "ASYA_S3_ACCESS_KEY": store.access_key,
+            "ASYA_S3_SECRET_KEY": store.secret_key,
+        }
+    return found

@@ -1,0 +1,130 @@
+"""The gateway's objects: ``deploy/gateway`` made to fit a stack, its credentials, the ConfigMap that McpTools fill. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final
+
+import pulumi
+
+from asya_infra.installation import Manifest, config_map, let_in, read_deploy, secret
+from asya_infra.pod_shapes import meta
+from asya_infra.ports import Database, Queue
+from asya_infra.settings import Images
+from asya_infra.target import TOOLS_CONFIG
+from asya_protocol import names
+
+NAME: Final = "asya-gateway"
+CONFIG: Final = "asya-gateway-config"
+CONNECTIONS: Final = "asya-gateway-connections"
+TOKENS: Final = "asya-gateway-tokens"
+POD_PORT: Final = 8080
+REPORT_SECRET: Final = "asya-gateway-report"  # noqa: S105 - a name
+"""In the actors' namespace: what sidecars show the gateway."""
+_RBAC: Final = "rbac.authorization.k8s.io"
+
+
+def gateway_url(namespace: str) -> str:
+    """Where sidecars report."""
+    return f"http://{NAME}.{namespace}.svc.cluster.local"
+
+
+def tools_config(namespace: str) -> Manifest:
+    """The ConfigMap of tools, empty: each McpTool adds a key."""
+    return config_map(TOOLS_CONFIG, namespace, {})
+
+
+def report_secret(namespace: str, token: pulumi.Input[str]) -> Manifest:
+    """The token that sidecars report with."""
+    return secret(REPORT_SECRET, namespace, {"token": token})
+
+
+def gateway_objects(
+    namespace: str,
+    images: Images,
+    queue: Queue,
+    *,
+    actors_namespace: str,
+    database: Database | None,
+    tokens: pulumi.Input[str],
+    report_token: pulumi.Input[str] | None,
+    queue_prefix: str = names.QUEUE_PREFIX,
+) -> list[Manifest]:
+    """All of it but the ConfigMap of tools. The object store is found as the operator finds it.
+
+    Args:
+        namespace: The system's.
+        images: With the gateway's.
+        queue: Where envelopes go.
+        actors_namespace: Whose actors its console lists.
+        database: Where envelopes are followed; none forgets them at the end.
+        tokens: Who may call, a token a line.
+        report_token: Of the sidecars.
+        queue_prefix: Begins every queue's name.
+    """
+    told: dict[str, pulumi.Input[str]] = {
+        "ASYA_TRANSPORT": queue.transport,
+        "ASYA_GATEWAY_ACTORS": f"kubernetes:{actors_namespace}",
+    }
+    if queue_prefix != names.QUEUE_PREFIX:
+        told["ASYA_QUEUE_PREFIX"] = queue_prefix
+    connections = dict(queue.gateway_env)
+    if database is not None:
+        connections["ASYA_DATABASE_URL"] = database.url
+    allowed = _all_tokens(tokens, report_token)
+    digest = settings_digest({**told, **connections, "tokens": allowed})
+    return [
+        config_map(CONFIG, namespace, told),
+        secret(CONNECTIONS, namespace, connections),
+        secret(TOKENS, namespace, {"tokens": allowed}),
+        *_deployed(namespace, images, replicas=2 if database is not None else 1, digest=digest),
+        *_lists_actors(namespace, actors_namespace),
+        let_in(NAME, namespace, [POD_PORT]),
+    ]
+
+
+def _deployed(namespace: str, images: Images, *, replicas: int, digest: pulumi.Input[str]) -> list[Manifest]:
+    found = read_deploy("gateway/service.yaml", "gateway/deployment.yaml")
+    for manifest in found:
+        manifest["metadata"]["namespace"] = namespace
+        if manifest["kind"] == "Deployment":
+            manifest["spec"]["replicas"] = replicas
+            manifest["spec"]["template"]["metadata"]["annotations"] = {"asya.sh/settings": digest}
+            (container,) = manifest["spec"]["template"]["spec"]["containers"]
+            container |= {"image": images.gateway, "imagePullPolicy": images.pull_policy}
+    return found
+
+
+def _lists_actors(namespace: str, actors_namespace: str) -> list[Manifest]:
+    """``deploy/gateway/actors.example.yaml`` for one namespace alone."""
+    name = f"{NAME}-actors"
+    return [
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "Role",
+            "metadata": meta(name, actors_namespace),
+            "rules": [{"apiGroups": ["asya.sh"], "resources": ["asyncactors"], "verbs": ["list"]}],
+        },
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta(name, actors_namespace),
+            "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+        },
+    ]
+
+
+def _all_tokens(tokens: pulumi.Input[str], report: pulumi.Input[str] | None) -> pulumi.Output[str]:
+    if report is None:
+        return pulumi.Output.secret(tokens)
+    return pulumi.Output.secret(pulumi.Output.all(tokens, report).apply(lambda both: f"{both[0]}\n{both[1]}|report"))
+
+
+def settings_digest(env: Mapping[str, pulumi.Input[object]]) -> pulumi.Output[str]:
+    """Tell one version of settings from another without telling them: pods read them at their start, so a change rolls them."""
+
+    def shorten(known: Mapping[str, object]) -> str:
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+    return pulumi.Output.unsecret(pulumi.Output.from_input(dict(env)).apply(shorten))

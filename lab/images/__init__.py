@@ -1,0 +1,1 @@
+"""The container images of this repository: ``python -m lab.images``, which is ``make images``."""

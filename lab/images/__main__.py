@@ -1,0 +1,118 @@
+"""Build every image, say how large it is, and put it into the cluster when one is up.
+
+Exit code 1 when an image cannot be built or has outgrown its limit.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lab.checkout import ROOT
+from lab.cluster.errors import ClusterError
+from lab.cluster.load import load
+from lab.cluster.place import Place, place
+from lab.images.builder import Builder, ImageError, find_builder
+from lab.images.foundation import OFFICIAL, Base, find_base
+from lab.images.packages import install
+from lab.images.size import layer_sizes
+
+_MB: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What one image consists of."""
+
+    room: str
+    rooms: tuple[str, ...]
+    extras: tuple[str, ...] = ()
+    limit_mb: int | None = None
+    """How much it may add to its base, compressed."""
+
+    @property
+    def tag(self) -> str:
+        """The image's name."""
+        return f"asya-{self.room}:dev"
+
+
+IMAGES: Final = (
+    Image("sidecar", ("protocol", "process", "transport", "store", "sidecar"), limit_mb=80),
+    Image("operator", ("protocol", "process", "manifest", "kube", "transport", "operator")),
+    Image("crew", ("protocol", "process", "store", "crew")),
+    Image("gateway", ("protocol", "process", "manifest", "kube", "transport", "store", "gateway"), extras=("kubernetes",), limit_mb=80),
+)
+
+
+def main() -> None:
+    """Build the images named on the command line, by default all."""
+    parser = argparse.ArgumentParser(prog="python -m lab.images", description=__doc__)
+    parser.add_argument("rooms", nargs="*", help=f"which of {', '.join(image.room for image in IMAGES)}; default: all")
+    chosen = parser.parse_args().rooms
+    unknown = set(chosen) - {image.room for image in IMAGES}
+    if unknown:
+        parser.error(f"no such image: {', '.join(sorted(unknown))}")
+    cluster = place()
+    up = cluster.kind_marker.exists() or cluster.socket.exists()
+    try:
+        builder = find_builder()
+        base = find_base(builder)
+        print(f"images: building with {builder.program} on {base.image}, Python {base.python}", flush=True)
+        if base.stand_in and up:
+            _load_base(builder, base, cluster)
+        too_large = [
+            image.tag
+            for image in IMAGES
+            if (not chosen or image.room in chosen) and not _build(image, builder, base, cluster if up else None)
+        ]
+    except (ImageError, ClusterError) as exc:
+        print(f"images: {exc}", file=sys.stderr)
+        sys.exit(1)
+    if not up:
+        print("images: no cluster is up to load them into: make cluster")
+    if too_large:
+        print(f"images: too large: {', '.join(too_large)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _build(image: Image, builder: Builder, base: Base, cluster: Place | None) -> bool:
+    """Build, measure and load one image; whether it keeps its limit."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f"asya-image-{image.room}.") as folder:
+        context = Path(folder) / "context"
+        install(
+            context / "packages",
+            project=f"asya-{image.room}",
+            extras=image.extras,
+            rooms=image.rooms,
+            python=base.python,
+        )
+        shutil.copy(ROOT / "components/runtime/asya_runtime.py", context)
+        dockerfile = ROOT / "components" / image.room / "Dockerfile"
+        builder.build(image.tag, dockerfile, context, {"BASE": base.image})
+        archive = Path(folder) / "image.tar"
+        builder.save(image.tag, archive, f"localhost/{image.tag}")
+        sizes = layer_sizes(archive)
+        beyond = sum(sizes[len(builder.layers(base.image)) :]) / _MB
+        whole, seconds = sum(sizes) / _MB, time.monotonic() - began
+        print(f"images: {image.tag}: {whole:.0f} MB compressed, {beyond:.0f} MB beyond the base, {seconds:.0f} s")
+        if cluster is not None:
+            # A manifest may say either; the name without a host means Docker Hub to a container runtime.
+            load(cluster, archive, [f"docker.io/library/{image.tag}"])
+    return image.limit_mb is None or beyond <= image.limit_mb
+
+
+def _load_base(builder: Builder, base: Base, cluster: Place) -> None:
+    """Let manifests that say python:3.13-slim run without a registry: on the stand-in, whose Python is an older one."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "base.tar"
+        builder.save(base.image, archive, base.image)
+        load(cluster, archive, [OFFICIAL, "localhost/python:3.13-slim"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The folder of installed packages that goes into an image: its rooms and what the lock says they need, no more.
+
+It is made outside the build, because a build may see no package index, and for the Python of the base image rather than
+for the one that runs here.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab.checkout import ROOT
+from lab.images.builder import ImageError
+
+
+def install(target: Path, *, project: str, extras: tuple[str, ...], rooms: tuple[str, ...], python: str) -> None:
+    """Install a room's locked requirements and the rooms themselves into ``target``."""
+    target.mkdir(parents=True)
+    requirements = target.parent / "requirements.txt"
+    chosen = [part for extra in extras for part in ("--extra", extra)]
+    _uv(
+        *("export", "--quiet", "--frozen", "--no-dev", "--no-emit-workspace", "--no-annotate", "--no-header"),
+        *("--package", project, *chosen, "--output-file", str(requirements)),
+    )
+    wheels = ("--python-version", python, "--python-platform", f"{platform.machine()}-manylinux_2_28")
+    common = ("pip", "install", "--quiet", "--no-deps", "--target", str(target), *wheels)
+    _uv(*common, "--only-binary", ":all:", "--requirements", str(requirements))
+    _uv(*common, *(str(ROOT / "components" / room) for room in rooms))
+    shutil.rmtree(target / "bin", ignore_errors=True)  # Their first lines name an interpreter of this machine.
+    for cached in list(target.rglob("__pycache__")):
+        shutil.rmtree(cached)
+
+
+def _uv(*arguments: str) -> None:
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    done = subprocess.run(
+        [_find_uv(), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise ImageError(f"uv {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
+
+
+def _find_uv() -> str:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asya"
+    found = shutil.which("uv") or next(map(str, sorted(cache.glob("uv-*/bin/uv"), reverse=True)), None)
+    if found is None:
+        raise ImageError("uv is not here: make setup")
+    return found

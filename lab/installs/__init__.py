@@ -1,0 +1,1 @@
+"""Programs that tests need and that a package index or Debian has."""

@@ -1,0 +1,66 @@
+"""The functions of pulumi_aws that programs call: who and where they are, and policy documents."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from lab.pulumi_standins.aws.clients import Clients
+from lab.pulumi_standins.wire import Properties
+
+
+def _caller(aws: Clients, _: Properties) -> Properties:
+    found = aws["sts"].get_caller_identity()
+    return {"accountId": found["Account"], "arn": found["Arn"], "userId": found["UserId"], "id": found["Account"]}
+
+
+def _region(aws: Clients, _: Properties) -> Properties:
+    endpoint = f"ec2.{aws.region}.amazonaws.com"
+    return {"name": aws.region, "id": aws.region, "region": aws.region, "endpoint": endpoint, "description": ""}
+
+
+def _partition(aws: Clients, _: Properties) -> Properties:
+    return {"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
+
+
+def _zones(aws: Clients, _: Properties) -> Properties:
+    """All of them: moto has no Local Zones and does not know the filter by opt-in status."""
+    zones = aws["ec2"].describe_availability_zones()["AvailabilityZones"]
+    names = sorted(zone["ZoneName"] for zone in zones)
+    return {"names": names, "zoneIds": [zone["ZoneId"] for zone in zones], "id": aws.region, "groupNames": [aws.region]}
+
+
+def _cluster(aws: Clients, arguments: Properties) -> Properties:
+    found = aws["eks"].describe_cluster(name=arguments["name"])["cluster"]
+    return {
+        "name": found["name"], "id": found["name"], "arn": found["arn"], "endpoint": found["endpoint"],
+        "certificateAuthorities": [found["certificateAuthority"]], "version": found["version"], "status": found["status"],
+        "roleArn": found["roleArn"],
+    }  # fmt: skip
+
+
+def _policy_document(aws: Clients, arguments: Properties) -> Properties:
+    statements = [_statement(statement) for statement in arguments.get("statements") or []]
+    text = json.dumps({"Version": arguments.get("version", "2012-10-17"), "Statement": statements})
+    return {"json": text, "minifiedJson": text, "id": str(abs(hash(text)))}
+
+
+def _statement(given: Properties) -> dict[str, Any]:
+    named = {"sid": "Sid", "actions": "Action", "notActions": "NotAction", "resources": "Resource"}
+    statement: dict[str, Any] = {"Effect": given.get("effect", "Allow")}
+    statement |= {key: given[name] for name, key in named.items() if given.get(name)}
+    if given.get("principals"):
+        statement["Principal"] = {p["type"]: p["identifiers"] for p in given["principals"]}
+    conditions: dict[str, dict[str, Any]] = {}
+    for condition in given.get("conditions") or []:
+        conditions.setdefault(condition["test"], {})[condition["variable"]] = condition["values"]
+    return statement | ({"Condition": conditions} if conditions else {})
+
+
+FUNCTIONS: Final[dict[str, Callable[[Clients, Properties], Properties]]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": _caller,
+    "aws:index/getRegion:getRegion": _region,
+    "aws:index/getPartition:getPartition": _partition,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:eks/getCluster:getCluster": _cluster,
+    "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
+}

@@ -1,0 +1,95 @@
+"""Objects in a folder, for tests without a cluster: what would be applied, after checks against Kubernetes' schemas.
+
+Nothing runs: an object is ready as soon as it is recorded, and gets no defaults and no status but what an actor needs to
+count as up. An unknown kind is refused, unless a CustomResourceDefinition among the recorded objects describes it.
+"""
+
+import json
+import threading
+from pathlib import Path
+from typing import Final
+
+from lab.pulumi_standins.kubernetes.objects import as_object, manager_of
+from lab.pulumi_standins.kubernetes.openapi import Schemas
+from lab.pulumi_standins.kubernetes.port import Refused
+from lab.pulumi_standins.wire import Properties, is_unknown
+
+_CLUSTER_SCOPED: Final = frozenset(
+    {
+        "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "APIService",
+        "PriorityClass", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "PersistentVolume",
+    }
+)  # fmt: skip
+
+
+class Recorder:
+    """A folder with one file per object, ``NAMESPACE/KIND.GROUP.NAME.json``; patches of others' objects in ``*.patch``."""
+
+    def __init__(self, folder: Path, namespace: str = "") -> None:
+        self.namespace = namespace or "default"
+        self._folder = folder
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def apply(self, thing: Properties, *, dry: bool = False, patch: bool = False) -> Properties:
+        """Check it, and record it unless ``dry``; a patch is recorded beside its object."""
+        if dry and is_unknown(thing):
+            return thing
+        kept = as_object(thing)
+        path = self._path(kept).with_suffix(f".{manager_of(kept)}.patch" if patch else ".json")
+        schemas = Schemas(self._definitions())
+        if not schemas.knows(kept):
+            if dry:  # Its CRD may come in the same update.
+                return thing
+            raise Refused(
+                f"no matches for kind {kept['kind']!r} in version {kept['apiVersion']!r}: is its CRD installed?"
+            )
+        problems = schemas.problems(kept)
+        if problems:
+            raise Refused(f"{kept['kind']} {kept['metadata']['name']} is invalid: " + "; ".join(problems))
+        if dry:
+            return thing
+        namespaced = kept["kind"] not in _CLUSTER_SCOPED
+        metadata = {**kept["metadata"], **({"namespace": self._namespace(kept)} if namespaced else {})}
+        live = {**kept, "metadata": {**metadata, "uid": f"uid-of-{path.stem}"}}
+        with self._lock:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            whole = path.with_suffix(".new")  # others read all definitions, at any time
+            whole.write_text(json.dumps(live, indent=1), encoding="utf-8")
+            whole.replace(path)
+        return live
+
+    def get(self, thing: Properties) -> Properties | None:
+        """What was recorded."""
+        path = self._path(thing)
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+    def release(self, thing: Properties) -> None:
+        """Forget the patch."""
+        self._path(thing).with_suffix(f".{manager_of(thing)}.patch").unlink(missing_ok=True)
+
+    def delete(self, thing: Properties, timeout_s: float) -> None:
+        """Forget it."""
+        self._path(thing).unlink(missing_ok=True)
+
+    def await_ready(self, thing: Properties, timeout_s: float) -> Properties:
+        """Nothing runs here."""
+        return thing
+
+    def _namespace(self, thing: Properties) -> str:
+        return str(thing["metadata"].get("namespace") or self.namespace)
+
+    def _path(self, thing: Properties) -> Path:
+        group = str(thing["apiVersion"]).removeprefix("core/").partition("/")
+        where = "" if thing["kind"] in _CLUSTER_SCOPED else self._namespace(thing)
+        name = f"{thing['kind']}.{group[0] if group[1] else ''}.{thing['metadata']['name']}.json"
+        return self._folder / where / name.replace("/", "_").replace("..", ".")
+
+    def _definitions(self) -> list[Properties]:
+        found = self._folder.glob("CustomResourceDefinition.*.json")
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(found)]
+
+
+def recorded(folder: Path, suffix: str = "json") -> list[Properties]:
+    """All recorded objects by path, or all patches with suffix ``patch``."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(f"*.{suffix}"))]

@@ -1,1 +1,0 @@
-"""The container images of this repository: ``python -m tools.images``, which is ``make images``."""
