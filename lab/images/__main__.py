@@ -44,7 +44,12 @@ IMAGES: Final = (
     Image("sidecar", ("protocol", "process", "transport", "store", "sidecar"), limit_mb=80),
     Image("operator", ("protocol", "process", "manifest", "kube", "transport", "operator")),
     Image("crew", ("protocol", "process", "store", "crew")),
-    Image("gateway", ("protocol", "process", "manifest", "kube", "transport", "store", "gateway"), extras=("kubernetes",), limit_mb=80),
+    Image(
+        "gateway",
+        ("protocol", "process", "manifest", "kube", "transport", "store", "gateway"),
+        extras=("kubernetes",),
+        limit_mb=80,
+    ),
 )
 
 
