@@ -16,7 +16,7 @@ EXTRA: Final = ("operator", "gateway", "infra")
 
 
 def measure_elsewhere(report: Report) -> None:
-    """List the bounds that other commands measure, so that none is forgotten."""
+    """List the bounds that other commands measure, so that ``None`` is forgotten."""
     bounds = (
         ("make demo, fresh machine to first result", "s", Bound(120, source=SECTION), "printed by `make demo`"),
         ("make demo, warm", "s", Bound(15, source=SECTION), "printed by `make demo`"),

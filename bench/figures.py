@@ -49,7 +49,7 @@ class Figure:
 
     Attributes:
         name: What it is.
-        value: In its unit; none when this run could not measure it.
+        value: In its unit; ``None`` when this run could not measure it.
         unit: For people.
         bound: What it is held to.
         note: What a reader has to know about it, or why there is no value.

@@ -1,6 +1,6 @@
 """What one hop costs: one sidecar and one runtime with a handler that returns what it got.
 
-On RabbitMQ with quorum queues (what we make) and classic ones (what the original made), every send confirmed; on SQS as
+On RabbitMQ with quorum queues (what we make) and classic ones (what Asya 0.1.1 made), every send confirmed; on SQS as
 LocalStack plays it. ``python -m bench.hop [--full] [--only memory,reports,quorum,classic,sqs]``; docs/performance.md explains.
 """
 
@@ -17,10 +17,10 @@ from bench.one_hop import SOURCE, TARGET, OneHop, Throughput, bare_interpreter_m
 from bench.reporting import measure_reports
 from lab.servers.memory import memory_broker
 
-THROUGHPUT: Final = Bound(1950, at_least=True, source=f"{SECTION}: 1.5 x the original's 1,300/s", quoted=True)
-LATENCY_MS: Final = Bound(1.4, source=f"{SECTION}: the original's p50", quoted=True)
-SATURATED: Final = Bound(0.4, source=f"{SECTION}; the original: 3")
-TRICKLE: Final = Bound(3, source=f"{SECTION}; the original: 3")
+THROUGHPUT: Final = Bound(1950, at_least=True, source=f"{SECTION}: 1.5 x Asya 0.1.1's 1,300/s", quoted=True)
+LATENCY_MS: Final = Bound(1.4, source=f"{SECTION}: Asya 0.1.1's p50", quoted=True)
+SATURATED: Final = Bound(0.4, source=f"{SECTION}; Asya 0.1.1: 3")
+TRICKLE: Final = Bound(3, source=f"{SECTION}; Asya 0.1.1: 3")
 SIDECAR_MIB: Final = {"rabbitmq": Bound(45, source=SECTION), "sqs": Bound(60, source=SECTION)}
 RUNTIME_MIB: Final = Bound(6, source=f"{SECTION}: above a bare interpreter")
 LATENCY_PAUSE_S: Final = 0.01
@@ -96,7 +96,7 @@ def moving(counts: Counter[str]) -> Counter[str]:
 
 
 def requests_each(moved: Counter[str], envelopes: int) -> float | None:
-    """Requests per envelope; none where the server keeps no log of them."""
+    """Requests per envelope; ``None`` where the server keeps no log of them."""
     return moved.total() / envelopes if moved else None
 
 

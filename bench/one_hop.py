@@ -57,7 +57,7 @@ class OneHop:
 
     Args:
         environ: Points at the broker.
-        classic_on: AMQP URL of a RabbitMQ on which the queues shall be classic ones, as the original made them.
+        classic_on: AMQP URL of a RabbitMQ on which the queues shall be classic ones, as Asya 0.1.1 made them.
         handler: From ``bench_handlers``.
         settings: Further variables for both processes.
     """

@@ -16,7 +16,7 @@ _INSTALL: Final = (
 
 
 def version_of(text: str) -> tuple[int, int, int] | None:
-    """Read ``pulumi version``'s answer; none when it is no version."""
+    """Read ``pulumi version``'s answer; ``None`` when it is no version."""
     found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 

@@ -27,7 +27,7 @@ class Kind(Generic[C]):
     """The life of one resource type; a subclass per type.
 
     Attributes:
-        autoname: The input that gets a name of its own when the program gives none.
+        autoname: The input that gets a name of its own when the program gives ``None``.
         force_new: Inputs whose change makes a new resource of it.
         secret_outputs: Outputs that are secrets whatever the inputs are.
     """
@@ -46,7 +46,7 @@ class Kind(Generic[C]):
         raise NotImplementedError
 
     def read(self, clients: C, identifier: str, state: Properties) -> Live | None:
-        """Look at it; none when it is gone."""
+        """Look at it; ``None`` when it is gone."""
         raise NotImplementedError
 
     def update(self, clients: C, identifier: str, old: Properties, new: Properties) -> None:

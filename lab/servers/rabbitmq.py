@@ -82,7 +82,7 @@ class RabbitMqServer:
         """Choose how it is set up; nothing runs yet.
 
         Args:
-            folder: Where its files go; none is a temporary folder.
+            folder: Where its files go; ``None`` is a temporary folder.
             settings: Further lines of ``rabbitmq.conf``.
             statistics_ms: How often each queue is sampled; RabbitMQ's own value is 5,000.
         """
@@ -301,7 +301,7 @@ def speaks_amqp(port: int) -> bool:
 
 
 def call_management(management_url: str, method: str, path: str, body: object = None) -> Any:
-    """Call the management API with a body of JSON and parse its answer; none for an empty one."""
+    """Call the management API with a body of JSON and parse its answer; ``None`` for an empty one."""
     parts = urllib.parse.urlsplit(management_url)
     credentials = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
     request = urllib.request.Request(
@@ -322,7 +322,7 @@ def call_management(management_url: str, method: str, path: str, body: object = 
 
 
 def answers_http(management_url: str) -> Any:
-    """Ask for the overview; none while the management API is not up."""
+    """Ask for the overview; ``None`` while the management API is not up."""
     try:
         return call_management(management_url, "GET", "/api/overview")
     except (OSError, RuntimeError, ValueError):

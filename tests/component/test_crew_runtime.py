@@ -1,4 +1,4 @@
-"""The crew's handlers in a real runtime, under the names that the original's manifests use."""
+"""The crew's handlers in a real runtime, under the names that Asya 0.1.1's manifests use."""
 
 import json
 from pathlib import Path

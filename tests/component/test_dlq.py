@@ -70,7 +70,7 @@ class Actor:
         assert code == 0, document
         return document
 
-    async def bury(self, ids: Sequence[str]) -> None:
+    async def dead_letter(self, ids: Sequence[str]) -> None:
         transport, gate = open_transport(self.settings), asyncio.Semaphore(AT_ONCE)
         await transport.connect()
 
@@ -156,7 +156,7 @@ async def remove(actor: Actor) -> None:
 
 async def test_thousands_are_redriven_although_ctrl_c_interrupts_half_way(actor: Actor):
     ids = [f"e{n}" for n in range(actor.many)]
-    await actor.bury(ids)
+    await actor.dead_letter(ids)
     command = actor.command("redrive", actor.name, "--rate", "1000")  # it must not end before it is interrupted
     await actor.until_redriven(actor.many // 3)
     command.send_signal(signal.SIGINT)
@@ -178,7 +178,7 @@ async def test_a_killed_redrive_loses_nothing_and_duplicates_only_what_was_in_fl
         # What a killed process held comes again when its lease ends; after a quarter of it, it would be extended to minutes.
         actor.environ["ASYA_SQS_VISIBILITY_TIMEOUT"] = "15"
     ids = [f"e{n}" for n in range(actor.many // 5)]
-    await actor.bury(ids)
+    await actor.dead_letter(ids)
     command = actor.command("redrive", actor.name)
     await actor.until_redriven(len(ids) // 3)
     command.kill()
@@ -194,7 +194,7 @@ async def test_a_killed_redrive_loses_nothing_and_duplicates_only_what_was_in_fl
 
 async def test_those_that_do_not_match_are_all_still_there(actor: Actor):
     many = actor.many // 5
-    await actor.bury([f"{'ab'[n % 2]}{n}" for n in range(many)])
+    await actor.dead_letter([f"{'ab'[n % 2]}{n}" for n in range(many)])
     dry = await asyncio.to_thread(actor.run, "redrive", actor.name, "--where", "headers.kind=a", "--dry-run")
     assert (dry["matched"], dry["looked_at"], dry["redriven"]) == (many // 2, many, 0)
     await actor.until_depth(actor.dead, many)
@@ -217,7 +217,7 @@ async def test_leases_of_what_is_held_are_extended_for_as_long_as_the_pass_takes
         {"ASYA_TRANSPORT": "sqs", "ASYA_SQS_ENDPOINT": localstack_endpoint, "ASYA_SQS_VISIBILITY_TIMEOUT": "6"}, many=20
     )
     await prepare(short)
-    await short.bury([f"e{n}" for n in range(short.many)])
+    await short.dead_letter([f"e{n}" for n in range(short.many)])
     transport, admin = open_transport(short.settings), open_admin(short.settings)
     # At three in two seconds the pass takes more than twice as long as the lease.
     tally = await redrive(transport, admin, short.dead, selection=Selection(rate=1.5))
@@ -231,7 +231,7 @@ async def test_leases_of_what_is_held_are_extended_for_as_long_as_the_pass_takes
 async def test_much_is_held_at_once_although_a_broker_pushes_only_a_little_ahead(rabbitmq_url: str):
     actor = Actor({"ASYA_TRANSPORT": "rabbitmq", "ASYA_RABBITMQ_URL": rabbitmq_url}, many=3_000)
     await prepare(actor)
-    await actor.bury([f"e{n}" for n in range(actor.many)])
+    await actor.dead_letter([f"e{n}" for n in range(actor.many)])
     transport, admin = open_transport(actor.settings), open_admin(actor.settings)
     await transport.connect()
     async with hold(transport, admin, actor.dead, asyncio.Event()) as holding:

@@ -55,7 +55,7 @@ def wait_for(what: Callable[[], bool], limit_s: float = 120.0) -> None:
 
 
 async def test_the_seeds_hello_actor_runs_unchanged_and_the_mesh_idles_at_zero(make_mesh: MakeMesh):
-    """The original's own manifest, 0 -> 1 -> result, and no replica before or after."""
+    """Asya 0.1.1's own manifest, 0 -> 1 -> result, and no replica before or after."""
     running = make_mesh(HELLO)
     assert running.processes("runtime") == []
     (envelope_id,) = await running.send(["hello-actor"], [{"who": "Asya"}])

@@ -1,4 +1,4 @@
-"""The transport on RabbitMQ as others set it up: the original's queues, vhosts, odd credentials, TLS, no management API."""
+"""The transport on RabbitMQ as others set it up: Asya 0.1.1's queues, vhosts, odd credentials, TLS, no management API."""
 
 import asyncio
 import itertools
@@ -75,7 +75,7 @@ async def eventually(look: Callable[[], Awaitable[Depth]], wanted: Depth) -> Non
 
 @pytest.fixture
 async def classic(settings: TransportSettings) -> AsyncIterator[str]:
-    """A queue as the original makes it: classic, durable, bound by its full name, without a dead letter queue."""
+    """A queue as Asya 0.1.1 makes it: classic, durable, bound by its full name, without a dead letter queue."""
     name = f"asya-original-{next(NUMBERS)}"
 
     def on_broker(work: Callable[["pika.adapters.blocking_connection.BlockingChannel"], object]) -> None:
@@ -119,7 +119,7 @@ async def test_the_originals_classic_queue_serves_unchanged(settings: TransportS
 
 
 async def test_without_a_dead_letter_queue_a_dead_letter_stays_ours(settings: TransportSettings, classic: str) -> None:
-    """The original makes none; the text names the queue that is missing."""
+    """Asya 0.1.1 makes none; the text names the queue that is missing."""
     async with connected(settings) as transport:
         await transport.send(classic, b"bad")
         consumer = await transport.consume(classic)

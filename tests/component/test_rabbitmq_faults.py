@@ -174,7 +174,7 @@ def cut(broker: RabbitMqServer, transport: RabbitMqTransport) -> None:
 
 
 async def test_three_cut_connections_stop_neither_sending_nor_consuming(broker: RabbitMqServer, queue: str) -> None:
-    """The original never consumes again after a lost connection."""
+    """Asya 0.1.1 never consumes again after a lost connection."""
 
     def breakages(traffic: Traffic) -> None:
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""The quick start that users of the original know, word for word, against our operator."""
+"""The quick start that users of Asya 0.1.1 know, word for word, against our operator."""
 
 import json
 import re

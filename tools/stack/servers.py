@@ -29,7 +29,7 @@ _END_S: Final = 30.0
 
 
 def running(folder: Path) -> Servers | None:
-    """The servers that run; none when they do not."""
+    """The servers that run; ``None`` when they do not."""
     known = _read(folder)
     if known is not None and known[1].alive:
         return known[0]
@@ -94,7 +94,7 @@ def stop(folder: Path, started: ProcessRecord | None = None) -> None:
 
 
 def _read(folder: Path) -> tuple[Servers, ProcessRecord] | None:
-    """The record; none where there is none that says of which process it is: a pid alone may be anybody's by now."""
+    """The record; ``None`` where there is none that says of which process it is: a pid alone may be anybody's by now."""
     try:
         document = json.loads((folder / SERVERS).read_text(encoding="utf-8"))
         process = ProcessRecord(**document.pop("process"))

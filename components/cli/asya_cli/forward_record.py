@@ -55,7 +55,7 @@ class ForwardRecord:
             yield
 
     def read(self) -> Forward | None:
-        """The forward that still runs; none when it has ended."""
+        """The forward that still runs; ``None`` when it has ended."""
         try:
             document = json.loads((self._folder / f"{self._stem}.json").read_text(encoding="utf-8"))
             found = Forward(ProcessRecord(**document["process"]), str(document["url"]))

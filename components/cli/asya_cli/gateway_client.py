@@ -87,7 +87,7 @@ class End:
 
 
 def read_end(document: Mapping[str, Any]) -> End | None:
-    """Read the end out of an envelope's state or event; none while it goes on."""
+    """Read the end out of an envelope's state or event; ``None`` while it goes on."""
     status = str(document.get("status"))
     if status not in (Status.SUCCEEDED, Status.FAILED):
         return None
@@ -240,7 +240,7 @@ class Gateway:
         return events
 
     def actors(self) -> dict[str, Mapping[str, Any]] | None:
-        """Read how the actors stand, by name; none where this gateway cannot say or may not."""
+        """Read how the actors stand, by name; ``None`` where this gateway cannot say or may not."""
         try:
             answer = self._http.request("GET", "/api/v1/actors")
         except NotAllowed:
@@ -269,7 +269,7 @@ def text_of(document: Mapping[str, Any]) -> str:
 
 
 def id_of(document: Mapping[str, Any]) -> str | None:
-    """Read the envelope's id out of a CallToolResult; none when it names none."""
+    """Read the envelope's id out of a CallToolResult; ``None`` when it names none."""
     try:
         told = json.loads(text_of(document))
     except ValueError:

@@ -57,7 +57,7 @@ class GatewayHttp:
 
     Args:
         url: Where it is; a path before the routes is kept, a slash or ``/mcp`` at the end is not.
-        token: Bearer token, or none.
+        token: Bearer token, or ``None``.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:

@@ -14,11 +14,11 @@ from asya_cli.gateway_client import Gateway
 from asya_cli.gateway_http import GatewayHttp, tidy_url
 
 VARIABLES: Final = ("ASYA_TOOL_MCP_URL", "ASYA_CLI_MCP_URL", "ASYA_GATEWAY_URL")
-"""Where a URL is looked for: the quick start's name, the original command's, and the sidecars'."""
+"""Where a URL is looked for: the quick start's name, that of Asya 0.1.1's command, and the sidecars'."""
 
 
 def named_url(url: str | None, environ: Mapping[str, str]) -> str | None:
-    """The gateway that somebody named; none leaves the choice to us."""
+    """The gateway that somebody named; ``None`` leaves the choice to us."""
     return url or next((environ[name] for name in VARIABLES if environ.get(name)), None)
 
 

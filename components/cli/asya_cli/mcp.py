@@ -1,7 +1,7 @@
-"""``asya-mcp``: the original's command for the gateway, with its options, words and outputs.
+"""``asya-mcp``: Asya 0.1.1's command for the gateway, with its options, words and outputs.
 
 Mended: the exit code is 1 when the envelope or the call failed; parameters with hyphens, negative numbers and JSON values
-arrive; ``stream`` prints events on stdout and ends with the envelope; both spellings of the variables in the original's
+arrive; ``stream`` prints events on stdout and ends with the envelope; both spellings of the variables in Asya 0.1.1's
 documents are read. ``asya call`` and its siblings say more by their exit codes.
 """
 
@@ -121,7 +121,7 @@ def _list(gateway: "Gateway") -> ExitCode:
 
 
 def _described(tool: "Tool", *, whole: bool) -> dict[str, object]:
-    """Shape a tool as the original prints it, briefly in a list or whole."""
+    """Shape a tool as Asya 0.1.1 prints it, briefly in a list or whole."""
     parameters = {}
     for name, schema in tool.parameters.items():
         shown: dict[str, object] = {"type": schema.get("type", "string"), "required": name in tool.required}
@@ -199,7 +199,7 @@ def _code(document: Mapping[str, Any]) -> ExitCode:
 
 
 class _Bar:
-    """The original's progress line: drawn over itself on a terminal, a line for every change elsewhere."""
+    """Asya 0.1.1's progress line: drawn over itself on a terminal, a line for every change elsewhere."""
 
     def __init__(self, *, debug: bool) -> None:
         self._debug = debug

@@ -26,7 +26,7 @@ from asya_cli.marks import bad, good, say
 PORTS: Final = range(8080, 9000)
 SERVICE: Final = "asya-gateway"
 SERVICE_PORT: Final = "http"
-"""By name: 80 in the original's Service, 8080 in others."""
+"""By name: 80 in Asya 0.1.1's Service, 8080 in others."""
 CONTAINER_PORT: Final = 8080
 POD_LIMIT: Final = "5m"
 HEALTH_LIMIT_S: Final = 5.0

@@ -52,7 +52,7 @@ def send(
     """
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
-    from asya_store.claims import ClaimDesk
+    from asya_store.claims import ClaimCheck
     from asya_store.factory import open_store
 
     console = Console(as_json=as_json)
@@ -70,7 +70,7 @@ def send(
             console.warn(f"this mesh has no actor {actor!r}, only {', '.join(sorted(known)) or 'none at all'}")
     environment = broker_environment(mesh)
     store = open_store(environment)
-    body = envelope.dump() if store is None else ClaimDesk(store).leave(envelope.dump())
+    body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())
     deliver(environment, names.queue_name(actors[0]), body)
     if not wait:
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)

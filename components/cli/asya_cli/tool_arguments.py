@@ -1,7 +1,7 @@
 """From words of a command line to a tool's arguments, as its JSON schema has them. Pure.
 
 ``--page scan.png``, ``--page=scan.png``, ``--verbose``, ``--tag a --tag b``; hyphens and underscores in names stand for one
-another. A parameter that the schema does not know is guessed at as the original does.
+another. A parameter that the schema does not know is guessed at as Asya 0.1.1 does.
 """
 
 import json

@@ -71,7 +71,7 @@ class Evidence:
     Attributes:
         id: The envelope.
         now_s: Seconds since 1970.
-        record: The gateway's document; none when there is no gateway or it does not know it.
+        record: The gateway's document; ``None`` when there is no gateway or it does not know it.
         events: The gateway's events, oldest first.
         end: ``succeeded`` or ``failed`` as the crew has persisted it, with the error.
         cancelled: It, or what it came from, is on the list of cancels.
@@ -79,7 +79,7 @@ class Evidence:
         running: Actor, attempt and seconds, of a handler that is at work on it.
         dead: Its dead letter.
         group: Its fan-in group.
-        actors: By name; none when nobody can say which there are.
+        actors: By name; ``None`` when nobody can say which there are.
     """
 
     id: str
@@ -141,14 +141,14 @@ class Evidence:
 
     @property
     def next_try_s(self) -> float | None:
-        """When it comes again, seconds since 1970; none when it does not wait for that."""
+        """When it comes again, seconds since 1970; ``None`` when it does not wait for that."""
         if self.last is None or self.last.again_in_s is None:
             return None
         return self.last.at_s + self.last.again_in_s
 
     @property
     def attempts(self) -> int | None:
-        """Attempts of the handler where it is, one that runs included; none when nobody counted."""
+        """Attempts of the handler where it is, one that runs included; ``None`` when nobody counted."""
         if self.running is not None:
             return self.running[1]
         if self.dead is not None:

@@ -47,7 +47,7 @@ def error_end_handler(envelope: dict[str, Any]) -> dict[str, Any]:
 
 def _end(store: Store | None, prefix: str, envelope: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(envelope, dict):
-        raise ValueError(f"Envelope must be a dict, not {type(envelope).__name__}")  # noqa: TRY004 - as the original
+        raise ValueError(f"Envelope must be a dict, not {type(envelope).__name__}")  # noqa: TRY004 - as Asya 0.1.1
     if "id" not in envelope:
         raise ValueError("Envelope missing required field: id")
     if store is not None:

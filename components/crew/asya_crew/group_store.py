@@ -66,7 +66,7 @@ class GroupStore:
         return self._store.create(key, token.encode()) or self.winner(group_id) == token
 
     def winner(self, group_id: str) -> str | None:
-        """Token of the envelope that ended the group; none while it goes on."""
+        """Token of the envelope that ended the group; ``None`` while it goes on."""
         found = self._store.get(f"{_folder(group_id)}winner")
         return None if found is None else found.decode()
 

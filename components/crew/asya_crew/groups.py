@@ -32,7 +32,7 @@ class Entry:
 
     Attributes:
         group: The group's id.
-        index: The child's place; none for a notice about the group and for a timer.
+        index: The child's place; ``None`` for a notice about the group and for a timer.
         count: How many children there are, where the sender knew.
         missing: Why the child will not come, for a notice about it.
         timer: Which round of the group's timer this is.
@@ -63,7 +63,7 @@ class Group:
     Attributes:
         opener: Token of the envelope that was here first; it starts the timer.
         opened_s: When, seconds since 1970.
-        count: How many there are; none while nobody knows.
+        count: How many there are; ``None`` while nobody knows.
         here: Indexes of those whose payload is kept.
         given_up: Index and reason of those that will not come.
     """
@@ -106,7 +106,7 @@ class Group:
 
 
 def read_entry(headers: Mapping[str, Any]) -> Entry | None:
-    """Read an envelope's innermost group; none for an envelope that no fan-out made.
+    """Read an envelope's innermost group; ``None`` for an envelope that no fan-out made.
 
     Raises:
         ValueError: The header is there and cannot be used.

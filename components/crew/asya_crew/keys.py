@@ -1,6 +1,6 @@
 """Names of the objects that the end actors write. Pure: the moment is an argument.
 
-Two objects per envelope: the index ``<prefix><id>.json``, found without listing, and the original's dated one,
+Two objects per envelope: the index ``<prefix><id>.json``, found without listing, and Asya 0.1.1's dated one,
 ``<prefix><moment>/<last actor>/<id>.json``. No id and no actor name leads out of the prefix.
 """
 
@@ -25,7 +25,7 @@ def index_key(prefix: str, name: str) -> str:
 
 
 def dated_key(prefix: str, name: str, envelope: Mapping[str, object], moment: datetime) -> str:
-    """Key as the original writes it."""
+    """Key as Asya 0.1.1 writes it."""
     stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return f"{prefix}{stamp}/{segment(last_actor(envelope))}/{segment(name)}.json"
 

@@ -62,7 +62,7 @@ def find_result(
         envelope_id: Not empty.
 
     Returns:
-        ``succeeded`` or ``failed``, and the envelope as they got it; none when neither has it (yet). Where both have
+        ``succeeded`` or ``failed``, and the envelope as they got it; ``None`` when neither has it (yet). Where both have
         it (an error was sent again and went through), the later one.
     """
     if not isinstance(prefixes, Prefixes):

@@ -1,4 +1,4 @@
-"""Settings of the crew, read from the environment that the original's crew knows; the store's own are in ``asya_store``."""
+"""Settings of the crew, read from the environment that Asya 0.1.1's crew knows; the store's own are in ``asya_store``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def read_fan_in_settings(environ: Mapping[str, str]) -> FanInSettings:
 
 
 def read_prefixes(environ: Mapping[str, str]) -> Prefixes:
-    """Read the key prefixes; an empty one is kept, as in the original."""
+    """Read the key prefixes; an empty one is kept, as in Asya 0.1.1."""
     return Prefixes(
         results=environ.get("ASYA_S3_RESULTS_PREFIX", DEFAULT_RESULTS_PREFIX),
         errors=environ.get("ASYA_S3_ERRORS_PREFIX", DEFAULT_ERRORS_PREFIX),

@@ -1,1 +1,1 @@
-"""The names under which the original's manifests know the crew's handlers."""
+"""The names under which Asya 0.1.1's manifests know the crew's handlers."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from asya_gateway.access.middleware import Doorkeeper, with_origins
+from asya_gateway.access.middleware import AccessMiddleware, with_origins
 from asya_gateway.mcp import endpoint as mcp
 from asya_gateway.requests import Rooms, text_answer
 from asya_gateway.routes import console_api as api_routes
@@ -60,7 +60,7 @@ def build_app(rooms: Rooms) -> ASGIApp:
     )
     app.state.rooms = rooms
     labels: dict[object, str] = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
-    return with_origins(Doorkeeper(app, rooms, OPEN, labels), rooms.origins)
+    return with_origins(AccessMiddleware(app, rooms, OPEN, labels), rooms.origins)
 
 
 async def _refuse(_request: Request, exc: Exception) -> Response:

@@ -75,7 +75,7 @@ class Calls:
         toolbox: The tools that can be called now.
         store: Where envelopes are kept.
         transport: Connected.
-        cancels: The mesh's list of cancels; none where it has no object store.
+        cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
     """
 

@@ -8,9 +8,9 @@ from asya_gateway.actors.board import ActorBoard
 from asya_gateway.actors.sources import open_source
 from asya_gateway.calls import Calls
 from asya_gateway.dead_letters import DeadLetters
-from asya_gateway.feed import Feed
+from asya_gateway.feed import EventStream
 from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.wakeups import Wakeups
+from asya_gateway.wakeups import PubSub
 from asya_transport.factory import open_admin
 from asya_transport.port import Transport
 from asya_transport.settings import TransportSettings
@@ -22,7 +22,7 @@ class Watch:
 
     board: ActorBoard
     letters: DeadLetters
-    feed: Feed
+    feed: EventStream
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def open_watch(
     *,
     store: EnvelopeStore,
     transport: Transport,
-    wakeups: Wakeups,
+    wakeups: PubSub,
     calls: Calls,
 ) -> AsyncIterator[Watch]:
     """Open them.
@@ -51,7 +51,7 @@ async def open_watch(
         return {actor for tool in calls.tools.values() for actor in tool.route}
 
     board = ActorBoard(open_source(source), admin, store, known)
-    feed = Feed(store, board, wakeups)
+    feed = EventStream(store, board, wakeups)
     try:
         yield Watch(board, DeadLetters(transport, admin, board, wakeups), feed)
     finally:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from asya_gateway.actors.board import ActorBoard
-from asya_gateway.wakeups import Wakeups
+from asya_gateway.wakeups import PubSub
 from asya_protocol import names
 from asya_transport.dead_letters.filter import same_id
 from asya_transport.dead_letters.redrive import Listing, Selection, Tally, browse, count_dead_letters, redrive
@@ -35,7 +35,7 @@ class DeadLetters:
         wakeups: Tells when the gateway stops.
     """
 
-    def __init__(self, transport: Transport, admin: QueueAdmin, board: ActorBoard, wakeups: Wakeups) -> None:
+    def __init__(self, transport: Transport, admin: QueueAdmin, board: ActorBoard, wakeups: PubSub) -> None:
         self._transport = transport
         self._admin = admin
         self._board = board
@@ -70,8 +70,8 @@ class DeadLetters:
 
         Args:
             actor: Whose.
-            envelope_id: Only with this id; none is all.
-            to: The actor that gets them; none is the one that each was taken from.
+            envelope_id: Only with this id; ``None`` is all.
+            to: The actor that gets them; ``None`` is the one that each was taken from.
             dry_run: Only count.
 
         Raises:

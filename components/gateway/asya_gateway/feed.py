@@ -16,7 +16,7 @@ from asya_gateway.actors.board import BEAT_S, ActorBoard
 from asya_gateway.actors.view import list_body
 from asya_gateway.records.summary import summary_body
 from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.wakeups import Wakeups
+from asya_gateway.wakeups import PubSub
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
 
@@ -33,7 +33,7 @@ Frame = tuple[str, bytes]
 ANEW: Final[Frame] = ("envelopes", b'{"envelopes":[],"more":true}')
 
 
-class Feed:
+class EventStream:
     """Looks for changes while somebody watches.
 
     Args:
@@ -42,7 +42,7 @@ class Feed:
         wakeups: Tells which histories grew.
     """
 
-    def __init__(self, store: EnvelopeStore, board: ActorBoard, wakeups: Wakeups) -> None:
+    def __init__(self, store: EnvelopeStore, board: ActorBoard, wakeups: PubSub) -> None:
         self._store = store
         self._board = board
         self._wakeups = wakeups

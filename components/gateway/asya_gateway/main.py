@@ -21,7 +21,7 @@ from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import timed
 from asya_gateway.tools.toolbox import Toolbox
-from asya_gateway.wakeups import TOOLS_CHANGED, Wakeups
+from asya_gateway.wakeups import TOOLS_CHANGED, PubSub
 from asya_process.logs import log_json
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
@@ -57,7 +57,7 @@ async def run(settings: GatewaySettings) -> None:
     metrics = Metrics()
     toolbox = Toolbox(settings.tools, metrics)
     listener = listen(settings)
-    wakeups = Wakeups()
+    wakeups = PubSub()
     store = timed(
         open_envelope_store(
             settings.database_url, settings.database_min_connections, settings.database_max_connections

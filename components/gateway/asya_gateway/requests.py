@@ -1,4 +1,4 @@
-"""What all routes share: the rooms behind them, bodies with a limit, answers in the original's shapes."""
+"""What all routes share: the rooms behind them, bodies with a limit, answers in Asya 0.1.1's shapes."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from asya_gateway.calls import Calls
 from asya_gateway.console_services import Watch
 from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.wakeups import Wakeups
+from asya_gateway.wakeups import PubSub
 
 T = TypeVar("T")
 CALLER: Final = "asya_caller"
@@ -27,7 +27,7 @@ class Rooms:
 
     store: EnvelopeStore
     calls: Calls
-    wakeups: Wakeups
+    wakeups: PubSub
     door: Door = field(default_factory=Door)
     max_body_bytes: int = 16 * 1024 * 1024
     max_wait_s: float = 60.0
@@ -42,7 +42,7 @@ class Rooms:
     """Requests per second and caller; 0 is without limit."""
     burst: int = 1
     kept_s: float | None = None
-    """How long final records are kept; none is for ever."""
+    """How long final records are kept; ``None`` is for ever."""
     metrics: Metrics = field(default_factory=Metrics)
     watch: Watch | None = None
 

@@ -1,4 +1,4 @@
-"""Settings of one gateway, read from the environment that the original's chart sets; nothing else here reads it.
+"""Settings of one gateway, read from the environment that Asya 0.1.1's chart sets; nothing else here reads it.
 
 A value that cannot be used stops the start and names the variable.
 """
@@ -130,7 +130,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
 
 
 def _with_transport(env: Mapping[str, str]) -> dict[str, str]:
-    """Choose as the original does where nothing is said, and take its name for the region."""
+    """Choose as Asya 0.1.1 does where nothing is said, and take its name for the region."""
     transport = "rabbitmq" if "ASYA_RABBITMQ_URL" in env and "ASYA_SQS_ENDPOINT" not in env else "sqs"
     defaults = {"ASYA_TRANSPORT": transport}
     if "ASYA_SQS_REGION" in env:

@@ -12,7 +12,7 @@ TOOLS_CHANGED: Final = "!tools"
 """Topics that are no envelopes begin with ``!``; they are woken by name alone. This one: the tools have changed."""
 
 
-class Wakeups:
+class PubSub:
     """Waiting streams by envelope; ``stopping`` is set once, when the gateway ends."""
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ class KubeApi:
     Args:
         observe: Told of every request.
         kubeconfig: A kubeconfig's content to use instead of what the process finds for itself.
-        context: Of that kubeconfig; none takes its current one.
+        context: Of that kubeconfig; ``None`` takes its current one.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class KubeApi:
         return await self._request("PATCH", path, kind_of(manifest), body=manifest, content_type=_APPLY, query=query)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any] | None:
-        """Read one object; none when it does not exist."""
+        """Read one object; ``None`` when it does not exist."""
         try:
             return await self._request("GET", kind.path(namespace, name), kind)
         except ObjectMissing:

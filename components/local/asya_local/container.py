@@ -188,7 +188,7 @@ def _expand(value: str, known: Mapping[str, str]) -> str:
 
 
 def _volume_content(volume: Volume, manifests: Manifests) -> dict[str, bytes] | None:
-    """Files of a volume by relative path; none when its kind brings no content."""
+    """Files of a volume by relative path; ``None`` when its kind brings no content."""
     where = f"volume {volume.name!r}"
     if volume.config_map is not None:
         source = SourceRef(name=volume.config_map.name, optional=volume.config_map.optional)

@@ -57,14 +57,14 @@ class UpOptions:
         manifests: AsyncActor files or folders.
         transport: ``sqs``, ``rabbitmq`` or ``memory``.
         home: Folder of its state.
-        source: Folder of handlers' code; none leaves it to the manifests.
+        source: Folder of handlers' code; ``None`` leaves it to the manifests.
         endpoint: SQS and S3 endpoint that already runs; none starts LocalStack.
         rabbitmq_url: Broker for ``rabbitmq``.
         rabbitmq_management_url: Its management API, to count in-flight envelopes.
-        max_replicas: Cap per actor; none takes ``ASYA_LOCAL_MAX_REPLICAS`` or twice the CPUs.
+        max_replicas: Cap per actor; ``None`` takes ``ASYA_LOCAL_MAX_REPLICAS`` or twice the CPUs.
         reload: Load edited code anew.
         gateway: Run a gateway.
-        gateway_port: Where it listens; none takes the mesh's last one, or any that is free.
+        gateway_port: Where it listens; ``None`` takes the mesh's last one, or any that is free.
         tools: Its tool files or folders of them; empty takes ``tools.yaml`` beside the manifests.
     """
 
@@ -143,7 +143,7 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
 
 
 def find(home: Path) -> MeshInfo | None:
-    """Find the running mesh of a folder; none while it starts or stops, too."""
+    """Find the running mesh of a folder; ``None`` while it starts or stops, too."""
     record = _living(StateFolder(home))
     return _info(StateFolder(home), record) if record is not None and record.ready else None
 
@@ -181,7 +181,7 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
 
     Args:
         home: The mesh's folder.
-        actor: Whose; none is everyone's, the supervisor's too.
+        actor: Whose; ``None`` is everyone's, the supervisor's too.
         follow: Go on with what is added.
         lines: Newest lines of each log to begin with.
     """

@@ -25,8 +25,8 @@ class ActorStatus:
         restarts: Processes started again after they died.
         message: What a person should know, else empty.
         rate: Envelopes finished per second over the last ten seconds, failed ones included.
-        p50_s: Median of the handler calls in that time, none when there was none; 120 stands for all that is longer.
-        oldest_s: How long the oldest envelope has been waiting, about; none when none waits.
+        p50_s: Median of the handler calls in that time, ``None`` when there was ``None``; 120 stands for all that is longer.
+        oldest_s: How long the oldest envelope has been waiting, about; ``None`` when none waits.
     """
 
     name: str
@@ -53,7 +53,7 @@ class MeshStatus:
     Attributes:
         running: Whether its supervisor lives.
         transport: Its broker's kind; empty when no mesh is there.
-        updated_at: Unix time of the last beat, 0 when there was none.
+        updated_at: Unix time of the last beat, 0 when there was ``None``.
         actors: By name.
         message: Trouble that concerns all (manifests that cannot be read, a broker away), else empty.
     """

@@ -53,7 +53,7 @@ class Pace:
 
     @property
     def p50_s(self) -> float | None:
-        """The handler calls' median; none without a call in the window, the last bound when it is beyond that."""
+        """The handler calls' median; ``None`` without a call in the window, the last bound when it is beyond that."""
         if not self._looks:
             return None
         first, last = self._looks[0].calls, self._looks[-1].calls

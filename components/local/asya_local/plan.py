@@ -39,7 +39,7 @@ class MeshSettings:
         transport: Its broker's kind.
         transport_env: Environment that leads sidecars to the broker.
         base_env: Environment that every process inherits.
-        source: Folder of handlers' code that goes before annotations; none leaves it to them.
+        source: Folder of handlers' code that goes before annotations; ``None`` leaves it to them.
         max_replicas: Cap per actor on this machine.
         store_env: Environment that leads sidecars to the object store.
         gateway_env: Environment that leads sidecars to the gateway; empty where there is none.
@@ -61,7 +61,7 @@ class ScalingPlan:
     """Bounds and pace of one actor's scaling.
 
     Attributes:
-        fixed: Replica count while scaling is off, else none.
+        fixed: Replica count while scaling is off, else ``None``.
         declared_max: Upper bound as declared; ``maximum`` may be lower because of this machine's cap.
     """
 
@@ -81,7 +81,7 @@ class ActorPlan:
     """Everything that one actor's replicas need; programs and environments lack only the replica's socket folder.
 
     Attributes:
-        watched: Folder of the handler's code, none for code that nobody here edits.
+        watched: Folder of the handler's code, ``None`` for code that nobody here edits.
         digest: Changes with everything that needs a new replica.
         content_digest: Changes with the mounted files, which need a new runtime only.
     """

@@ -50,7 +50,7 @@ class ProcessRecord:
     start: str = ""
 
     def process(self) -> psutil.Process | None:
-        """The living process, or none; a zombie is dead."""
+        """The living process, or ``None``; a zombie is dead."""
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(self.pid)
             if self._names(found) and found.status() != psutil.STATUS_ZOMBIE:
@@ -69,7 +69,7 @@ class ProcessRecord:
 
 
 def record_of(pid: int, role: str, actor: str = "") -> ProcessRecord | None:
-    """Make the record of a running process; none when it has ended already."""
+    """Make the record of a running process; ``None`` when it has ended already."""
     with contextlib.suppress(psutil.Error):
         return ProcessRecord(pid, psutil.Process(pid).create_time(), role, actor, _start_of(pid))
     return None
@@ -103,7 +103,7 @@ class ProcessSpec:
         env: The whole environment.
         cwd: Working folder.
         log: File that stdout and stderr are added to.
-        with_parent: Signal that it gets when its parent dies; none lets it live on.
+        with_parent: Signal that it gets when its parent dies; ``None`` lets it live on.
     """
 
     role: str
@@ -123,7 +123,7 @@ class RunningProcess(Protocol):
         """Its pid."""
 
     def poll(self) -> int | None:
-        """Its exit code (negative: the signal that ended it), none while it runs."""
+        """Its exit code (negative: the signal that ended it), ``None`` while it runs."""
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -180,7 +180,7 @@ class OsProcess:
         return self._popen.pid
 
     def poll(self) -> int | None:
-        """Its exit code, none while it runs."""
+        """Its exit code, ``None`` while it runs."""
         return self._popen.poll()
 
     def terminate(self) -> None:

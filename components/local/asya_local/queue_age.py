@@ -37,5 +37,5 @@ class Backlog:
             self._arrived = deque(list(self._arrived)[::2])
 
     def oldest_s(self, now_s: float) -> float | None:
-        """Seconds for which the oldest has been waiting, none when nothing waits."""
+        """Seconds for which the oldest has been waiting, ``None`` when nothing waits."""
         return now_s - self._arrived[0][0] if self._arrived else None

@@ -127,7 +127,7 @@ class Replica:
     Attributes:
         number: Number within the actor, never used twice at a time; names the logs.
         folder: Private folder of the socket.
-        reading: Latest metrics of the sidecar's present life, none before the first.
+        reading: Latest metrics of the sidecar's present life, ``None`` before the first.
     """
 
     def __init__(

@@ -39,8 +39,8 @@ class Request:
         id: New for each ``up``; the supervisor repeats it once it has followed.
         manifests: Absolute paths.
         transport: The broker's kind.
-        source: Folder of handlers' code, or none.
-        endpoint: SQS and S3 endpoint that already runs, or none.
+        source: Folder of handlers' code, or ``None``.
+        endpoint: SQS and S3 endpoint that already runs, or ``None``.
         rabbitmq_url: Broker for rabbitmq.
         rabbitmq_management_url: Its management API.
         max_replicas: Cap per actor.
@@ -48,7 +48,7 @@ class Request:
         localstack_python: Interpreter that holds LocalStack, when the mesh starts it.
         reload: Whether edited code is loaded anew.
         gateway: Whether the mesh has a gateway.
-        gateway_port: Where it listens; none takes the last one or any.
+        gateway_port: Where it listens; ``None`` takes the last one or any.
         tools: Tool files or folders of them, absolute.
     """
 
@@ -97,7 +97,7 @@ class MeshRecord:
         manifests: What it follows.
         notes: What was left out of the manifests.
         stop_limit_s: Seconds within which it ends once asked to.
-        broker: Its broker's process, none when that is somebody else's.
+        broker: Its broker's process, ``None`` when that is somebody else's.
         gateway_url: Where its gateway is; empty where it has none.
     """
 

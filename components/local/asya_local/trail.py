@@ -26,10 +26,10 @@ class Step:
         at_s: Seconds since 1970.
         actor: Where.
         result: The sidecar's word: success, retried, failed, dead_lettered, released, cancelled and so on.
-        to: Actor that the first output went to; empty when there was none.
+        to: Actor that the first output went to; empty when there was ``None``.
         cause: Why it failed.
-        attempt: Attempts of the handler until then; none when nothing failed.
-        delivery: Deliveries spent on infrastructure until then; none when nothing failed.
+        attempt: Attempts of the handler until then; ``None`` when nothing failed.
+        delivery: Deliveries spent on infrastructure until then; ``None`` when nothing failed.
         again_in_s: Seconds until it comes again, of one that was sent again.
     """
 

@@ -1,6 +1,6 @@
 """The AsyncActor: what a user declares, as checked values. Pure: no I/O, no clock, no environment.
 
-Shape of ``asya.sh/v1alpha1`` as the original reads it, with our additions: ``spec.handler`` and ``spec.image`` (the
+Shape of ``asya.sh/v1alpha1`` as Asya 0.1.1 reads it, with our additions: ``spec.handler`` and ``spec.image`` (the
 short form without a pod template), ``spec.retry``, ``spec.delivery``, ``spec.sidecar.concurrency``, durations in words
 (``5m``), and ``workload.type`` as another name of ``workload.kind``. As the API server does, an explicit null counts as
 absent; unlike it, an unknown field is an error: a field that is dropped in silence is a setting lost.

@@ -1,7 +1,7 @@
 """The environment of an actor's sidecar and runtime, as Kubernetes ``env`` entries in a fixed order. Pure.
 
 The operator puts it into the pod, the local mesh into processes: both get it from here, so that a manifest
-means the same in both. The names are the original's where it has one (compatible with its sidecar image).
+means the same in both. The names are Asya 0.1.1's where it has one (compatible with its sidecar image).
 """
 
 from collections.abc import Iterable
@@ -43,9 +43,9 @@ def build_sidecar_env(
         transport_env: What the transport needs (endpoints, regions, references to secrets).
         store_env: What leads to the mesh's object store; empty: large payloads and cancels have nowhere to be.
         gateway_url: Where final states are reported; empty takes the literal ``ASYA_GATEWAY_URL`` of the runtime
-            container, as the original does.
+            container, as Asya 0.1.1 does.
         socket_dir: Folder shared with the runtime.
-        grace_s: Seconds from SIGTERM to SIGKILL; none takes ``spec.timeout.gracefulShutdown``.
+        grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes ``spec.timeout.gracefulShutdown``.
 
     Returns:
         Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` has the last word.
@@ -102,7 +102,7 @@ def drain_timeout_s(actor: AsyncActor, grace_s: float | None = None) -> float:
 
     Args:
         actor: As declared.
-        grace_s: Seconds from SIGTERM to SIGKILL; none takes ``spec.timeout.gracefulShutdown``.
+        grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes ``spec.timeout.gracefulShutdown``.
     """
     return round((actor.spec.timeout.graceful_shutdown if grace_s is None else grace_s) * (1 - DRAIN_MARGIN), 3)
 
@@ -126,7 +126,7 @@ def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
 
 
 def _seconds(duration_s: float) -> str:
-    """Write ``300s`` as the original's operator does; parts of a second in Go's notation."""
+    """Write ``300s`` as Asya 0.1.1's operator does; parts of a second in Go's notation."""
     return f"{duration_s:.0f}s" if duration_s == int(duration_s) else format_duration(duration_s)
 
 

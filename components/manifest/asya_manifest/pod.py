@@ -164,7 +164,7 @@ class PodTemplate(BaseModel):
 
 
 def check_template(template: PodTemplate, claims: Collection[str] = ()) -> Iterator[Problem]:
-    """Find what breaks the mesh's own rules; the texts are those of the original.
+    """Find what breaks the mesh's own rules; the texts are those of Asya 0.1.1.
 
     Args:
         template: The pod template.

@@ -12,7 +12,7 @@ Texts = list[tuple[str, str]]
 
 
 def read_tools(path: Path | None) -> dict[str, Tool]:
-    """Read the tools that a path stands for; none without a path.
+    """Read the tools that a path stands for; ``None`` without a path.
 
     Raises:
         InvalidTools: The path cannot be read, or a file breaks a rule.

@@ -1,9 +1,9 @@
-"""Tools as the original's YAML describes them, read strictly: pure, from texts to checked values.
+"""Tools as Asya 0.1.1's YAML describes them, read strictly: pure, from texts to checked values.
 
 Texts of several files are united: a tool's name is unique over all of them, a template is used in the file that defines it,
 and the last file with ``defaults`` wins. An unknown key is an error that names its place.
 
-Plain values mean what the original's reader (gopkg.in/yaml.v3) makes of them: ``on``, ``no`` and dates are text, but for
+Plain values mean what Asya 0.1.1's reader (gopkg.in/yaml.v3) makes of them: ``on``, ``no`` and dates are text, but for
 flags the old words of YAML 1.1 count too; defaults and options of a string are the text as it is written.
 """
 
@@ -302,7 +302,7 @@ _TAG: Final = "tag:yaml.org,2002:"
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Plain YAML whose mappings name each key once and whose plain values are the original's, see above."""
+    """Plain YAML whose mappings name each key once and whose plain values are Asya 0.1.1's, see above."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's name and place
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in {f"{_TAG}bool", f"{_TAG}timestamp"}]

@@ -39,7 +39,7 @@ class Applied:
 
         Args:
             wanted: As rendered.
-            present: As the watch shows it; none when it is not there, or not watched.
+            present: As the watch shows it; ``None`` when it is not there, or not watched.
             now_s: Any steady clock, in seconds.
         """
         kind, namespace, name = object_key(wanted)

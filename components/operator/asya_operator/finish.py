@@ -62,7 +62,7 @@ class Finisher:
             now_s: Any steady clock, in seconds.
 
         Returns:
-            Seconds until the next step; none when nothing is left to do.
+            Seconds until the next step; ``None`` when nothing is left to do.
         """
         meta = raw["metadata"]
         namespace, name = meta["namespace"], meta["name"]
@@ -87,7 +87,7 @@ class Finisher:
         return None
 
     async def _pods_go(self, meta: Mapping[str, Any], now_s: float) -> float | None:
-        """Seconds until the next look at pods that are still there; none when there are none."""
+        """Seconds until the next look at pods that are still there; ``None`` when there are none."""
         namespace, name, uid = meta["namespace"], meta["name"], meta["uid"]
         long = now_s - self._waits_s.setdefault(uid, now_s) >= WORLD_PATIENCE_S
         if self._world.pods((namespace, name)) and not long:

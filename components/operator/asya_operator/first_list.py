@@ -59,7 +59,7 @@ async def await_actors(
 
 
 async def _actors(api: KubeApi) -> set[Key] | None:
-    """The actors that there are; none when nobody knows."""
+    """The actors that there are; ``None`` when nobody knows."""
     try:
         found = await api.list_metadata(resources.ACTOR)
     except ObjectMissing:

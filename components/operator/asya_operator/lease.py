@@ -75,7 +75,7 @@ class Election:
         return self.renewed_s + RENEW_DEADLINE_S - time.monotonic()
 
     async def _renew(self, within_s: float) -> bool | None:
-        """Take or renew the lease; whether it is ours now, none when nobody knows."""
+        """Take or renew the lease; whether it is ours now, ``None`` when nobody knows."""
         began_s = time.monotonic()
         try:
             async with asyncio.timeout(within_s):

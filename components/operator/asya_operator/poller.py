@@ -69,7 +69,7 @@ class Poller:
         """Let each actor's status say that the broker is away; as long as it does, actors look again by themselves."""
         if transport.name not in self._away:
             self._away.add(transport.name)
-            self._queues.doubt(transport)
+            self._queues.invalidate(transport)
             for key in keys:
                 self._look_at(key)
 
@@ -80,7 +80,7 @@ class Poller:
             # One that no look has seen to yet is a look's business: it waits for its turn, or for its problem to be over.
             if queue not in existing and self._queues.is_ensured(transport, queue):
                 log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
-                self._queues.doubt(transport, queue)
+                self._queues.invalidate(transport, queue)
                 self._look_at(key)
         present = [(key, bool(self._world.pods(key))) for key in keys if names.queue_name(key[1]) in existing]
         for key, busy in present:
@@ -105,7 +105,7 @@ class Poller:
             try:
                 depth = await self._queues.measure(names.queue_name(key[1]), transport, key[0])
             except (QueueMissing, TransportUnavailable):
-                self._queues.doubt(transport, names.queue_name(key[1]))
+                self._queues.invalidate(transport, names.queue_name(key[1]))
                 self._look_at(key)
                 return
         self._note(key, depth)

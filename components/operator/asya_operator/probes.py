@@ -9,7 +9,7 @@ from asya_operator.metrics import Metrics
 from asya_protocol.errors import SettingsError
 
 Check = Callable[[], str | None]
-"""Returns none when all is well, else what is not."""
+"""Returns ``None`` when all is well, else what is not."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 

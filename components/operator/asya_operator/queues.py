@@ -97,7 +97,7 @@ class Queues:
         """Whether a look has seen to a queue, and nobody has doubted it since."""
         return (transport.name, queue) in self._ensured
 
-    def doubt(self, transport: TransportConfig, queue: str | None = None) -> None:
+    def invalidate(self, transport: TransportConfig, queue: str | None = None) -> None:
         """Look at a queue again at the next chance, or at all queues of a transport: something is known to be wrong."""
         for key in [key for key in self._ensured if key[0] == transport.name and queue in (None, key[1])]:
             del self._ensured[key]
@@ -126,7 +126,7 @@ class Queues:
         """
         if not (self._manage and transport.config.queues.auto_create):
             return False
-        self.doubt(transport, queue)
+        self.invalidate(transport, queue)
         return await (await self._admin(transport, namespace)).delete(queue, force=force)
 
     async def close(self) -> None:

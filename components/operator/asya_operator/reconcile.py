@@ -125,7 +125,7 @@ class Reconciler:
         """Look at one actor.
 
         Returns:
-            Seconds until it wants another look; none when it is gone.
+            Seconds until it wants another look; ``None`` when it is gone.
 
         Raises:
             AsyaError: Something failed that a later look may do better.

@@ -1,4 +1,4 @@
-"""Settings of the operator: the original's environment variables and flags, and ours. Nothing else reads them.
+"""Settings of the operator: Asya 0.1.1's environment variables and flags, and ours. Nothing else reads them.
 
 A value that cannot be used stops the start and names the variable.
 """

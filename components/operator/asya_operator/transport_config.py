@@ -1,6 +1,6 @@
 """The transports that the operator knows: JSON of ``ASYA_TRANSPORT_CONFIG`` as checked values. Pure.
 
-Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As the original reads it,
+Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As Asya 0.1.1 reads it,
 an unknown field at any level is an error that names it, and null counts as absent. A name need not be its type. Our
 additions: ``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
 """
@@ -40,7 +40,7 @@ class ConfigPart(BaseModel):
 
 
 def _or(default: object) -> AfterValidator:
-    """Go's zero value stands for the default, as in the original."""
+    """Go's zero value stands for the default, as in Asya 0.1.1."""
     return AfterValidator(lambda value: value or default)
 
 

@@ -50,7 +50,7 @@ class World:
         return list(self._pods.get(key, {}).values())
 
     def rival(self, key: Key) -> Key | None:
-        """The older actor that uses the same queue from another namespace; none when the queue is this actor's.
+        """The older actor that uses the same queue from another namespace; ``None`` when the queue is this actor's.
 
         The first created keeps the queue; of two of the same second the first by namespace.
         """
@@ -64,7 +64,7 @@ class World:
 
         Args:
             kind: The object's kind.
-            event: ``ADDED``, ``MODIFIED``, ``DELETED``, or none for what existed when the watch began.
+            event: ``ADDED``, ``MODIFIED``, ``DELETED``, or ``None`` for what existed when the watch began.
             body: The object.
 
         Returns:

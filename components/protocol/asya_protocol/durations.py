@@ -1,4 +1,4 @@
-"""Durations as the original's settings write them: ``5m``, ``1h30m``, ``250ms``.
+"""Durations as Asya 0.1.1's settings write them: ``5m``, ``1h30m``, ``250ms``.
 
 Source: Go ``time.ParseDuration`` (https://pkg.go.dev/time#ParseDuration), whose notation existing manifests use.
 """
@@ -45,7 +45,7 @@ def _sum_parts(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds in Go's notation, as the original's error texts do: ``5s``, ``5m0s``, ``1h0m0s``, ``250ms``."""
+    """Write seconds in Go's notation, as Asya 0.1.1's error texts do: ``5s``, ``5m0s``, ``1h0m0s``, ``250ms``."""
     if seconds == 0:
         return "0s"
     if seconds < 1:

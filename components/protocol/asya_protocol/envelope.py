@@ -40,7 +40,7 @@ class Route:
 
     @property
     def actor(self) -> str | None:
-        """The actor whose turn it is; none when the route is finished or out of range."""
+        """The actor whose turn it is; ``None`` when the route is finished or out of range."""
         return self.actors[self.current] if 0 <= self.current < len(self.actors) else None
 
     def as_json(self) -> dict[str, object]:
@@ -232,7 +232,7 @@ def _deadline(document: Mapping[str, msgspec.Raw]) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
         raise InvalidEnvelope(f"Field 'deadline' must be an RFC 3339 time, not {text!r}") from exc
-    # Go's zero time is what the original's gateway writes for "no deadline".
+    # Go's zero time is what Asya 0.1.1's gateway writes for "no deadline".
     if moment.year == 1:
         return None
     try:

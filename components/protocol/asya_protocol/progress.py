@@ -1,6 +1,6 @@
 """What a sidecar says of an attempt that failed and is made again: words in a progress report's ``message``.
 
-The original's report has no field for it; words pass through its gateway unharmed, and ours reads them back.
+Asya 0.1.1's report has no field for it; words pass through its gateway unharmed, and ours reads them back.
 """
 
 import re
@@ -34,6 +34,6 @@ class Retry:
 
 
 def read_retry(message: str | None) -> Retry | None:
-    """Read a report's message; none when it tells something else."""
+    """Read a report's message; ``None`` when it tells something else."""
     found = _WORDS.fullmatch(message or "")
     return None if found is None else Retry(int(found[1]), float(found[2]), found[3])

@@ -31,10 +31,10 @@ class Item:
     """One output of a handler.
 
     Attributes:
-        payload: JSON value, undecoded; ``null`` when the item had none.
-        route: The route as returned (``current`` already points at the next actor); none when the item had none or it
-            cannot be read, which means "finished" as in the original.
-        headers: Headers as returned; none when the item had none.
+        payload: JSON value, undecoded; ``null`` when the item had ``None``.
+        route: The route as returned (``current`` already points at the next actor); ``None`` when the item had none or it
+            cannot be read, which means "finished" as in Asya 0.1.1.
+        headers: Headers as returned; ``None`` when the item had ``None``.
         id: Id as returned; only a collector's is used.
         parent_id: The same.
     """
@@ -54,7 +54,7 @@ class ErrorItem:
         code: See ``ErrorCode``; other runtimes may send others.
         message: ``str(exception)``.
         type: Class name of the exception.
-        mro: Names of the class and its bases, most derived first; only ``(type,)`` from the original's runtime.
+        mro: Names of the class and its bases, most derived first; only ``(type,)`` from Asya 0.1.1's runtime.
         traceback: Full text.
     """
 

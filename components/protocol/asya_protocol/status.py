@@ -1,6 +1,6 @@
 """Life of an envelope as people see it: pending, running, then succeeded or failed, and never back.
 
-Source: compatible with the status texts of the original's gateway; final states are final here.
+Source: compatible with the status texts of Asya 0.1.1's gateway; final states are final here.
 """
 
 from enum import StrEnum

@@ -14,7 +14,7 @@ from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import cancelled
 from asya_sidecar.dedup import Dedup
 from asya_store.cancel_list import CancelList
-from asya_store.claims import ClaimDesk, ClaimLost, ClaimRedeemed, read_claim
+from asya_store.claims import ClaimCheck, ClaimLost, ClaimRedeemed, read_claim
 from asya_store.dedup_port import Verdict
 
 log: Final = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ NO_DESK: Final = (
 )
 
 
-class Gate:
+class Admission:
     """Admits envelopes for one actor."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Gate:
         *,
         cancels: CancelList | None = None,
         listen_s: float | None = None,
-        claims: ClaimDesk | None = None,
+        claims: ClaimCheck | None = None,
         dedup: Dedup | None = None,
     ) -> None:
         self._hop = hop
@@ -48,7 +48,7 @@ class Gate:
         self.dedup = dedup
         listens = cancels is not None and not hop.is_end_actor and not hop.is_collector
         self.listen_s = listen_s if listens else None
-        """Seconds between two looks at the list of cancels; none where there is none.
+        """Seconds between two looks at the list of cancels; ``None`` where there is none.
 
         A collector must hear of its cancelled children; what it joins is looked at by the next hop.
         """
@@ -106,7 +106,7 @@ class Gate:
 
     def is_cancelled(self, work: Work) -> bool:
         """Whether the envelope, or one that it came from, was cancelled."""
-        if not self._cancels:  # none, or an empty list
+        if not self._cancels:  # ``None``, or an empty list
             return False
         return any(name in self._cancels for name in lineage(work.envelope))
 

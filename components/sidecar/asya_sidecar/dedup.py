@@ -44,7 +44,7 @@ class Dedup:
 
         Args:
             work: What ``begin`` was asked about.
-            decision: What was performed, every output confirmed; none when nothing was done.
+            decision: What was performed, every output confirmed; ``None`` when nothing was done.
         """
         key = self._key(work)
         self._held.discard(key)

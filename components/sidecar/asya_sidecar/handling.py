@@ -49,7 +49,7 @@ class Handling:
         self._metrics = metrics
         self._post = post if not hop.is_end_actor else None
         self.mean_s: float | None = None
-        """Running mean of a call's length per envelope; none before the first one ended."""
+        """Running mean of a call's length per envelope; ``None`` before the first one ended."""
         self._running: dict[RuntimeClient, Call] = {}
 
     async def call(self, works: Sequence[Work], runtime: RuntimeClient) -> list[Decision]:

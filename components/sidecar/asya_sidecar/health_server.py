@@ -24,7 +24,7 @@ log: Final = logging.getLogger(__name__)
 IDLE_S: Final = 120.0
 """A connection is kept so long without a request: longer than scrapes and probes are apart, shorter than a client's absence."""
 Check = Callable[[], str | None]
-"""Returns none when all is well, else what is not."""
+"""Returns ``None`` when all is well, else what is not."""
 
 
 class Endpoints:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from asya_process.logs import log_json
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, QueueMissing, SettingsError
-from asya_sidecar.admission import Gate
+from asya_sidecar.admission import Admission
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.health_server import Endpoints
 from asya_sidecar.metrics import Metrics
@@ -27,7 +27,7 @@ from asya_sidecar.reporter import GatewayReporter
 from asya_sidecar.runtime_client import Features, RuntimeClient
 from asya_sidecar.settings import SidecarSettings, read_settings
 from asya_store.cancel_list import CancelList
-from asya_store.claims import ClaimDesk
+from asya_store.claims import ClaimCheck
 from asya_store.dedup import open_dedup
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
@@ -108,7 +108,7 @@ async def _work(
     if settings.gateway_url:
         gateway = GatewayReporter(settings.gateway_url, settings.gateway_token, metrics)
     store = open_store(settings.store)
-    claims = ClaimDesk(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
+    claims = ClaimCheck(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
     dedup = None
     if settings.dedup_window_s and not settings.hop.is_end_actor:
@@ -119,7 +119,7 @@ async def _work(
         performer=Performer(transport, consumer, settings.hop, metrics, gateway, claims=claims, dedup=dedup),
         runtimes=runtimes,
         metrics=metrics,
-        gate=Gate(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup),
+        gate=Admission(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup),
         gateway=gateway,
         fixed_window=settings.transport.rabbitmq_prefetch,
         batch_size=shape.batch,
@@ -179,7 +179,7 @@ async def _consume(settings: SidecarSettings, transport: Transport, prefetch: in
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, _T], stop: asyncio.Event) -> _T | None:
-    """Wait for work or for the stop signal; none when the signal came first."""
+    """Wait for work or for the stop signal; ``None`` when the signal came first."""
     task = asyncio.ensure_future(work)
     signal_task = asyncio.ensure_future(stop.wait())
     await asyncio.wait((task, signal_task), return_when=asyncio.FIRST_COMPLETED)

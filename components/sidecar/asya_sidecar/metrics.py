@@ -1,6 +1,6 @@
-"""Prometheus metrics of one sidecar: names, labels and buckets are the original's (compatible dashboards), on an own registry.
+"""Prometheus metrics of one sidecar: names, labels and buckets are Asya 0.1.1's (compatible dashboards), on an own registry.
 
-``destination_queue`` always is the queue's full name; the original wrote the bare actor's name for some sends.
+``destination_queue`` always is the queue's full name; Asya 0.1.1 wrote the bare actor's name for some sends.
 """
 
 from typing import Final

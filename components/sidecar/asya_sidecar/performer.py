@@ -28,7 +28,7 @@ from asya_sidecar.core.build import with_counters
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.reporter import GatewayAway, GatewayReporter
-from asya_store.claims import ClaimDesk
+from asya_store.claims import ClaimCheck
 from asya_transport.port import Consumer, Delivery, Transport
 
 log: Final = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Performer:
         metrics: Metrics,
         gateway: GatewayReporter | None,
         *,
-        claims: ClaimDesk | None = None,
+        claims: ClaimCheck | None = None,
         dedup: Dedup | None = None,
     ) -> None:
         self._transport = transport
@@ -94,7 +94,7 @@ class Performer:
         Args:
             decision: What to do.
             delivery: What to settle.
-            work: The admitted envelope, for an error envelope when a send is impossible; none when it was refused.
+            work: The admitted envelope, for an error envelope when a send is impossible; ``None`` when it was refused.
 
         Returns:
             The decision that was carried out in the end, for logs and metrics.
@@ -223,7 +223,7 @@ class Performer:
             await self._consumer.ack(delivery)
 
     async def _without_dead_letter_queue(self, delivery: Delivery, reason: str, fallback: Send | None) -> None:
-        """A queue of the original's operator may have no DLQ; error-end keeps the envelope then."""
+        """A queue of Asya 0.1.1's operator may have no DLQ; error-end keeps the envelope then."""
         if fallback is not None:
             await self.send_all((fallback,))
             await self._consumer.ack(delivery)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError
-from asya_sidecar.admission import Gate
+from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Decision, Report, RetryLater
 from asya_sidecar.core.admit import Hop, Work, in_time
 from asya_sidecar.core.batches import plan_calls
@@ -54,7 +54,7 @@ class Pipeline:
         performer: Performer,
         runtimes: list[RuntimeClient],
         metrics: Metrics,
-        gate: Gate | None = None,
+        gate: Admission | None = None,
         gateway: GatewayReporter | None = None,
         fixed_window: int | None = None,
         batch_size: int = 1,
@@ -66,7 +66,7 @@ class Pipeline:
         self._performer = performer
         self._runtimes = runtimes
         self._metrics = metrics
-        self._gate = gate or Gate(hop)
+        self._gate = gate or Admission(hop)
         self._gateway = gateway
         self._handling = Handling(hop, performer, metrics, self._post if gateway is not None else None)
         self._fixed_window = fixed_window
@@ -85,7 +85,7 @@ class Pipeline:
         self._finishers: set[asyncio.Task[None]] = set()
         self._ready_runtimes = 0
         self._away_s = time.monotonic()
-        """Since when no runtime has been ready, while none is."""
+        """Since when no runtime has been ready, while ``None`` is."""
         self._gave_up = False
         """Others have got what was here for it."""
         self._stopping = asyncio.Event()
@@ -404,7 +404,7 @@ class Pipeline:
         self._metrics.in_hand(len(self._in_hand))
 
     def _room(self) -> int:
-        """How many deliveries to take now: none while half of what may wait still waits, so that they come in batches."""
+        """How many deliveries to take now: ``None`` while half of what may wait still waits, so that they come in batches."""
         window = self.window
         if len(self._waiting) > max((window - self._at_once) // 2, self._batch_size - 1):
             return 0

@@ -40,7 +40,7 @@ class GatewayClient:
 
     Args:
         url: Where the gateway is.
-        token: Bearer token, or none.
+        token: Bearer token, or ``None``.
         connections: Requests at the same time.
     """
 

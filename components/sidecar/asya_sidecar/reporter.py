@@ -62,7 +62,7 @@ class GatewayReporter:
 
     Args:
         url: Where it is.
-        token: Bearer token, or none.
+        token: Bearer token, or ``None``.
         metrics: Told what becomes of reports.
         per_s: Requests with progress a second at most.
     """
@@ -168,7 +168,7 @@ class GatewayReporter:
         self._client.close()
 
     async def _send_some(self) -> float | None:
-        """Send the next few; seconds to rest for the sake of envelopes, none when the gateway failed."""
+        """Send the next few; seconds to rest for the sake of envelopes, ``None`` when the gateway failed."""
         if self._batch > 1 and len(self._backlog) > 1:
             return await self._send_batch()
         loop = asyncio.get_running_loop()

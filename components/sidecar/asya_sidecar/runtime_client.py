@@ -1,6 +1,6 @@
 """Calls to the runtime over its Unix socket: one connection, one call at a time.
 
-Speaks protocol 2 where the runtime's ready file announces it, else the original's exchange with a connection per call
+Speaks protocol 2 where the runtime's ready file announces it, else Asya 0.1.1's exchange with a connection per call
 (docs/protocol.md). Whatever the runtime does becomes an ``Outcome``; nothing here judges an envelope.
 """
 
@@ -43,12 +43,12 @@ OnItems = Callable[[tuple[Item, ...], int], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a runtime announces in its ready file; the defaults are the original's.
+    """What a runtime announces in its ready file; the defaults are Asya 0.1.1's.
 
     Attributes:
         protocol: 2 where it speaks our exchange.
         concurrency: Handler calls that it runs at the same time.
-        batch: Largest batch that its handler takes; none when it takes one payload at a time.
+        batch: Largest batch that its handler takes; ``None`` when it takes one payload at a time.
         cancel: It can be told to end a running handler.
     """
 
@@ -282,7 +282,7 @@ class RuntimeClient:
             raise RuntimeNotReady(f"runtime does not answer: {_describe(exc)}") from exc
 
     async def _probe(self) -> None:
-        """Wait until a runtime of the original, stuck in an overdue call, serves connections again.
+        """Wait until a runtime of Asya 0.1.1, stuck in an overdue call, serves connections again.
 
         It works through one connection after another, so an empty request is hung up on only once it is free.
         """

@@ -1,6 +1,6 @@
-"""Settings of one sidecar, read from the environment that the original's manifests set; nothing else here reads it.
+"""Settings of one sidecar, read from the environment that Asya 0.1.1's manifests set; nothing else here reads it.
 
-A value that cannot be used stops the start and names the variable; the original fell back in silence.
+A value that cannot be used stops the start and names the variable; Asya 0.1.1 fell back in silence.
 """
 
 from collections.abc import Mapping

@@ -60,7 +60,7 @@ class Claim:
 
 
 def read_claim(headers: Mapping[str, object]) -> Claim | None:
-    """Read the claim of an envelope; none when it carries its payload itself.
+    """Read the claim of an envelope; ``None`` when it carries its payload itself.
 
     Raises:
         InvalidEnvelope: The header is there and cannot be read.
@@ -83,7 +83,7 @@ def check_in(body: bytes, over_bytes: int) -> tuple[Claim, bytes, bytes] | None:
         over_bytes: Envelopes up to this size stay whole.
 
     Returns:
-        The claim, the payload to leave under its key, and the envelope that carries the claim; none when the envelope is
+        The claim, the payload to leave under its key, and the envelope that carries the claim; ``None`` when the envelope is
         small enough, is not one, or is not large because of its payload.
     """
     if len(body) <= over_bytes:
@@ -113,7 +113,7 @@ def check_out(body: bytes, payload: bytes) -> bytes:
     return msgspec.json.encode(whole)
 
 
-class ClaimDesk:
+class ClaimCheck:
     """Leaves and redeems payloads in one store. Methods block; several threads may call them."""
 
     def __init__(self, store: Store, over_bytes: int = DEFAULT_OVER_BYTES) -> None:

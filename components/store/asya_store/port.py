@@ -41,10 +41,10 @@ class Store(Protocol):
         """Write an object where there is none; false, and nothing written, where there is one. Of many who ask, one wins."""
 
     def get(self, key: str) -> bytes | None:
-        """Read an object; none when there is none."""
+        """Read an object; ``None`` when there is none."""
 
     def info(self, key: str) -> ObjectInfo | None:
-        """Ask about an object without reading it; none when there is none."""
+        """Ask about an object without reading it; ``None`` when there is none."""
 
     def list(self, prefix: str) -> list[str]:
         """Keys that start with a prefix, sorted."""

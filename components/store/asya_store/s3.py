@@ -130,7 +130,7 @@ class S3Store:
         return ObjectInfo(modified_s=found["LastModified"].timestamp(), metadata=found.get("Metadata", {}))
 
     def list(self, prefix: str) -> list[str]:
-        """Keys with a prefix, sorted; none when the bucket does not exist."""
+        """Keys with a prefix, sorted; ``None`` when the bucket does not exist."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         with self._translated(prefix):
             try:

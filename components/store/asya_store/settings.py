@@ -1,4 +1,4 @@
-"""Settings of the object store, read from the environment that the original's crew knows; nothing else reads it.
+"""Settings of the object store, read from the environment that Asya 0.1.1's crew knows; nothing else reads it.
 
 A value that cannot be used is a ``SettingsError`` that names the variable.
 """

@@ -81,7 +81,7 @@ class Consumer(Protocol):
 
     @property
     def lease_s(self) -> float | None:
-        """Seconds a delivery stays ours without ``extend``; none where it stays ours as long as the connection."""
+        """Seconds a delivery stays ours without ``extend``; ``None`` where it stays ours as long as the connection."""
 
     @property
     def last_poll_s(self) -> float:
@@ -121,7 +121,7 @@ class Consumer(Protocol):
         """
 
     async def extend(self, deliveries: Sequence[Delivery], lease_s: float) -> None:
-        """Keep deliveries ours for another ``lease_s`` from now; nothing to do where ``lease_s`` is none.
+        """Keep deliveries ours for another ``lease_s`` from now; nothing to do where ``lease_s`` is ``None``.
 
         Those settled meanwhile are left alone.
 
@@ -222,7 +222,7 @@ class QueueAdmin(Protocol):
         """The queues that start with ``prefix``, sorted by name, by few questions to the broker.
 
         Returns:
-            By name what each holds, some seconds ago at most; none where the broker tells that only queue by queue.
+            By name what each holds, some seconds ago at most; ``None`` where the broker tells that only queue by queue.
         """
 
     async def drain(self, queue: str) -> int:

@@ -1,6 +1,6 @@
-"""Settings of every transport, read from the environment that the original's sidecar knows; nothing else reads it.
+"""Settings of every transport, read from the environment that Asya 0.1.1's sidecar knows; nothing else reads it.
 
-A value that cannot be used is a ``SettingsError`` that names the variable; the original fell back in silence.
+A value that cannot be used is a ``SettingsError`` that names the variable; Asya 0.1.1 fell back in silence.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class TransportSettings:
     aws_region: str = "us-east-1"
     """`ASYA_AWS_REGION`; credentials come from the AWS default chain."""
     aws_credentials: tuple[str, str] | None = None
-    """Access key and secret key; none leaves it to the AWS default chain. Given by a process that holds several
+    """Access key and secret key; ``None`` leaves it to the AWS default chain. Given by a process that holds several
     (the operator), never read from a variable."""
     sqs_visibility_timeout_s: float | None = None
     """`ASYA_SQS_VISIBILITY_TIMEOUT`, seconds: the lease; unset or 0 is 60 s, extended while the work goes on."""

@@ -24,7 +24,7 @@ def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: 
 
     Args:
         kubeconfig: Its content.
-        context: Of the kubeconfig; none takes its current one.
+        context: Of the kubeconfig; ``None`` takes its current one.
         namespace: The actor's.
         actor: Its name.
         limit_s: How long.

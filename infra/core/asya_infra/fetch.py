@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def of_stack(file: Path) -> tuple[str, str] | None:
-    """Read which manifest a stack's file asks for; none where it asks for no download."""
+    """Read which manifest a stack's file asks for; ``None`` where it asks for no download."""
     document = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
     config = (document or {}).get("config") or {}
     source = str(config.get("asya:keda", ""))

@@ -23,7 +23,7 @@ class Cluster:
     Attributes:
         provider: Reaches it; every object of the mesh goes through this one.
         kubeconfig: The same way for whoever waits for an actor; its content, not a path. A secret.
-        context: Which context of the kubeconfig; none takes its current one.
+        context: Which context of the kubeconfig; ``None`` takes its current one.
         ready: What must exist before workloads start: node groups, add-ons, pod identities.
     """
 
@@ -66,7 +66,7 @@ class Store:
         bucket: Where results, errors and large payloads go.
         region: Of the bucket.
         endpoint: Of another maker's S3; empty is AWS.
-        access_key: With ``secret_key``; none where pods get a role from the cloud.
+        access_key: With ``secret_key``; ``None`` where pods get a role from the cloud.
         secret_key: A secret.
         ready: What must exist before the crew starts.
     """

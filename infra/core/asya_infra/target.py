@@ -38,7 +38,7 @@ class Target(Protocol):
 
     @property
     def namespace(self) -> str | None:
-        """Of the actors; none without Kubernetes."""
+        """Of the actors; ``None`` without Kubernetes."""
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
@@ -91,7 +91,7 @@ class KubernetesTarget:
     """A namespace of a cluster that an operator watches.
 
     Attributes:
-        provider: Reaches the cluster; none is whichever the parent has.
+        provider: Reaches the cluster; ``None`` is whichever the parent has.
         kubeconfig: The same way, for waiting.
         context: Of the kubeconfig.
         namespace: Of the actors.

@@ -23,7 +23,7 @@ class McpTool(pulumi.ComponentResource):
         route: Actors in order, by component or by name.
         description: For whoever chooses among tools.
         parameters: By name, as the gateway's tool files have them: ``{"page": {"type": "string", "required": True}}``.
-        timeout: Seconds; none leaves it to the gateway.
+        timeout: Seconds; ``None`` leaves it to the gateway.
         progress: Whether answers name the stream.
         metadata: Told with every answer.
         opts: Options of the resource.

@@ -13,7 +13,7 @@ class Resource(Kind[Clients]):
     """One resource type of AWS; subclasses make calls and let ClientError pass."""
 
     def look(self, aws: Clients, identifier: str, state: Properties) -> Live | None:
-        """Describe it; none, or an error that says so, when it is gone."""
+        """Describe it; ``None``, or an error that says so, when it is gone."""
         raise NotImplementedError
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:

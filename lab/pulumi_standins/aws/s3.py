@@ -71,7 +71,7 @@ class Configuration(Resource):
         noun: As in ``put_bucket_NOUN``.
         parameter: The parameter of the call.
         build: Makes the parameter's value from the inputs.
-        remove_call: The call that takes it away; none where S3 has no such call.
+        remove_call: The call that takes it away; ``None`` where S3 has no such call.
     """
 
     force_new = frozenset({"bucket"})

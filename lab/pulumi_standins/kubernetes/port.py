@@ -24,7 +24,7 @@ class Store(Protocol):
         """
 
     def get(self, thing: Properties) -> Properties | None:
-        """The object of this kind and name; none when there is none."""
+        """The object of this kind and name; ``None`` when there is none."""
 
     def release(self, thing: Properties) -> None:
         """Give up the fields of a patch; the object stays."""

@@ -50,7 +50,7 @@ def is_ready(thing: Properties) -> bool:
 
 
 def failure(thing: Properties) -> str | None:
-    """Why it will never be ready; none as long as it may."""
+    """Why it will never be ready; ``None`` as long as it may."""
     for condition in (thing.get("status") or {}).get("conditions") or []:
         failed = thing["kind"] == "Job" and condition["type"] == "Failed"
         stuck = thing["kind"] == "Deployment" and condition.get("reason") == "ProgressDeadlineExceeded"

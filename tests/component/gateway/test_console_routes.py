@@ -63,7 +63,7 @@ async def watching(http: httpx2.AsyncClient) -> AsyncIterator[Watcher]:
         yield Watcher(answer.aiter_lines())
 
 
-async def bury(broker: Transport, actor: str, *bodies: bytes) -> None:
+async def dead_letter(broker: Transport, actor: str, *bodies: bytes) -> None:
     queue = names.queue_name(actor)
     for body in bodies:
         marks = {names.ATTRIBUTE_REASON: "broken", names.ATTRIBUTE_QUEUE: queue}
@@ -168,7 +168,7 @@ async def test_what_is_too_large_to_show_is_named_by_its_size(gateway: Gateway) 
 
 
 async def test_actors_without_a_source_are_those_with_a_queue(gateway: Gateway, broker: Transport) -> None:
-    await bury(broker, "shout", letter("a"))
+    await dead_letter(broker, "shout", letter("a"))
     async with gateway.client() as http:
         envelope_id = (await call(http, text="hi"))["envelope_id"]
         await report(http, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="completed")
@@ -213,7 +213,7 @@ async def test_actors_of_a_local_mesh_stand_as_its_supervisor_says(environ: dict
 
 
 async def test_dead_letters_are_counted_looked_at_and_sent_again(guarded: dict[str, str], broker: Transport) -> None:
-    await bury(broker, "echo", letter("a"), letter("b"), b"\xff")
+    await dead_letter(broker, "echo", letter("a"), letter("b"), b"\xff")
     with Gateway(guarded) as gateway:
         async with gateway.client(READER) as http:
             assert (await http.get("/api/v1/dead-letters")).json() == {"actors": [{"actor": "echo", "dead_letters": 3}]}
@@ -316,7 +316,7 @@ async def test_actors_and_dead_letters_are_the_same_on_sqs(environ: dict[str, st
     await transport.connect()
     await admin.create(names.queue_name(actor), QueueSpec())
     try:
-        await bury(transport, actor, letter("a"), letter("b"))
+        await dead_letter(transport, actor, letter("a"), letter("b"))
         with Gateway({**environ, **cloud}) as gateway:
             async with gateway.client() as http, watching(http) as feed:
                 found = await feed.until(

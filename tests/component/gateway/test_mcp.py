@@ -1,4 +1,4 @@
-"""``/mcp``: the SDK's own client, and what clients of the original rely on, request by request."""
+"""``/mcp``: the SDK's own client, and what clients of Asya 0.1.1 rely on, request by request."""
 
 import json
 import re

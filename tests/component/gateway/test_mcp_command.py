@@ -1,4 +1,4 @@
-"""``asya-mcp``: the original's outputs word for word where they were right, and its defects mended."""
+"""``asya-mcp``: Asya 0.1.1's outputs word for word where they were right, and its defects mended."""
 
 import json
 import re

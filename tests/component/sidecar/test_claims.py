@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asya_protocol.names import queue_name
-from asya_store.claims import ClaimDesk
+from asya_store.claims import ClaimCheck
 from asya_store.folder import FolderStore
 from tests.component.sidecar.bench import WAIT_S, Bench
 
@@ -44,7 +44,7 @@ def bench(environ: dict[str, str], handler: str, store: Path, **settings: str) -
 async def send_large(running: Bench, store: Path, payload: object, envelope_id: str = "e1") -> None:
     """Send as `asya send` does."""
     envelope = {"id": envelope_id, "route": {"actors": [running.actor]}, "payload": payload}
-    body = ClaimDesk(FolderStore(store)).leave(json.dumps(envelope).encode())
+    body = ClaimCheck(FolderStore(store)).leave(json.dumps(envelope).encode())
     assert len(body) < 1000
     await running.send(body)
 

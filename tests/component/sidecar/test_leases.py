@@ -35,7 +35,7 @@ def runs(bench: Bench) -> int:
 
 
 async def test_a_handler_three_leases_long_runs_once(localstack_endpoint: str) -> None:
-    """The heartbeat keeps the envelope ours; the original let it be delivered again."""
+    """The heartbeat keeps the envelope ours; Asya 0.1.1 let it be delivered again."""
     async with Bench(environ(localstack_endpoint), SLOW, "handlers.process", f"-{secrets.token_hex(4)}") as bench:
         await bench.send_payload({"sleep": 3 * LEASE_S})
         assert (await bench.result())["payload"] == {"sleep": 3 * LEASE_S}

@@ -1,6 +1,6 @@
-"""Calls to runtimes that are not ours, or not well: the original's exchange, hang-ups, rubbish, silence.
+"""Calls to runtimes that are not ours, or not well: Asya 0.1.1's exchange, hang-ups, rubbish, silence.
 
-The peer here stands in for the original's runtime, which cannot be had; it does what compatibility asks for: one request
+The peer here stands in for Asya 0.1.1's runtime, which cannot be had; it does what compatibility asks for: one request
 and one reply per connection, strictly one after another, then it closes.
 """
 

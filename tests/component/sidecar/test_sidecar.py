@@ -51,7 +51,7 @@ def envelope(envelope):
 
 
 async def test_headers_parents_deadlines_and_unknown_fields_survive(memory_environ: dict[str, str]) -> None:
-    """The original dropped all four at the first hop."""
+    """Asya 0.1.1 dropped all four at the first hop."""
     deadline = format_time(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
     async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.send_payload(
@@ -104,7 +104,7 @@ async def test_coroutines_and_aborts(memory_environ: dict[str, str]) -> None:
 
 
 async def test_the_documented_in_place_idiom_works_at_the_last_actor(memory_environ: dict[str, str]) -> None:
-    """The original raised IndexError on it."""
+    """Asya 0.1.1 raised IndexError on it."""
     async with Bench(memory_environ, HANDLERS, "handlers.envelope", ASYA_HANDLER_MODE="envelope") as bench:
         await bench.admin.create("asya-extra", QueueSpec())
         await bench.send_payload(1, headers={})
@@ -114,7 +114,7 @@ async def test_the_documented_in_place_idiom_works_at_the_last_actor(memory_envi
 
 
 async def test_a_route_to_a_queue_that_nobody_made_is_an_error_not_silence(memory_environ: dict[str, str]) -> None:
-    """The original published into nothing and acknowledged."""
+    """Asya 0.1.1 published into nothing and acknowledged."""
     async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.send({"id": "e1", "route": {"actors": ["actor", "nobody"]}, "payload": {"a": 1}})
         failure = await bench.failure()

@@ -1,6 +1,6 @@
 """A database as gateways of Asya 0.1.1 leave it behind: everything that is in it stays, and goes on living.
 
-The schema is written down here from the original's description (its Sqitch changes 001 to 004), not taken from our code.
+The schema is written down here from Asya 0.1.1's description (its Sqitch changes 001 to 004), not taken from our code.
 """
 
 import asyncio

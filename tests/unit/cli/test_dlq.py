@@ -29,7 +29,7 @@ class Actor:
         self._home = home
         asyncio.run(open_admin(MEMORY).create(self.queue, QueueSpec()))
 
-    def bury(self, *bodies: bytes, reason: str = "crashed") -> None:
+    def dead_letter(self, *bodies: bytes, reason: str = "crashed") -> None:
         async def send() -> None:
             transport = open_transport(MEMORY)
             marks = {names.ATTRIBUTE_REASON: reason, names.ATTRIBUTE_QUEUE: self.queue}
@@ -79,7 +79,7 @@ def actor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Actor]:
 
 
 def test_a_list_shows_each_with_its_reason_and_its_place_on_the_route(actor: Actor):
-    actor.bury(actor.envelope("e1"), b"\xffgarbage", reason="runtime died")
+    actor.dead_letter(actor.envelope("e1"), b"\xffgarbage", reason="runtime died")
     answer = actor.dlq("ls", actor.name)
     header, first, second = (line.split(maxsplit=6) for line in answer.stdout.splitlines())
     assert header == ["ID", "ROUTE", "ATTEMPTS", "DELIVERIES", "BYTES", "REASON"]
@@ -90,7 +90,7 @@ def test_a_list_shows_each_with_its_reason_and_its_place_on_the_route(actor: Act
 
 
 def test_a_list_in_json_tells_what_is_no_envelope(actor: Actor):
-    actor.bury(actor.envelope("e1"), b"garbage")
+    actor.dead_letter(actor.envelope("e1"), b"garbage")
     document = actor.document("ls", actor.name)
     assert (document["total"], document["complete"]) == (2, True)
     assert document["entries"][0]["route"] == {"actors": ["first", actor.name], "current": 1}
@@ -100,13 +100,13 @@ def test_a_list_in_json_tells_what_is_no_envelope(actor: Actor):
 
 
 def test_all_actors_with_dead_letters_are_counted(actor: Actor):
-    actor.bury(b"1", b"2", b"3")
+    actor.dead_letter(b"1", b"2", b"3")
     assert {"actor": actor.name, "dead_letters": 3} in actor.document("ls")["actors"]
     assert [actor.name, "3"] in [line.split() for line in actor.dlq("ls").stdout.splitlines()]
 
 
 def test_one_is_shown_whole(actor: Actor):
-    actor.bury(actor.envelope("e1"), actor.envelope("e2"))
+    actor.dead_letter(actor.envelope("e1"), actor.envelope("e2"))
     document = actor.document("show", actor.name, "e2")
     assert document["envelope"] == json.loads(actor.envelope("e2"))
     assert document["reason"] == "crashed"
@@ -116,7 +116,7 @@ def test_one_is_shown_whole(actor: Actor):
 
 
 def test_a_redrive_sends_what_matches_and_says_how_much(actor: Actor):
-    actor.bury(*(actor.envelope(f"{kind}{n}") for n in range(5) for kind in "ab"))
+    actor.dead_letter(*(actor.envelope(f"{kind}{n}") for n in range(5) for kind in "ab"))
     conditions: Sequence[str] = ("--where", "id=a*", "--where", "headers.tenant=blue")
     dry = actor.document("redrive", actor.name, *conditions, "--dry-run")
     assert (dry["matched"], dry["redriven"], dry["dry_run"]) == (5, 0, True)
@@ -129,10 +129,10 @@ def test_a_redrive_sends_what_matches_and_says_how_much(actor: Actor):
 def test_what_cannot_be_sent_makes_the_exit_code_1(actor: Actor):
     marks = {names.ATTRIBUTE_QUEUE: "asya-gone"}
 
-    async def bury() -> None:
+    async def dead_letter() -> None:
         await open_transport(MEMORY).send(names.dlq_name(actor.queue), b"x", attributes=marks)
 
-    asyncio.run(bury())
+    asyncio.run(dead_letter())
     answer = actor.dlq("redrive", actor.name, "--json")
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["failures"][0]["count"] == 1
@@ -140,7 +140,7 @@ def test_what_cannot_be_sent_makes_the_exit_code_1(actor: Actor):
 
 
 def test_a_purge_asks_first_and_without_a_terminal_needs_yes(actor: Actor):
-    actor.bury(actor.envelope("a"), actor.envelope("b"))
+    actor.dead_letter(actor.envelope("a"), actor.envelope("b"))
     with pytest.raises(BadRequest, match="needs --yes"):
         actor.dlq("purge", actor.name)
     assert actor.document("purge", actor.name, "--dry-run")["matched"] == 2

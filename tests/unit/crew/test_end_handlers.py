@@ -1,4 +1,4 @@
-"""The end handlers: which runtime they refuse, what they keep, and the names that the original's manifests use."""
+"""The end handlers: which runtime they refuse, what they keep, and the names that Asya 0.1.1's manifests use."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""The crew's settings come from the original's variables, and a wrong one is named."""
+"""The crew's settings come from Asya 0.1.1's variables, and a wrong one is named."""
 
 import pytest
 

@@ -12,12 +12,12 @@ import pytest
 from asya_gateway import feed as feed_module
 from asya_gateway.actors.board import ActorBoard
 from asya_gateway.actors.sources import QueuesAlone
-from asya_gateway.feed import BEHIND_MOST, MANY, Feed, Frame
+from asya_gateway.feed import BEHIND_MOST, MANY, EventStream, Frame
 from asya_gateway.records.lifecycle import Sending
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import Summary
 from asya_gateway.store.memory import MemoryStore
-from asya_gateway.wakeups import Wakeups
+from asya_gateway.wakeups import PubSub
 from asya_protocol.errors import StoreUnavailable
 from tests.unit.gateway.test_actors import Admin
 
@@ -39,8 +39,8 @@ class World:
     """A feed over a store in memory."""
 
     def __init__(self) -> None:
-        self.store, self.wakeups = Store(), Wakeups()
-        self.feed = Feed(self.store, ActorBoard(QueuesAlone(), Admin(), self.store, lambda: ()), self.wakeups)
+        self.store, self.wakeups = Store(), PubSub()
+        self.feed = EventStream(self.store, ActorBoard(QueuesAlone(), Admin(), self.store, lambda: ()), self.wakeups)
 
     async def make(self, name: str) -> None:
         now = datetime.now(UTC)

@@ -138,7 +138,7 @@ TOLD: list[tuple[str, Life, list[tuple[str | None, int, str]]]] = [
         [("a", 1, "completed")],
     ),
     (
-        "the original's sidecar, which tells the next actor's place when one completed",
+        "Asya 0.1.1's sidecar, which tells the next actor's place when one completed",
         Life.begin().at(1, *visits_of(0, "a"), completed(1, 5)).at(2, *visits_of(1, "b"), completed(2, 5)),
         [("a", 1, "completed"), ("b", 1, "completed")],
     ),

@@ -86,7 +86,7 @@ def test_percent_follows_place_and_phase(actors: int, index: int, phase: str, ex
         ([Progress((), 1, "completed"), Progress(tuple("abcde"), 2, "received")], (66.67, 2, "c", 2, "abcde")),
         # a shorter route is the route
         ([Progress((), 0, "completed"), Progress(("a", "z"), 1, "received")], (55.0, 1, "z", 1, "az")),
-        # the original's sidecar: the last actor completed, with the index of the next
+        # Asya 0.1.1's sidecar: the last actor completed, with the index of the next
         ([Progress((), 3, "completed")], (100.0, 3, "a", 3, "abc")),
     ],
 )

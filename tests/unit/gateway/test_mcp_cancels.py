@@ -13,7 +13,7 @@ from asya_gateway.records.summary import Question
 from asya_gateway.requests import Rooms
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.tools.toolbox import Toolbox
-from asya_gateway.wakeups import Wakeups
+from asya_gateway.wakeups import PubSub
 from asya_manifest.tools import parse_tools
 from asya_protocol.status import Status
 from asya_transport.port import Transport
@@ -40,7 +40,7 @@ class Gateway:
     """An application with one tool."""
 
     def __init__(self) -> None:
-        self.broker, self.store, self.wakeups = SlowBroker(), MemoryStore(), Wakeups()
+        self.broker, self.store, self.wakeups = SlowBroker(), MemoryStore(), PubSub()
         toolbox = Toolbox(None)
         toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a]}]")])
         self.calls = Calls(toolbox, self.store, cast("Transport", self.broker))

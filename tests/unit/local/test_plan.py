@@ -48,7 +48,7 @@ def write(folder: Path, annotations: str = "{}", python: str = "python3", env: s
 
 
 def test_the_seeds_hello_actor_gets_its_file_where_its_path_leads(tmp_path: Path):
-    """The manifest of the original's quick start, unchanged."""
+    """The manifest of Asya 0.1.1's quick start, unchanged."""
     plan = plans(tmp_path / "home", request(HELLO))["hello-actor"]
     lay_out(plan.files, plan.files_root)
     mapped = tmp_path / "home" / "volumes" / "hello-actor" / "app"

@@ -112,7 +112,7 @@ def test_an_explicit_null_counts_as_absent():
 
 
 def test_type_is_another_name_of_kind():
-    """The original's README says type where its CRD says kind."""
+    """Asya 0.1.1's README says type where its CRD says kind."""
     document = yaml.safe_load(FULL)
     document["spec"]["workload"]["type"] = document["spec"]["workload"].pop("kind")
     assert parse_actor(document).spec.workload.kind == "Deployment"
@@ -193,7 +193,7 @@ def test_a_broken_field_is_named_with_its_path_and_rule(change: dict[str, Any], 
     ],
 )
 def test_a_pod_that_breaks_a_rule_of_the_mesh_gets_the_known_text(pod: dict[str, Any], expected: str):
-    """The texts are those that the original's users know."""
+    """The texts are those that Asya 0.1.1's users know."""
     with pytest.raises(InvalidActor) as caught:
         parse_actor(with_pod(**pod))
     assert [problem.text for problem in caught.value.problems] == [expected]

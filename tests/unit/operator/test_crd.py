@@ -225,7 +225,7 @@ def test_a_pod_template_is_open():
 
 
 def test_the_rules_say_what_the_operator_says():
-    """The texts of the original where it has one."""
+    """The texts of Asya 0.1.1 where it has one."""
     pod = ".spec.workload.template.spec"
     found = rules()
     assert found[f"{pod}.containers[].name"] == [

@@ -72,7 +72,7 @@ def test_an_example_has_its_handler_where_it_says(file: Path):
     "file", [file for file in FILES if file.stem != "seed-quick-start"], ids=lambda file: file.stem
 )
 def test_examples_use_rabbitmq(file: Path):
-    """As the original's do."""
+    """As Asya 0.1.1's do."""
     for declared in read_manifests([file]).actors:
         assert declared.actor.spec.transport == "rabbitmq"
 

@@ -1,4 +1,4 @@
-"""Which looks at an actor ask the broker about its queue: the first, one after a change, after a doubt, and now and then."""
+"""Which reconciles ask the broker about an actor's queue: the first, one after a change or an invalidation, and now and then."""
 
 import asyncio
 import json
@@ -91,12 +91,12 @@ async def test_a_changed_wish_a_doubt_a_deletion_and_time_make_it_ask_again(
     monkeypatch.setattr("asya_operator.queues.time.monotonic", lambda: now_s)
     await queues.ensure(declared, SQS, "n")
     await queues.ensure(parse_actor(actor("a", "sqs", delivery={"maxDeliveries": 9})), SQS, "n")
-    queues.doubt(SQS, "asya-b")
+    queues.invalidate(SQS, "asya-b")
     await queues.ensure(parse_actor(actor("a", "sqs", delivery={"maxDeliveries": 9})), SQS, "n")
     assert broker.made == ["asya-a 20", "asya-a 36"]
-    queues.doubt(SQS, "asya-a")
+    queues.invalidate(SQS, "asya-a")
     await queues.ensure(declared, SQS, "n")
-    queues.doubt(SQS)
+    queues.invalidate(SQS)
     await queues.ensure(declared, SQS, "n")
     await queues.delete("asya-a", SQS, "n", force=False)
     await queues.ensure(declared, SQS, "n")

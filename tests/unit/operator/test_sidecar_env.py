@@ -63,13 +63,13 @@ def test_retry_rules_travel_as_class_names():
 
 
 def test_a_processing_timeout_of_zero_leaves_the_sidecars_default():
-    """As the original: the variable is set only above zero."""
+    """As Asya 0.1.1: the variable is set only above zero."""
     names = [entry.name for entry in build_sidecar_env(actor(timeout={"processing": 0}), transport="sqs")]
     assert "ASYA_RUNTIME_TIMEOUT" not in names
 
 
 def test_the_gateway_of_the_runtime_container_is_used_when_the_operator_has_none():
-    """As the original falls back to the container's literal value."""
+    """As Asya 0.1.1 falls back to the container's literal value."""
     pod = {"containers": [{"name": "asya-runtime", "env": [{"name": "ASYA_GATEWAY_URL", "value": "http://g"}]}]}
     with_own = actor(workload={"template": {"spec": pod}})
     assert EnvVar(name="ASYA_GATEWAY_URL", value="http://g") in build_sidecar_env(with_own, transport="sqs")

@@ -82,7 +82,7 @@ def test_what_is_absent_zero_or_empty_stands_for_the_default():
 
 
 def test_queues_are_made_unless_a_queues_object_does_not_ask_for_it():
-    """The original's rule: the object's absence means yes, its silence means no."""
+    """Asya 0.1.1's rule: the object's absence means yes, its silence means no."""
     assert rabbitmq().queues.auto_create is True
     assert rabbitmq(queues=None).queues.auto_create is True
     assert sqs(queues={}).queues.auto_create is False
@@ -90,13 +90,13 @@ def test_queues_are_made_unless_a_queues_object_does_not_ask_for_it():
 
 
 def test_a_transport_may_be_named_otherwise_than_its_type():
-    """The original found only those whose name was their type."""
+    """Asya 0.1.1 found only those whose name was their type."""
     found = read("rabbitmq", {"host": "rabbit"}, name="blue").get("blue")
     assert (found.name, found.type) == ("blue", "rabbitmq")
 
 
 def test_a_transport_that_is_unknown_or_disabled_or_leads_nowhere_is_refused():
-    """The first two are the original's texts."""
+    """The first two are Asya 0.1.1's texts."""
     transports = parse_transports(
         '{"transports": {"off": {"type": "sqs", "enabled": false}, "empty": {"type": "rabbitmq", "enabled": true}}}'
     )
@@ -111,7 +111,7 @@ def test_a_transport_that_is_unknown_or_disabled_or_leads_nowhere_is_refused():
 
 
 def test_a_transport_is_off_unless_it_is_enabled():
-    """As in the original, whose false is Go's zero."""
+    """As in Asya 0.1.1, whose false is Go's zero."""
     with pytest.raises(TransportRefused, match="is disabled"):
         parse_transports('{"transports": {"sqs": {"type": "sqs"}}}').get("sqs")
 

@@ -101,7 +101,7 @@ def test_a_near_deadline_shortens_the_handlers_limit(hop: Hop) -> None:
 
 
 def test_error_end_never_sends_a_broken_envelope_to_itself() -> None:
-    """It persists it instead: the original grew such a message for ever."""
+    """It persists it instead: Asya 0.1.1 grew such a message for ever."""
     work = admit(b"not json", Hop(actor="error-end", is_end_actor=True), NOW)
     assert isinstance(work, Work)
     assert json.loads(work.body)["payload"]["original_body"] == "not json"
@@ -115,7 +115,7 @@ def test_happy_end_passes_a_broken_envelope_to_error_end() -> None:
 
 
 def test_an_end_actor_takes_a_broken_route() -> None:
-    """The original never checked routes there."""
+    """Asya 0.1.1 never checked routes there."""
     work = admit(
         b'{"id":"x","route":5,"payload":1,"headers":{"x-asya-attempt":3}}', Hop("happy-end", is_end_actor=True), NOW
     )
@@ -132,7 +132,7 @@ def test_a_counter_header_that_is_no_count_reads_as_one(value: object, count: in
 
 
 def test_a_renamed_error_end_is_honoured(hop: Hop) -> None:
-    """`ASYA_ACTOR_ERROR_END` also names the fallback route; the original wrote a literal."""
+    """`ASYA_ACTOR_ERROR_END` also names the fallback route; Asya 0.1.1 wrote a literal."""
     decision = admit(b"x", replace(hop, error_end="sink"), NOW)
     assert isinstance(decision, Decision)
     assert decision.sends[0].queue == "asya-sink"

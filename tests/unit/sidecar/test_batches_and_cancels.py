@@ -8,7 +8,7 @@ import pytest
 
 from asya_protocol.envelope import format_time
 from asya_protocol.reply import ErrorItem
-from asya_sidecar.admission import Gate
+from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, in_time
 from asya_sidecar.core.batches import plan_calls
@@ -79,7 +79,7 @@ async def test_a_collector_hears_that_a_child_was_cancelled(make_work: MakeWork,
     cancels = CancelList(FolderStore(tmp_path))
     cancels.add("p-1", NOW.timestamp())
     collector = Hop("fan-in", is_collector=True)
-    assert isinstance(await Gate(collector, cancels=cancels, listen_s=1.0).admit(notice.body), Work)
+    assert isinstance(await Admission(collector, cancels=cancels, listen_s=1.0).admit(notice.body), Work)
 
 
 def test_an_interrupted_call_costs_its_envelope_nothing(make_work: MakeWork, hop: Hop, moment: Moment) -> None:

@@ -116,7 +116,7 @@ def test_a_handlers_error_is_tried_again_with_backoff(make_work: MakeWork, hop: 
 
 
 def test_the_gateway_is_told_of_an_attempt_that_failed(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
-    """As words in a report that the original's gateway takes; an end actor tells nothing but the end."""
+    """As words in a report that Asya 0.1.1's gateway takes; an end actor tells nothing but the end."""
     work = make_work(headers={"x-asya-attempt": 2})
     (report,) = decide(work, Replied(error=ERROR), hop, moment).reports
     words = "Attempt 2 failed, next in 2.0 s: processing_error: KeyError: boom"
@@ -139,7 +139,7 @@ def test_the_cause_of_a_failed_attempt_is_told_in_moderate_length() -> None:
 
 
 def test_the_last_attempt_ends_in_error_end_with_details(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
-    """The error envelope is the original's: code, details, original payload, same id and route."""
+    """The error envelope is Asya 0.1.1's: code, details, original payload, same id and route."""
     decision = decide(make_work(headers={"x-asya-attempt": 3, "k": "v"}), Replied(error=ERROR), hop, moment)
     assert (decision.settlement, decision.result, decision.failed_reason) == (Ack(), "failed", "runtime_error")
     document = sent(decision.sends[0].body)
@@ -224,7 +224,7 @@ def test_a_retry_that_would_come_after_the_deadline_is_not_made(make_work: MakeW
 
 
 def test_outputs_before_a_final_error_still_leave(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
-    """As in the original: what was made before the error goes its way, then the error."""
+    """As in Asya 0.1.1: what was made before the error goes its way, then the error."""
     work = make_work(headers={"x-asya-attempt": 3})
     decision = decide(work, Replied((item(0), item(1)), error=ERROR), hop, moment)
     assert [send.queue for send in decision.sends] == ["asya-translate", "asya-translate", "asya-error-end"]
@@ -290,7 +290,7 @@ def test_error_end_reports_whatever_the_failed_payload_is(
 
 
 def test_an_end_actors_failure_is_never_taken_for_success(make_work: MakeWork, moment: Moment) -> None:
-    """A store that is away means: again later, many times, then the DLQ; the original acknowledged it."""
+    """A store that is away means: again later, many times, then the DLQ; Asya 0.1.1 acknowledged it."""
     hop = end("happy-end")
     assert decide(make_work(hop), Replied(error=ERROR), hop, moment).result == "retried"
     last = make_work(hop, headers={"x-asya-attempt": END_ACTOR_ATTEMPTS})
@@ -300,7 +300,7 @@ def test_an_end_actors_failure_is_never_taken_for_success(make_work: MakeWork, m
 
 
 def test_completed_progress_names_this_actor_not_the_next(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
-    """The original reported the index after this one."""
+    """Asya 0.1.1 reported the index after this one."""
     decision = decide(make_work(), Replied((item(1, actors=("ocr", "translate", "extra")),)), hop, moment)
     (report,) = decision.reports
     assert report.body == {

@@ -77,7 +77,7 @@ async def test_outputs_are_confirmed_and_then_the_delivery_is_acknowledged(stage
 
 
 async def test_a_retry_copy_waits_in_the_own_queue(stage: Stage) -> None:
-    """The original is acknowledged only after its copy is confirmed."""
+    """Asya 0.1.1 is acknowledged only after its copy is confirmed."""
     await stage.performer.perform(Decision(RetryLater(b"{}", 60.0), "retried"), stage.delivery, stage.work)
     depth = await stage.depth("asya-ocr")
     assert (depth.ready, depth.in_flight, depth.delayed) == (0, 0, 1)
@@ -132,7 +132,7 @@ async def test_a_queue_that_is_made_a_moment_later_is_waited_for(stage: Stage) -
 
 
 async def test_without_a_dead_letter_queue_error_end_keeps_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Queues of the original's operator may have none."""
+    """Queues of Asya 0.1.1's operator may have none."""
     await stage.admin.delete("asya-ocr-dlq", force=True)
     fallback = Send("error-end", b'{"id":"e1"}', "error_end")
     await stage.performer.perform(Decision(DeadLetter("why", fallback), "dead_lettered"), stage.delivery, stage.work)

@@ -12,7 +12,7 @@ import pytest
 from asya_protocol.envelope import Route
 from asya_protocol.reply import Item
 from asya_sidecar import pipeline as looping
-from asya_sidecar.admission import Gate
+from asya_sidecar.admission import Admission
 from asya_sidecar.core.admit import Hop
 from asya_sidecar.core.call_outcome import Outcome, Replied
 from asya_sidecar.metrics import Metrics
@@ -57,7 +57,7 @@ class Runtime:
         return [Replied((Item(msgspec.Raw(b"1"), Route(("ocr", "translate"), 1)),)) for _ in bodies]
 
 
-class BrokenGate(Gate):
+class BrokenGate(Admission):
     """Fails on one envelope as a defect would."""
 
     async def admit(self, body: bytes) -> Any:

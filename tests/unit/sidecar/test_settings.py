@@ -40,7 +40,7 @@ def test_the_originals_environment_is_read() -> None:
 
 
 def test_credentials_are_escaped_in_the_url() -> None:
-    """The original joined them as they were."""
+    """Asya 0.1.1 joined them as they were."""
     env = {"ASYA_ACTOR_NAME": "a", "ASYA_RABBITMQ_USERNAME": "u@x", "ASYA_RABBITMQ_PASSWORD": "p/:#"}
     assert read_settings(env).transport.rabbitmq_url == "amqp://u%40x:p%2F%3A%23@localhost:5672/%2F"
 
@@ -65,6 +65,6 @@ def test_credentials_are_escaped_in_the_url() -> None:
     ],
 )
 def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
-    """The original fell back to a default in silence."""
+    """Asya 0.1.1 fell back to a default in silence."""
     with pytest.raises(SettingsError, match=variable):
         read_settings({"ASYA_ACTOR_NAME": "ocr", variable: value})

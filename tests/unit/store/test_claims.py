@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asya_protocol.errors import InvalidEnvelope
-from asya_store.claims import Claim, ClaimDesk, ClaimLost, ClaimRedeemed, check_in, check_out, read_claim
+from asya_store.claims import Claim, ClaimCheck, ClaimLost, ClaimRedeemed, check_in, check_out, read_claim
 from asya_store.folder import FolderStore
 
 JSON = st.recursive(
@@ -85,7 +85,7 @@ def test_a_claim_that_cannot_be_read_is_named(header: object) -> None:
 
 
 def test_a_desk_gives_back_what_was_left_until_it_is_redeemed(tmp_path: Path) -> None:
-    desk = ClaimDesk(FolderStore(tmp_path), 500)
+    desk = ClaimCheck(FolderStore(tmp_path), 500)
     body = envelope()
     claim = read_claim(json.loads(desk.leave(body))["headers"])
     assert claim is not None
@@ -101,7 +101,7 @@ def test_a_lost_or_changed_payload_is_an_error_that_names_the_object(tmp_path: P
     store = FolderStore(tmp_path)
     claim = Claim("claims/e1/0-aa", 5, "0" * 64)
     with pytest.raises(ClaimLost, match="5 bytes is missing from the object store: claims/e1/0-aa"):
-        ClaimDesk(store).fetch(claim)
+        ClaimCheck(store).fetch(claim)
     store.put(claim.key, b"other")
     with pytest.raises(ClaimLost, match="not what was left there"):
-        ClaimDesk(store).fetch(claim)
+        ClaimCheck(store).fetch(claim)

@@ -25,7 +25,7 @@ class Desk:
         self.transport = WatchedTransport(self.broker)
         self.admin = MemoryAdmin(self.broker.open_session())
 
-    async def bury(self, *ids: str, headers: Mapping[str, object] | None = None) -> None:
+    async def dead_letter(self, *ids: str, headers: Mapping[str, object] | None = None) -> None:
         for each in ids:
             document = {"id": each, "route": {"actors": ["ocr"]}, "headers": headers, "payload": {"of": each}}
             await self.bury_bytes(json.dumps(document).encode())
@@ -95,7 +95,7 @@ def selection(*where: str, **options) -> Selection:
 
 async def test_all_are_sent_to_where_they_were_taken_from_without_their_counters(desk: Desk):
     headers = {"x-asya-attempt": 3, "x-asya-delivery": 5, "tenant": "blue"}
-    await desk.bury(*(f"e{n}" for n in range(1000)), headers=headers)
+    await desk.dead_letter(*(f"e{n}" for n in range(1000)), headers=headers)
     tally = await redrive(desk.transport, desk.admin, DEAD)
     assert (tally.done, tally.matched, tally.read, tally.trouble, tally.interrupted) == (1000, 1000, 1000, None, False)
     assert sorted(await desk.ids(QUEUE)) == sorted(f"e{n}" for n in range(1000))
@@ -105,7 +105,7 @@ async def test_all_are_sent_to_where_they_were_taken_from_without_their_counters
 
 
 async def test_what_does_not_match_stays_in_its_order(desk: Desk):
-    await desk.bury(*(f"{'ab'[n % 2]}{n}" for n in range(300)))
+    await desk.dead_letter(*(f"{'ab'[n % 2]}{n}" for n in range(300)))
     tally = await redrive(desk.transport, desk.admin, DEAD, selection=selection("id=a*", "reason~crash"))
     assert (tally.done, tally.read) == (150, 300)
     assert await desk.ids(DEAD) == [f"b{n}" for n in range(1, 300, 2)]
@@ -120,7 +120,7 @@ async def test_bodies_that_are_no_envelopes_are_sent_as_they_are_even_equal_ones
 
 
 async def test_a_dry_run_touches_nothing(desk: Desk):
-    await desk.bury("a1", "a2", "b1")
+    await desk.dead_letter("a1", "a2", "b1")
     tally = await redrive(desk.transport, desk.admin, DEAD, selection=selection("id=a*", dry_run=True))
     assert (tally.matched, tally.read, tally.done, desk.transport.sent) == (2, 3, 0, [])
     assert await desk.ids(DEAD) == ["a1", "a2", "b1"]
@@ -128,20 +128,20 @@ async def test_a_dry_run_touches_nothing(desk: Desk):
 
 async def test_another_queue_can_be_the_target(desk: Desk):
     desk.broker.create("asya-other", QueueSpec())
-    await desk.bury("a1")
+    await desk.dead_letter("a1")
     await redrive(desk.transport, desk.admin, DEAD, to="asya-other")
     assert await desk.ids("asya-other") == ["a1"]
 
 
 async def test_a_target_that_does_not_exist_is_said_before_anything_is_touched(desk: Desk):
-    await desk.bury("a1")
+    await desk.dead_letter("a1")
     with pytest.raises(QueueMissing, match="asya-nowhere"):
         await redrive(desk.transport, desk.admin, DEAD, to="asya-nowhere")
     assert await desk.ids(DEAD) == ["a1"]
 
 
 async def test_an_interruption_finishes_what_is_in_flight_and_gives_the_rest_back(desk: Desk):
-    await desk.bury(*(f"e{n}" for n in range(1000)))
+    await desk.dead_letter(*(f"e{n}" for n in range(1000)))
     chosen = selection()
 
     def interrupt(tally: Tally) -> None:
@@ -160,7 +160,7 @@ async def test_an_interruption_finishes_what_is_in_flight_and_gives_the_rest_bac
 
 
 async def test_cancellation_loses_nothing_and_duplicates_no_more_than_what_was_in_flight(desk: Desk):
-    await desk.bury(*(f"e{n}" for n in range(1000)))
+    await desk.dead_letter(*(f"e{n}" for n in range(1000)))
     reached = asyncio.Event()
 
     def watch(tally: Tally) -> None:
@@ -179,7 +179,7 @@ async def test_cancellation_loses_nothing_and_duplicates_no_more_than_what_was_i
 
 
 async def test_what_fails_again_meanwhile_is_not_sent_round_and_round(desk: Desk):
-    await desk.bury("a", "b")
+    await desk.dead_letter("a", "b")
     consumer = await MemoryTransport(desk.broker.open_session()).consume(QUEUE)
 
     async def fail_all() -> None:
@@ -197,7 +197,7 @@ async def test_what_fails_again_meanwhile_is_not_sent_round_and_round(desk: Desk
 
 
 async def test_what_cannot_be_sent_stays_with_its_reason_and_the_others_go(desk: Desk):
-    await desk.bury("a", "bad", "c")
+    await desk.dead_letter("a", "bad", "c")
 
     def refuse(body: bytes) -> None:
         if b"bad" in body:
@@ -210,7 +210,7 @@ async def test_what_cannot_be_sent_stays_with_its_reason_and_the_others_go(desk:
 
 
 async def test_a_broker_that_goes_away_ends_the_pass_and_loses_nothing(desk: Desk):
-    await desk.bury(*(f"e{n}" for n in range(500)))
+    await desk.dead_letter(*(f"e{n}" for n in range(500)))
 
     def go_away(_: bytes) -> None:
         if len(desk.transport.sent) >= 100:
@@ -224,7 +224,7 @@ async def test_a_broker_that_goes_away_ends_the_pass_and_loses_nothing(desk: Des
 
 
 async def test_a_lost_lease_is_told_as_uncertain_and_never_taken_for_done(desk: Desk):
-    await desk.bury("a", "b")
+    await desk.dead_letter("a", "b")
 
     def lose(body: bytes) -> None:
         if b'"a"' in body:
@@ -236,7 +236,7 @@ async def test_a_lost_lease_is_told_as_uncertain_and_never_taken_for_done(desk: 
 
 
 async def test_a_rate_is_kept(desk: Desk):
-    await desk.bury(*(f"e{n}" for n in range(11)))
+    await desk.dead_letter(*(f"e{n}" for n in range(11)))
     loop = asyncio.get_running_loop()
     begun_s = loop.time()
     tally = await redrive(desk.transport, desk.admin, DEAD, selection=selection(rate=100.0))
@@ -245,7 +245,7 @@ async def test_a_rate_is_kept(desk: Desk):
 
 
 async def test_a_slow_rate_can_be_interrupted_at_once(desk: Desk):
-    await desk.bury("a", "b")
+    await desk.dead_letter("a", "b")
     stopping = asyncio.Event()
     chosen = selection(rate=0.001, stopping=stopping, progress=lambda tally: stopping.set() if tally.done else None)
     async with asyncio.timeout(60):
@@ -255,7 +255,7 @@ async def test_a_slow_rate_can_be_interrupted_at_once(desk: Desk):
 
 
 async def test_looking_leaves_all_where_they_are(desk: Desk):
-    await desk.bury(*(f"e{n}" for n in range(250)))
+    await desk.dead_letter(*(f"e{n}" for n in range(250)))
     await desk.bury_bytes(b"no envelope")
     whole = await browse(desk.transport, desk.admin, DEAD, limit=1000)
     assert [letter.id for letter in whole.entries] == [*(f"e{n}" for n in range(250)), None]
@@ -268,7 +268,7 @@ async def test_looking_leaves_all_where_they_are(desk: Desk):
 
 
 async def test_purging_throws_away_what_matches_and_nothing_else(desk: Desk):
-    await desk.bury("a1", "b1", "a2")
+    await desk.dead_letter("a1", "b1", "a2")
     assert (await purge(desk.transport, desk.admin, DEAD, selection=selection(dry_run=True))).matched == 3
     assert (await purge(desk.transport, desk.admin, DEAD, selection=selection("id=a*"))).done == 2
     assert await desk.ids(DEAD) == ["b1"]
@@ -283,7 +283,7 @@ async def test_an_empty_queue_has_nothing_to_do_and_a_missing_one_is_an_error(de
 
 async def test_dead_letters_are_counted_per_queue(desk: Desk):
     desk.broker.create("asya-idle", QueueSpec())
-    await desk.bury("a", "b")
+    await desk.dead_letter("a", "b")
     assert await count_dead_letters(desk.admin) == {"asya-idle-dlq": 0, DEAD: 2}
 
 

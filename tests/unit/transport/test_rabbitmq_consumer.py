@@ -203,7 +203,7 @@ async def test_every_amqp_consumer_asks_for_seven_days_until_the_acknowledgement
 
 
 async def test_a_queue_of_a_kind_that_refuses_the_argument_is_consumed_without_it(broker: Broker) -> None:
-    """RabbitMQ 4.3 knows the timeout for quorum queues only; the original's queues are classic."""
+    """RabbitMQ 4.3 knows the timeout for quorum queues only; Asya 0.1.1's queues are classic."""
     broker.refused["x-consumer-timeout"] = 406
     consumer = RabbitMqConsumer(broker, send, QUEUE, 1, lambda _: None)  # type: ignore[arg-type]  # as above
     await consumer.start()

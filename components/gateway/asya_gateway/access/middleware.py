@@ -34,7 +34,7 @@ HEADERS: Final = (
 )  # fmt: skip
 
 
-class Doorkeeper:
+class AccessMiddleware:
     """Stands before the routes.
 
     Args:

@@ -79,7 +79,7 @@ class Verifier:
         return self._provider.issuer
 
     async def admit(self, token: str) -> Caller | None:
-        """Say who a token stands for; none when it is no good.
+        """Say who a token stands for; ``None`` when it is no good.
 
         Raises:
             ProviderAway: Its key is not known, and the provider does not answer.

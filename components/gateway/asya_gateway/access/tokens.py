@@ -50,7 +50,7 @@ class TokenCheck(Protocol):
         """Who does."""
 
     async def admit(self, token: str) -> Caller | None:
-        """Say who a token stands for; none when it is no good."""
+        """Say who a token stands for; ``None`` when it is no good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Door:
     """Knows the tokens; without any it lets everyone do everything.
 
     Attributes:
-        callers: By digest of their token; none where authentication is off.
+        callers: By digest of their token; ``None`` where authentication is off.
         provider: Who knows the tokens that are not among these.
     """
 
@@ -66,7 +66,7 @@ class Door:
     provider: TokenCheck | None = None
 
     async def admit(self, authorization: str | None) -> Caller | None:
-        """Say who an ``Authorization`` header stands for; none is nobody we know."""
+        """Say who an ``Authorization`` header stands for; ``None`` is nobody we know."""
         if self.callers is None:
             return EVERYONE
         scheme, _, token = (authorization or "").partition(" ")

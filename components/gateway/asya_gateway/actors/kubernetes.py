@@ -18,7 +18,7 @@ class KubernetesActors:
     """One API server, reached by a kubeconfig or as the pod's service account.
 
     Args:
-        namespace: Where to look; none is everywhere.
+        namespace: Where to look; ``None`` is everywhere.
     """
 
     name = KUBERNETES

@@ -20,7 +20,7 @@ class ActorSource(Protocol):
         """``kubernetes``, ``mesh`` or ``queues``."""
 
     async def actors(self) -> list[ActorView] | None:
-        """Say how all of them stand; none where only their queues can be looked at.
+        """Say how all of them stand; ``None`` where only their queues can be looked at.
 
         Raises:
             ActorsUnknown: It cannot, at the moment or at all.

@@ -1,4 +1,4 @@
-"""An actor as the console shows it; what nobody can say is none, never 0. Pure."""
+"""An actor as the console shows it; what nobody can say is ``None``, never 0. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""``/mcp``: the Model Context Protocol over streamable HTTP, byte for byte as clients of the original know it.
+"""``/mcp``: the Model Context Protocol over streamable HTTP, byte for byte as clients of Asya 0.1.1 know it.
 
 Sessions hold no state: an id is checked for its shape alone, so any replica answers any request. Answers are plain JSON,
 but where a client can read a stream and asked to hear of progress. Why not the SDK's server: docs/decisions/0016.

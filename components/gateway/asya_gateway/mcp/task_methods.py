@@ -31,7 +31,7 @@ def reads_streams(request: Request) -> bool:
 
 
 async def created(here: Rooms, question: Question, answer: Answer) -> Mapping[str, object] | None:
-    """Answer a call with a task where its client knows tasks; none where it does not, or nothing was started."""
+    """Answer a call with a task where its client knows tasks; ``None`` where it does not, or nothing was started."""
     wants_core = not question.modern and isinstance(question.params.get("task"), dict)
     if not answer.envelope_id:
         if wants_core and not question.knows_tasks:  # a task was asked for, so a result is no answer

@@ -14,7 +14,7 @@ from typing import Any, Final
 HANDSHAKE_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 ENVELOPE_VERSION: Final = "2026-07-28"
 FALLBACK_VERSION: Final = "2025-06-18"
-"""For a client that asks for one that nobody here knows, as the original answers."""
+"""For a client that asks for one that nobody here knows, as Asya 0.1.1 answers."""
 WITHOUT_VERSION: Final = "2025-03-26"
 
 PARSE_ERROR: Final = -32700

@@ -70,7 +70,7 @@ class Visit:
 
 
 def trace(record: Record, history: Sequence[Event]) -> list[Visit]:
-    """Tell the visits in their order; none when the history is gone."""
+    """Tell the visits in their order; ``None`` when the history is gone."""
     visits: list[Visit] = []
     for event in history:
         if event.phase is not None:
@@ -120,7 +120,7 @@ def _note(visits: list[Visit], event: Event) -> None:
     field = {"received": "received_at", "processing": "started_at", "completed": "ended_at"}[event.phase or "received"]
     place = None if field == "received_at" else _latest_without(visits, index, field)
     if place is None and field == "ended_at":
-        place = _latest_without(visits, index - 1, field)  # The original's sidecar tells the next actor's place.
+        place = _latest_without(visits, index - 1, field)  # Asya 0.1.1's sidecar tells the next actor's place.
     if place is None:
         end_actor = event.actor is None and index >= len(event.actors or ())
         place = _add(visits, Visit(index, event.actor, end_actor=end_actor))

@@ -113,7 +113,7 @@ def created(record: Record) -> Change:
 
 
 def apply(record: Record, report: Report, now: datetime) -> Change | None:
-    """Decide what a report changes; none when the record is final, so that a late report changes nothing."""
+    """Decide what a report changes; ``None`` when the record is final, so that a late report changes nothing."""
     if record.status.final:
         return None
     match report:
@@ -129,7 +129,7 @@ def percent(actors: int, index: int, phase: str) -> float:
     """Say how far a phase of an actor is along a route."""
     if actors <= 0:
         return 0.0
-    if index >= actors:  # The original's sidecar reports `completed` with the index of the next actor.
+    if index >= actors:  # Asya 0.1.1's sidecar reports `completed` with the index of the next actor.
         return 100.0
     return round(min(100.0, (max(index, 0) * 100 + WEIGHTS.get(phase, 0)) / actors), 2)
 

@@ -28,7 +28,7 @@ class Record:
         status: Where it is in its life.
         metadata: The route's metadata, JSON.
         headers: Headers it was sent with, JSON.
-        payload: What it was sent with, JSON; none for fan-out children, whose payload the gateway never sees.
+        payload: What it was sent with, JSON; ``None`` for fan-out children, whose payload the gateway never sees.
         result: What came out, JSON.
         error: Why it failed.
         timeout_s: How long it may take.
@@ -39,7 +39,7 @@ class Record:
         message: The last report in words.
         actors_completed: How many actors of the route are done with it.
         events: How many events its history has had; the last one's number.
-        owner: Whose call it is, or its parent was; none where nobody is told from another.
+        owner: Whose call it is, or its parent was; ``None`` where nobody is told from another.
     """
 
     id: str

@@ -33,7 +33,7 @@ class Summary:
     """One envelope without what its users put in.
 
     Attributes:
-        reason: What the failed handler said, as ``type: message``, cut; none where it said nothing.
+        reason: What the failed handler said, as ``type: message``, cut; ``None`` where it said nothing.
 
     The others are those of ``Record``, the error cut.
     """
@@ -73,9 +73,9 @@ class Question:
 
     Attributes:
         limit: At most so many.
-        statuses: In one of these states; none is any.
+        statuses: In one of these states; ``None`` is any.
         prefix: Whose ids begin so.
-        after: Behind this place; none is from the newest.
+        after: Behind this place; ``None`` is from the newest.
     """
 
     limit: int
@@ -86,7 +86,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list, and where it goes on; none at its end."""
+    """A part of a list, and where it goes on; ``None`` at its end."""
 
     summaries: Sequence[Summary]
     following: Place | None = None

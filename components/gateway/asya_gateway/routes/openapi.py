@@ -228,7 +228,7 @@ def document() -> Shape:
     for (
         name,
         required,
-    ) in REQUIRED.items():  # the types are lenient, so that what is missing is told in the original's words
+    ) in REQUIRED.items():  # the types are lenient, so that what is missing is told in Asya 0.1.1's words
         bodies[name]["required"] = list(required)
         bodies[name]["properties"].update(required)
     return {

@@ -1,6 +1,6 @@
 """Many reports of a sidecar in one request: progress and children, which nobody waits for.
 
-The original has no such route. Reports are taken one after the other, so that an envelope's own stay in their order. Each has
+Asya 0.1.1 has no such route. Reports are taken one after the other, so that an envelope's own stay in their order. Each has
 a status of its own, the one that its single route would have answered.
 """
 

@@ -1,4 +1,4 @@
-"""The tables, and how they come to be: version 1 is the original's (0.1.1) schema, so that its databases go up as they are.
+"""The tables, and how they come to be: version 1 is Asya 0.1.1's (0.1.1) schema, so that its databases go up as they are.
 
 All steps that are missing run in one transaction under an advisory lock, so that replicas may start at once.
 """
@@ -76,7 +76,7 @@ ALTER TABLE envelope_updates ALTER COLUMN seq SET NOT NULL;
 CREATE UNIQUE INDEX envelope_updates_seq ON envelope_updates (envelope_id, seq);
 CREATE INDEX envelopes_due ON envelopes (deadline) WHERE status IN ('pending', 'running') AND deadline IS NOT NULL;
 """
-"""The original's trigger would call every old envelope changed today.
+"""Asya 0.1.1's trigger would call every old envelope changed today.
 
 ``json`` keeps what users send as they wrote it; ``jsonb`` refuses a string with U+0000.
 """

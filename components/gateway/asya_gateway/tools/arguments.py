@@ -1,6 +1,6 @@
 """A tool's arguments: the JSON schema that agents see, and the check and completion of what they send. Pure.
 
-Arguments that no parameter describes are passed on, as the original does.
+Arguments that no parameter describes are passed on, as Asya 0.1.1 does.
 """
 
 import copy

@@ -33,7 +33,7 @@ class Toolbox:
         self._texts = read_texts(path)
         self.tools: Mapping[str, Tool] = parse_tools(self._texts)
         self.problem: str | None = None
-        """Why the files as they are now cannot be used; none when they are in use."""
+        """Why the files as they are now cannot be used; ``None`` when they are in use."""
         self.revision = 0
         """How often the tools have changed."""
         self._metrics.tools.set(len(self.tools))

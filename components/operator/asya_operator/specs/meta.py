@@ -7,7 +7,7 @@ from asya_manifest.actor import API_VERSION, KIND, AsyncActor
 from asya_manifest.environment import METRICS_PORT
 
 LABEL_ACTOR: Final = "asya.sh/asya"
-"""On pods and owned objects: the actor's name; what status and scaling select pods by, as in the original."""
+"""On pods and owned objects: the actor's name; what status and scaling select pods by, as in Asya 0.1.1."""
 LABEL_WORKLOAD: Final = "asya.sh/workload"
 RUNTIME_CONFIG_MAP: Final = "asya-runtime"
 _OFF: Final = frozenset({"false", "0", "no", "off"})
@@ -20,7 +20,7 @@ def metadata(actor: AsyncActor, uid: str, namespace: str, name: str | None = Non
         actor: The owner.
         uid: The owner's uid, from the API server.
         namespace: Of both.
-        name: The object's name; none is the actor's.
+        name: The object's name; ``None`` is the actor's.
     """
     return {
         "name": name or actor.name,
@@ -60,7 +60,7 @@ def selector_labels(actor: AsyncActor) -> dict[str, str]:
 
 
 def metrics_port(actor: AsyncActor) -> int | None:
-    """Where the sidecar serves metrics and health; none when the actor's own sidecar environment turns that off.
+    """Where the sidecar serves metrics and health; ``None`` when the actor's own sidecar environment turns that off.
 
     A probe of a port that nobody serves would restart the sidecar for ever.
     """

@@ -27,7 +27,7 @@ _PROBES: Final = {
     "livenessProbe": {"periodSeconds": 30, "timeoutSeconds": 5, "failureThreshold": 3},
     "readinessProbe": {"periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 3},
 }
-"""The original's, so that a model may load for five minutes."""
+"""Asya 0.1.1's, so that a model may load for five minutes."""
 
 
 def build_pod_template(actor: AsyncActor, context: RenderContext) -> dict[str, Any]:

@@ -28,7 +28,7 @@ BEHAVIOR: Final = {
         ],
     },
 }
-"""The original's: up at once, down one pod a minute after five quiet minutes."""
+"""Asya 0.1.1's: up at once, down one pod a minute after five quiet minutes."""
 FAILURES_BEFORE_FALLBACK: Final = 3
 
 
@@ -98,7 +98,7 @@ def _advanced(actor: AsyncActor) -> dict[str, Any]:
         if own.restore_to_original_replica_count is not None:
             found["restoreToOriginalReplicaCount"] = own.restore_to_original_replica_count
         if own.formula is not None:
-            # The original's formulas speak of the one trigger `queueLength`; both of ours can be named beside it.
+            # Asya 0.1.1's formulas speak of the one trigger `queueLength`; both of ours can be named beside it.
             modifiers = {"formula": own.formula, "target": own.target or "1"}
         modifiers |= {
             key: value
@@ -116,7 +116,7 @@ def _advanced(actor: AsyncActor) -> dict[str, Any]:
 def _triggers(actor: AsyncActor, transport: TransportConfig) -> list[dict[str, Any]]:
     own = actor.spec.scaling.advanced
     if own is not None and own.formula is not None:
-        # Named as the original's example formulas name it.
+        # Named as Asya 0.1.1's example formulas name it.
         return [_trigger(actor, transport, "queueLength", in_flight=True)]
     return [
         _trigger(actor, transport, "total", in_flight=True),

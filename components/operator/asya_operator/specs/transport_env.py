@@ -1,4 +1,4 @@
-"""The sidecar's environment that leads to the broker, in the original's order. Pure."""
+"""The sidecar's environment that leads to the broker, in Asya 0.1.1's order. Pure."""
 
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig

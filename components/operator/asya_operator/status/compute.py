@@ -75,7 +75,7 @@ def worth_writing(previous: Mapping[str, Any], new: Mapping[str, Any], now: date
 
 
 def write_due_s(previous: Mapping[str, Any], new: Mapping[str, Any], now: datetime) -> float | None:
-    """Seconds until a status should be written, 0 for at once; none when it says nothing new."""
+    """Seconds until a status should be written, 0 for at once; ``None`` when it says nothing new."""
     changed = {name for name in previous.keys() | new.keys() if previous.get(name) != new.get(name)} - {STAMP}
     if not changed:
         return None

@@ -34,7 +34,7 @@ class Observed:
         scaling_enabled: Whether KEDA scales it.
         min_replicas: Fewest replicas with scaling.
         fixed_replicas: The count while scaling is off; none with scaling or for a spec that cannot be read.
-        transport_problem: The transport cannot be used; none is fine, here as below.
+        transport_problem: The transport cannot be used; ``None`` is fine, here as below.
         queue_problem: The queue could not be made or is somebody else's.
         workload_problem: The spec is not valid, or its objects could not be applied.
         scaling_problem: The KEDA objects could not be applied.
@@ -42,7 +42,7 @@ class Observed:
         pods: Its pods: metadata, status, names of containers.
         hpa: The HorizontalPodAutoscaler that KEDA made.
         scaled_object: The ScaledObject.
-        ready: Envelopes that wait in the queue; none when they could not be counted.
+        ready: Envelopes that wait in the queue; ``None`` when they could not be counted.
         in_flight: Envelopes that are worked on.
         previous: The status that was written last; empty before the first.
     """
@@ -74,7 +74,7 @@ def format_time(moment: datetime) -> str:
 
 
 def age_s(stamp: object, now: datetime) -> float | None:
-    """Seconds since a Kubernetes timestamp, at least 0; none for what is no timestamp."""
+    """Seconds since a Kubernetes timestamp, at least 0; ``None`` for what is no timestamp."""
     if not isinstance(stamp, str) or not stamp:
         return None
     try:

@@ -212,5 +212,5 @@ def choose_status(facts: Facts) -> str:
 
 
 def rule_of(status: str) -> Rule | None:
-    """The rule that gives a status; none for a word that is no status."""
+    """The rule that gives a status; ``None`` for a word that is no status."""
     return next((rule for rule in STATUSES if rule.status == status), None)

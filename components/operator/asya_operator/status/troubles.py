@@ -54,7 +54,7 @@ def classify_waiting(reason: str, message: str, owner: Trouble) -> Trouble | Non
 
 
 def classify_text(message: str) -> Trouble | None:
-    """Judge a sentence about volumes, ConfigMaps and Secrets; none when it is about something else."""
+    """Judge a sentence about volumes, ConfigMaps and Secrets; ``None`` when it is about something else."""
     if _CONFIG.search(message):
         return Trouble.CONFIG
     return Trouble.VOLUME if _VOLUME.search(message) else None

@@ -31,7 +31,7 @@ class Report:
     Attributes:
         kind: ``progress`` and ``child`` are best effort; ``final`` must arrive before the settlement.
         envelope_id: Whose progress it is.
-        body: JSON object as compat of the original's gateway routes wants it.
+        body: JSON object as compat of Asya 0.1.1's gateway routes wants it.
         child: Of a final report: body of the report about the fan-out that made the envelope, should the gateway not
             have it yet.
     """
@@ -87,7 +87,7 @@ class Decision:
             collected.
         sends: Envelopes to send first.
         reports: What the gateway learns.
-        failed_reason: Label for ``messages_failed_total``; none when nothing failed.
+        failed_reason: Label for ``messages_failed_total``; ``None`` when nothing failed.
         cause: For people, why it failed.
     """
 

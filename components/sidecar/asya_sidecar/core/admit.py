@@ -1,6 +1,6 @@
 """Admission: is this delivery an envelope for this actor, and what is to be run?
 
-The order of checks is the original's (JSON, id, actor of the route), with these differences: every rule of the envelope
+The order of checks is Asya 0.1.1's (JSON, id, actor of the route), with these differences: every rule of the envelope
 is checked here, an envelope past its deadline is never run, and an end actor always has something to persist.
 """
 
@@ -131,7 +131,7 @@ def _refuse_bytes(body: bytes, hop: Hop, text: str, reason: str) -> Decision:
 
 
 def _admit_at_end(body: bytes, hop: Hop) -> Work | Decision:
-    """Take whatever has an id; what has none is wrapped so that error-end can persist it, never sent to itself."""
+    """Take whatever has an id; what has ``None`` is wrapped so that error-end can persist it, never sent to itself."""
     try:
         document = parse_object(body)
         envelope_id = parse_id(document)
@@ -144,7 +144,7 @@ def _admit_at_end(body: bytes, hop: Hop) -> Work | Decision:
     try:
         envelope = parse_envelope(body)
     except EnvelopeError:
-        # The original never checked routes here, so results of foreign producers must be persisted too.
+        # Asya 0.1.1 never checked routes here, so results of foreign producers must be persisted too.
         try:
             route = parse_route(document)
         except EnvelopeError:

@@ -57,7 +57,7 @@ class Collected:
     Attributes:
         envelope: With the id and the parent that the collector gave it.
         delay_s: To wait before it is sent on.
-        failed: Why it is to go to error-end; none when it goes on.
+        failed: Why it is to go to error-end; ``None`` when it goes on.
     """
 
     envelope: Envelope

@@ -196,7 +196,7 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
         return _bury(work, hop, moment, f"{cause} (after {work.attempt} attempts)")
     if policy.retries(error, work.attempt) and not _too_late(work.envelope, moment.now, delay_s):
         return _again(work, hop, delay_s, cause, attempt=work.attempt + 1)
-    # Outputs made before the error have their own way to go, as in the original; a retry would make them again.
+    # Outputs made before the error have their own way to go, as in Asya 0.1.1; a retry would make them again.
     sends, reports = forward(work, reply.items, reply.streamed, hop, moment, ends=True)
     failed = _fail(work, hop, moment, error.code, error)
     return replace(failed, sends=(*sends, *failed.sends), reports=reports)

@@ -19,7 +19,7 @@ _OWN: Final = (names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_CLAIM)
 
 
 def place_ahead(route: Route) -> int | None:
-    """Find where the next fan-in of a route is, the current actor left out; none when there is none."""
+    """Find where the next fan-in of a route is, the current actor left out; ``None`` when there is none."""
     try:
         return route.actors.index(names.FAN_IN, route.current + 1)
     except ValueError:
@@ -51,7 +51,7 @@ def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) 
         made: The child.
         parent: The envelope whose hop made it.
         index: Its place among its siblings.
-        count: How many there are; none while nobody knows.
+        count: How many there are; ``None`` while nobody knows.
     """
     if not leads_to_fan_in(made.route):
         return made

@@ -1,4 +1,4 @@
-"""What the gateway is told, as values. Bodies are those of the original's gateway routes.
+"""What the gateway is told, as values. Bodies are those of Asya 0.1.1's gateway routes.
 
 One difference: ``completed`` carries the index of the actor that completed, not that of the next one.
 """
@@ -46,7 +46,7 @@ def completed_report(envelope: Envelope, items: tuple[Item, ...], elapsed_s: flo
 
 
 def retry_report(envelope: Envelope, attempt: int, again_in_s: float, cause: str) -> Report:
-    """An attempt failed and is made again; ours, in a phase that the original's gateway knows."""
+    """An attempt failed and is made again; ours, in a phase that Asya 0.1.1's gateway knows."""
     return _progress(envelope, "processing", message=Retry(attempt, again_in_s, cause).words)
 
 

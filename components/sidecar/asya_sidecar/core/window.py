@@ -18,7 +18,7 @@ def window(concurrency: int, mean_call_s: float | None) -> int:
 
     Args:
         concurrency: Handler calls that run at the same time.
-        mean_call_s: Running mean of a call's length; none before the first one ended.
+        mean_call_s: Running mean of a call's length; ``None`` before the first one ended.
     """
     if mean_call_s is None:
         return concurrency

@@ -28,7 +28,7 @@ class Actor:
         timeout_s: One handler call.
         retry: Attempts as in a mesh, but without pauses, so that a test need not wait; a policy given here is kept as it is.
         max_deliveries: Deliveries spent on crashes and timeouts before an envelope becomes a dead letter.
-        batch_size: Most payloads that the handler gets at once, as a list; none when it takes one payload.
+        batch_size: Most payloads that the handler gets at once, as a list; ``None`` when it takes one payload.
         concurrency: Handler calls at the same time, in threads or on one event loop.
         env: Environment of the handler, added to that of the test.
     """

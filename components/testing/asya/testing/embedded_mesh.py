@@ -28,7 +28,7 @@ from asya.testing.tagged import CountingConsumer, TaggedTransport, token_of
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import TransportError
-from asya_store.claims import ClaimDesk
+from asya_store.claims import ClaimCheck
 from asya_transport.port import QueueAdmin, QueueSpec
 
 log: Final = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Mesh:
         runtimes: Mapping[str, RuntimeProcess],
         transport: TaggedTransport,
         ledger: Ledger,
-        desk: ClaimDesk,
+        desk: ClaimCheck,
         stack: AsyncExitStack,
     ) -> None:
         self._runtimes = runtimes
@@ -187,7 +187,7 @@ def _make_runtimes(
 class _Tasks:
     """The tasks of a mesh: sidecars, and collectors in the place of the crew. One that fails ends this and every later run."""
 
-    def __init__(self, ledger: Ledger, desk: ClaimDesk) -> None:
+    def __init__(self, ledger: Ledger, desk: ClaimCheck) -> None:
         self._desk = desk
         self.stopping = asyncio.Event()
         self._ledger = ledger

@@ -6,13 +6,13 @@ from typing import Final
 
 from asya.testing.actor import Actor
 from asya_protocol import names
-from asya_sidecar.admission import Gate
+from asya_sidecar.admission import Admission
 from asya_sidecar.core.admit import Hop
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline as Sidecar
 from asya_sidecar.runtime_client import RuntimeClient
-from asya_store.claims import ClaimDesk
+from asya_store.claims import ClaimCheck
 from asya_transport.port import Transport
 
 BATCH_WAIT_S: Final = 0.05
@@ -22,7 +22,7 @@ DRAIN_S: Final = 1.0
 
 
 async def run_sidecar(
-    name: str, actor: Actor, *, socket_dir: Path, transport: Transport, desk: ClaimDesk, stop: asyncio.Event
+    name: str, actor: Actor, *, socket_dir: Path, transport: Transport, desk: ClaimCheck, stop: asyncio.Event
 ) -> None:
     """Work for one actor until ``stop`` is set.
 
@@ -47,7 +47,7 @@ async def run_sidecar(
         performer=Performer(transport, consumer, hop, metrics, None, claims=desk),
         runtimes=[RuntimeClient(socket_dir) for _ in range(actor.concurrency)],
         metrics=metrics,
-        gate=Gate(hop, claims=desk),
+        gate=Admission(hop, claims=desk),
         batch_size=batch_size,
         batch_wait_s=BATCH_WAIT_S,
         drain_timeout_s=DRAIN_S,

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from asya_protocol.envelope import parse_envelope
 from asya_protocol.errors import EnvelopeError
-from asya_store.claims import ClaimDesk, check_out, read_claim
+from asya_store.claims import ClaimCheck, check_out, read_claim
 from asya_store.folder import FolderStore
 
 
-def open_desk(folder: Path) -> ClaimDesk:
+def open_desk(folder: Path) -> ClaimCheck:
     """Make the place where they are left; it goes with the folder."""
-    return ClaimDesk(FolderStore(folder))
+    return ClaimCheck(FolderStore(folder))
 
 
-async def make_small(desk: ClaimDesk, body: bytes) -> bytes:
+async def make_small(desk: ClaimCheck, body: bytes) -> bytes:
     """Leave an envelope's payload there if it is large; returns what to send."""
     return body if len(body) <= desk.over_bytes else await asyncio.to_thread(desk.leave, body)
 
 
-async def make_whole(desk: ClaimDesk, body: bytes) -> bytes:
+async def make_whole(desk: ClaimCheck, body: bytes) -> bytes:
     """Put the payload back that an envelope left; bytes that are no envelope stay as they are.
 
     Raises:

@@ -33,9 +33,9 @@ class Failure:
 
     Attributes:
         actor: Where it failed.
-        type: Class name of the handler's exception; empty when there was none.
+        type: Class name of the handler's exception; empty when there was ``None``.
         message: The exception's text, or the mesh's reason.
-        traceback: Of the handler; empty when there was none.
+        traceback: Of the handler; empty when there was ``None``.
         payload: What the handler was given, decoded.
         dead_letter: It crashed the runtime, or ran out of time, too often.
         id: As in ``Result``.

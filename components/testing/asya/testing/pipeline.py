@@ -76,7 +76,7 @@ class Pipeline:
 
         Args:
             payload: What JSON can carry.
-            route: Actor names in order; all of the pipeline's in their order where none is given.
+            route: Actor names in order; all of the pipeline's in their order where ``None`` is given.
             headers: Headers of the envelope.
             timeout_s: How long this run may take.
 

@@ -13,7 +13,7 @@ from asya.testing.ledger import ATTRIBUTE, Ledger
 from asya.testing.outcome import read_dead_letter
 from asya_protocol import names
 from asya_protocol.errors import StoreUnavailable
-from asya_store.claims import ClaimDesk, ClaimLost
+from asya_store.claims import ClaimCheck, ClaimLost
 from asya_transport.port import Consumer, Delivery, Transport
 
 
@@ -33,7 +33,7 @@ class TaggedTransport:
         inner: Transport,
         queues: Mapping[str, str],
         ledger: Ledger,
-        desk: ClaimDesk,
+        desk: ClaimCheck,
         on_send: Callable[[str], None],
     ) -> None:
         self._inner = inner
@@ -102,7 +102,7 @@ class TaggedTransport:
 class CountingConsumer:
     """A consumer that tells the ledger what it receives and settles."""
 
-    def __init__(self, inner: Consumer, actor: str, ledger: Ledger, desk: ClaimDesk) -> None:
+    def __init__(self, inner: Consumer, actor: str, ledger: Ledger, desk: ClaimCheck) -> None:
         self._desk = desk
         self._inner = inner
         self._actor = actor

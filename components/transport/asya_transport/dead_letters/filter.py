@@ -59,7 +59,7 @@ class Condition:
 
 
 def matches(conditions: Sequence[Condition], letter: DeadLetter) -> bool:
-    """Whether all conditions hold; none at all is true."""
+    """Whether all conditions hold; ``None`` at all is true."""
     return all(condition.holds(letter) for condition in conditions)
 
 

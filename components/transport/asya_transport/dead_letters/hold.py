@@ -57,7 +57,7 @@ class Holding:
         return self.read >= self.expected
 
     async def take(self) -> list[Delivery]:
-        """Take some more; none at the end of the pass.
+        """Take some more; ``None`` at the end of the pass.
 
         Raises:
             TransportUnavailable: The broker is away.

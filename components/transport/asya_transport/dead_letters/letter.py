@@ -1,6 +1,6 @@
 """A dead letter as a person and a redrive see it: what a delivery from a dead letter queue tells. No I/O.
 
-Bodies that are no envelopes are dead letters like others: what cannot be read is none, and their bytes are kept.
+Bodies that are no envelopes are dead letters like others: what cannot be read is ``None``, and their bytes are kept.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ class DeadLetter:
         body: Its bytes.
         attributes: Transport attributes, reason and queue among them.
         received: How often the broker handed it out, as far as it tells.
-        envelope: What the body says; none when it is no envelope.
+        envelope: What the body says; ``None`` when it is no envelope.
         problem: Why it is no envelope; empty when it is one.
-        document: The body's top-level values, undecoded; none when it is no JSON object.
+        document: The body's top-level values, undecoded; ``None`` when it is no JSON object.
     """
 
     queue: str
@@ -55,7 +55,7 @@ class DeadLetter:
 
     @property
     def reason(self) -> str | None:
-        """Why it is here; none when the broker moved it by itself."""
+        """Why it is here; ``None`` when the broker moved it by itself."""
         return self.attributes.get(names.ATTRIBUTE_REASON)
 
     @property

@@ -37,7 +37,7 @@ class Tally:
         expected: What the queue held at the start, about.
         read: How many were looked at.
         matched: How many of those were chosen; the others are given back.
-        done: How many were sent or thrown away for good; with ``dry_run`` none.
+        done: How many were sent or thrown away for good; with ``dry_run`` ``None``.
         uncertain: Sent, but perhaps not taken out: they may be there again, as duplicates.
         failed: Reasons why some could not be sent, and how many; these stay.
         interrupted: Whether the caller ended it early.
@@ -60,7 +60,7 @@ class Selection:
 
     Attributes:
         where: Conditions that all must hold.
-        rate: At most so many a second; none is as fast as the broker.
+        rate: At most so many a second; ``None`` is as fast as the broker.
         dry_run: Choose and count, touch nothing.
         stopping: Set by the caller to end the pass: what is in flight is finished, the rest given back.
         progress: Told of the tally after each.
@@ -122,7 +122,7 @@ async def redrive(
         transport: Connected.
         admin: Of the same broker.
         queue: The dead letter queue.
-        to: Queue to send to; none is the one that each was taken from.
+        to: Queue to send to; ``None`` is the one that each was taken from.
         selection: Which, and how fast.
 
     Returns:

@@ -137,9 +137,11 @@ class MemoryBroker:
         if dead is None or stored.lost < queue.spec.max_deliveries:
             queue.put_back(stored, self.clock())
             return
-        self.bury(queue, dead, stored, f"lost {stored.lost} times by consumers that disconnected without settling it")
+        self.dead_letter(
+            queue, dead, stored, f"lost {stored.lost} times by consumers that disconnected without settling it"
+        )
 
-    def bury(self, queue: MemoryQueue, dead: MemoryQueue, stored: Stored, reason: str) -> None:
+    def dead_letter(self, queue: MemoryQueue, dead: MemoryQueue, stored: Stored, reason: str) -> None:
         """Move what was handed out to a dead letter queue."""
         queue.in_flight -= 1
         marks = {names.ATTRIBUTE_REASON: reason, names.ATTRIBUTE_QUEUE: queue.name}
@@ -207,7 +209,7 @@ class LocalSession:
         if held is not None and not held[0].deleted:
             self._broker.queue(names.dlq_name(held[0].name))  # missing: the delivery stays ours
         queue, stored = self._settle(receipt)
-        self._broker.bury(queue, self._broker.queue(names.dlq_name(queue.name)), stored, reason)
+        self._broker.dead_letter(queue, self._broker.queue(names.dlq_name(queue.name)), stored, reason)
 
     async def stop(self, consumer: int) -> None:
         """Let a consumer's waiting and later receives end empty."""

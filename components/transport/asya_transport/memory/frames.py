@@ -127,7 +127,7 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     Attributes:
         number: The request's.
-        error: Name of the error's class; none when it went well.
+        error: Name of the error's class; ``None`` when it went well.
         details: What the error's class is built from.
         value: The answer's value, undecoded; its shape follows from the request.
     """

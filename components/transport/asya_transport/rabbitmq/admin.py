@@ -1,6 +1,6 @@
 """Creates, measures and deletes RabbitMQ queues: quorum queues with a delivery limit and a dead letter queue each.
 
-A queue that exists otherwise, such as a classic one from the original, is kept as it is, with its content; only its
+A queue that exists otherwise, such as a classic one from Asya 0.1.1, is kept as it is, with its content; only its
 binding and its dead letter queue are added. Whatever the broker may answer by closing a channel is asked on a
 channel of its own.
 """
@@ -102,7 +102,7 @@ class RabbitMqAdmin:
         return Depth(ready=ready, in_flight=estimate_in_flight(ready, sample))
 
     async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
-        """See the port; what queues hold is the management API's sample, none for a queue made a moment ago.
+        """See the port; what queues hold is the management API's sample, ``None`` for a queue made a moment ago.
 
         Raises:
             TransportError: There is no management API in the settings; AMQP cannot list.

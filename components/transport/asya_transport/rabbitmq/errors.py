@@ -113,7 +113,7 @@ def translate(exc: BaseException, where: str) -> TransportError:
 
 
 def read_size_limit(exc: BaseException) -> int | None:
-    """Read the broker's limit for bodies from its refusal of one; none when it refused for another reason."""
+    """Read the broker's limit for bodies from its refusal of one; ``None`` when it refused for another reason."""
     if isinstance(exc, pika.ChannelClosedByBroker) and exc.reply_code == PRECONDITION_FAILED:
         found = _TOO_LARGE.search(exc.reply_text)
         return int(found[2]) if found else None

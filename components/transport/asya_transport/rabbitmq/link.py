@@ -28,7 +28,7 @@ HEARTBEAT_S: Final = 30
 BLOCKED_TIMEOUT_S: Final = 60.0
 DIAL_TIMEOUT_S: Final = 15.0
 RPC_TIMEOUT_S: Final = 30.0
-# The original dials five times; a longer wait belongs to whoever supervises the process.
+# Asya 0.1.1 dials five times; a longer wait belongs to whoever supervises the process.
 DIAL_ATTEMPTS_MOST: Final = 5
 REDIAL_FIRST_S: Final = 0.2
 REDIAL_MOST_S: Final = 5.0
@@ -108,7 +108,7 @@ class Channel:
     def __init__(self, raw: PikaChannel, where: str) -> None:
         self.raw = raw
         self.reason: BaseException | None = None
-        """Why it closed, as pika says it; none while it is open."""
+        """Why it closed, as pika says it; ``None`` while it is open."""
         self.on_close: list[Callable[[BaseException], None]] = []
         """Called at once when it closes, before anything that waits on it wakes."""
         self._where = where
@@ -220,7 +220,7 @@ class Link:
 
     @property
     def credentials(self) -> pika.PlainCredentials | None:
-        """User name and password; none where the client proves itself by a certificate."""
+        """User name and password; ``None`` where the client proves itself by a certificate."""
         found: object = self._parameters.credentials
         return found if isinstance(found, pika.PlainCredentials) else None
 

@@ -65,7 +65,7 @@ class Management:
         )
 
     def sample(self, queue: str) -> Sample | None:
-        """Read the last sample of a queue; none where there is none, as for a queue made a moment ago.
+        """Read the last sample of a queue; ``None`` where there is none, as for a queue made a moment ago.
 
         Raises:
             TransportUnavailable: The API cannot be reached.
@@ -78,7 +78,7 @@ class Management:
         return None if found is None else _read_sample(found)
 
     def list_queues(self) -> dict[str, Sample | None]:
-        """Every queue of the vhost with its last sample; none where there is none yet.
+        """Every queue of the vhost with its last sample; ``None`` where there is none yet.
 
         Raises:
             TransportUnavailable: The API cannot be reached.

@@ -1,7 +1,7 @@
 """The transport on RabbitMQ: confirmed sends, pushed deliveries, delays by expiring queues, one connection.
 
 Envelopes go to the default exchange with the queue's full name as routing key: that reaches every queue, bound or
-not, ours or the original's, and tells when there is none. The topic exchange is for outside producers only.
+not, ours or Asya 0.1.1's, and tells when there is none. The topic exchange is for outside producers only.
 
 Modules: ``rabbitmq_link`` (connection), ``_publisher`` and ``_confirms`` (sends), ``_consumer``, ``_delay``,
 ``_ack_timeout`` (how long deliveries are ours), ``_errors`` (translation); ``_admin`` and ``_management`` for those who

@@ -80,7 +80,7 @@ async def test_pictures_of_every_view(world: World, open_page: OpenPage, shoot: 
         envelope_body(f"dead-{number}", "translate", {"page": f"lost-{number}.png"}, **{"x-asya-attempt": 3})
         for number in range(3)
     ]
-    await world.bury("translate", *letters, b"\x00 no envelope at all")
+    await world.dead_letter("translate", *letters, b"\x00 no envelope at all")
     dying = "its runtime keeps dying: ModuleNotFoundError: No module named 'torch'"
     world.write_status(
         actor_status("read-page", rate=3.4, p50_s=0.01),
@@ -287,7 +287,7 @@ async def test_actors_show_status_replicas_depth_and_rate_as_they_change(world: 
 async def test_dead_letters_are_read_and_sent_again(world: World, open_page: OpenPage) -> None:
     mine = uuid.uuid4().hex[:8]
     bodies = [envelope_body(f"{mine}-{number}", "summarise", {"page": MARKUP}) for number in range(3)]
-    await world.bury("summarise", *bodies, b"\x00<b>no envelope</b>", reason=f"it broke {MARKUP}")
+    await world.dead_letter("summarise", *bodies, b"\x00<b>no envelope</b>", reason=f"it broke {MARKUP}")
     page = await open_page("#/actors")
     await row(page, "summarise").get_by_role("link", name="4 dead letters of summarise").click()
     letters = page.locator(".letter")
@@ -317,7 +317,7 @@ async def test_dead_letters_are_read_and_sent_again(world: World, open_page: Ope
 
 
 async def test_who_may_only_read_sees_no_way_to_redrive(world: World, open_page: OpenPage) -> None:
-    await world.bury("read-page", envelope_body("kept", "read-page", {}))
+    await world.dead_letter("read-page", envelope_body("kept", "read-page", {}))
     page = await open_page("#/dead-letters/read-page", token=READER)
     await expect(page.locator(".letter")).to_contain_text("kept")
     assert await page.get_by_role("button", name="Redrive").count() == 0
@@ -374,7 +374,7 @@ async def test_everything_is_reached_by_keyboard(world: World, open_page: OpenPa
 async def test_no_view_breaks_a_rule_of_accessibility(world: World, open_page: OpenPage) -> None:
     failed = await world.call(page="wall.png", mode="fail")
     await world.ended(failed)
-    await world.bury("translate", envelope_body("dead", "translate", {}))
+    await world.dead_letter("translate", envelope_body("dead", "translate", {}))
     page = await open_page(reduced_motion="reduce", bypass_csp=True)
     for address, sign in {
         "#/envelopes": failed,

@@ -109,7 +109,7 @@ class World:
                 self.fleet.keep_up()
                 await asyncio.sleep(0.05)
 
-    async def bury(self, actor: str, *bodies: bytes, reason: str = "the runtime ended 5 times") -> None:
+    async def dead_letter(self, actor: str, *bodies: bytes, reason: str = "the runtime ended 5 times") -> None:
         """Make dead letters, as a sidecar does."""
         queue = names.queue_name(actor)
         marks = {names.ATTRIBUTE_REASON: reason, names.ATTRIBUTE_QUEUE: queue}

@@ -1,4 +1,4 @@
-"""The workload of an actor: the original's Deployment, and what we add to it."""
+"""The workload of an actor: Asya 0.1.1's Deployment, and what we add to it."""
 
 from pathlib import Path
 from typing import Any
@@ -263,7 +263,7 @@ def test_of_two_environment_entries_with_one_name_only_the_last_is_applied():
 
 
 def test_the_crew_is_not_validated_unless_it_asks_for_it():
-    """As the original; the user's own value wins."""
+    """As Asya 0.1.1; the user's own value wins."""
     found = container(pod_of(actor(name="happy-end")), "asya-runtime")
     assert ("ASYA_ENABLE_VALIDATION", "false") in env_of(found)
     own = {"env": [{"name": "ASYA_ENABLE_VALIDATION", "value": "true"}]}
@@ -272,7 +272,7 @@ def test_the_crew_is_not_validated_unless_it_asks_for_it():
 
 
 def test_rabbitmqs_password_reaches_the_sidecar_by_reference_alone():
-    """In the original's order; what is not configured is not set."""
+    """In Asya 0.1.1's order; what is not configured is not set."""
     pod = pod_of(actor(), context("rabbitmq", config={"exchange": "asya", "vhost": "team", "tls": True}))
     env = env_of(container(pod, "asya-sidecar"))
     at = env.index(("ASYA_TRANSPORT", "rabbitmq"))
@@ -390,7 +390,7 @@ def test_the_actors_own_sidecar_image_and_resources_win():
 
 
 def test_a_stateful_set_has_its_claims_and_a_service_without_an_address():
-    """The original refused StatefulSets."""
+    """Asya 0.1.1 refused StatefulSets."""
     claim = {"metadata": {"name": "data"}, "spec": {"resources": {"requests": {"storage": "1Gi"}}}}
     runtime = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     declared = actor(workload=with_pod({}, runtime, kind="StatefulSet", replicas=2, volumeClaimTemplates=[claim]))

@@ -84,7 +84,7 @@ def test_a_role_of_aws_is_given_through_an_account_of_the_actors_own():
 
 
 def test_a_service_account_of_the_users_cannot_stand_beside_a_role():
-    """The original's text; without a role the user's choice is kept."""
+    """Asya 0.1.1's text; without a role the user's choice is kept."""
     declared = actor(workload=with_pod({"serviceAccountName": "mine"}))
     with pytest.raises(ManifestError) as caught:
         render(declared, UID, context(config={"actorRoleArn": ROLE}))

@@ -54,7 +54,7 @@ def wanted(formula: str, total: float, ready: float) -> int:
 
 
 def test_the_whole_scaled_object_of_an_actor_on_rabbitmq():
-    """The original's limits and behaviour; two counts and a formula in place of one trigger."""
+    """Asya 0.1.1's limits and behaviour; two counts and a formula in place of one trigger."""
     trigger = {
         "protocol": "http",
         "host": "http://rabbit.asya:15672/%2F",
@@ -155,7 +155,7 @@ def test_a_stand_in_for_aws_is_counted_at_its_own_address():
 
 
 def test_a_queue_of_an_unknown_account_cannot_be_scaled_by():
-    """As the original: region and accountId are required here."""
+    """As Asya 0.1.1: region and accountId are required here."""
     with pytest.raises(TransportRefused, match="needs region and accountId"):
         scaled(config={"accountId": ""})
 
@@ -176,7 +176,7 @@ def test_a_pod_that_works_on_several_at_once_counts_for_as_many():
 
 
 def test_a_formula_of_the_user_goes_before_ours():
-    """Handed on as it is, over the one trigger that the original has."""
+    """Handed on as it is, over the one trigger that Asya 0.1.1 has."""
     own = {
         "formula": "queueLength * 2",
         "target": "3",
@@ -228,7 +228,7 @@ def test_triggers_speak_only_of_what_keda_reads(kind: str, known: set[str]):
 
 
 def test_keda_signs_in_to_rabbitmq_with_a_name_from_a_config_map_and_a_password_from_the_secret():
-    """It takes a user name from nowhere in a trigger; the original asked for a key of the secret that nobody makes."""
+    """It takes a user name from nowhere in a trigger; Asya 0.1.1 asked for a key of the secret that nobody makes."""
     assert sign_in("rabbitmq") == {
         "configMapTargetRef": [{"parameter": "username", "name": "hello-actor-trigger-auth", "key": "username"}],
         "secretTargetRef": [{"parameter": "password", "name": "rabbit", "key": "password"}],
