@@ -1,4 +1,4 @@
-"""Which reconciles ask the broker about an actor's queue: the first, one after a change or an invalidation, and now and then."""
+"""Which reconciles ask the broker about a queue: the first, one after a change or an invalidation, and now and then."""
 
 import asyncio
 import json
