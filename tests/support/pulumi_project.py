@@ -20,8 +20,8 @@ from pulumi import automation
 
 from lab.checkout import ROOT
 from lab.engine import other_hosts
-from lab.engine.errors import EngineError
 from lab.engine.find import build
+from lab.errors import LabError
 from lab.installs.kubernetes_openapi import openapi_document
 
 PASSPHRASE: Final = "correct horse battery staple"
@@ -113,7 +113,7 @@ def require_host(language: str) -> Path:
 def _required(built: Callable[[], Path]) -> Path:
     try:
         return built()
-    except EngineError as exc:
+    except LabError as exc:
         if os.environ.get("CI"):
             pytest.fail(str(exc))
         pytest.skip(str(exc))
