@@ -237,8 +237,8 @@ def _choose_port(state: StateFolder, wanted: int | None) -> int:
 
 async def _answers(url: str) -> bool:
     try:
-        await get(url.removeprefix("http://"), "/health")
-    except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
+        await asyncio.to_thread(get, url.removeprefix("http://"), "/health")
+    except OSError:
         return False
     return True
 

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from asya_local.backoff import RestartPolicy
+from asya_local.figures import Backlog, Pace, Reading, Tally
 from asya_local.log_cause import explain_log
 from asya_local.mesh_status import ActorStatus, name_state
-from asya_local.pace import Pace
 from asya_local.plan import ActorPlan
 from asya_local.processes import Launcher, RunningProcess
-from asya_local.queue_age import Backlog
 from asya_local.replica import Death, Replica, Stage
 from asya_local.scaling import NeedHistory, desired_replicas
-from asya_local.tally import Reading, Tally
 from asya_protocol import names
 from asya_transport.port import Depth
 
@@ -105,7 +103,7 @@ class ActorPool:
         """Take the queue's depth as of now, for the eye and, when a poll is due, for scaling."""
         self.depth = depth
         self.broker_message = ""
-        self._backlog.look(now_s, self._tally.received, depth.ready)
+        self._backlog.add(now_s, self._tally.received, depth.ready)
         if now_s < self.next_poll_s:
             return
         scaling = self.plan.scaling
@@ -150,7 +148,7 @@ class ActorPool:
     def tick(self, now_s: float) -> None:
         """Take the next step towards what should be."""
         self._now_s = now_s
-        self._pace.look(now_s, self._tally.done + self._tally.failed, self._tally.calls)
+        self._pace.add(now_s, self._tally.done + self._tally.failed, self._tally.calls)
         if self._reload_asked:
             self._reload_asked = False
             for replica in self._serving():

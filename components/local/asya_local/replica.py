@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from asya_local.backoff import RestartPolicy
+from asya_local.figures import Reading
 from asya_local.plan import ActorPlan
 from asya_local.processes import Launcher, ProcessSpec, RunningProcess
-from asya_local.tally import Reading
 from asya_protocol import names
 
 RUNTIME_GRACE_S: Final = 5.0

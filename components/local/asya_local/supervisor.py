@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from asya_local.broker import Broker, close_broker, open_broker
 from asya_local.code_watch import LOOK_S, MAX_FILES, SourceWatch, forget_bytecode
+from asya_local.container import lay_out
 from asya_local.declarations import Declarations, Signature, declare, merge_environment, signature
 from asya_local.errors import MeshError
 from asya_local.gateway_process import Gateway
@@ -27,11 +28,10 @@ from asya_local.log_files import rotate
 from asya_local.mesh_status import MeshStatus
 from asya_local.plan import ActorPlan
 from asya_local.pool import ActorPool
+from asya_local.probe import scrape
 from asya_local.processes import OsLauncher, ProcessRecord, record_of
 from asya_local.queues import QueueKeeper
-from asya_local.scrape import scrape
 from asya_local.state import BrokerRecord, MeshRecord, Request, StateFolder
-from asya_local.volumes import lay_out
 from asya_manifest.errors import ManifestError
 from asya_manifest.tools import InvalidTools
 from asya_protocol.errors import AsyaError
@@ -182,7 +182,7 @@ class Supervisor:
             for replica in pool.replicas
             if replica.sidecar.process is not None and (address := replica.address)
         ]
-        readings = await asyncio.gather(*(scrape(address) for _, _, _, address in looked))
+        readings = await asyncio.gather(*(asyncio.to_thread(scrape, address) for _, _, _, address in looked))
         for (pool, replica, life, _), reading in zip(looked, readings, strict=True):
             if reading is not None and replica.sidecar.life == life:
                 pool.observe_metrics(replica, reading)

@@ -10,7 +10,7 @@ from asya_local.log_files import Follower, rotate, tail
 from asya_local.processes import ProcessRecord
 from asya_local.settings import read_local_settings
 from asya_local.state import BrokerRecord, MeshRecord, Request, StateFolder
-from asya_local.volumes import lay_out
+from asya_local.container import lay_out
 from asya_protocol.errors import SettingsError
 
 
