@@ -1,14 +1,11 @@
 """``asya doctor``: what this machine has, what for, and the one command that brings what is missing."""
 
 import importlib.util
-import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
 import click
@@ -104,27 +101,6 @@ def installed_by(package: str) -> str:
     return INSTALLERS[""].get(package, "")
 
 
-def localstack_python() -> tuple[str, str] | None:
-    """Find a Python on which LocalStack runs: its path and version."""
-    from asya_local.localstack import PYTHONS
-
-    pyenv = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
-    candidates = [sys.executable, *(path for version in PYTHONS if (path := shutil.which(f"python{version}")))]
-    for version in PYTHONS:
-        candidates += map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True))
-    for candidate in candidates:
-        # A version manager's shim may exist and still not run: only what answers counts.
-        argv = [candidate, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.executable)"]
-        try:
-            answer = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        version, _, executable = answer.stdout.strip().partition(" ")
-        if answer.returncode == 0 and version.rpartition(".")[0] in PYTHONS:
-            return executable, version
-    return None
-
-
 def _python() -> Finding:
     found = sys.version_info >= OLDEST_PYTHON
     return Finding(
@@ -153,7 +129,9 @@ def _rooms() -> Finding:
 
 
 def _localstack_python() -> Finding:
-    python = localstack_python()
+    from asya_local.localstack import find_python
+
+    python = find_python()
     return Finding(
         name="Python 3.12 or 3.13",
         found=python is not None,

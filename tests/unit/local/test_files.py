@@ -4,13 +4,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from asya_local.container import FilePlan, MountedFile
+from asya_local.container import FilePlan, MountedFile, lay_out
 from asya_local.errors import MeshError
 from asya_local.log_files import Follower, rotate, tail
 from asya_local.processes import ProcessRecord
 from asya_local.settings import read_local_settings
 from asya_local.state import BrokerRecord, MeshRecord, Request, StateFolder
-from asya_local.container import lay_out
 from asya_protocol.errors import SettingsError
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from asya_local.container import lay_out
 from asya_local.declarations import declare, signature
 from asya_local.errors import MeshError
 from asya_local.plan import ActorPlan
 from asya_local.state import Request, StateFolder
-from asya_local.container import lay_out
 from asya_manifest.errors import ManifestError
 
 HELLO = Path(__file__).parents[2] / "support" / "hello_actor.yaml"
