@@ -138,7 +138,7 @@ class RunningMesh:
     def processes(self, role: str = "", actor: str = "") -> list[psutil.Process]:
         """Living processes that carry the mesh's marker, of one role (``sidecar``, ``runtime``, ``broker``), of one actor."""
         marker = (self.home / "mesh-id").read_text()
-        word = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "memory_server", "": ""}[role]
+        word = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "memory.server", "": ""}[role]
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):

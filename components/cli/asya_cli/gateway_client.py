@@ -299,7 +299,9 @@ class _Session:
         if answer.status_code != 200:
             raise failed(answer)
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
-            document = _parse("".join(line[5:].strip() for line in answer.text.splitlines() if line.startswith("data:")))
+            document = _parse(
+                "".join(line[5:].strip() for line in answer.text.splitlines() if line.startswith("data:"))
+            )
         else:
             document = read_document(answer)
         if "error" in document:
