@@ -42,6 +42,7 @@ import threading
 import time
 import traceback
 import types
+from _thread import allocate_lock as _allocate_lock
 from queue import Empty, SimpleQueue
 
 TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
@@ -70,6 +71,11 @@ HARD_STOP_SLACK_S = 5.0
 LONGEST_TIMEOUT_S = 1e8  # three years; beyond it the C timers overflow
 
 CANCEL_GRACE_S = 0.5  # for a cancelled handler's clean-up, before the process is ended
+
+CLOSE_S = 1.0  # for tasks that a handler left behind, to end once they are cancelled
+
+PING_S = 10.0  # within it a runtime answers itself, or its handler's module has broken it
+TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stands
 
 # A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
 SIGNAL_POLL_S = 0.5
@@ -293,13 +299,15 @@ def is_async(handler: Any) -> bool:
 class EventLoop:
     """One event loop for the whole process; asyncio (8 MiB) is imported only for handlers that need it.
 
-    It runs in the main thread while a call is awaited; where calls run in threads, in a thread of its own that they share.
+    It runs in the main thread, also while no call is awaited, so that background tasks and open connections of the handler
+    live on between envelopes; where calls run in threads, in a thread of its own that they share.
     """
 
     def __init__(self, shared: bool) -> None:
         self._shared = shared
         self._loop: Any = None
         self._starting = threading.Lock()
+        self._idle: Any = None  # a future that ends the wait for the next request
 
     def run(self, awaitable: Any, request: Request) -> Any:
         """Await something and return its result, or raise what it raised."""
@@ -321,6 +329,38 @@ class EventLoop:
             raise error
         return result
 
+    def wait(self, requests: SimpleQueue[Request | None], wait_s: float) -> Request | None:
+        """Take the next request, and let the loop run until it comes.
+
+        Raises:
+            Empty: None came in time.
+        """
+        if self._loop is None or self._shared:
+            return requests.get(timeout=wait_s)
+        self._idle = self._loop.create_future()
+        timer = self._loop.call_later(wait_s, self._end_wait)
+        try:
+            return requests.get_nowait()
+        except Empty:
+            self._loop.run_until_complete(self._idle)
+        except BaseException:
+            logger.exception("a background task of the handler tried to end the process")
+        finally:
+            timer.cancel()
+        return requests.get_nowait()
+
+    def wake(self) -> None:
+        """Say that a request has come; from any thread, or a signal handler."""
+        if self._idle is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._end_wait)
+            except RuntimeError:
+                pass  # it has been closed
+
+    def _end_wait(self) -> None:
+        if not self._idle.done():
+            self._idle.set_result(None)
+
     async def _watch(self, awaitable: Any, request: Request) -> Any:
         return await self._task(awaitable, request)
 
@@ -332,10 +372,18 @@ class EventLoop:
         return task
 
     def close(self) -> None:
-        """Let async generators and the default executor finish."""
-        if self._loop is not None and not self._shared:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+        """Cancel the tasks that the handler left behind, and let async generators finish."""
+        if self._loop is None or self._shared:
+            return
+        import asyncio
+
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_S))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
 
 
 async def _guard(awaitable: Any) -> tuple[Any, BaseException | None]:
@@ -865,11 +913,40 @@ class Server:
                 self._old_signals[number] = signal.signal(number, self._on_signal)
             self._take_cancel_signal()
             self._acceptor.start()
+            self._ping(path)
             self._write_ready()
         except OSError as exc:
             self.remove_files()
             problem = "cannot listen on %s: %s" % (path, exc)
             raise StartupError("ASYA_SOCKET_DIR=%s: %s" % (self.settings.socket_dir, problem)) from None
+
+    def _ping(self, path: str) -> None:
+        """Ask ourselves for a hello, as the sidecar will; ready means that this was answered.
+
+        The wait is the interpreter's own: where a module has put other threads in Python's place (gevent), nothing else
+        runs while this thread waits, now as later.
+        """
+
+        def ask() -> None:
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                    sock.settimeout(PING_S)
+                    sock.connect(path)
+                    Connection(sock).send(encode_json({"asya": {"protocol": PROTOCOL}}))
+                    if sock.recv(1):
+                        answered.release()
+            except (OSError, ClientGone) as exc:
+                logger.warning("ping: %s", exc)
+
+        answered = _allocate_lock()
+        answered.acquire()
+        threading.Thread(target=ask, name="asya-ping", daemon=True).start()
+        if not answered.acquire(timeout=PING_S):
+            self.remove_files()
+            raise StartupError(
+                "ASYA_HANDLER=%r: after it was imported, the runtime does not answer a ping within %g s; does a module "
+                "replace Python's threads or sockets (gevent.monkey)?" % (self.settings.handler, PING_S)
+            )
 
     def _write_ready(self) -> None:
         self._ready = b"ready " + encode_json(self._about()) + b"\n"
@@ -916,7 +993,7 @@ class Server:
 
     def _process_next(self, wait_s: float) -> None:
         try:
-            request = self._requests.get(timeout=wait_s)
+            request = self._loop.wait(self._requests, wait_s)
         except Empty:
             return
         if request is None:  # a signal
@@ -957,6 +1034,7 @@ class Server:
         self.remove_files()
         self._requests.put(None)  # wakes the main thread when it waits
         self._wakes.put(None)
+        self._loop.wake()
 
     # Cancelling
 
@@ -1083,6 +1161,7 @@ class Server:
         request.connection.turn.acquire()
         request.connection.request = request
         self._requests.put(request)
+        self._loop.wake()
 
     def _about(self) -> dict[str, Any]:
         about = {"protocol": PROTOCOL, "pid": self.pid, "concurrency": self.settings.concurrency, "cancel": True}
@@ -1354,24 +1433,121 @@ def clear_folder(settings: Settings) -> None:
         raise StartupError("ASYA_SOCKET_DIR=%s cannot be used: %s" % (settings.socket_dir, exc)) from None
 
 
-def end_while_loading() -> None:
-    """Let SIGTERM end process 1 of a container while the handler loads, which may take minutes.
+def serve_as_init() -> None:
+    """Be a small init where we are process 1 of a container, and return in a child that does the work.
 
-    The kernel drops a signal that process 1 does not handle; the pod would then keep its GPU for its whole grace.
+    Nobody else there reaps the orphans of what a handler starts, and the kernel drops signals that process 1 does not
+    handle. The parent forwards them, reaps, and ends as its child ends, which ends everything else in the container too.
     """
-    if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
+    if os.getpid() != 1:
+        return
+    forwarded = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2]
+    signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)  # one that comes before the child is known waits
+    child = os.fork()
+    if child:
+        for number in forwarded:
+            signal.signal(number, lambda number, _frame: os.kill(child, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
+    while child:
+        pid, status = os.wait()
+        if pid == child:
+            os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+
+
+def put_our_folder_last() -> None:
+    """Let nothing that lies beside this file go before the user's own modules and packages."""
+    ours = os.path.dirname(os.path.abspath(__file__))
+    if sys.path and os.path.abspath(sys.path[0]) == ours:
+        sys.path.append(sys.path.pop(0))
+
+
+def record_files(path: str) -> Callable[[], None]:
+    """Write down which code and configuration this process reads and writes, so that it can be reloaded when one changes.
+
+    A line is a JSON list: ``r`` or ``w``, the file, and for ``r`` its modification time, size and inode at that moment.
+    Code of the interpreter and of installed packages is left out.
+
+    Returns:
+        To be called when all is loaded: what is read later than that is data, unless it is code.
+    """
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    library = os.path.dirname(os.__file__) + os.sep
+    seen: set[tuple[str, str]] = set()
+    loaded: list[bool] = []
+
+    def note(kind: str, name: Any) -> None:
+        if not isinstance(name, str) or not name.endswith((".py", ".pyc", ".json", ".yaml", ".yml", ".toml")):
+            return
+        name = os.path.abspath(name)
+        if name.endswith(".pyc"):
+            name = os.path.join(os.path.dirname(os.path.dirname(name)), os.path.basename(name).split(".")[0] + ".py")
+        foreign = name.startswith(library) or "site-packages" in name or "dist-packages" in name
+        if foreign or (kind, name) in seen or (kind == "r" and loaded and not name.endswith(".py")):
+            return
+        seen.add((kind, name))
+        entry: list[Any] = [kind, name]
+        if kind == "r":
+            try:
+                found = os.stat(name)
+            except OSError:
+                return
+            entry += [found.st_mtime_ns, found.st_size, found.st_ino]
+        os.write(log, (json.dumps(entry) + "\n").encode())
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            name, mode, flags = arguments
+            writes = set(mode) & set("wax+") if isinstance(mode, str) else flags & (os.O_WRONLY | os.O_RDWR)
+            note("w" if writes else "r", name)
+        elif event == "os.rename":
+            note("w", arguments[1])
+
+    if hasattr(sys, "addaudithook"):  # Python 3.8
+        sys.addaudithook(hear)
+    return lambda: loaded.append(True)
+
+
+def load_watched(path: str) -> Callable[[Any], Any]:
+    """Load the handler; where that takes long, every thread's stack is written once, and a child that it forks ends here.
+
+    Raises:
+        StartupError: As ``load_handler``.
+    """
+    pid = os.getpid()
+    # In C, so that it speaks also where a module never releases the interpreter's lock.
+    faulthandler.dump_traceback_later(TELL_LOADING_S, file=2)
+    try:
+        return load_handler(path)
+    finally:
+        if os.getpid() != pid:
+            os._exit(1)
+        faulthandler.cancel_dump_traceback_later()
+
+
+def name_threads_left() -> None:
+    """Say what keeps the process from ending, if anything does: a thread of the handler's that is no daemon."""
+    left = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
+    if left:
+        logger.warning("threads that are no daemons keep the process from ending: %s", ", ".join(left))
 
 
 def main() -> int:
     """Run until a signal ends it, and return the exit code."""
-    end_while_loading()
+    serve_as_init()
+    put_our_folder_last()
     set_up_logging(os.environ)
     try:
         settings = Settings(os.environ)
         clear_folder(settings)
         logger.info("handler=%s mode=%s validation=%s", settings.handler, settings.mode, settings.validate)
-        server = Server(settings, load_handler(settings.handler))
+        files = os.environ.get("ASYA_FILES_LOG")
+        loaded = record_files(files) if files else None
+        handler = load_watched(settings.handler)
+        if loaded is not None:
+            loaded()
+        if "--check" in sys.argv[1:]:
+            return 0
+        server = Server(settings, handler)
         server.listen()
     except StartupError as exc:
         logger.critical("%s", exc)
@@ -1381,6 +1557,7 @@ def main() -> int:
         return 1
     logger.info("ready on %s", settings.socket_path)
     server.serve()
+    name_threads_left()
     return 0
 
 
