@@ -323,7 +323,7 @@ class EventLoop:
         if self._shared:
             result, error = asyncio.run_coroutine_threadsafe(self._watch(awaitable, request), self._loop).result()
         else:
-            result, error = self._loop.run_until_complete(self._task(awaitable, request))
+            result, error = self._complete(self._task(awaitable, request))
         request.cancel_task = None
         if error is not None:
             raise error
@@ -339,15 +339,18 @@ class EventLoop:
             return requests.get(timeout=wait_s)
         self._idle = self._loop.create_future()
         timer = self._loop.call_later(wait_s, self._end_wait)
-        try:
-            return requests.get_nowait()
-        except Empty:
-            self._loop.run_until_complete(self._idle)
-        except BaseException:
-            logger.exception("a background task of the handler tried to end the process")
-        finally:
-            timer.cancel()
+        if requests.empty():
+            self._complete(self._idle)
+        timer.cancel()
         return requests.get_nowait()
+
+    def _complete(self, future: Any) -> Any:
+        while not future.done():
+            try:
+                self._loop.run_until_complete(future)
+            except BaseException:  # noqa: BLE001 - it is no other task's envelope
+                logger.warning("a background task of the handler tried to end the process", exc_info=True)
+        return future.result()
 
     def wake(self) -> None:
         """Say that a request has come; from any thread, or a signal handler."""
