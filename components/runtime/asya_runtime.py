@@ -25,6 +25,7 @@ Promises:
 
 from __future__ import annotations
 
+import _socket
 import faulthandler
 import importlib
 import io
@@ -42,7 +43,6 @@ import threading
 import time
 import traceback
 import types
-from _thread import allocate_lock as _allocate_lock
 from queue import Empty, SimpleQueue
 
 TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
@@ -72,7 +72,7 @@ LONGEST_TIMEOUT_S = 1e8  # three years; beyond it the C timers overflow
 
 CANCEL_GRACE_S = 0.5  # for a cancelled handler's clean-up, before the process is ended
 
-CLOSE_S = 1.0  # for tasks that a handler left behind, to end once they are cancelled
+CLOSE_S = 0.2  # for tasks that a handler left behind, to end once they are cancelled
 
 PING_S = 10.0  # within it a runtime answers itself, or its handler's module has broken it
 TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stands
@@ -109,7 +109,7 @@ class Settings:
         self.handler = environ.get("ASYA_HANDLER", "")
         self.mode = (environ.get("ASYA_HANDLER_MODE") or "payload").lower()
         self.validate = _read_switch(environ, "ASYA_ENABLE_VALIDATION")
-        self.chunk_bytes = _read_chunk_size(environ)
+        self.chunk_bytes = _read_count(environ, "ASYA_CHUNK_SIZE", MAX_FRAME_BYTES, "number of bytes") or 65536
         self.socket_dir = os.path.abspath(environ.get("ASYA_SOCKET_DIR") or "/var/run/asya")
         self.socket_path = os.path.join(self.socket_dir, environ.get("ASYA_SOCKET_NAME") or "asya-runtime.sock")
         self.ready_path = os.path.join(self.socket_dir, READY_NAME)
@@ -135,24 +135,17 @@ def _read_switch(environ: Mapping[str, str], variable: str) -> bool:
     raise StartupError("%s=%r is neither true, 1, yes, on nor false, 0, no, off" % (variable, text))
 
 
-def _read_count(environ: Mapping[str, str], variable: str, most: int) -> int | None:
+def _read_count(environ: Mapping[str, str], variable: str, most: int, what: str = "number") -> int | None:
     text = environ.get(variable) or ""
     if not text:
         return None
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        raise StartupError("%s=%r is not a number from 1 to %d" % (variable, text, most))
-    return int(text)
-
-
-def _read_chunk_size(environ: Mapping[str, str]) -> int:
-    text = environ.get("ASYA_CHUNK_SIZE") or "65536"
     try:
-        size = int(text)
+        count = int(text)
     except ValueError:
-        size = 0
-    if not 1 <= size <= MAX_FRAME_BYTES:
-        raise StartupError("ASYA_CHUNK_SIZE=%r is not a number of bytes from 1 to %d" % (text, MAX_FRAME_BYTES))
-    return size
+        count = 0
+    if not 1 <= count <= most:
+        raise StartupError("%s=%r is not a %s from 1 to %d" % (variable, text, what, most))
+    return count
 
 
 def _read_chmod(environ: Mapping[str, str]) -> int | None:
@@ -355,10 +348,7 @@ class EventLoop:
     def wake(self) -> None:
         """Say that a request has come; from any thread, or a signal handler."""
         if self._idle is not None:
-            try:
-                self._loop.call_soon_threadsafe(self._end_wait)
-            except RuntimeError:
-                pass  # it has been closed
+            self._loop.call_soon_threadsafe(self._end_wait)
 
     def _end_wait(self) -> None:
         if not self._idle.done():
@@ -380,11 +370,11 @@ class EventLoop:
             return
         import asyncio
 
+        self._idle = None
         left = asyncio.all_tasks(self._loop)
         for task in left:
             task.cancel()
-        if left:
-            self._loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_S))
+        self._loop.run_until_complete(asyncio.sleep(CLOSE_S if left else 0))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
@@ -926,30 +916,26 @@ class Server:
     def _ping(self, path: str) -> None:
         """Ask ourselves for a hello, as the sidecar will; ready means that this was answered.
 
-        The wait is the interpreter's own: where a module has put other threads in Python's place (gevent), nothing else
+        The socket is the interpreter's own: where a module has put other threads in Python's place (gevent), nothing else
         runs while this thread waits, now as later.
         """
-
-        def ask() -> None:
-            try:
-                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                    sock.settimeout(PING_S)
-                    sock.connect(path)
-                    Connection(sock).send(encode_json({"asya": {"protocol": PROTOCOL}}))
-                    if sock.recv(1):
-                        answered.release()
-            except (OSError, ClientGone) as exc:
-                logger.warning("ping: %s", exc)
-
-        answered = _allocate_lock()
-        answered.acquire()
-        threading.Thread(target=ask, name="asya-ping", daemon=True).start()
-        if not answered.acquire(timeout=PING_S):
-            self.remove_files()
-            raise StartupError(
-                "ASYA_HANDLER=%r: after it was imported, the runtime does not answer a ping within %g s; does a module "
-                "replace Python's threads or sockets (gevent.monkey)?" % (self.settings.handler, PING_S)
-            )
+        hello = encode_json({"asya": {"protocol": PROTOCOL}})
+        sock = _socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(PING_S)
+        try:
+            sock.connect(path)
+            sock.sendall(len(hello).to_bytes(4, "big") + hello)
+            if sock.recv(1):
+                return
+        except socket.timeout:  # noqa: UP041 - another class before Python 3.10
+            pass
+        finally:
+            sock.close()
+        self.remove_files()
+        raise StartupError(
+            "ASYA_HANDLER=%r: once it is imported, the runtime does not answer a ping within %g s; does a module replace "
+            "Python's threads (gevent.monkey)?" % (self.settings.handler, PING_S)
+        )
 
     def _write_ready(self) -> None:
         self._ready = b"ready " + encode_json(self._about()) + b"\n"
@@ -1444,70 +1430,14 @@ def serve_as_init() -> None:
     """
     if os.getpid() != 1:
         return
-    forwarded = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2]
-    signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)  # one that comes before the child is known waits
     child = os.fork()
     if child:
-        for number in forwarded:
-            signal.signal(number, lambda number, _frame: os.kill(child, number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
+        for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2"):
+            signal.signal(getattr(signal, "SIG" + name), lambda number, _frame: os.kill(child, number))
     while child:
         pid, status = os.wait()
         if pid == child:
             os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
-
-
-def put_our_folder_last() -> None:
-    """Let nothing that lies beside this file go before the user's own modules and packages."""
-    ours = os.path.dirname(os.path.abspath(__file__))
-    if sys.path and os.path.abspath(sys.path[0]) == ours:
-        sys.path.append(sys.path.pop(0))
-
-
-def record_files(path: str) -> Callable[[], None]:
-    """Write down which code and configuration this process reads and writes, so that it can be reloaded when one changes.
-
-    A line is a JSON list: ``r`` or ``w``, the file, and for ``r`` its modification time, size and inode at that moment.
-    Code of the interpreter and of installed packages is left out.
-
-    Returns:
-        To be called when all is loaded: what is read later than that is data, unless it is code.
-    """
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    library = os.path.dirname(os.__file__) + os.sep
-    seen: set[tuple[str, str]] = set()
-    loaded: list[bool] = []
-
-    def note(kind: str, name: Any) -> None:
-        if not isinstance(name, str) or not name.endswith((".py", ".pyc", ".json", ".yaml", ".yml", ".toml")):
-            return
-        name = os.path.abspath(name)
-        if name.endswith(".pyc"):
-            name = os.path.join(os.path.dirname(os.path.dirname(name)), os.path.basename(name).split(".")[0] + ".py")
-        foreign = name.startswith(library) or "site-packages" in name or "dist-packages" in name
-        if foreign or (kind, name) in seen or (kind == "r" and loaded and not name.endswith(".py")):
-            return
-        seen.add((kind, name))
-        entry: list[Any] = [kind, name]
-        if kind == "r":
-            try:
-                found = os.stat(name)
-            except OSError:
-                return
-            entry += [found.st_mtime_ns, found.st_size, found.st_ino]
-        os.write(log, (json.dumps(entry) + "\n").encode())
-
-    def hear(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open":
-            name, mode, flags = arguments
-            writes = set(mode) & set("wax+") if isinstance(mode, str) else flags & (os.O_WRONLY | os.O_RDWR)
-            note("w" if writes else "r", name)
-        elif event == "os.rename":
-            note("w", arguments[1])
-
-    if hasattr(sys, "addaudithook"):  # Python 3.8
-        sys.addaudithook(hear)
-    return lambda: loaded.append(True)
 
 
 def load_watched(path: str) -> Callable[[Any], Any]:
@@ -1527,27 +1457,17 @@ def load_watched(path: str) -> Callable[[Any], Any]:
         faulthandler.cancel_dump_traceback_later()
 
 
-def name_threads_left() -> None:
-    """Say what keeps the process from ending, if anything does: a thread of the handler's that is no daemon."""
-    left = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
-    if left:
-        logger.warning("threads that are no daemons keep the process from ending: %s", ", ".join(left))
-
-
 def main() -> int:
     """Run until a signal ends it, and return the exit code."""
     serve_as_init()
-    put_our_folder_last()
+    if os.path.dirname(os.path.realpath(__file__)) == os.path.realpath(sys.path[0]):
+        sys.path.append(sys.path.pop(0))  # nothing that lies beside this file goes before the user's own modules
     set_up_logging(os.environ)
     try:
         settings = Settings(os.environ)
         clear_folder(settings)
         logger.info("handler=%s mode=%s validation=%s", settings.handler, settings.mode, settings.validate)
-        files = os.environ.get("ASYA_FILES_LOG")
-        loaded = record_files(files) if files else None
         handler = load_watched(settings.handler)
-        if loaded is not None:
-            loaded()
         if "--check" in sys.argv[1:]:
             return 0
         server = Server(settings, handler)
@@ -1560,7 +1480,9 @@ def main() -> int:
         return 1
     logger.info("ready on %s", settings.socket_path)
     server.serve()
-    name_threads_left()
+    left = [thread.name for thread in threading.enumerate()[1:] if not thread.daemon]
+    if left:
+        logger.warning("threads that are no daemons keep the process from ending: %s", ", ".join(left))
     return 0
 
 

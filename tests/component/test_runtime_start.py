@@ -1,6 +1,5 @@
 """How a runtime starts in the world of its user: whose modules come first, what is told, process 1, a loop that lives on."""
 
-import json
 import os
 import shutil
 import signal
@@ -130,35 +129,6 @@ def test_loading_alone_can_be_asked_for(tmp_path: Path) -> None:
         with socket_folder() as folder:
             done = run_script("sys.argv.append('--check')", folder, environ, handler)
             assert (done.returncode, text in done.stderr, list(folder.iterdir())) == (code, True, [])
-
-
-def test_what_a_process_loads_and_writes_is_written_down_with_what_it_was(tmp_path: Path) -> None:
-    """Code whenever it is imported, configuration that is read while loading, and neither once the handler has written it."""
-    log = tmp_path / "files"
-    module = (
-        "import json, pathlib\njson.load(open('prompts.json'))\nimport helper\n"
-        "def f(p):\n    import late\n    open('data.json').read()\n"
-        "    pathlib.Path('new.py.tmp').write_text('')\n    pathlib.Path('new.py.tmp').replace('made.py')\n"
-        "    pathlib.Path('metrics.json').write_text('{}')\n"
-    )
-    environ = {**write(tmp_path, "model.py", module), "ASYA_FILES_LOG": str(log)}
-    for name, text in (("prompts.json", "{}"), ("data.json", "{}"), ("helper.py", ""), ("late.py", "")):
-        (tmp_path / name).write_text(text)
-    here = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        with running("model.f", environ=environ) as runtime, runtime.connect() as client:
-            client.call(ENVELOPE)
-    finally:
-        os.chdir(here)
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
-    names = {(entry[0], Path(entry[1]).relative_to(tmp_path).name) for entry in entries}
-    assert names == {
-        ("r", "model.py"), ("r", "prompts.json"), ("r", "helper.py"), ("r", "late.py"),
-        ("w", "made.py"), ("w", "metrics.json"),
-    }  # fmt: skip
-    found = (tmp_path / "model.py").stat()
-    assert ["r", str(tmp_path / "model.py"), found.st_mtime_ns, found.st_size, found.st_ino] in entries
 
 
 def test_a_thread_that_keeps_the_process_from_ending_is_named(tmp_path: Path) -> None:

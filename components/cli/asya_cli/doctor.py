@@ -1,11 +1,13 @@
 """``asya doctor``: what this machine has, what for, and the one command that brings what is missing."""
 
 import importlib.util
+import os
 import platform
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 import click
@@ -86,6 +88,7 @@ def examine() -> Iterator[Finding]:
     """Look at everything, in the order in which a newcomer needs it."""
     yield _python()
     yield _rooms()
+    yield _handlers_python()
     yield _localstack_python()
     yield _program("uv", "make", installed_by("uv"))
     yield _program("rabbitmq-server", "make test; asya local up takes any --rabbitmq-url", installed_by("rabbitmq"))
@@ -125,6 +128,18 @@ def _rooms() -> Finding:
         else "sidecar, runtime, crew, operator, gateway, local mesh",
         purpose="everything",
         cure="make setup" if absent else "",
+    )
+
+
+def _handlers_python() -> Finding:
+    from asya_local.interpreter import ANY, activated_environment, choose_python
+
+    return Finding(
+        name="Python of handlers",
+        found=True,
+        required=False,
+        detail=str(choose_python(None, ANY, activated_environment(os.environ), Path.cwd())),
+        purpose="handlers whose code is in this folder",
     )
 
 

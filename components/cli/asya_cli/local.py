@@ -38,6 +38,10 @@ def local() -> None:
     help="Handlers' code; otherwise the annotation asya.sh/source, or the manifest's folder.",
 )  # fmt: skip
 @click.option(
+    "--python", metavar="PROGRAM",
+    help="Interpreter of the handlers; otherwise the manifest's, the activated environment's, .venv's beside the code, ours.",
+)  # fmt: skip
+@click.option(
     "--endpoint", metavar="URL", help="SQS and S3 endpoint that already runs, instead of starting LocalStack."
 )
 @click.option(
@@ -61,6 +65,7 @@ def up(
     manifests: tuple[Path, ...],
     transport: str,
     source: Path | None,
+    python: str | None,
     endpoint: str | None,
     rabbitmq_url: str | None,
     rabbitmq_management_url: str | None,
@@ -85,6 +90,7 @@ def up(
         transport=transport,
         home=home,
         source=source,
+        python=python,
         endpoint=endpoint,
         rabbitmq_url=rabbitmq_url,
         rabbitmq_management_url=rabbitmq_management_url,
@@ -165,6 +171,12 @@ def status(home: Path, as_json: bool) -> None:
     for actor in actors:
         if actor.message:
             console.note(f"{actor.name}: {actor.message}")
+    pythons: dict[str, list[str]] = {}
+    for actor in actors:
+        pythons.setdefault(actor.python, []).append(actor.name)
+    for python, names in pythons.items():
+        if python:
+            console.note(f"python of {', '.join(names)}: {python}")
     if found.message:
         console.note(found.message)
     if info.gateway_url:

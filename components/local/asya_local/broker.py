@@ -10,7 +10,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,15 @@ from typing import Final
 
 from asya_local import localstack
 from asya_local.errors import MeshError
-from asya_local.processes import MARKER, OsLauncher, ProcessRecord, ProcessSpec, RunningProcess, record_of
+from asya_local.processes import (
+    MARKER,
+    OsLauncher,
+    ProcessRecord,
+    ProcessSpec,
+    RunningProcess,
+    own_python,
+    record_of,
+)
 from asya_local.state import BrokerRecord, Request, StateFolder
 
 log: Final = logging.getLogger(__name__)
@@ -112,7 +119,7 @@ async def _memory(
     spec = ProcessSpec(
         role="broker",
         actor="",
-        argv=(sys.executable, "-m", "asya_transport.memory.server", str(path)),
+        argv=(*own_python(), "-m", "asya_transport.memory.server", str(path)),
         env={**environ, MARKER: state.mesh_id},
         cwd=state.home,
         log=state.logs / "memory-broker.log",

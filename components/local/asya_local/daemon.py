@@ -10,7 +10,7 @@ from typing import Final
 
 from asya_local import log_files
 from asya_local.errors import MeshError
-from asya_local.processes import ProcessRecord, end_all, record_of
+from asya_local.processes import ProcessRecord, end_all, own_python, record_of
 from asya_local.state import MeshRecord, Request, StateFolder
 
 Progress = Callable[[str], None]
@@ -26,7 +26,7 @@ class SupervisorGone(MeshError):
 
 def spawn(state: StateFolder) -> ProcessRecord:
     """Start the daemon; by its plain pid, since no object of this process should stand for one that outlives it."""
-    argv = [sys.executable, "-m", "asya_local", str(state.home)]
+    argv = [*own_python(), "-m", "asya_local", str(state.home)]
     with state.supervisor_log.open("ab") as log:
         pid = os.posix_spawn(
             sys.executable,

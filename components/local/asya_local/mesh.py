@@ -16,6 +16,7 @@ from asya_local.daemon import Progress
 from asya_local.declarations import declare
 from asya_local.errors import MeshError
 from asya_local.gateway_process import find_tool_files
+from asya_local.interpreter import activated_environment
 from asya_local.log_files import read_logs
 from asya_local.mesh_status import ActorState, ActorStatus, MeshStatus
 from asya_local.settings import read_local_settings
@@ -58,6 +59,7 @@ class UpOptions:
         gateway: Run a gateway.
         gateway_port: Where it listens; ``None`` takes the mesh's last one, or any that is free.
         tools: Its tool files or folders of them; empty takes ``tools.yaml`` beside the manifests.
+        python: Interpreter of all handlers; ``None`` leaves it to manifests and environments.
     """
 
     manifests: tuple[Path, ...]
@@ -72,6 +74,7 @@ class UpOptions:
     gateway: bool = True
     gateway_port: int | None = None
     tools: tuple[Path, ...] = ()
+    python: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,8 @@ def _request(options: UpOptions) -> Request:
         gateway=options.gateway,
         gateway_port=options.gateway_port,
         tools=[str(path.absolute()) for path in options.tools or find_tool_files(options.manifests)],
+        python=options.python,
+        activated=activated_environment(os.environ),
     )
 
 

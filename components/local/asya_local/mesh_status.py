@@ -27,6 +27,7 @@ class ActorStatus:
         rate: Envelopes finished per second over the last ten seconds, failed ones included.
         p50_s: Median of the handler calls in that time, ``None`` when there was ``None``; 120 stands for all that is longer.
         oldest_s: How long the oldest envelope has been waiting, about; ``None`` when none waits.
+        python: The interpreter of its handler, and who chose it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ActorStatus:
     rate: float = 0.0
     p50_s: float | None = None
     oldest_s: float | None = None
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)

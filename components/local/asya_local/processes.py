@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -66,6 +67,16 @@ class ProcessRecord:
         """Whether it still runs."""
         reap(self.pid)
         return self.process() is not None
+
+
+def own_python() -> tuple[str, ...]:
+    """The interpreter for our own processes: modules in the current folder or on the user's PYTHONPATH are not ours.
+
+    Where we have ourselves been found on PYTHONPATH it has to stay.
+    """
+    found = Path(__file__).resolve()
+    folders = [Path(folder).resolve() for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    return (sys.executable, "-P") if any(map(found.is_relative_to, folders)) else (sys.executable, "-P", "-E")
 
 
 def record_of(pid: int, role: str, actor: str = "") -> ProcessRecord | None:

@@ -50,6 +50,8 @@ class Request:
         gateway: Whether the mesh has a gateway.
         gateway_port: Where it listens; ``None`` takes the last one or any.
         tools: Tool files or folders of them, absolute.
+        python: Interpreter of all handlers, or ``None``.
+        activated: Folder of the environment that was activated where ``up`` was called, or ``None``.
     """
 
     id: str
@@ -66,6 +68,8 @@ class Request:
     gateway: bool = True
     gateway_port: int | None = None
     tools: list[str] = field(default_factory=list)
+    python: str | None = None
+    activated: str | None = None
 
     @property
     def broker(self) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from asya_local.broker import Broker, close_broker, open_broker
-from asya_local.code_watch import LOOK_S, MAX_FILES, SourceWatch, forget_bytecode
+from asya_local.code_watch import LOOK_S, find_edited, forget_bytecode
 from asya_local.container import lay_out
 from asya_local.declarations import Declarations, Signature, declare, merge_environment, signature
 from asya_local.errors import MeshError
@@ -70,8 +70,6 @@ class Supervisor:
         self._message = ""
         self._step_messages: dict[str, str] = {}
         self._broker_message = ""
-        self._watch_message = ""
-        self._watch = SourceWatch()
         self._stop = asyncio.Event()
         self._gone = asyncio.Event()
         self._wanted: frozenset[str] = frozenset()
@@ -125,7 +123,6 @@ class Supervisor:
         self._follow(self._request, self._declare(self._request))
         self._gateway.tick(asyncio.get_running_loop().time())  # it takes a second to start, the queues take one too
         await keeper.create(self._pools.values())
-        await self._reload_edited()  # remembers how the code looks before anything loads it
         self._say(stage="starting the gateway")
         await self._gateway.until_ready()
         self._beat()
@@ -221,27 +218,20 @@ class Supervisor:
         log.info("following", extra={"manifests": request.manifests, "actors": sorted(declarations.plans)})
 
     async def _reload_edited(self) -> None:
-        """Have the handlers of edited folders loaded anew, in a hurry: somebody waits for it."""
-        watched = {name: pool.plan.watched for name, pool in self._pools.items() if name in self._wanted}
-        folders = {folder for folder in watched.values() if folder is not None} if self._request.reload else set()
-        manifests = {path for path, _, _ in self._seen}
-        edited = await asyncio.to_thread(self._watch.look, folders, manifests)
-        self._watch_message = "".join(
-            f"{folder} holds more than {MAX_FILES} files, so edits there are not noticed; name the folder of the code "
-            "with --source"
-            for folder in sorted(self._watch.too_large)
-        )
-        for folder, paths in edited.items():
-            log.info("code edited", extra={"folder": str(folder), "files": [path.name for path in paths[:5]]})
+        """Have the handlers of edited code loaded anew, in a hurry: somebody waits for it."""
+        loaded = {log: pool for pool in self._pools.values() for log in pool.loaded_files if self._request.reload}
+        edited, rest_s = await asyncio.to_thread(find_edited, loaded, self._state.home / "volumes")
+        for log_path, paths in edited.items():
+            pool = loaded[log_path]
+            log.info("code edited", extra={"actor": pool.name, "files": [str(path) for path in paths[:5]]})
             forget_bytecode(paths)
-            for name in (name for name, its in watched.items() if its == folder and name in self._pools):
-                self._pools[name].reload()
+            pool.reload()
         loop = asyncio.get_running_loop()
         until_s = loop.time() + HURRY_LIMIT_S
         while any(pool.reloading for pool in self._pools.values()) and loop.time() < until_s:
             await self._tick()
             await asyncio.sleep(HURRY_S)
-        await asyncio.sleep(self._watch.rest_s - LOOK_S)
+        await asyncio.sleep(rest_s - LOOK_S)
 
     async def _keep_broker(self, keeper: QueueKeeper) -> None:
         if self._broker.alive and not self._broker_message:
@@ -356,7 +346,6 @@ class Supervisor:
                         self._broker_message,
                         self._gateway.message,
                         self._message,
-                        self._watch_message,
                         *self._step_messages.values(),
                     ),
                 )
