@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown
+from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown, nearest
 from asya_cli.gateway_http import MISSING, GatewayHttp, failed, read_document
 from asya_protocol import names
 from asya_protocol.status import Status
@@ -137,7 +137,8 @@ class Gateway:
             if tool.name == name:
                 return tool
         others = ", ".join(sorted(tool.name for tool in known)) or "none at all"
-        raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}", "asya tools")
+        near = nearest(name, [tool.name for tool in known])
+        raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}{near}", "asya tools")
 
     def call_raw(self, name: str, arguments: Mapping[str, object]) -> dict[str, Any]:
         """Start a tool; the answer is MCP's CallToolResult.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import NotFound
+from asya_cli.exit_codes import NotFound, nearest
 from asya_cli.options import home_option, json_option
 
 if TYPE_CHECKING:
@@ -103,11 +103,15 @@ def up(
     with console.progress("starting the mesh") as step:
         info = mesh.up(options, step)
         actors = [actor.name for actor in mesh.status(home).actors]
+        step("loading handlers")
+        unloadable = mesh.find_unloadable(home)
     for note in info.notes:
         console.note(f"note: {note}")
+    for actor, cause in unloadable.items():
+        console.warn(f"{actor} cannot load its handler: {cause}")
     document = {
         "home": str(home), "transport": info.transport, "actors": actors, "found": info.found, "notes": info.notes,
-        "gateway": info.gateway_url or None,
+        "gateway": info.gateway_url or None, "unloadable": unloadable,
     }  # fmt: skip
     console.result(document, list(_up_lines(info, home, actors)))
 
@@ -203,7 +207,8 @@ def logs(actor: str | None, follow: bool, lines: int, home: Path, as_json: bool)
         printed = True
     if not printed:
         require_mesh(home)
-        raise NotFound(f"there is no log of {actor or 'any actor'} in {home}", "asya local status")
+        near = nearest(actor, [each.name for each in mesh.status(home).actors]) if actor else ""
+        raise NotFound(f"there is no log of {actor or 'any actor'} in {home}{near}", "asya local status")
 
 
 def actor_row(actor: "ActorStatus") -> tuple[str, ...]:

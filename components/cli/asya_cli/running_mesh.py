@@ -1,19 +1,20 @@
 """The running mesh, as commands use it: find it or another broker, know its actors, work on its broker."""
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from asya_cli.exit_codes import MeshNotRunning
 from asya_local import mesh as local_mesh
 from asya_protocol import names
-from asya_transport.factory import open_admin, open_transport
-from asya_transport.port import QueueAdmin, Transport
-from asya_transport.settings import read_queue_prefix, read_transport_settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from asya_transport.port import QueueAdmin, Transport
 
 SEND_LIMIT_S: Final = 30.0
 """A broker on this machine answers in milliseconds; one that has not after this long will not."""
@@ -59,14 +60,14 @@ def find_broker(home: Path) -> Mapping[str, str]:
     if not named:
         cause = f"no mesh is running in {home}, and ASYA_TRANSPORT names no broker"
         raise MeshNotRunning(cause, "asya local up -f actors.yaml")
-    names.use_queue_prefix(
-        read_queue_prefix(os.environ)
-    )  # the local mesh has no prefix of its own, a broker's mesh may
+    from asya_transport.settings import read_queue_prefix
+
+    names.use_queue_prefix(read_queue_prefix(os.environ))  # the local mesh has none of its own, a broker's may
     return os.environ
 
 
 def on_broker(
-    environment: Mapping[str, str], work: Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]
+    environment: Mapping[str, str], work: "Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]"
 ) -> T:
     """Work on a broker; the first Ctrl-C asks the work to end, the second ends it.
 
@@ -78,12 +79,19 @@ def on_broker(
         MeshNotRunning: The broker did not answer in time.
         AsyaError: Whatever the work met.
     """
+    import asyncio
+
     return asyncio.run(_on_broker(environment, work))
 
 
 async def _on_broker(
-    environment: Mapping[str, str], work: Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]
+    environment: Mapping[str, str], work: "Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]"
 ) -> T:
+    import asyncio
+
+    from asya_transport.factory import open_admin, open_transport
+    from asya_transport.settings import read_transport_settings
+
     settings = read_transport_settings(environment)
     transport, admin, stopping = open_transport(settings), open_admin(settings), asyncio.Event()
     loop, us = asyncio.get_running_loop(), asyncio.current_task()
@@ -100,7 +108,7 @@ async def _on_broker(
             async with asyncio.timeout(SEND_LIMIT_S):
                 await transport.connect()
         except TimeoutError as exc:
-            raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
+            raise _silent_broker() from exc
         return await work(transport, admin, stopping)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -118,13 +126,20 @@ def deliver(environment: Mapping[str, str], queue: str, body: bytes) -> None:
         TransportUnavailable: The broker is away.
         MeshNotRunning: The broker did not answer in time.
     """
+    import asyncio
+
     try:
         asyncio.run(_deliver(environment, queue, body))
     except TimeoutError as exc:
-        raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
+        raise _silent_broker() from exc
 
 
 async def _deliver(environment: Mapping[str, str], queue: str, body: bytes) -> None:
+    import asyncio
+
+    from asya_transport.factory import open_transport
+    from asya_transport.settings import read_transport_settings
+
     transport = open_transport(read_transport_settings(environment))
     try:
         async with asyncio.timeout(SEND_LIMIT_S):
@@ -132,3 +147,7 @@ async def _deliver(environment: Mapping[str, str], queue: str, body: bytes) -> N
             await transport.send(queue, body)
     finally:
         await transport.close()
+
+
+def _silent_broker() -> MeshNotRunning:
+    return MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status")

@@ -11,15 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from asya_local import daemon, localstack
+from asya_local import daemon
 from asya_local.daemon import Progress
-from asya_local.declarations import declare
 from asya_local.errors import MeshError
-from asya_local.gateway_process import find_tool_files
-from asya_local.interpreter import activated_environment
 from asya_local.log_files import read_logs
 from asya_local.mesh_status import ActorState, ActorStatus, MeshStatus
-from asya_local.settings import read_local_settings
 from asya_local.state import MeshRecord, Request, StateFolder
 
 __all__ = [
@@ -32,6 +28,7 @@ __all__ = [
     "UpOptions",
     "down",
     "find",
+    "find_unloadable",
     "logs",
     "status",
     "up",
@@ -118,6 +115,9 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
         MeshError: It cannot be brought up; says why, with the end of its log.
         SettingsError: A variable cannot be used.
     """
+    # Here, not above: reading manifests takes longer to import than all that the other commands do.
+    from asya_local.declarations import declare
+
     state = StateFolder(options.home)
     with state.locked():
         running = _living(state)
@@ -144,6 +144,13 @@ def status(home: Path) -> MeshStatus:
     state = StateFolder(home)
     document = state.read_status() if _living(state) is not None else None
     return MeshStatus.from_json(document) if document else MeshStatus(False, "", 0.0, [])
+
+
+def find_unloadable(home: Path) -> dict[str, str]:
+    """Say of the mesh of a folder which actors' handlers cannot be loaded, and why; takes seconds."""
+    from asya_local import handler_check
+
+    return handler_check.find_unloadable(StateFolder(home), lambda: status(home))
 
 
 def down(home: Path, progress: Progress) -> bool:
@@ -198,6 +205,10 @@ def _info(state: StateFolder, record: MeshRecord, *, found: bool = True) -> Mesh
 
 
 def _request(options: UpOptions) -> Request:
+    from asya_local.gateway_process import find_tool_files
+    from asya_local.interpreter import activated_environment
+    from asya_local.settings import read_local_settings
+
     settings = read_local_settings(os.environ)
     if options.transport == "rabbitmq" and not options.rabbitmq_url:
         raise MeshError("--transport rabbitmq needs --rabbitmq-url amqp://user:password@host:port/vhost")
@@ -225,6 +236,8 @@ def _request(options: UpOptions) -> Request:
 def _with_localstack(request: Request, progress: Progress) -> Request:
     if request.transport != "sqs" or request.endpoint is not None:
         return request
+    from asya_local import localstack
+
     # Installed by the command, not by the daemon: a wait of minutes belongs in front of the person.
     return replace(request, localstack_python=str(localstack.ensure_installed(progress)))
 
