@@ -38,7 +38,7 @@ RUNTIME_TESTS := tests/contract/test_runtime*.py tests/component/test_runtime*.p
 ##@ Start here
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
 .PHONY: demo
 demo: $(STAMP) ## Run a whole mesh on this machine: count the complexity of Python's own standard library
@@ -92,7 +92,7 @@ repo: $(STAMP) ## Sizes, names, golden vectors, and pages that must agree with t
 
 ##@ Test, by tier (tests/README.md says what each needs and how long it takes)
 .PHONY: test-servers
-test-servers: $(STAMP)
+test-servers: $(STAMP) ## Install the servers that tests start (other targets do it when needed)
 	@$(BIN)/python -m lab.servers.rabbitmq install
 	@$(BIN)/python -m lab.servers.postgres install
 	@$(BIN)/python -m lab.installs.chromium install
