@@ -9,9 +9,8 @@ import os
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_crew.environment import check_environment
 from asya_crew.results import persist
-from asya_crew.settings import read_prefixes
+from asya_crew.settings import check_environment, read_prefixes
 from asya_store.factory import open_store
 from asya_store.port import Store
 

@@ -3,10 +3,9 @@
 import os
 from typing import Final
 
-from asya_crew.environment import check_environment
 from asya_crew.fan_in import Envelope, FanIn, Output
 from asya_crew.group_store import GroupStore
-from asya_crew.settings import read_fan_in_settings
+from asya_crew.settings import check_environment, read_fan_in_settings
 from asya_store.factory import open_store
 
 

@@ -50,7 +50,7 @@ async def open_watch(
     def known() -> set[str]:
         return {actor for tool in calls.tools.values() for actor in tool.route}
 
-    board = ActorBoard(open_source(source), admin, store, known)
+    board = ActorBoard(open_source(source), admin, store, known, broker.queue_names)
     feed = EventStream(store, board, wakeups)
     try:
         yield Watch(board, DeadLetters(transport, admin, board, wakeups), feed)

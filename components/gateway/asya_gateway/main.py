@@ -23,7 +23,6 @@ from asya_gateway.store.timed import timed
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.wakeups import TOOLS_CHANGED, PubSub
 from asya_process.logs import log_json
-from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
 from asya_store.cancel_list import CancelList
 from asya_store.factory import open_store
@@ -40,7 +39,6 @@ def main() -> None:
         sys.stderr.write(f"asya-gateway: {exc}\n")
         raise SystemExit(1) from None
     log_json(settings.log_level, noisy=("psycopg", "psycopg.pool", "uvicorn.error"))
-    names.use_queue_prefix(settings.transport.queue_prefix)
     try:
         asyncio.run(run(settings))
     except AsyaError as exc:
@@ -71,7 +69,7 @@ async def run(settings: GatewaySettings) -> None:
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
-        calls = Calls(toolbox, store, transport, cancels, metrics)
+        calls = Calls(toolbox, store, transport, settings.transport.queue_names, cancels=cancels, metrics=metrics)
         rooms = Rooms(
             store=store,
             calls=calls,

@@ -32,7 +32,6 @@ from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
 from asya_operator.world import World
 from asya_process.logs import log_json
-from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
 
 log: Final = logging.getLogger("asya_operator")
@@ -52,7 +51,6 @@ def main() -> None:
         sys.stderr.write(f"asya-operator: {exc}\n")
         raise SystemExit(1) from None
     log_json(settings.log_level, noisy=("kopf", "aiohttp", "asyncio"))
-    names.use_queue_prefix(settings.queue_prefix)
     try:
         ended_well = asyncio.run(run(settings, source))
     except AsyaError as exc:
@@ -107,7 +105,9 @@ class _Process:
         self._metrics = Metrics()
         self._api = KubeApi(self._metrics.observe_call)
         self._world = World()
-        self._queues = Queues(self._api, settings.runtime_namespace, manage=settings.manage_queues)
+        self._queues = Queues(
+            self._api, settings.runtime_namespace, settings.queue_names, manage=settings.manage_queues
+        )
         self._depths = Depths()
         self._reconciler = Reconciler(
             api=self._api,

@@ -189,9 +189,10 @@ class Reconciler:
             return None
         rival = self._world.rival(key)
         if rival is not None:
+            queue = self._settings.queue_names.queue(actor.name)
             findings.queue = Finding(
                 "QueueNameTaken",
-                f"queue {actor.queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which is older: queues are named by the "
+                f"queue {queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which is older: queues are named by the "
                 "actor alone; give this actor another name",
             )
             return None
@@ -215,7 +216,8 @@ class Reconciler:
             gateway_url=self._settings.gateway_url,
             runtime_source=self._runtime_source,
             native_sidecar=self._settings.native_sidecar,
-            store_env=self._settings.store_env,
+            queue_names=self._settings.queue_names,
+            handed_on=self._settings.handed_on,
             pod_monitor=self.pod_monitors,
         )
         try:

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 from asya_process.logs import log_json
-from asya_protocol import names
 from asya_protocol.errors import AsyaError, QueueMissing, SettingsError
 from asya_sidecar.admission import Admission
 from asya_sidecar.dedup import Dedup
@@ -49,7 +48,6 @@ def main() -> None:
         sys.stderr.write(f"asya-sidecar: {exc}\n")
         raise SystemExit(1) from None
     log_json(settings.log_level)
-    names.use_queue_prefix(settings.transport.queue_prefix)
     try:
         asyncio.run(run(settings))
     except AsyaError as exc:
@@ -164,7 +162,7 @@ def _shape(settings: SidecarSettings, features: Features) -> Shape:
 
 async def _consume(settings: SidecarSettings, transport: Transport, prefetch: int) -> Consumer:
     """Open the consumer; the queue may be made a little later than this process."""
-    queue = names.queue_name(settings.hop.actor)
+    queue = settings.hop.queue_names.queue(settings.hop.actor)
     pause_s = settings.transport.queue_retry_backoff_s
     for attempt in range(1, settings.transport.queue_retry_max_attempts + 1):
         try:

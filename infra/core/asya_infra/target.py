@@ -18,6 +18,7 @@ from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_na
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.pod_shapes import meta
 from asya_manifest.actor import ANNOTATION_SOURCE
+from asya_protocol import names
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
@@ -112,7 +113,7 @@ class KubernetesTarget:
     system_namespace: str
     transport: str
     url: pulumi.Output[str]
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     wait_s: int = 300
     after: tuple[pulumi.Resource, ...] = ()
     tools: pulumi.Resource | None = None
@@ -198,7 +199,7 @@ class LocalTarget:
     endpoint: str = ""
     root: Path = Path()
     wait_s: int = 300
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     namespace: str | None = None
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:

@@ -19,6 +19,7 @@ from asya_gateway.records.summary import Summary
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.wakeups import PubSub
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.names import QueueNames
 from tests.unit.gateway.test_actors import Admin
 
 
@@ -40,7 +41,9 @@ class World:
 
     def __init__(self) -> None:
         self.store, self.wakeups = Store(), PubSub()
-        self.feed = EventStream(self.store, ActorBoard(QueuesAlone(), Admin(), self.store, lambda: ()), self.wakeups)
+        self.feed = EventStream(
+            self.store, ActorBoard(QueuesAlone(), Admin(), self.store, lambda: (), QueueNames()), self.wakeups
+        )
 
     async def make(self, name: str) -> None:
         now = datetime.now(UTC)

@@ -15,6 +15,7 @@ from asya_gateway.store.memory import MemoryStore
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.wakeups import PubSub
 from asya_manifest.tools import parse_tools
+from asya_protocol.names import QueueNames
 from asya_protocol.status import Status
 from asya_transport.port import Transport
 
@@ -43,7 +44,7 @@ class Gateway:
         self.broker, self.store, self.wakeups = SlowBroker(), MemoryStore(), PubSub()
         toolbox = Toolbox(None)
         toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a]}]")])
-        self.calls = Calls(toolbox, self.store, cast("Transport", self.broker))
+        self.calls = Calls(toolbox, self.store, cast("Transport", self.broker), QueueNames())
         app = build_app(Rooms(store=self.store, calls=self.calls, wakeups=self.wakeups))
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost")
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from asya_protocol import names
-
 MessageType = Literal["routing", "happy_end", "error_end", "notice"]
 
 
@@ -17,11 +15,6 @@ class Send:
     body: bytes
     kind: MessageType
     delay_s: float = 0.0
-
-    @property
-    def queue(self) -> str:
-        """Full name of the queue."""
-        return names.queue_name(self.actor)
 
 
 @dataclass(frozen=True, slots=True)
