@@ -1,6 +1,7 @@
 """Write docs/settings.md from the rooms' settings (``asya_process.settings``); with ``--check`` only compare."""
 
 import argparse
+import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Final
 
 from asya_process.settings import Setting, settings_of
 from lab.checkout import ROOT
-from tools.docstrings import sentence
+from tools.docstrings import classes, documented, sentence
 from tools.tree import write_or_compare
 
 PAGE: Final = ROOT / "docs" / "settings.md"
@@ -38,23 +39,23 @@ def main() -> None:
 def sections(path: Path) -> Iterator[str]:
     """Write each of a room's dataclasses with settings as a table, those that it has from its own modules included."""
     room = path.parent.name
-    for kind in vars(importlib.import_module(f"{room}.settings")).values():
-        if not inspect.isclass(kind) or kind.__module__.split(".")[0] != room or not (said := _said(kind)):
+    found = vars(importlib.import_module(f"{room}.settings")).values()
+    for kind in (each for each in found if inspect.isclass(each) and dataclasses.is_dataclass(each)):
+        if kind.__module__.split(".")[0] != room or not settings_of(kind):
             continue
+        file = Path(inspect.getfile(kind))
+        node = next(node for node in classes(file) if node.name == kind.__name__)
+        meanings = {name: text for name, _, text in documented(node)}
         title, _, more = (inspect.getdoc(kind) or "").partition("\n\n")
-        file = Path(inspect.getfile(kind)).relative_to(ROOT)
-        lines = [f"## {room}: {title}", "", *([more.replace("``", "`"), ""] if more else []), f"Read by `{file}`.", ""]
-        yield "\n".join([*lines, "| variable | default | meaning |", "|---|---|---|", *map(row, said), ""])
+        head = [f"## {room}: {title}", *(["", more] if more else []), "", f"Read by `{file.relative_to(ROOT)}`.", ""]
+        rows = [row(said, said.required_as or meanings[name]) for name, said in settings_of(kind).items()]
+        yield "\n".join([*head, "| variable | default | meaning |", "|---|---|---|", *rows, ""])
 
 
-def row(said: Setting) -> str:
+def row(said: Setting, meaning: str) -> str:
     """Write a setting as one line of a table."""
-    default = "required" if said.required else {None: "unset", "": "empty"}.get(said.default, f"`{said.default}`")
-    return f"| {', '.join(f'`{name}`' for name in said.variables)} | {default} | {sentence(said.words)} |"
-
-
-def _said(kind: type) -> list[Setting]:
-    return list(settings_of(kind).values()) if hasattr(kind, "__dataclass_fields__") else []
+    default = "required" if said.required_as else {None: "unset", "": "empty"}.get(said.default, f"`{said.default}`")
+    return f"| {', '.join(f'`{name}`' for name in said.variables)} | {default} | {sentence(meaning)} |"
 
 
 if __name__ == "__main__":

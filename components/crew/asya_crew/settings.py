@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from asya_process.settings import choice, is_on, read, setting
+from asya_process.settings import choice, is_on, setting
 from asya_protocol.durations import parse_duration
 
 FAIL: Final = "fail"
@@ -15,55 +15,23 @@ DEFAULT_ERRORS_PREFIX: Final = "error-asya/"
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:
-    """Where in the store each end actor keeps its objects."""
+    """Where in the store each end actor keeps its objects; an empty prefix is kept, as in Asya 0.1.1."""
 
-    results: str = setting(
-        "ASYA_S3_RESULTS_PREFIX",
-        str,
-        DEFAULT_RESULTS_PREFIX,
-        "happy-end's key prefix; may be set to empty.",
-        keeps_empty=True,
-    )
-    errors: str = setting(
-        "ASYA_S3_ERRORS_PREFIX",
-        str,
-        DEFAULT_ERRORS_PREFIX,
-        "error-end's key prefix; may be set to empty.",
-        keeps_empty=True,
-    )
+    results: str = setting("ASYA_S3_RESULTS_PREFIX", str, DEFAULT_RESULTS_PREFIX, keeps_empty=True)
+    """Happy-end's key prefix; may be set to empty."""
+    errors: str = setting("ASYA_S3_ERRORS_PREFIX", str, DEFAULT_ERRORS_PREFIX, keeps_empty=True)
+    """Error-end's key prefix; may be set to empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class FanInSettings:
     """How long fan-in waits for children, and what it does without them."""
 
-    timeout_s: float = setting(
-        "ASYA_FAN_IN_TIMEOUT",
-        parse_duration,
-        "1h",
-        "a group that is not complete so long after its first child is over.",
-    )
-    partial: bool = setting(
-        "ASYA_FAN_IN_ON_MISSING",
-        lambda text: choice(FAIL, PARTIAL)(text) == PARTIAL,
-        FAIL,
-        "`fail` sends what came to error-end when a child is missing; `partial` joins it, and names the missing in the "
-        "header `x-asya-fan-in-missing`. An envelope's header `x-asya-fan-in-on-missing` wins.",
-    )
-
-
-def read_fan_in_settings(environ: Mapping[str, str]) -> FanInSettings:
-    """Read fan-in's settings; an empty value equals unset.
-
-    Raises:
-        SettingsError: A value cannot be used; names the variable.
-    """
-    return read(FanInSettings, environ)
-
-
-def read_prefixes(environ: Mapping[str, str]) -> Prefixes:
-    """Read the key prefixes; an empty one is kept, as in Asya 0.1.1."""
-    return read(Prefixes, environ)
+    timeout_s: float = setting("ASYA_FAN_IN_TIMEOUT", parse_duration, "1h")
+    """A group that is not complete so long after its first child is over."""
+    partial: bool = setting("ASYA_FAN_IN_ON_MISSING", lambda text: choice(FAIL, PARTIAL)(text) == PARTIAL, FAIL)
+    """`fail` sends what came to error-end when a child is missing; `partial` joins it, and names the missing in the
+    header `x-asya-fan-in-missing`. An envelope's header `x-asya-fan-in-on-missing` wins."""
 
 
 def check_environment(environ: Mapping[str, str], who: str) -> None:

@@ -44,22 +44,13 @@ def _tokens_file(path: str) -> dict[bytes, Caller]:
 class AccessSettings:
     """Who may call a gateway. It needs tokens or a provider of them, unless everyone may do everything."""
 
-    auth: str = setting(
-        "ASYA_GATEWAY_AUTH",
-        process.choice("tokens", "off"),
-        "tokens",
-        "`tokens`, or `off`, which lets everyone do everything.",
-    )
-    tokens: Mapping[bytes, Caller] | None = setting(
-        "ASYA_GATEWAY_TOKENS",
-        parse_tokens,
-        None,
-        "bearer tokens, separated by spaces or lines: `TOKEN`, or `TOKEN|scope,scope` with the scopes `call:<tool>`, "
-        "`call:*`, `read`, `cancel`, `operate` (redrive), `report` (for sidecars), `metrics` (for Prometheus).",
-    )
-    more_tokens: Mapping[bytes, Caller] | None = setting(
-        "ASYA_GATEWAY_TOKENS_FILE", _tokens_file, None, "a file with tokens, written in the same way."
-    )
+    auth: str = setting("ASYA_GATEWAY_AUTH", process.choice("tokens", "off"), "tokens")
+    """`tokens`, or `off`, which lets everyone do everything."""
+    tokens: Mapping[bytes, Caller] | None = setting("ASYA_GATEWAY_TOKENS", parse_tokens, None)
+    """Bearer tokens, separated by spaces or lines: `TOKEN`, or `TOKEN|scope,scope` with the scopes `call:<tool>`,
+    `call:*`, `read`, `cancel`, `operate` (redrive), `report` (for sidecars), `metrics` (for Prometheus)."""
+    more_tokens: Mapping[bytes, Caller] | None = setting("ASYA_GATEWAY_TOKENS_FILE", _tokens_file, None)
+    """A file with tokens, written in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,105 +62,54 @@ class GatewaySettings:
     door: Door = field(default_factory=Door)
     store: StoreSettings = field(default_factory=StoreSettings)
     """The object store that the mesh shares: a cancel reaches the actors through it."""
-    public_url: str = setting(
-        "ASYA_GATEWAY_PUBLIC_URL",
-        lambda text: check_url(text).rstrip("/") if text else "",
-        "",
-        "where callers reach it; with a provider, MCP clients learn there who gives out tokens.",
-    )
-    rate: float = setting(
-        "ASYA_GATEWAY_RATE",
-        process.number(0, 10**6),
-        "0",
-        "requests per second that one caller may make, sidecars' reports aside; `0` is without limit.",
-    )
-    burst: int = setting(
-        "ASYA_GATEWAY_BURST",
-        whole(0, 10**6),
-        "0",
-        "requests that it may make at once after a pause; `0` is two seconds' worth.",
-    )
-    origins: frozenset[str] = setting(
-        "ASYA_GATEWAY_CORS_ORIGINS",
-        _origins,
-        "",
-        "origins whose pages may call (`https://a.example`), separated by commas. With `ASYA_GATEWAY_AUTH=off` also where "
-        "the console is opened by a name that is neither `localhost` nor the public URL's.",
-    )
-    tls_certificate: Path | None = setting(
-        "ASYA_GATEWAY_TLS_CERT",
-        Path,
-        None,
-        "certificate chain to serve HTTPS with, as PEM; read anew when it changes.",
-    )
-    tls_key: Path | None = setting("ASYA_GATEWAY_TLS_KEY", Path, None, "its private key.")
-    request_timeout_s: float = setting(
-        "ASYA_GATEWAY_REQUEST_TIMEOUT",
-        parse_duration,
-        "30s",
-        "how long the head and the body of a request may take to come.",
-    )
-    host: str = setting("ASYA_GATEWAY_HOST", str, "0.0.0.0", "address to listen on.")  # noqa: S104 - a pod's is not known before it runs
-    port: int = setting(
-        "ASYA_GATEWAY_PORT", whole(0, 65535), "8080", "port to listen on; 0 picks one and says so in the log."
-    )
-    tools: Path | None = setting(
-        "ASYA_CONFIG_PATH", Path, None, "a tool file, or a folder of them; unset serves no tools."
-    )
-    reload_s: float = setting(
-        "ASYA_GATEWAY_TOOLS_RELOAD",
-        parse_duration,
-        "5s",
-        "how often the tool files are looked at for changes; `0s` reads them once.",
-    )
-    database_url: str = setting(
-        "ASYA_DATABASE_URL",
-        process.checked(check_database_url),
-        MEMORY,
-        "`postgresql://user:password@host/database`, shared by replicas; `sqlite:PATH`, for one gateway; `memory:` forgets "
-        "everything at the end.",
-        secret=True,
-    )
-    database_min_connections: int = setting("ASYA_DB_MIN_CONNS", whole(0, 1000), "2", "connections kept open.")
-    database_max_connections: int = setting(
-        "ASYA_DB_MAX_CONNS", whole(1, 1000), "10", "connections open at most, besides one that listens."
-    )
-    max_body_bytes: int = setting(
-        "ASYA_GATEWAY_MAX_BODY_BYTES",
-        whole(1024, 2**31),
-        "16777216",
-        "largest request body; a larger one is answered with 413.",
-    )
-    max_wait_s: float = setting(
-        "ASYA_GATEWAY_MAX_WAIT",
-        parse_duration,
-        "60s",
-        "how long `?wait=` may hold an answer back; keep it below proxies' idle limit.",
-    )
-    history_s: float = setting(
-        "ASYA_GATEWAY_HISTORY", parse_duration, "24h", "how long the history of a finished envelope is kept."
-    )
-    kept_s: float | None = setting(
-        "ASYA_GATEWAY_RETENTION",
-        process.zero_is_unset(parse_duration),
-        None,
-        "how long a finished envelope is kept at all, not less than its history; unset or `0s` is for ever.",
-    )
-    sweep_s: float = setting(
-        "ASYA_GATEWAY_SWEEP", process.longer_than_zero, "1s", "how often deadlines are looked for."
-    )
-    drain_timeout_s: float = setting(
-        "ASYA_DRAIN_TIMEOUT", parse_duration, "10s", "how long running requests may finish after SIGTERM."
-    )
-    actors: str = setting(
-        "ASYA_GATEWAY_ACTORS",
-        process.checked(check_source),
-        "queues",
-        "who tells the console how actors stand: `kubernetes` (AsyncActor objects; `kubernetes:NAMESPACE` for one "
-        "namespace), `mesh:PATH` (a local mesh's `status.json`), or `queues` (the broker's, without status and replicas). "
-        "Unset is `kubernetes` in a pod.",
-    )
-    log_level: str = setting("ASYA_LOG_LEVEL", process.log_level, "INFO", "DEBUG, INFO, WARN, WARNING or ERROR.")
+    public_url: str = setting("ASYA_GATEWAY_PUBLIC_URL", lambda text: check_url(text).rstrip("/") if text else "", "")
+    """Where callers reach it; with a provider, MCP clients learn there who gives out tokens."""
+    rate: float = setting("ASYA_GATEWAY_RATE", process.number(0, 10**6), "0")
+    """Requests per second that one caller may make, sidecars' reports aside; `0` is without limit."""
+    burst: int = setting("ASYA_GATEWAY_BURST", whole(0, 10**6), "0")
+    """Requests that it may make at once after a pause; `0` is two seconds' worth."""
+    origins: frozenset[str] = setting("ASYA_GATEWAY_CORS_ORIGINS", _origins, "")
+    """Origins whose pages may call (`https://a.example`), separated by commas. With `ASYA_GATEWAY_AUTH=off` also where
+    the console is opened by a name that is neither `localhost` nor the public URL's."""
+    tls_certificate: Path | None = setting("ASYA_GATEWAY_TLS_CERT", Path, None)
+    """Certificate chain to serve HTTPS with, as PEM; read anew when it changes."""
+    tls_key: Path | None = setting("ASYA_GATEWAY_TLS_KEY", Path, None)
+    """Its private key."""
+    request_timeout_s: float = setting("ASYA_GATEWAY_REQUEST_TIMEOUT", parse_duration, "30s")
+    """How long the head and the body of a request may take to come."""
+    host: str = setting("ASYA_GATEWAY_HOST", str, "0.0.0.0")  # noqa: S104 - a pod's is not known before it runs
+    """Address to listen on."""
+    port: int = setting("ASYA_GATEWAY_PORT", whole(0, 65535), "8080")
+    """Port to listen on; 0 picks one and says so in the log."""
+    tools: Path | None = setting("ASYA_CONFIG_PATH", Path, None)
+    """A tool file, or a folder of them; unset serves no tools."""
+    reload_s: float = setting("ASYA_GATEWAY_TOOLS_RELOAD", parse_duration, "5s")
+    """How often the tool files are looked at for changes; `0s` reads them once."""
+    database_url: str = setting("ASYA_DATABASE_URL", check_database_url, MEMORY, secret=True)
+    """`postgresql://user:password@host/database`, shared by replicas; `sqlite:PATH`, for one gateway; `memory:` forgets
+    everything at the end."""
+    database_min_connections: int = setting("ASYA_DB_MIN_CONNS", whole(0, 1000), "2")
+    """Connections kept open."""
+    database_max_connections: int = setting("ASYA_DB_MAX_CONNS", whole(1, 1000), "10")
+    """Connections open at most, besides one that listens."""
+    max_body_bytes: int = setting("ASYA_GATEWAY_MAX_BODY_BYTES", whole(1024, 2**31), "16777216")
+    """Largest request body; a larger one is answered with 413."""
+    max_wait_s: float = setting("ASYA_GATEWAY_MAX_WAIT", parse_duration, "60s")
+    """How long `?wait=` may hold an answer back; keep it below proxies' idle limit."""
+    history_s: float = setting("ASYA_GATEWAY_HISTORY", parse_duration, "24h")
+    """How long the history of a finished envelope is kept."""
+    kept_s: float | None = setting("ASYA_GATEWAY_RETENTION", process.zero_is_unset(parse_duration), None)
+    """How long a finished envelope is kept at all, not less than its history; unset or `0s` is for ever."""
+    sweep_s: float = setting("ASYA_GATEWAY_SWEEP", process.longer_than_zero, "1s")
+    """How often deadlines are looked for."""
+    drain_timeout_s: float = setting("ASYA_DRAIN_TIMEOUT", parse_duration, "10s")
+    """How long running requests may finish after SIGTERM."""
+    actors: str = setting("ASYA_GATEWAY_ACTORS", check_source, "queues")
+    """Who tells the console how actors stand: `kubernetes` (AsyncActor objects; `kubernetes:NAMESPACE` for one
+    namespace), `mesh:PATH` (a local mesh's `status.json`), or `queues` (the broker's, without status and replicas).
+    Unset is `kubernetes` in a pod."""
+    log_level: str = setting("ASYA_LOG_LEVEL", process.log_level, "INFO")
+    """DEBUG, INFO, WARN, WARNING or ERROR."""
 
     @property
     def tls(self) -> tuple[Path, Path] | None:

@@ -18,12 +18,8 @@ class LocalSettings:
     otherwise results go to a folder.
     """
 
-    max_replicas: int = setting(
-        "ASYA_LOCAL_MAX_REPLICAS",
-        whole(1, 10**6),
-        None,
-        "upper bound for every actor on this machine; unset is twice the CPUs.",
-    )
+    max_replicas: int = setting("ASYA_LOCAL_MAX_REPLICAS", whole(1, 10**6), None)
+    """Upper bound for every actor on this machine; unset is twice the CPUs."""
     store: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from asya_manifest.errors import ManifestError
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
-from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, settings_of, whole
+from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole
 from asya_protocol.names import QUEUE_PREFIX, QueueNames
 
 _HANDED_ON: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_")
@@ -33,87 +33,47 @@ def _transports(text: str) -> Transports:
 class OperatorSettings:
     """Everything that one operator process is told."""
 
-    transports: Transports = setting(
-        "ASYA_TRANSPORT_CONFIG", _transports, "", "the transports that actors may name, as JSON; empty knows none."
-    )
-    gateway_url: str = setting("ASYA_GATEWAY_URL", str, "", "where sidecars report; empty reports nothing.")
-    sidecar_image: str = setting(
-        "ASYA_SIDECAR_IMAGE",
-        str,
-        "asya-sidecar:latest",
-        "image of the injected sidecar, unless an actor names its own.",
-    )
-    native_sidecar: bool = setting(
-        "ASYA_NATIVE_SIDECAR",
-        is_on,
-        "true",
-        "inject the sidecar as an init container that keeps running (Kubernetes 1.29 and newer), so that it starts before "
-        "and ends after the handler; `false` injects a plain container.",
-    )
-    runtime_script: Path = setting(
-        "ASYA_RUNTIME_SCRIPT_PATH",
-        Path,
-        "/runtime/asya_runtime.py",
-        "the runtime that is put into every actor's namespace; where that file does not exist, the one installed beside "
-        "the operator.",
-    )
-    runtime_namespace: str = setting(
-        "--runtime-namespace",
-        str,
-        "asya",
-        "the operator's own namespace, also for its lease; unset in a pod is the pod's.",
-        instead=("ASYA_RUNTIME_NAMESPACE",),
-    )
-    manage_queues: bool = setting(
-        "ASYA_DISABLE_QUEUE_MANAGEMENT",
-        lambda text: text.lower() != "true",
-        "false",
-        "`true` leaves making and deleting queues to somebody else.",
-    )
-    queue_check_s: float = setting(
-        "ASYA_QUEUE_HEALTH_CHECK_INTERVAL", longer_than_zero, "10s", "how often queues are looked for and counted."
-    )
+    transports: Transports = setting("ASYA_TRANSPORT_CONFIG", _transports, "")
+    """The transports that actors may name, as JSON; empty knows none."""
+    gateway_url: str = setting("ASYA_GATEWAY_URL", str, "")
+    """Where sidecars report; empty reports nothing."""
+    sidecar_image: str = setting("ASYA_SIDECAR_IMAGE", str, "asya-sidecar:latest")
+    """Image of the injected sidecar, unless an actor names its own."""
+    native_sidecar: bool = setting("ASYA_NATIVE_SIDECAR", is_on, "true")
+    """Inject the sidecar as an init container that keeps running (Kubernetes 1.29 and newer), so that it starts before
+    and ends after the handler; `false` injects a plain container."""
+    runtime_script: Path = setting("ASYA_RUNTIME_SCRIPT_PATH", Path, "/runtime/asya_runtime.py")
+    """The runtime that is put into every actor's namespace; where that file does not exist, the one installed beside
+    the operator."""
+    runtime_namespace: str = setting("--runtime-namespace", str, "asya", instead=("ASYA_RUNTIME_NAMESPACE",))
+    """The operator's own namespace, also for its lease; unset in a pod is the pod's."""
+    manage_queues: bool = setting("ASYA_DISABLE_QUEUE_MANAGEMENT", lambda text: text.lower() != "true", "false")
+    """`true` leaves making and deleting queues to somebody else."""
+    queue_check_s: float = setting("ASYA_QUEUE_HEALTH_CHECK_INTERVAL", longer_than_zero, "10s")
+    """How often queues are looked for and counted."""
     workers: int = setting(
-        "--max-concurrent-reconciles",
-        whole(1, 1000),
-        "10",
-        "actors that are worked on at the same time.",
-        instead=("ASYA_MAX_CONCURRENT_RECONCILES",),
+        "--max-concurrent-reconciles", whole(1, 1000), "10", instead=("ASYA_MAX_CONCURRENT_RECONCILES",)
     )
-    queue_names: QueueNames = setting(
-        "ASYA_QUEUE_PREFIX",
-        QueueNames,
-        QUEUE_PREFIX,
-        "begins every queue's name, so that two meshes can share an account; handed on to every sidecar.",
-    )
+    """Actors that are worked on at the same time."""
+    queue_names: QueueNames = setting("ASYA_QUEUE_PREFIX", QueueNames, QUEUE_PREFIX)
+    """Begins every queue's name, so that two meshes can share an account; handed on to every sidecar."""
     handed_on: tuple[EnvVar, ...] = ()
     """Environment of every sidecar: ``ASYA_S3_*``, ``ASYA_STORE_URL``, ``ASYA_CLAIM_*``, ``ASYA_DEDUP_*`` as the operator has
     them, the prefix of queues, and references to the secrets below."""
-    store_secret: str = setting(
-        "ASYA_STORE_SECRET",
-        str,
-        "asya-store-credentials",
-        "with `ASYA_S3_BUCKET`: secret, in the sidecars' namespace, from which they read `ASYA_S3_ACCESS_KEY` and "
-        "`ASYA_S3_SECRET_KEY`, where there is one. `ASYA_S3_*` but these keys, `ASYA_STORE_URL`, `ASYA_CLAIM_*` and "
-        "`ASYA_DEDUP_*` are handed on to sidecars as they are.",
-    )
-    token_secret: str | None = setting(
-        "ASYA_GATEWAY_TOKEN_SECRET",
-        str,
-        None,
-        "secret whose key `token` sidecars read as their `ASYA_GATEWAY_TOKEN`, where the gateway wants tokens.",
-    )
-    metrics_addr: str = setting("--metrics-bind-address", str, ":8080", "`host:port` where /metrics is served.")
-    probe_addr: str = setting(
-        "--health-probe-bind-address", str, ":8081", "`host:port` where /healthz and /readyz are served."
-    )
-    leader_elect: bool = setting(
-        "--leader-elect",
-        flag,
-        "false",
-        "of several replicas only the holder of the lease `asya-operator.asya.sh` works.",
-    )
-    log_level: str = setting("ASYA_LOG_LEVEL", log_level, "INFO", "DEBUG, INFO, WARN, WARNING or ERROR.")
+    store_secret: str = setting("ASYA_STORE_SECRET", str, "asya-store-credentials")
+    """With `ASYA_S3_BUCKET`: secret, in the sidecars' namespace, from which they read `ASYA_S3_ACCESS_KEY` and
+    `ASYA_S3_SECRET_KEY`, where there is one. `ASYA_S3_*` but these keys, `ASYA_STORE_URL`, `ASYA_CLAIM_*` and
+    `ASYA_DEDUP_*` are handed on to sidecars as they are."""
+    token_secret: str | None = setting("ASYA_GATEWAY_TOKEN_SECRET", str, None)
+    """Secret whose key `token` sidecars read as their `ASYA_GATEWAY_TOKEN`, where the gateway wants tokens."""
+    metrics_addr: str = setting("--metrics-bind-address", str, ":8080")
+    """`host:port` where /metrics is served."""
+    probe_addr: str = setting("--health-probe-bind-address", str, ":8081")
+    """`host:port` where /healthz and /readyz are served."""
+    leader_elect: bool = setting("--leader-elect", flag, "false")
+    """Of several replicas only the holder of the lease `asya-operator.asya.sh` works."""
+    log_level: str = setting("ASYA_LOG_LEVEL", log_level, "INFO")
+    """DEBUG, INFO, WARN, WARNING or ERROR."""
 
 
 def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSettings:
@@ -145,16 +105,15 @@ def _from_secret(name: str, secret: str, key: str) -> EnvVar:
 
 
 def _flags(argv: Sequence[str]) -> dict[str, str]:
-    """Read the settings that are given as flags."""
+    """Read the flags; each is a setting of its name."""
     parser = argparse.ArgumentParser(prog="asya-operator", description="Makes Kubernetes follow AsyncActors.")
-    for said in settings_of(OperatorSettings).values():
-        name = said.variables[0]
-        if name.startswith("--"):
-            value: dict[str, str] = (
-                {"action": "store_const", "const": "true"} if said.read is flag else {"metavar": "VALUE"}
-            )
-            parser.add_argument(name, dest=name, help=f"{said.words} Default: {said.default}", **value)  # type: ignore[arg-type]
-    return {name: value for name, value in vars(parser.parse_args(list(argv))).items() if value is not None}
+    parser.add_argument("--metrics-bind-address", metavar="HOST:PORT", help="default :8080")
+    parser.add_argument("--health-probe-bind-address", metavar="HOST:PORT", help="default :8081")
+    parser.add_argument("--leader-elect", action="store_const", const="true", help="work only while holding the lease")
+    parser.add_argument("--runtime-namespace", metavar="NAME", help="the operator's own namespace")
+    parser.add_argument("--max-concurrent-reconciles", metavar="N", help="actors at the same time (10)")
+    given = vars(parser.parse_args(list(argv)))
+    return {f"--{name.replace('_', '-')}": value for name, value in given.items() if value is not None}
 
 
 def _own_namespace() -> str:

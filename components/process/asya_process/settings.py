@@ -1,4 +1,4 @@
-"""A setting, said once: a dataclass field that knows its variable, how its text is read, its default and its meaning.
+"""A setting, said once: a dataclass field that knows its variable, how its text is read and its default; words below it.
 
 ``read`` fills such a dataclass from the environment, and docs/settings.md is made from the same fields. What several
 settings must be together is checked by the room that has them. Pure.
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _T = TypeVar("_T")
+_N = TypeVar("_N", int, float)
 _S = TypeVar("_S", bound="DataclassInstance")
 _Text = TypeVar("_Text", bound=str)
 
-KEY: Final = "asya-setting"
-"""Where a field's metadata have its ``Setting``."""
+_KEY: Final = "asya-setting"
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 _LEVELS: Final = {"DEBUG": "DEBUG", "INFO": "INFO", "WARN": "WARNING", "WARNING": "WARNING", "ERROR": "ERROR"}
@@ -27,21 +27,19 @@ _LEVELS: Final = {"DEBUG": "DEBUG", "INFO": "INFO", "WARN": "WARNING", "WARNING"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is said about one setting; see ``setting``."""
+    """What is said about one setting; see ``setting`` and ``required``."""
 
     variables: tuple[str, ...]
-    read: Callable[[str], object]
-    default: str | None
-    words: str
+    parse: Callable[[str], object]
+    default: str | None = None
     keeps_empty: bool = False
-    required: bool = False
+    required_as: str | None = None
 
 
 def setting(
     variable: str,
-    read: Callable[[str], _T],
+    parse: Callable[[str], _T],
     default: str | None,
-    words: str,
     *,
     instead: tuple[str, ...] = (),
     secret: bool = False,
@@ -51,27 +49,26 @@ def setting(
 
     Args:
         variable: Its name.
-        read: Makes the value of the text; ``None`` stands for the default, ``ValueError`` says what is wrong with it.
+        parse: Makes the value of the text; ``None`` stands for the default, ``ValueError`` says what is wrong with it.
         default: As one would write it; ``None`` leaves the field at ``None``.
-        words: What it means, for the page of settings.
         instead: Variables to read where the first is unset.
         secret: The value is kept out of the dataclass's ``repr``.
         keeps_empty: An empty value counts; else it equals unset.
     """
-    said = Setting((variable, *instead), read, default, words, keeps_empty)
-    found: Any = field(default=None if default is None else read(default), repr=not secret, metadata={KEY: said})
+    said = Setting((variable, *instead), parse, default, keeps_empty)
+    found: Any = field(default=None if default is None else parse(default), repr=not secret, metadata={_KEY: said})
     return found  # type: ignore[no-any-return]  # a field stands for its value, as with dataclasses.field
 
 
-def required(variable: str, words: str, read: Callable[[str], str] = str) -> str:
-    """Make a dataclass field that is read from a variable and has no default."""
-    found: Any = field(metadata={KEY: Setting((variable,), read, None, words, required=True)})
+def required(variable: str, words: str, parse: Callable[[str], str] = str) -> str:
+    """Make a dataclass field without a default; ``words`` say to whoever does not set its variable what it is."""
+    found: Any = field(metadata={_KEY: Setting((variable,), parse, required_as=words)})
     return found  # type: ignore[no-any-return]  # as above
 
 
 def settings_of(kind: "type[DataclassInstance]") -> dict[str, Setting]:
     """List a dataclass's settings by field."""
-    return {each.name: each.metadata[KEY] for each in fields(kind) if KEY in each.metadata}
+    return {each.name: each.metadata[_KEY] for each in fields(kind) if _KEY in each.metadata}
 
 
 def read(kind: type[_S], environ: Mapping[str, str], **given: object) -> _S:
@@ -97,39 +94,32 @@ def _value(said: Setting, environ: Mapping[str, str]) -> object:
         text = environ.get(variable)
         if text or (text is not None and said.keeps_empty):
             try:
-                return said.read(text)
+                return said.parse(text)
             except ValueError as exc:
                 raise SettingsError(variable, str(exc)) from None
-    if said.required:
-        raise SettingsError(said.variables[0], f"is required: {said.words}")
+    if said.required_as is not None:
+        raise SettingsError(said.variables[0], f"is required: {said.required_as}")
     return None
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
     """Read a whole number within bounds."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is not a whole number") from None
-        if not low <= value <= high:
-            raise ValueError(f"{value} is outside {low} to {high}")
-        return value
-
-    return parse
+    return _within(int, "a whole number", low, high)
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
     """Read a number within bounds."""
+    return _within(float, "a number", low, high)
 
-    def parse(text: str) -> float:
+
+def _within(kind: Callable[[str], _N], what: str, low: _N, high: _N) -> Callable[[str], _N]:
+    def parse(text: str) -> _N:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
-            raise ValueError(f"{text!r} is not a number") from None
+            raise ValueError(f"{text!r} is not {what}") from None
         if not low <= value <= high:
-            raise ValueError(f"{value:g} is outside {low:g} to {high:g}")
+            raise ValueError(f"{value} is outside {low} to {high}")
         return value
 
     return parse
@@ -190,16 +180,6 @@ def starts_with(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not text.startswith(schemes):
             raise ValueError(f"must start with {' or '.join(schemes)}")
-        return text
-
-    return parse
-
-
-def checked(check: Callable[[str], object]) -> Callable[[str], str]:
-    """Read what a check lets through."""
-
-    def parse(text: str) -> str:
-        check(text)
         return text
 
     return parse

@@ -19,21 +19,18 @@ def _folder(url: str) -> str:
 class StoreSettings:
     """Which object store, and how to reach it. With neither a folder nor a bucket nothing is persisted."""
 
-    folder: str | None = setting(
-        "ASYA_STORE_URL", _folder, None, "`file:///path`: keep objects in a folder; wins over the bucket."
-    )
-    bucket: str | None = setting("ASYA_S3_BUCKET", str, None, "bucket, made when it does not exist.")
-    endpoint: str | None = setting(
-        "ASYA_S3_ENDPOINT",
-        starts_with("http://", "https://"),
-        None,
-        "an S3 of another maker (MinIO, LocalStack), addressed by path; unset is AWS.",
-    )
-    region: str = setting("ASYA_S3_REGION", str, "us-east-1", "region of the bucket.", instead=("AWS_REGION",))
-    access_key: str | None = setting(
-        "ASYA_S3_ACCESS_KEY", str, None, "together with the secret key; unset uses AWS's default chain.", secret=True
-    )
-    secret_key: str | None = setting("ASYA_S3_SECRET_KEY", str, None, "the secret of that key.", secret=True)
+    folder: str | None = setting("ASYA_STORE_URL", _folder, None)
+    """`file:///path`: keep objects in a folder; wins over the bucket."""
+    bucket: str | None = setting("ASYA_S3_BUCKET", str, None)
+    """Bucket, made when it does not exist."""
+    endpoint: str | None = setting("ASYA_S3_ENDPOINT", starts_with("http://", "https://"), None)
+    """An S3 of another maker (MinIO, LocalStack), addressed by path; unset is AWS."""
+    region: str = setting("ASYA_S3_REGION", str, "us-east-1", instead=("AWS_REGION",))
+    """Region of the bucket."""
+    access_key: str | None = setting("ASYA_S3_ACCESS_KEY", str, None, secret=True)
+    """Together with the secret key; unset uses AWS's default chain."""
+    secret_key: str | None = setting("ASYA_S3_SECRET_KEY", str, None, secret=True)
+    """The secret of that key."""
 
 
 def read_store_settings(environ: Mapping[str, str]) -> StoreSettings:

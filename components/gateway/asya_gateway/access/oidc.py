@@ -58,12 +58,10 @@ class Provider:
 
     issuer: str = required("ASYA_GATEWAY_OIDC_ISSUER", "the provider, as in the tokens' `iss`.", check_url)
     audience: str = required("ASYA_GATEWAY_OIDC_AUDIENCE", "what the tokens' `aud` must name.")
-    keys_url: str | None = setting(
-        "ASYA_GATEWAY_OIDC_JWKS_URL", check_url, None, "where its keys are; unset asks the issuer's discovery document."
-    )
-    scope_claim: str = setting(
-        "ASYA_GATEWAY_OIDC_SCOPE_CLAIM", str, "scope", "the claim with the scopes: words in one text, or a list."
-    )
+    keys_url: str | None = setting("ASYA_GATEWAY_OIDC_JWKS_URL", check_url, None)
+    """Where its keys are; unset asks the issuer's discovery document."""
+    scope_claim: str = setting("ASYA_GATEWAY_OIDC_SCOPE_CLAIM", str, "scope")
+    """The claim with the scopes: words in one text, or a list."""
 
 
 class Verifier:

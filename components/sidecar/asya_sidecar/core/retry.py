@@ -22,31 +22,20 @@ def _delay(text: str) -> float:
 class RetryPolicy:
     """How handler errors are retried (`spec.retry` of an AsyncActor)."""
 
-    max_attempts: int = setting(
-        "ASYA_RETRY_MAX_ATTEMPTS", whole(1, 1000), "3", "attempts of the handler in total, the first one included."
-    )
-    initial_delay_s: float = setting(
-        "ASYA_RETRY_INITIAL_DELAY", parse_duration, "1s", "pause before the second attempt."
-    )
-    max_delay_s: float = setting("ASYA_RETRY_MAX_DELAY", _delay, "5m", "no pause is longer; at most 15m.")
-    multiplier: float = setting(
-        "ASYA_RETRY_MULTIPLIER", number(1.0, 100.0), "2", "growth of the pause from one attempt to the next."
-    )
-    jitter: float = setting(
-        "ASYA_RETRY_JITTER",
-        number(0.0, 1.0),
-        "0.2",
-        "share of the pause that chance may take away or add, 0 to 1, so that failures do not come back in step.",
-    )
-    retry_on: frozenset[str] = setting(
-        "ASYA_RETRY_ON",
-        words,
-        "",
-        "class names to retry, separated by commas, matched against the error's class and its bases; empty means every class.",
-    )
-    non_retryable: frozenset[str] = setting(
-        "ASYA_RETRY_NON_RETRYABLE", words, "", "class names never to retry; wins over `ASYA_RETRY_ON`."
-    )
+    max_attempts: int = setting("ASYA_RETRY_MAX_ATTEMPTS", whole(1, 1000), "3")
+    """Attempts of the handler in total, the first one included."""
+    initial_delay_s: float = setting("ASYA_RETRY_INITIAL_DELAY", parse_duration, "1s")
+    """Pause before the second attempt."""
+    max_delay_s: float = setting("ASYA_RETRY_MAX_DELAY", _delay, "5m")
+    """No pause is longer; at most 15m."""
+    multiplier: float = setting("ASYA_RETRY_MULTIPLIER", number(1.0, 100.0), "2")
+    """Growth of the pause from one attempt to the next."""
+    jitter: float = setting("ASYA_RETRY_JITTER", number(0.0, 1.0), "0.2")
+    """Share of the pause that chance may take away or add, 0 to 1, so that failures do not come back in step."""
+    retry_on: frozenset[str] = setting("ASYA_RETRY_ON", words, "")
+    """Class names to retry, separated by commas, matched against the error's class and its bases; empty means every class."""
+    non_retryable: frozenset[str] = setting("ASYA_RETRY_NON_RETRYABLE", words, "")
+    """Class names never to retry; wins over `ASYA_RETRY_ON`."""
 
     def delay_s(self, attempt: int, chance: float) -> float:
         """Pause after a failed attempt.
