@@ -7,7 +7,6 @@ exit code 0. A start that cannot succeed is one line and exit code 1.
 import asyncio
 import logging
 import os
-import sys
 from dataclasses import replace
 from typing import Final
 
@@ -22,8 +21,7 @@ from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import timed
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.wakeups import TOOLS_CHANGED, PubSub
-from asya_process.logs import log_json
-from asya_protocol.errors import AsyaError, SettingsError
+from asya_process.entry import run_process
 from asya_store.cancel_list import CancelList
 from asya_store.factory import open_store
 from asya_transport.factory import open_transport
@@ -33,17 +31,8 @@ log: Final = logging.getLogger("asya_gateway")
 
 def main() -> None:
     """Run a gateway until it is told to stop; the process's exit code says whether it could start."""
-    try:
-        settings = read_settings(os.environ)
-    except SettingsError as exc:
-        sys.stderr.write(f"asya-gateway: {exc}\n")
-        raise SystemExit(1) from None
-    log_json(settings.log_level, noisy=("psycopg", "psycopg.pool", "uvicorn.error"))
-    try:
-        asyncio.run(run(settings))
-    except AsyaError as exc:
-        log.error("gateway cannot run", extra={"error": str(exc), "error_type": type(exc).__name__})  # noqa: TRY400 - the cause is in the text
-        raise SystemExit(1) from None
+    noisy = ("psycopg", "psycopg.pool", "uvicorn.error")
+    run_process("gateway", lambda: read_settings(os.environ), run, noisy=noisy)
 
 
 async def run(settings: GatewaySettings) -> None:
