@@ -28,6 +28,9 @@ from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
 from asya_operator.world import World
+from asya_process.command import runtime_file
+from asya_process.entry import run_process, unless_stopped
+from asya_process.signals import stop_event
 from asya_protocol.errors import SettingsError
 
 log: Final = logging.getLogger("asya_operator")
