@@ -99,7 +99,7 @@ async def test_a_broken_edit_is_said_and_the_next_good_one_recovers_at_once(runn
 
 async def test_code_in_a_configmap_is_edited_like_any_other(running: RunningMesh, tmp_path: Path):
     """The replica stays, its runtime is new."""
-    manifest = Path(__file__).parents[1] / "support" / "hello_actor.yaml"
+    manifest = Path(__file__).parents[2] / "support" / "hello_actor.yaml"
     text = manifest.read_text().replace("enabled: true", "enabled: false")
     (tmp_path / "hello.yaml").write_text(text)
     running.up()

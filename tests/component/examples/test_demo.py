@@ -16,7 +16,7 @@ from asya_local import mesh
 from lab.servers.localstack import require_server
 from tests.support.mesh import RunningMesh, short_home
 
-DEMO = Path(__file__).parents[2] / "examples" / "code-census" / "demo.py"
+DEMO = Path(__file__).parents[3] / "examples" / "code-census" / "demo.py"
 LIMIT_S = 540.0
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]

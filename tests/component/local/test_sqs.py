@@ -24,7 +24,7 @@ def handle(payload):
         time.sleep(0.05)
     return payload
 """
-HELLO = Path(__file__).parents[1] / "support" / "hello_actor.yaml"
+HELLO = Path(__file__).parents[2] / "support" / "hello_actor.yaml"
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -8,8 +8,8 @@ import pytest
 
 from asya_protocol.envelope import format_time
 from asya_sidecar.core.actions import Ack, Decision
-from asya_sidecar.core.admit import Hop, Work, admit, count_of
-from tests.unit.sidecar.samples import NOW, envelope_bytes, sent
+from asya_sidecar.core.admit import Hop, Work, admit, count_of, in_time
+from tests.unit.sidecar.samples import NOW, MakeWork, envelope_bytes, sent
 
 REFUSED = [
     (b"", "parse_error", "Failed to parse message: envelope is empty (0 bytes)"),
@@ -137,3 +137,16 @@ def test_a_renamed_error_end_is_honoured(hop: Hop) -> None:
     assert isinstance(decision, Decision)
     assert decision.sends[0].queue == "asya-sink"
     assert sent(decision.sends[0].body)["route"] == {"actors": ["sink"], "current": 0}
+
+
+def test_time_that_has_passed_since_its_admission_counts(make_work: MakeWork, hop: Hop) -> None:
+    """A neighbour's call ran first."""
+    work = make_work(deadline=format_time(NOW + timedelta(seconds=30)))
+    assert (work.timeout_s, work.deadline_bound) == (30.0, True)
+    later = in_time(work, hop, NOW + timedelta(seconds=20))
+    assert isinstance(later, Work)
+    assert (later.timeout_s, later.deadline_bound) == (10.0, True)
+    late = in_time(work, hop, NOW + timedelta(seconds=31))
+    assert isinstance(late, Decision)
+    assert late.failed_reason == "deadline"
+    assert in_time(make_work(), hop, NOW) == make_work()

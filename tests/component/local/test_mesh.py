@@ -20,7 +20,7 @@ from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings
 from tests.support.mesh import POLL_S, RunningMesh, edit, running_mesh, short_home, write_actor
 
-HELLO = Path(__file__).parents[1] / "support" / "hello_actor.yaml"
+HELLO = Path(__file__).parents[2] / "support" / "hello_actor.yaml"
 ECHO = "def handle(payload):\n    return payload\n"
 SLOW = "import time\ndef handle(payload):\n    time.sleep(payload['s'])\n    return payload\n"
 HELD = """\

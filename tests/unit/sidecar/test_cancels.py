@@ -1,35 +1,19 @@
-"""Which envelopes share a call, and whose cancel stops an envelope."""
+"""Whose cancel stops an envelope, and how a cancelled one ends."""
 
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from asya_protocol.envelope import format_time
 from asya_protocol.reply import ErrorItem
 from asya_sidecar.admission import Admission
-from asya_sidecar.core.actions import Ack, Decision, Release
-from asya_sidecar.core.admit import Hop, Work, in_time
-from asya_sidecar.core.batches import plan_calls
+from asya_sidecar.core.actions import Ack, Release
+from asya_sidecar.core.admit import Hop, Work
 from asya_sidecar.core.call_outcome import Replied
 from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import Moment, cancelled, decide
 from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
 from tests.unit.sidecar.samples import NOW, MakeWork, sent
-
-
-def test_calls_are_filled_in_order_and_risky_envelopes_run_alone(make_work: MakeWork) -> None:
-    works = [make_work(id=f"e{number}") for number in range(6)]
-    works[1] = replace(works[1], delivery=2)
-    works[4] = replace(works[4], deadline_bound=True)
-    calls = plan_calls(((work.envelope.id, work) for work in works), 3)
-    assert [[name for name, _ in call] for call in calls] == [["e0", "e2", "e3"], ["e5"], ["e1"], ["e4"]]
-
-
-def test_nothing_admitted_is_no_call() -> None:
-    assert plan_calls([], 3) == []
 
 
 @pytest.mark.parametrize(
@@ -54,19 +38,6 @@ def test_a_cancelled_envelope_ends_in_error_end(make_work: MakeWork, hop: Hop) -
     assert (decision.result, decision.failed_reason) == ("cancelled", None)
     (send,) = decision.sends
     assert (send.actor, sent(send.body)["payload"]["error"]) == ("error-end", "Cancelled by its caller")
-
-
-def test_time_that_has_passed_since_its_admission_counts(make_work: MakeWork, hop: Hop) -> None:
-    """A neighbour's call ran first."""
-    work = make_work(deadline=format_time(NOW + timedelta(seconds=30)))
-    assert (work.timeout_s, work.deadline_bound) == (30.0, True)
-    later = in_time(work, hop, NOW + timedelta(seconds=20))
-    assert isinstance(later, Work)
-    assert (later.timeout_s, later.deadline_bound) == (10.0, True)
-    late = in_time(work, hop, NOW + timedelta(seconds=31))
-    assert isinstance(late, Decision)
-    assert late.failed_reason == "deadline"
-    assert in_time(make_work(), hop, NOW) == make_work()
 
 
 async def test_a_collector_hears_that_a_child_was_cancelled(make_work: MakeWork, hop: Hop, tmp_path: Path) -> None:
