@@ -130,6 +130,7 @@ e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which 
 .PHONY: e2e-stack
 e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be
 	@$(BIN)/python -m lab.engine build >/dev/null
+	@$(BIN)/python -m lab.engine.kubernetes_provider >/dev/null
 	@$(BIN)/pytest tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: test-gateway

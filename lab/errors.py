@@ -1,7 +1,11 @@
-"""What goes wrong with a cluster, said so that a reader knows which part it was and what to do next."""
+"""What goes wrong in the lab; the text names cause and cure."""
 
 
-class ClusterError(Exception):
+class LabError(Exception):
+    """Something could not be found, built or started."""
+
+
+class ClusterError(LabError):
     """A part of the cluster could not be built, started or used.
 
     Attributes:
