@@ -18,8 +18,10 @@ from asya_protocol import names
 from asya_protocol.errors import AsyaError
 from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings
+from lab.waits import wait_until
 from tests.support.mesh import POLL_S, RunningMesh, edit, running_mesh, short_home, write_actor
 
+LIMIT_S = 120.0
 HELLO = Path(__file__).parents[2] / "support" / "hello_actor.yaml"
 ECHO = "def handle(payload):\n    return payload\n"
 SLOW = "import time\ndef handle(payload):\n    time.sleep(payload['s'])\n    return payload\n"
@@ -45,13 +47,6 @@ def make_mesh(tmp_path: Path) -> Iterator[MakeMesh]:
             return running
 
         yield make
-
-
-def wait_for(what: Callable[[], bool], limit_s: float = 120.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not what():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(POLL_S)
 
 
 async def test_the_seeds_hello_actor_runs_unchanged_and_the_mesh_idles_at_zero(make_mesh: MakeMesh):
@@ -80,7 +75,9 @@ async def test_an_actor_scales_from_zero_to_many_and_back_and_its_work_is_all_do
     assert sorted(found[envelope_id]["payload"]["n"] for envelope_id in ids) == list(range(24))
     napping = running.until(lambda actor: actor.status == "Napping", "slow")
     assert (napping.done, napping.failed, napping.queued, napping.in_flight) == (24, 0, 0, 0)
-    wait_for(lambda: not running.processes("runtime") and not running.processes("sidecar"))
+    wait_until(
+        lambda: not running.processes("runtime") and not running.processes("sidecar"), LIMIT_S, "no replica is left"
+    )
 
 
 async def test_a_route_runs_through_several_actors_and_failures_end_in_error_end(make_mesh: MakeMesh, tmp_path: Path):
@@ -139,7 +136,9 @@ async def test_a_killed_supervisor_leaves_no_replica_and_the_next_one_finishes_t
     info = mesh.find(running.home)
     assert info is not None
     os.kill(info.pid, signal.SIGKILL)
-    wait_for(lambda: not running.processes("runtime") and not running.processes("sidecar"))
+    wait_until(
+        lambda: not running.processes("runtime") and not running.processes("sidecar"), LIMIT_S, "no replica is left"
+    )
     assert mesh.find(running.home) is None
     assert not mesh.status(running.home).running
     again = running.up()
@@ -161,7 +160,7 @@ async def test_down_finds_what_a_killed_supervisor_left_even_if_the_kernel_does_
     write_actor(tmp_path, "hiding", hiding, scaling={"enabled": False})
     running = make_mesh()
     running.until(lambda actor: actor.replicas == 1, "hiding")
-    wait_for(lambda: any("hidden" in line for line in mesh.logs(running.home, "hiding")))
+    wait_until(lambda: any("hidden" in line for line in mesh.logs(running.home, "hiding")), LIMIT_S, "the log is shown")
     info = mesh.find(running.home)
     assert info is not None
     os.kill(info.pid, signal.SIGKILL)
@@ -190,7 +189,7 @@ async def test_a_second_up_finds_the_first_and_hands_over_the_new_manifests(make
     info = running.up(manifests=(one, two))
     assert (info.found, info.pid) == (True, pid)
     running.until(lambda actor: actor.status == "Running", "comes")
-    wait_for(lambda: running.actor("goes") is None)
+    wait_until(lambda: running.actor("goes") is None, LIMIT_S, "the actor is gone")
     assert before <= {p.pid for p in running.processes("runtime")}
     with pytest.raises(mesh.MeshError, match="cannot change its broker"):
         running.up(transport="rabbitmq", rabbitmq_url="amqp://localhost")
@@ -205,7 +204,7 @@ async def test_an_edited_manifest_is_followed_and_a_broken_edit_stops_nothing(ma
     good = path.read_text()
     for broken, said in (('"maybe"', "spec.scaling.enabled"), ("2026-02-30", "cannot be read as YAML")):
         edit(path, good.replace('"enabled": false', f'"enabled": {broken}'))
-        wait_for(lambda words=said: words in mesh.status(running.home).message)  # type: ignore[misc]
+        wait_until(lambda words=said: words in mesh.status(running.home).message, LIMIT_S, "the message")  # type: ignore[misc]
         assert running.actor("steady").status == "Running"  # type: ignore[union-attr]
     assert {process.pid for process in running.processes("runtime")} == before
     edit(path, good.replace('"enabled": false', '"enabled": true, "minReplicas": 2'))
@@ -240,7 +239,9 @@ async def test_a_broker_that_dies_is_started_again_and_the_mesh_goes_on(make_mes
     running.until(lambda actor: actor.status == "Running", "echo")
     (broker,) = running.processes("broker")
     broker.kill()
-    wait_for(lambda: any(process.pid != broker.pid for process in running.processes("broker")))
+    wait_until(
+        lambda: any(process.pid != broker.pid for process in running.processes("broker")), LIMIT_S, "another broker"
+    )
     ids: list[str] = []
     deadline = time.monotonic() + 120
     while not ids:
@@ -262,7 +263,7 @@ async def test_down_lets_running_work_finish(make_mesh: MakeMesh, tmp_path: Path
     running.until(lambda actor: actor.in_flight == 1, "slow")
     with ThreadPoolExecutor(1) as thread:
         going_down = thread.submit(running.down)
-        wait_for(lambda: mesh.find(running.home) is None)  # it stops, or has stopped
+        wait_until(lambda: mesh.find(running.home) is None, LIMIT_S, "the mesh stops")  # it stops, or has stopped
         assert not done.exists()
         gate.touch()
         assert going_down.result()

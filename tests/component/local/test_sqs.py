@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from asya_local import mesh
 from asya_store.factory import open_store
 from lab.servers.localstack import require_server
+from lab.waits import wait_until
 from tests.support.mesh import RunningMesh, running_mesh, short_home, write_actor
 
 HELD = """\
@@ -45,11 +45,9 @@ def stored(home: Path, envelope_id: str, limit_s: float = 180.0) -> dict[str, An
     assert info is not None
     store = open_store(info.environment())
     assert store is not None
-    deadline = time.monotonic() + limit_s
-    while (body := store.get(f"happy-asya/{envelope_id}.json")) is None:
-        assert time.monotonic() < deadline, "\n".join(mesh.logs(home, None, lines=10))
-        time.sleep(0.2)
-    found = json.loads(body)
+    key = f"happy-asya/{envelope_id}.json"
+    wait_until(lambda: store.get(key), limit_s, key, lambda: "\n".join(mesh.logs(home, None, lines=10)), poll_s=0.2)
+    found = json.loads(store.get(key) or b"")
     assert isinstance(found, dict)
     return found
 

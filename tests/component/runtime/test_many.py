@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lab.installs.pythons import require_python
-from tests.support.runtime_process import WAIT_S, Client, RuntimeProcess, envelope, running
+from lab.waits import wait_until
+from tests.support.runtime_process import POLL_S, WAIT_S, Client, RuntimeProcess, envelope, running
 
 Items = list[list[dict[str, Any]]]
 
@@ -57,10 +58,7 @@ def codes(final: Any) -> list[Any]:
 
 
 def wait_for(path: Path, *, there: bool = True) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while path.exists() is not there:
-        assert time.monotonic() < deadline, path
-        time.sleep(0.005)
+    wait_until(lambda: path.exists() is there, WAIT_S, str(path), poll_s=POLL_S)
 
 
 # Several calls at once

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runtime_process import WAIT_S, Client, RuntimeProcess, envelope, running, socket_folder
+from lab.waits import wait_until
+from tests.support.runtime_process import POLL_S, WAIT_S, Client, RuntimeProcess, envelope, running, socket_folder
 
 ECHO = envelope({"do": "echo", "with": 1})
 ECHOED = [{"payload": 1, "route": {"actors": ["a"], "current": 1}}]
@@ -36,10 +37,8 @@ def test_a_restart_after_a_crash_clears_what_the_crash_left() -> None:
         assert crashed.ready_path.exists()
         successor = RuntimeProcess("answers.act", folder=crashed.folder)
         try:
-            deadline = time.monotonic() + WAIT_S
-            while str(successor.process.pid) not in _text(successor.ready_path):
-                assert time.monotonic() < deadline, successor.log
-                time.sleep(0.005)
+            pid = str(successor.process.pid)
+            wait_until(lambda: pid in _text(successor.ready_path), WAIT_S, "it is ready", lambda: successor.log)
             with successor.connect() as other:
                 assert other.call(ECHO) == ECHOED
         finally:
@@ -504,17 +503,11 @@ def _text(path: Path) -> str:
 
 
 def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.005)
+    wait_until(path.exists, WAIT_S, f"{path} appears", poll_s=POLL_S)
 
 
 def _wait_for_absence(path: Path) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while path.exists():
-        assert time.monotonic() < deadline, f"{path} did not go away"
-        time.sleep(0.005)
+    wait_until(lambda: not path.exists(), WAIT_S, f"{path} goes away", poll_s=POLL_S)
 
 
 def test_what_a_generator_made_before_it_raised_comes_before_the_error() -> None:
