@@ -29,7 +29,7 @@ class AwsSettings:
     subnet_ids: tuple[str, ...] = ()
     """`asya:subnetIds`: its private subnets, in two zones at least; needed with `vpcId`."""
     cluster_name: str = ""
-    """`asya:clusterName`: an EKS cluster that exists, with the Pod Identity agent; then ``None`` is made."""
+    """`asya:clusterName`: an EKS cluster that exists, with the Pod Identity agent; then none is made."""
     kubernetes_version: str = "1.35"
     """`asya:kubernetesVersion`: of the cluster that is made."""
     node_types: tuple[str, ...] = ("t4g.large",)

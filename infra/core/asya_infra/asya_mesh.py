@@ -27,7 +27,7 @@ class MeshOptions:
         namespace: Of the actors and the crew.
         system_namespace: Of the operator and the gateway.
         images: Of the mesh's processes; with one for the gateway there is a gateway.
-        keda: KEDA's objects; ``None`` where somebody else installed it.
+        keda: KEDA's objects; empty where somebody else installed it.
         scaling: Whether the crew scales by KEDA.
         monitoring: Whether Prometheus and Grafana are installed.
         gateway_tokens: Who may call the gateway.

@@ -21,7 +21,7 @@ RABBITMQ_USER_ID: Final = 999
 QUEUES: Final = {"autoCreate": True, "dlq": {"enabled": True, "maxRetryCount": 5}}
 STAND_IN_ACCOUNT: Final = "000000000000"
 _CONFIG: Final = """# By default RabbitMQ's first user may only come from its own machine.
-loopback_users = ``None``
+loopback_users = none
 log.console = true
 # Seven days: the default of half an hour is less than a handler may take, and the broker would hand its envelope out again.
 consumer_timeout = 604800000
