@@ -200,8 +200,3 @@ def let_in(
             "ingress": [rule],
         },
     }
-
-
-def namespace_peer(name: str) -> Manifest:
-    """A NetworkPolicy peer: every pod of a namespace."""
-    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
