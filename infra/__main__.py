@@ -1,11 +1,14 @@
 """The program of every environment: read the stack's settings, choose one of each part, build the mesh on them."""
 
+from collections.abc import Callable
+
 import pulumi
 
 import asya_oss as oss
 from asya_aws import Aws, read_aws_settings
 from asya_infra import AsyaMesh, LocalEnvironment, Settings, declare, mesh_options, read_declared, read_settings
 from asya_infra.config_reader import ConfigReader
+from asya_infra.ports import Cluster, Database, Queue, Store
 
 
 def build(settings: Settings) -> AsyaMesh | LocalEnvironment:
@@ -14,25 +17,25 @@ def build(settings: Settings) -> AsyaMesh | LocalEnvironment:
         return LocalEnvironment("mesh", settings)
     options = mesh_options(settings)
     aws = Aws(settings, read_aws_settings(config))
-    clusters = {
+    clusters: dict[str, Callable[[], Cluster]] = {
         "kubeconfig": lambda: oss.kubeconfig_cluster(settings),
         "kind": oss.kind_cluster,
         "eks": aws.cluster,
     }
     cluster = clusters[settings.cluster]()
-    queues = {
+    queues: dict[str, Callable[[], Queue]] = {
         "rabbitmq": lambda: oss.rabbitmq(settings, cluster),
         "rabbitmq-endpoint": lambda: oss.rabbitmq_endpoint(settings),
         "sqs": aws.queue,
         "sqs-endpoint": lambda: oss.sqs_endpoint(settings),
     }
-    stores = {
+    stores: dict[str, Callable[[], Store | None]] = {
         "seaweedfs": lambda: oss.seaweedfs(settings, cluster),
         "s3": aws.store,
         "s3-endpoint": lambda: oss.s3_endpoint(settings),
         "none": lambda: None,
     }
-    databases = {
+    databases: dict[str, Callable[[], Database | None]] = {
         "postgres": lambda: oss.postgres(settings, cluster),
         "rds": aws.database,
         "url": lambda: oss.url_database(settings),
