@@ -99,6 +99,10 @@ class Calls:
         """Tools by name, as they are now."""
         return self.toolbox.tools
 
+    def actors(self) -> set[str]:
+        """Name the actors of all routes."""
+        return {actor for tool in self.tools.values() for actor in tool.route}
+
     async def call(self, name: str, arguments: Mapping[str, object] | None, owner: str = "") -> Answer:
         """Start a tool for an owner.
 

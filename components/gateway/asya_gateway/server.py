@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from asya_gateway.app import build_app
-from asya_gateway.requests import Rooms
+from asya_gateway.services import App
 from asya_gateway.settings import GatewaySettings
 from asya_protocol.errors import SettingsError
 
@@ -51,13 +51,14 @@ class Server(uvicorn.Server):
         SettingsError: The certificate cannot be used.
     """
 
-    def __init__(self, settings: GatewaySettings, rooms: Rooms) -> None:
-        self._wakeups = rooms.wakeups
+    def __init__(self, app: App) -> None:
+        settings = app.settings
+        self._wakeups = app.wakeups
         self._tls = None if settings.tls is None else Certificate(*settings.tls)
         tls = self._tls
         super().__init__(
             uvicorn.Config(
-                build_app(rooms),
+                build_app(app),
                 http=patient(settings.request_timeout_s),
                 ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
                 log_config=None,

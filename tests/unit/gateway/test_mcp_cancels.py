@@ -9,14 +9,17 @@ import pytest
 
 from asya_gateway.app import build_app
 from asya_gateway.calls import Calls
+from asya_gateway.metrics import Metrics
 from asya_gateway.records.summary import Question
-from asya_gateway.requests import Rooms
+from asya_gateway.services import App
+from asya_gateway.settings import read_settings
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.wakeups import PubSub
 from asya_manifest.tools import parse_tools
 from asya_protocol.status import Status
 from asya_transport.port import Transport
+from tests.unit.gateway.test_actors import Admin
 
 HEADERS = {
     "Mcp-Session-Id": "mcp-session-00000000-0000-4000-8000-000000000000",
@@ -44,8 +47,16 @@ class Gateway:
         toolbox = Toolbox(None)
         toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a]}]")])
         self.calls = Calls(toolbox, self.store, cast("Transport", self.broker))
-        app = build_app(Rooms(store=self.store, calls=self.calls, wakeups=self.wakeups))
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost")
+        app = App(
+            read_settings({"ASYA_GATEWAY_AUTH": "off"}),
+            store=self.store,
+            transport=cast("Transport", self.broker),
+            admin=Admin(),
+            calls=self.calls,
+            wakeups=self.wakeups,
+            metrics=Metrics(),
+        )
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(build_app(app)), base_url="http://localhost")
 
     async def post(self, method: str, params: Mapping[str, Any], **more: object) -> httpx2.Response:
         body = {"jsonrpc": "2.0", "method": method, "params": params, **more}

@@ -65,6 +65,11 @@ class Door:
     callers: Mapping[bytes, Caller] | None = field(default=None, repr=False)
     provider: TokenCheck | None = None
 
+    @property
+    def issuer(self) -> str:
+        """Who gives out tokens besides those that are set; empty is nobody."""
+        return "" if self.provider is None else self.provider.issuer
+
     async def admit(self, authorization: str | None) -> Caller | None:
         """Say who an ``Authorization`` header stands for; ``None`` is nobody we know."""
         if self.callers is None:

@@ -11,12 +11,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from asya_gateway.calls import Answer
-from asya_gateway.long_poll import wait_final
 from asya_gateway.mcp.tasks import detailed_task
 from asya_gateway.mcp.wire import SUBSCRIPTION_KEY, Question, finish
 from asya_gateway.records.record import Record
-from asya_gateway.requests import Rooms
-from asya_gateway.routes.envelopes import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow
+from asya_gateway.services import App
+from asya_gateway.waiting import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow, wait_final
 from asya_gateway.wakeups import TOOLS_CHANGED
 from asya_protocol.errors import StoreUnavailable
 
@@ -26,9 +25,9 @@ _THE_END = "!end"
 Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 
-def streamed(here: Rooms, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
+def streamed(app: App, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
     """Answer with a stream, at whose end ``held`` is closed, also where not one frame is taken."""
-    return _Streamed(_counted(here, frames), held or ExitStack())
+    return _Streamed(_counted(app, frames), held or ExitStack())
 
 
 class _Streamed(StreamingResponse):
@@ -53,16 +52,16 @@ def cancel_topic(name: str, session: str, call_id: object) -> str:
 
 
 async def call_frames(
-    here: Rooms, question: Question, answer: Answer, given_up: asyncio.Event, shape: Shape
+    app: App, question: Question, answer: Answer, given_up: asyncio.Event, shape: Shape
 ) -> AsyncIterator[bytes]:
     """Tell a call's progress, then its result.
 
     The envelope is cancelled when its caller says so, and where there are no sessions when the caller goes.
     """
     token, told, done = question.meta.get("progressToken"), -1.0, False
-    giving_up = asyncio.create_task(_cancel_when_told(here, answer.envelope_id, given_up))
+    giving_up = asyncio.create_task(_cancel_when_told(app, answer.envelope_id, given_up))
     try:
-        async for event in follow(here, answer.envelope_id):
+        async for event in follow(app, answer.envelope_id):
             if event is None:
                 yield KEEPALIVE
             elif event.progress_percent is not None and event.progress_percent > told:
@@ -70,8 +69,8 @@ async def call_frames(
                 params = {"progressToken": token, "progress": told, "total": 100}
                 params = {**params, "message": event.message} if event.message else params
                 yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
-        record = await here.store.get(answer.envelope_id)
-        done = giving_up.done() or here.wakeups.stopping
+        record = await app.store.get(answer.envelope_id)
+        done = giving_up.done() or app.wakeups.stopping
         if record is not None and not done:
             done = True
             yield sse(shape(answer.ended(record).body()))
@@ -81,38 +80,38 @@ async def call_frames(
     finally:
         giving_up.cancel()
         if question.modern and not done:
-            here.calls.cancel_soon(answer.envelope_id)
+            app.calls.cancel_soon(answer.envelope_id)
 
 
-async def wait_or_give_up(here: Rooms, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
+async def wait_or_give_up(app: App, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
     """Wait for an envelope's end as ``wait_final`` does, or not at all; cancel it where its caller gives it up."""
-    giving_up = asyncio.create_task(_cancel_when_told(here, envelope_id, given_up))
+    giving_up = asyncio.create_task(_cancel_when_told(app, envelope_id, given_up))
     try:
         if given_up.is_set():
             await giving_up
-        return await wait_final(here, envelope_id, wait_s) if wait_s else None
+        return await wait_final(app, envelope_id, wait_s) if wait_s else None
     finally:
         giving_up.cancel()
 
 
-async def result_frames(here: Rooms, envelope_id: str, result: Callable[[Record], object]) -> AsyncIterator[bytes]:
+async def result_frames(app: App, envelope_id: str, result: Callable[[Record], object]) -> AsyncIterator[bytes]:
     """Wait for an envelope's end, then tell it."""
     yield KEEPALIVE
-    async for event in follow(here, envelope_id):
+    async for event in follow(app, envelope_id):
         if event is None:
             yield KEEPALIVE
-    record = await here.store.get(envelope_id)
+    record = await app.store.get(envelope_id)
     if record is not None and record.status.final:
         yield sse(result(record))
 
 
-async def tool_frames(here: Rooms) -> AsyncIterator[bytes]:
+async def tool_frames(app: App) -> AsyncIterator[bytes]:
     """Tell when the tools change; the stream that a client with a session may open."""
-    toolbox = here.calls.toolbox
+    toolbox = app.calls.toolbox
     told = toolbox.revision
-    with here.wakeups.listening(TOOLS_CHANGED) as woken:
+    with app.wakeups.listening(TOOLS_CHANGED) as woken:
         yield KEEPALIVE
-        while not here.wakeups.stopping:
+        while not app.wakeups.stopping:
             if not await _woken(woken):
                 yield KEEPALIVE
             elif toolbox.revision != told:
@@ -121,7 +120,7 @@ async def tool_frames(here: Rooms) -> AsyncIterator[bytes]:
 
 
 async def listen_frames(
-    here: Rooms, question: Question, tools: bool, tasks: Sequence[str], server: Mapping[str, str]
+    app: App, question: Question, tools: bool, tasks: Sequence[str], server: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
     """Tell what a client without a session has asked to hear of: changes of the tools, and of some tasks."""
     meta = {SUBSCRIPTION_KEY: question.call_id}
@@ -131,20 +130,20 @@ async def listen_frames(
 
     honoured: dict[str, object] = {"toolsListChanged": True} if tools else {}
     honoured = {**honoured, "taskIds": list(tasks)} if tasks else honoured
-    toolbox, open_tasks = here.calls.toolbox, dict.fromkeys(tasks, 0)
+    toolbox, open_tasks = app.calls.toolbox, dict.fromkeys(tasks, 0)
     told = toolbox.revision
-    with here.wakeups.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
+    with app.wakeups.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
         yield notice("subscriptions/acknowledged", notifications=honoured)
-        while not here.wakeups.stopping:
+        while not app.wakeups.stopping:
             woken.clear()
             if tools and toolbox.revision != told:
                 told = toolbox.revision
                 yield notice("tools/list_changed")
             for envelope_id, seen in list(open_tasks.items()):
-                record = await here.store.get(envelope_id)
+                record = await app.store.get(envelope_id)
                 if record is not None and record.events != seen:
                     open_tasks[envelope_id] = record.events
-                    yield notice("tasks", **detailed_task(record, here.kept_s))
+                    yield notice("tasks", **detailed_task(record, app.settings.kept_s))
                 if record is None or record.status.final:
                     del open_tasks[envelope_id]
             if not await _woken(woken):
@@ -162,13 +161,13 @@ async def _woken(event: asyncio.Event) -> bool:
     return True
 
 
-async def _cancel_when_told(here: Rooms, envelope_id: str, given_up: asyncio.Event) -> None:
+async def _cancel_when_told(app: App, envelope_id: str, given_up: asyncio.Event) -> None:
     await given_up.wait()
-    if not here.wakeups.stopping:
-        here.calls.cancel_soon(envelope_id)
+    if not app.wakeups.stopping:
+        app.calls.cancel_soon(envelope_id)
 
 
-async def _counted(here: Rooms, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    with here.metrics.streams.labels("mcp").track_inprogress():
+async def _counted(app: App, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with app.metrics.streams.labels("mcp").track_inprogress():
         async for frame in frames:
             yield frame

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from asya_gateway.records.journey import trace, visit_body
-from asya_gateway.records.record import Event, Record
+from asya_gateway.records.record import Event, Record, facts_body
 from asya_gateway.records.summary import Summary, failure_details, summarise, summary_body
 from asya_protocol.envelope import format_time
 
@@ -43,6 +43,7 @@ def envelope_body(
                 "phase": event.phase,
                 "actor": event.actor,
                 "message": event.message,
+                **facts_body(event.told),
                 "timestamp": format_time(event.timestamp),
             }
             for event in history

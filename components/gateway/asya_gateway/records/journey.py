@@ -1,25 +1,22 @@
 """An envelope's way through its actors, worked out from what was reported about it. Pure.
 
 A visit is one go of one actor at the envelope; a handler that fails and is retried makes several. Sidecars report ``received``,
-``processing`` and ``completed`` with the place in the route; end actors report the place where the route ended and tell
-their name only in words. Reports are sent in the background, so that those of two actors may arrive interleaved, or the first
+``processing`` and ``completed`` with the actor and its place in the route; end actors report the place where the route
+ended. Reports are sent in the background, so that those of two actors may arrive interleaved, or the first
 of an actor after those of the next.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from asya_gateway.records.record import Event, Record
 from asya_protocol.envelope import format_time
-from asya_protocol.progress import Retry, read_retry
+from asya_protocol.reports import Retry
 from asya_protocol.status import Status
 
 VisitState = Literal["running", "completed", "retried", "failed", "unfinished"]
-_BY: Final = re.compile(r"Processing in (\S+)")
-_TOOK: Final = re.compile(r"Completed processing in (\d+)ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Visit:
     Attributes:
         index: Place in the route; its length for an end actor behind it.
         actor: Who, as far as it is known.
-        attempt: The how-manieth go of this actor at this place, from 1.
+        attempt: Number of this go of this actor at this place, from 1.
         state: How it went: ``retried`` is or will be followed by another go, ``unfinished`` never reported an end.
         end_actor: Whether it is no actor of the route.
         left_at: When the envelope was on its way here, as far as it was told.
@@ -113,9 +110,9 @@ def visit_body(visit: Visit) -> dict[str, object]:
 
 def _note(visits: list[Visit], event: Event) -> None:
     """Add a report to the visit that it is about."""
-    index = event.current_actor_idx or 0
-    if (retry := read_retry(event.message)) is not None:
-        _note_retry(visits, event, index, retry)
+    index, facts = event.current_actor_idx or 0, event.told
+    if facts.retry is not None:
+        _note_retry(visits, event, index, facts.retry)
         return
     field = {"received": "received_at", "processing": "started_at", "completed": "ended_at"}[event.phase or "received"]
     place = None if field == "received_at" else _latest_without(visits, index, field)
@@ -125,13 +122,12 @@ def _note(visits: list[Visit], event: Event) -> None:
         end_actor = event.actor is None and index >= len(event.actors or ())
         place = _add(visits, Visit(index, event.actor, end_actor=end_actor))
     changes: dict[str, object] = {field: event.timestamp}
-    message = event.message or ""
-    if field == "started_at" and (by := _BY.match(message)):
-        changes |= {"actor": by[1], "end_actor": visits[place].end_actor or by[1] != event.actor}
+    if facts.by is not None:
+        changes |= {"actor": facts.by, "end_actor": visits[place].end_actor or facts.by != event.actor}
     if field == "ended_at":
         changes["state"] = "completed"
-        if took := _TOOK.match(message):
-            changes |= {"took_s": int(took[1]) / 1000, "measured": True}
+        if facts.duration_ms is not None:
+            changes |= {"took_s": facts.duration_ms / 1000, "measured": True}
     visits[place] = replace(visits[place], **changes)  # type: ignore[arg-type] # names are the visit's own
 
 

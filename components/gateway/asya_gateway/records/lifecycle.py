@@ -13,6 +13,7 @@ import msgspec
 
 from asya_gateway.records.record import Event, Record
 from asya_protocol import names
+from asya_protocol.reports import Facts
 from asya_protocol.status import Status, advance
 
 WEIGHTS: Final[Mapping[str, int]] = {"received": 10, "processing": 50, "completed": 100}
@@ -36,12 +37,14 @@ class Progress:
         index: Place of the reporting actor in it.
         phase: ``received``, ``processing`` or ``completed``.
         message: In words.
+        facts: What else it says; ``None`` where it came in words alone.
     """
 
     actors: tuple[str, ...]
     index: int
     phase: str
     message: str = ""
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def _progress(record: Record, report: Progress, now: datetime) -> Change:
         "actors": named,
         "current_actor_idx": max(report.index, 0),
         "phase": report.phase if report.phase in WEIGHTS else None,
+        "facts": report.facts,
     }
     return _change(record, now, status=status, told=event, **position)
 

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 
 from asya_protocol.envelope import format_time
+from asya_protocol.progress import facts_in_words
+from asya_protocol.reports import Facts
 from asya_protocol.status import Status
 
 NULL: Final = msgspec.Raw(b"null")
@@ -39,7 +41,7 @@ class Record:
         message: The last report in words.
         actors_completed: How many actors of the route are done with it.
         events: How many events its history has had; the last one's number.
-        owner: Whose call it is, or its parent was; ``None`` where nobody is told from another.
+        owner: The caller that created the envelope; a fan-out child inherits it. ``None`` when authentication is off.
     """
 
     id: str
@@ -81,6 +83,7 @@ class Event:
         actors: The route at that moment.
         current_actor_idx: Place of the actor in it.
         phase: ``received``, ``processing`` or ``completed``, of a progress report.
+        facts: The report's fields besides these; ``None`` where it came in words alone.
     """
 
     envelope_id: str
@@ -95,6 +98,12 @@ class Event:
     actors: tuple[str, ...] | None = None
     current_actor_idx: int | None = None
     phase: str | None = None
+    facts: Facts | None = None
+
+    @property
+    def told(self) -> Facts:
+        """The facts of a progress report, also of one that came in words alone."""
+        return self.facts or (Facts() if self.phase is None else facts_in_words(self.message))
 
 
 def raw(value: bytes | None) -> msgspec.Raw:
@@ -145,9 +154,15 @@ def event_body(event: Event) -> dict[str, object]:
         "actors": event.actors,
         "current_actor_idx": event.current_actor_idx,
         "envelope_state": event.phase,
+        **facts_body(event.told),
         "timestamp": format_time(event.timestamp),
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def facts_body(facts: Facts) -> dict[str, object]:
+    """Shape facts as fields of an event; what is not known is ``None``."""
+    return {"by": facts.by, "duration_ms": facts.duration_ms, "retry": facts.retry}
 
 
 def closing_event(record: Record) -> Event:

@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asya_gateway.access.middleware import caller, require
 from asya_gateway.dead_letters import UnderWay
-from asya_gateway.requests import caller, json_answer, read_json, require, rooms
+from asya_gateway.requests import app_of, json_answer, read_json
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_transport.dead_letters.documents import letter_summary, tally_document
 from asya_transport.dead_letters.letter import DeadLetter
@@ -38,7 +39,7 @@ async def show(request: Request) -> Response:
     A look takes its entries out of everyone's sight for the moment that it lasts.
     """
     require(request, "read")
-    letters = rooms(request).watched.letters
+    letters = app_of(request).letters
     actor = request.query_params.get("actor")
     with _translated():
         if actor is None:
@@ -56,9 +57,7 @@ async def redrive(request: Request) -> Response:
     if not body.actor:
         raise HTTPException(400, "Missing required field: actor")
     with _translated():
-        tally = await rooms(request).watched.letters.redrive(
-            body.actor, envelope_id=body.id, to=body.to, dry_run=body.dry_run
-        )
+        tally = await app_of(request).letters.redrive(body.actor, envelope_id=body.id, to=body.to, dry_run=body.dry_run)
     done = {"actor": body.actor, "redriven": tally.done, "matched": tally.matched, "by": caller(request).name}
     log.info("dead letters redriven", extra=done)
     return json_answer(tally_document(tally, "redriven", body.dry_run))

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -24,6 +25,7 @@ from asya_gateway.store.postgres_lists import COMPLETED, COUNTS, SOME, page_stat
 from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.reports import Facts
 from asya_protocol.status import Status
 
 log: Final = logging.getLogger(__name__)
@@ -43,9 +45,9 @@ FOR UPDATE SKIP LOCKED"""
 )
 _NOTE: Final[LiteralString] = """
 INSERT INTO envelope_updates (envelope_id, seq, status, message, result, error, timestamp, progress_percent, actor,
-    actors, current_actor_idx, envelope_state)
+    actors, current_actor_idx, envelope_state, facts)
 SELECT id, %(events)s, %(status)s, %(e_message)s, %(e_result)s::json, %(e_error)s, %(e_timestamp)s, %(e_percent)s,
-    %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s FROM kept RETURNING envelope_id)
+    %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s, %(e_facts)s::json FROM kept RETURNING envelope_id)
 SELECT envelope_id FROM noted"""
 _KEEP: Final[LiteralString] = """
 WITH kept AS (
@@ -75,7 +77,7 @@ WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), noted AS ("""
 )
 HISTORY: Final[LiteralString] = """
 SELECT envelope_id, seq, status, timestamp, message, result::text, error, progress_percent::float8, actor, actors,
-    current_actor_idx, envelope_state
+    current_actor_idx, envelope_state, facts::text
 FROM envelope_updates WHERE envelope_id = %s AND seq > %s ORDER BY seq"""
 CHILDREN: Final[LiteralString] = "SELECT id FROM envelopes WHERE parent_id = %s ORDER BY created_at, id"
 OWNED: Final[LiteralString] = (
@@ -337,6 +339,7 @@ def _values(change: Change) -> Mapping[str, object]:
         "e_actors": None if event.actors is None else [_clean(actor) for actor in event.actors],
         "e_index": event.current_actor_idx,
         "e_phase": event.phase,
+        "e_facts": None if event.facts is None else _json(msgspec.json.encode(event.facts)),
     }
 
 
@@ -380,4 +383,5 @@ def _event(row: tuple[Any, ...]) -> Event:
         actors=None if row[9] is None else tuple(row[9]),
         current_actor_idx=row[10],
         phase=row[11],
+        facts=None if row[12] is None else msgspec.json.decode(row[12], type=Facts),
     )

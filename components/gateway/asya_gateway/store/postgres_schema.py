@@ -1,4 +1,4 @@
-"""The tables, and how they come to be: version 1 is Asya 0.1.1's (0.1.1) schema, so that its databases go up as they are.
+"""The tables, and how they come to be: version 1 is the schema of Asya 0.1.1, so that its databases go up as they are.
 
 All steps that are missing run in one transaction under an advisory lock, so that replicas may start at once.
 """
@@ -96,7 +96,9 @@ ALTER TABLE envelopes ADD COLUMN owner text;
 CREATE INDEX envelopes_owner ON envelopes (owner, created_at DESC, id DESC) WHERE owner IS NOT NULL AND parent_id IS NULL;
 """
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS)
+FACTS: Final[LiteralString] = "ALTER TABLE envelope_updates ADD COLUMN facts json"
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS)
 
 
 def read_url(url: str) -> dict[str, str]:
