@@ -18,6 +18,7 @@ from asya_gateway.store.port import Applied, EnvelopeStore
 from asya_gateway.store.postgres import PostgresStore
 from asya_gateway.store.sqlite import SqliteStore
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.reports import Facts, Retry
 from asya_protocol.status import Status
 from lab.servers.postgres import PostgresServer, postgres
 
@@ -113,6 +114,17 @@ async def test_a_life_is_a_numbered_history(bench: Bench) -> None:
     assert (history[2].current_actor_idx, history[2].progress_percent) == (0, 25.0)
     assert history[3].result == b'{"n":1}'
     assert [event.seq for event in await bench.store.history(made.id, 2)] == [3, 4]
+
+
+async def test_the_facts_of_a_report_are_kept_as_they_came(bench: Bench) -> None:
+    made = record(bench)
+    await bench.store.create(made)
+    facts = Facts(by="a", duration_ms=1.5, retry=Retry(2, 0.25, 'KeyError: "\u00e9\x00"\n'))
+    await bench.store.report(made.id, Progress(("a", "b"), 0, "processing", "in other words", facts))
+    await bench.store.report(made.id, Progress(("a", "b"), 0, "processing", "Processing in a"))
+    _, with_fields, in_words = await bench.store.history(made.id)
+    assert (with_fields.facts, with_fields.told) == (facts, facts)
+    assert (in_words.facts, in_words.told) == (None, Facts(by="a"))
 
 
 async def test_after_the_final_report_nothing_changes(bench: Bench) -> None:

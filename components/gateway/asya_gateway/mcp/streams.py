@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from asya_gateway.calls import Answer
 from asya_gateway.mcp.tasks import detailed_task
-from asya_gateway.mcp.wire import SUBSCRIPTION_KEY, Question, finish
-from asya_gateway.records.record import Record
+from asya_gateway.mcp.wire import FACTS_KEY, SUBSCRIPTION_KEY, Question, finish
+from asya_gateway.records.record import Record, facts_body
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow, wait_final
 from asya_gateway.wakeups import TOOLS_CHANGED
@@ -68,6 +68,8 @@ async def call_frames(
                 told = event.progress_percent
                 params = {"progressToken": token, "progress": told, "total": 100}
                 params = {**params, "message": event.message} if event.message else params
+                if facts := {name: value for name, value in facts_body(event.told).items() if value is not None}:
+                    params = {**params, "_meta": {FACTS_KEY: facts}}
                 yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
         record = await app.store.get(answer.envelope_id)
         done = giving_up.done() or app.wakeups.stopping
