@@ -19,7 +19,7 @@ from asya_gateway.records.summary import Summary
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.wakeups import PubSub
 from asya_protocol.errors import StoreUnavailable
-from tests.unit.gateway.test_actors import Admin
+from tests.support.queue_admin import Admin
 
 
 class Store(MemoryStore):

@@ -19,7 +19,7 @@ from asya_gateway.wakeups import PubSub
 from asya_manifest.tools import parse_tools
 from asya_protocol.status import Status
 from asya_transport.port import Transport
-from tests.unit.gateway.test_actors import Admin
+from tests.support.queue_admin import Admin
 
 HEADERS = {
     "Mcp-Session-Id": "mcp-session-00000000-0000-4000-8000-000000000000",
