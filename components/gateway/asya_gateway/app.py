@@ -1,4 +1,4 @@
-"""The HTTP application: which path is whose, and what errors look like."""
+"""The HTTP application: routes, middleware, and the form of errors."""
 
 import logging
 from typing import Final

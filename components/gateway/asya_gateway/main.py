@@ -11,16 +11,17 @@ import sys
 from contextlib import aclosing
 from typing import Final
 
+from asya_gateway.access.certificate import Certificate
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
+from asya_gateway.pubsub import TOOLS_CHANGED, PubSub
 from asya_gateway.server import Server, listen
 from asya_gateway.services import App
 from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import timed
 from asya_gateway.tools.toolbox import Toolbox
-from asya_gateway.wakeups import TOOLS_CHANGED, PubSub
 from asya_process.logs import log_json
 from asya_protocol import names
 from asya_protocol.errors import AsyaError, SettingsError
@@ -55,8 +56,9 @@ async def run(settings: GatewaySettings) -> None:
     """
     metrics = Metrics()
     toolbox = Toolbox(settings.tools, metrics)
+    certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = listen(settings)
-    wakeups = PubSub()
+    pubsub = PubSub()
     store = timed(
         open_envelope_store(
             settings.database_url, settings.database_min_connections, settings.database_max_connections
@@ -66,7 +68,7 @@ async def run(settings: GatewaySettings) -> None:
     transport = open_transport(settings.transport)
     background: list[asyncio.Task[None]] = []
     try:
-        await store.open(wakeups.wake)
+        await store.open(pubsub.wake)
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
@@ -75,20 +77,21 @@ async def run(settings: GatewaySettings) -> None:
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )
         if settings.tools is not None and settings.reload_s > 0:
-            watching = toolbox.watch(settings.reload_s, lambda: wakeups.wake(TOOLS_CHANGED))
+            watching = toolbox.watch(settings.reload_s, lambda: pubsub.wake(TOOLS_CHANGED))
             background.append(asyncio.create_task(watching))
+        if certificate is not None:
+            background.append(asyncio.create_task(certificate.watch()))
         app = App(
             settings,
             store=store,
             transport=transport,
             admin=open_admin(settings.transport),
             calls=calls,
-            wakeups=wakeups,
+            pubsub=pubsub,
             metrics=metrics,
         )
         async with aclosing(app):
-            server = Server(app)
-            background.append(asyncio.create_task(server.watch_certificate()))
+            server = Server(app, certificate)
             host, port = listener.getsockname()[:2]
             log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
             await server.serve([listener])

@@ -1,6 +1,6 @@
-"""Reports of sidecars, applied to the envelope store: progress, children of fan-outs, ends. Knows no HTTP.
+"""Applies reports of sidecars to the envelope store: progress, children of fan-outs, ends. Knows no HTTP.
 
-What comes of a report is a value: the record after it, or why it was refused.
+The outcome is a value: the record after the report, or why it was refused.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ class Refused(Enum):
 
 
 class Reports:
-    """Takes reports.
+    """Applies reports.
 
     Args:
         store: Where envelopes are kept.

@@ -20,10 +20,10 @@ def app_of(request: Request) -> App:
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a body.
+    """Read a request's body.
 
     Raises:
-        HTTPException: 413, it is over the limit; 408, it does not come.
+        HTTPException: 413, it is over the limit; 408, it does not arrive in time.
     """
     settings = app_of(request).settings
     try:
@@ -48,7 +48,7 @@ async def _read(request: Request, limit: int) -> bytes:
 
 
 async def read_json(request: Request, shape: type[T]) -> T:
-    """Read a body of a shape; unknown keys are ignored.
+    """Decode a JSON body; unknown keys are ignored.
 
     Raises:
         HTTPException: 400, it is not of that shape; 413.

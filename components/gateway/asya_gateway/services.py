@@ -6,10 +6,10 @@ from asya_gateway.calls import Calls
 from asya_gateway.dead_letters import DeadLetters
 from asya_gateway.feed import EventStream
 from asya_gateway.metrics import Metrics
+from asya_gateway.pubsub import PubSub
 from asya_gateway.reports import Reports
 from asya_gateway.settings import GatewaySettings
 from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.wakeups import PubSub
 from asya_transport.port import QueueAdmin, Transport
 
 
@@ -22,7 +22,7 @@ class App:
         transport: Connected.
         admin: Of the same broker; closed with the application.
         calls: Over the same store and transport.
-        wakeups: Woken by the store.
+        pubsub: Woken by the store.
         metrics: Of this gateway.
     """
 
@@ -34,18 +34,18 @@ class App:
         transport: Transport,
         admin: QueueAdmin,
         calls: Calls,
-        wakeups: PubSub,
+        pubsub: PubSub,
         metrics: Metrics,
     ) -> None:
         self.settings = settings
         self.store = store
         self.calls = calls
-        self.wakeups = wakeups
+        self.pubsub = pubsub
         self.metrics = metrics
         self.reports = Reports(store, metrics)
         self.board = ActorBoard(open_source(settings.actors), admin, store, calls.actors)
-        self.letters = DeadLetters(transport, admin, self.board, wakeups)
-        self.feed = EventStream(store, self.board, wakeups)
+        self.letters = DeadLetters(transport, admin, self.board, pubsub)
+        self.feed = EventStream(store, self.board, pubsub)
         self._admin = admin
 
     async def aclose(self) -> None:

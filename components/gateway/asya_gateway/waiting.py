@@ -14,21 +14,21 @@ STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "Connection": "keep-alive"
 
 
 class InvalidWait(Exception):
-    """It is no time that one can wait."""
+    """Not a valid waiting time."""
 
     def __init__(self) -> None:
         super().__init__("wait must be a number of seconds, 0 or more")
 
 
 def read_wait(value: object, longest_s: float) -> float:
-    """Read how long a caller will wait, in seconds; longer than the gateway allows is cut, for the caller may ask again.
+    """Parse how long a caller will wait, in seconds, cut to what the gateway allows; the caller may ask again.
 
     Args:
-        value: A number, its text, or nothing.
+        value: A number, its text, or ``None``.
         longest_s: What the gateway allows.
 
     Raises:
-        InvalidWait: It is neither.
+        InvalidWait: It is something else.
     """
     if value is None or isinstance(value, bool) or not isinstance(value, str | int | float):
         if value is None:
@@ -44,13 +44,13 @@ def read_wait(value: object, longest_s: float) -> float:
 
 
 async def wait_final(app: App, envelope_id: str, seconds: float) -> Record | None:
-    """Return an envelope's record as soon as it is final, or as it is when the time is over; none of an unknown one."""
+    """Return an envelope's record once it is final, or as it is at the end of the time; ``None`` of an unknown one."""
     ends_at_s = asyncio.get_running_loop().time() + seconds
-    with app.wakeups.listening(envelope_id) as woken, app.metrics.streams.labels("wait").track_inprogress():
+    with app.pubsub.listening(envelope_id) as woken, app.metrics.streams.labels("wait").track_inprogress():
         while True:
             woken.clear()
             record = await app.store.get(envelope_id)
-            if record is None or record.status.final or seconds <= 0 or app.wakeups.stopping:
+            if record is None or record.status.final or seconds <= 0 or app.pubsub.stopping:
                 return record
             try:
                 async with asyncio.timeout_at(ends_at_s):
@@ -60,11 +60,11 @@ async def wait_final(app: App, envelope_id: str, seconds: float) -> Record | Non
 
 
 async def follow(app: App, envelope_id: str, after: int = 0) -> AsyncIterator[Event | None]:
-    """Yield an envelope's events after a number up to the final one; none whenever nothing happened for a while.
+    """Yield an envelope's events after a number up to the final one; ``None`` is a keepalive.
 
     Ends early when the gateway stops.
     """
-    with app.wakeups.listening(envelope_id) as woken:
+    with app.pubsub.listening(envelope_id) as woken:
         while True:
             woken.clear()
             # In this order: when the record read is final, the history read after it has the final event.
@@ -78,7 +78,7 @@ async def follow(app: App, envelope_id: str, after: int = 0) -> AsyncIterator[Ev
                 if record is not None and (after < record.events or not record.events):
                     yield closing_event(record)
                 return
-            if app.wakeups.stopping:
+            if app.pubsub.stopping:
                 return
             try:
                 async with asyncio.timeout(KEEPALIVE_S):

@@ -1,8 +1,8 @@
-"""What every request passes first: whose page sent it, who asks, how often, and how it is counted.
+"""The middleware before all routes: checks Origin and token, applies the rate limit, counts requests.
 
-Responses of browsers' pages of other origins are refused even where everyone may do everything: a page that a developer
-happens to look at must not call tools on the gateway of the same machine. Nor must one whose owner points its name at that
-machine (DNS rebinding), which makes its Origin and Host alike: where no token is asked for, a name has to be known as well.
+Requests of web pages of other origins are refused even when authentication is off: a page that a developer happens to visit
+must not call tools on the gateway of the same machine. A page could also point its own host name at that machine (DNS
+rebinding), which makes Origin and Host equal; without tokens the host name has to be a known one as well.
 """
 
 import ipaddress
@@ -41,13 +41,13 @@ CALLERS_MOST: Final = 10_000
 
 
 def caller(request: Request) -> Caller:
-    """Say who asks; the middleware has let them in."""
+    """Return the authenticated caller of a request."""
     found: Caller = request.scope.get(CALLER, EVERYONE)
     return found
 
 
 def require(request: Request, scope: str) -> None:
-    """Refuse a caller without a scope.
+    """Check that the caller has a scope.
 
     Raises:
         HTTPException: 403.
@@ -57,7 +57,7 @@ def require(request: Request, scope: str) -> None:
 
 
 class Buckets:
-    """How often one caller may ask: a bucket of requests per caller of this process, which refills steadily.
+    """A token bucket per caller, for the rate limit of this process.
 
     Args:
         per_second: Requests that come back every second.
@@ -70,7 +70,7 @@ class Buckets:
         self._levels: dict[str, tuple[float, float]] = {}
 
     def take(self, caller: str, now_s: float) -> float:
-        """Take one request; seconds until there is one, 0 when it was taken."""
+        """Take one request from the bucket; returns 0, or the seconds to wait where the bucket is empty."""
         level, seen_s = self._levels.get(caller, (self._burst, now_s))
         level = min(self._burst, level + max(0.0, now_s - seen_s) * self._per_second)
         missing = 1.0 - level
@@ -85,7 +85,7 @@ class Buckets:
 
 
 class AccessMiddleware:
-    """Stands before the routes.
+    """Admits or refuses each request before it reaches its route.
 
     Args:
         app: The routes.
@@ -186,7 +186,7 @@ class AccessMiddleware:
 
 
 def _is_address(host: str) -> bool:
-    """Say whether a host is an address: nobody can point it elsewhere, so a page from there is of the gateway itself."""
+    """Return whether a host is an IP address: it needs no name, so DNS rebinding is impossible."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -195,7 +195,7 @@ def _is_address(host: str) -> bool:
 
 
 def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
-    """Let pages of some origins read answers; without any, no page of another origin can."""
+    """Add CORS headers for the origins that may call; without any, no page of another origin can read an answer."""
     if not origins:
         return app
     return CORSMiddleware(

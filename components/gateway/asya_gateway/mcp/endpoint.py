@@ -1,7 +1,7 @@
 """``/mcp``: the Model Context Protocol over streamable HTTP, byte for byte as clients of Asya 0.1.1 know it.
 
-Sessions hold no state: an id is checked for its shape alone, so any replica answers any request. Answers are plain JSON,
-but where a client can read a stream and asked to hear of progress. Why not the SDK's server: docs/decisions/0016.
+Sessions have no state: only the form of an id is checked, so any replica answers any request. Answers are plain JSON, except
+where a client accepts a stream and asked for progress. Why not the SDK's server: docs/decisions/0016.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ async def post(request: Request) -> Response:
     session = "" if modern else request.headers.get("mcp-session-id", "")
     if not modern and method != "initialize" and not SESSION.fullmatch(session):
         return text_answer("Invalid session ID", 400)
-    if call_id is None or method is None:  # a notification, or an answer to a question that we never ask
+    if call_id is None or method is None:  # a notification, or a response to a request that we never make
         return await _hear(request, method, params, session)
     spoken = request.headers.get("mcp-protocol-version", "")
     question = Question(call_id, str(method), params if isinstance(params, dict) else {}, modern, session, spoken)
@@ -158,11 +158,11 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
     if not isinstance(name, str) or not isinstance(arguments, dict | None):
         raise RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
     unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
-    if not who.may(f"call:{name}"):  # whoever may not call it is told what the list tells them
+    if not who.may(f"call:{name}"):  # as in the list, which leaves it out for this caller
         raise unknown
     topic = cancel_topic(who.name, question.session, question.call_id)
-    with ExitStack() as listening:  # from now on: it may be given up while it is being sent
-        given_up = listening.enter_context(app.wakeups.listening(topic))
+    with ExitStack() as listening:  # from now on, for the client may cancel while the envelope is being sent
+        given_up = listening.enter_context(app.pubsub.listening(topic))
         try:
             wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
             answer = await app.calls.call(name, arguments, who.name)
@@ -182,7 +182,7 @@ async def _answer(
     given_up: asyncio.Event,
     listening: ExitStack,
 ) -> Mapping[str, object] | Response:
-    """Tell of a call in the way that its client can follow it; a stream goes on listening for its being given up."""
+    """Answer a call as a task, a stream or a result, whichever its client supports."""
     app = app_of(request)
     if (task := await mcp_task_methods.created(app, question, answer)) is not None:
         return task

@@ -1,4 +1,4 @@
-"""Answers of ``/mcp`` that stay open: progress of a call, waiting for a task, and what changes meanwhile."""
+"""Answers of ``/mcp`` that stay open: a call's progress, a task's result, notifications of changes."""
 
 import asyncio
 import hashlib
@@ -13,20 +13,20 @@ from starlette.types import Receive, Scope, Send
 from asya_gateway.calls import Answer
 from asya_gateway.mcp.tasks import detailed_task
 from asya_gateway.mcp.wire import FACTS_KEY, SUBSCRIPTION_KEY, Question, finish
+from asya_gateway.pubsub import TOOLS_CHANGED
 from asya_gateway.records.record import Record, facts_body
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow, wait_final
-from asya_gateway.wakeups import TOOLS_CHANGED
 from asya_protocol.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 _THE_END = "!end"
-"""A topic that only the end of the gateway wakes, for whoever listens to nothing else."""
+"""A topic that is woken only when the gateway stops, for streams that subscribe to nothing else."""
 Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 
 def streamed(app: App, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
-    """Answer with a stream, at whose end ``held`` is closed, also where not one frame is taken."""
+    """Answer with a stream; ``held`` is closed at its end, even if no frame was sent."""
     return _Streamed(_counted(app, frames), held or ExitStack())
 
 
@@ -41,12 +41,12 @@ class _Streamed(StreamingResponse):
 
 
 def sse(message: object) -> bytes:
-    """Frame one message."""
+    """Encode one message as a server-sent event."""
     return b"event: message\ndata: %b\n\n" % msgspec.json.encode(message)
 
 
 def cancel_topic(name: str, session: str, call_id: object) -> str:
-    """Name what is announced when a caller gives one of its calls up; nobody else can name it."""
+    """Return the cancel topic of one call. It hashes caller, session and call id, so that no other caller can guess it."""
     key = msgspec.json.encode([name, session, call_id])
     return f"!cancel:{hashlib.sha256(key).hexdigest()}"
 
@@ -54,9 +54,9 @@ def cancel_topic(name: str, session: str, call_id: object) -> str:
 async def call_frames(
     app: App, question: Question, answer: Answer, given_up: asyncio.Event, shape: Shape
 ) -> AsyncIterator[bytes]:
-    """Tell a call's progress, then its result.
+    """Yield a call's progress, then its result.
 
-    The envelope is cancelled when its caller says so, and where there are no sessions when the caller goes.
+    The envelope is cancelled when its caller cancels the call, and without sessions also when the caller disconnects.
     """
     token, told, done = question.meta.get("progressToken"), -1.0, False
     giving_up = asyncio.create_task(_cancel_when_told(app, answer.envelope_id, given_up))
@@ -72,12 +72,12 @@ async def call_frames(
                     params = {**params, "_meta": {FACTS_KEY: facts}}
                 yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
         record = await app.store.get(answer.envelope_id)
-        done = giving_up.done() or app.wakeups.stopping
+        done = giving_up.done() or app.pubsub.stopping
         if record is not None and not done:
             done = True
             yield sse(shape(answer.ended(record).body()))
     except StoreUnavailable as exc:
-        done = True  # it may well succeed; the id was not told, but the list of tasks has it
+        done = True  # the envelope may still succeed; its id is in the list of tasks
         log.warning("stream cut", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
     finally:
         giving_up.cancel()
@@ -86,7 +86,7 @@ async def call_frames(
 
 
 async def wait_or_give_up(app: App, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
-    """Wait for an envelope's end as ``wait_final`` does, or not at all; cancel it where its caller gives it up."""
+    """Wait for an envelope's end like ``wait_final``; cancel the envelope when its caller cancels the call."""
     giving_up = asyncio.create_task(_cancel_when_told(app, envelope_id, given_up))
     try:
         if given_up.is_set():
@@ -97,7 +97,7 @@ async def wait_or_give_up(app: App, envelope_id: str, wait_s: float, given_up: a
 
 
 async def result_frames(app: App, envelope_id: str, result: Callable[[Record], object]) -> AsyncIterator[bytes]:
-    """Wait for an envelope's end, then tell it."""
+    """Yield keepalives until an envelope has ended, then its result."""
     yield KEEPALIVE
     async for event in follow(app, envelope_id):
         if event is None:
@@ -108,12 +108,12 @@ async def result_frames(app: App, envelope_id: str, result: Callable[[Record], o
 
 
 async def tool_frames(app: App) -> AsyncIterator[bytes]:
-    """Tell when the tools change; the stream that a client with a session may open."""
+    """Yield a notification for each change of the tools, for clients with a session."""
     toolbox = app.calls.toolbox
     told = toolbox.revision
-    with app.wakeups.listening(TOOLS_CHANGED) as woken:
+    with app.pubsub.listening(TOOLS_CHANGED) as woken:
         yield KEEPALIVE
-        while not app.wakeups.stopping:
+        while not app.pubsub.stopping:
             if not await _woken(woken):
                 yield KEEPALIVE
             elif toolbox.revision != told:
@@ -124,7 +124,7 @@ async def tool_frames(app: App) -> AsyncIterator[bytes]:
 async def listen_frames(
     app: App, question: Question, tools: bool, tasks: Sequence[str], server: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
-    """Tell what a client without a session has asked to hear of: changes of the tools, and of some tasks."""
+    """Yield the notifications that a client without a session subscribed to: changes of tools and of tasks."""
     meta = {SUBSCRIPTION_KEY: question.call_id}
 
     def notice(method: str, **params: object) -> bytes:
@@ -134,9 +134,9 @@ async def listen_frames(
     honoured = {**honoured, "taskIds": list(tasks)} if tasks else honoured
     toolbox, open_tasks = app.calls.toolbox, dict.fromkeys(tasks, 0)
     told = toolbox.revision
-    with app.wakeups.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
+    with app.pubsub.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
         yield notice("subscriptions/acknowledged", notifications=honoured)
-        while not app.wakeups.stopping:
+        while not app.pubsub.stopping:
             woken.clear()
             if tools and toolbox.revision != told:
                 told = toolbox.revision
@@ -165,7 +165,7 @@ async def _woken(event: asyncio.Event) -> bool:
 
 async def _cancel_when_told(app: App, envelope_id: str, given_up: asyncio.Event) -> None:
     await given_up.wait()
-    if not app.wakeups.stopping:
+    if not app.pubsub.stopping:
         app.calls.cancel_soon(envelope_id)
 
 

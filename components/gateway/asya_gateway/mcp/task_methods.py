@@ -1,4 +1,4 @@
-"""``tasks/*`` of both dialects, and the tasks that calls become. The shapes are ``mcp_tasks``'s."""
+"""The methods ``tasks/*`` of both dialects, and calls that are answered with a task. ``mcp.tasks`` has the shapes."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -22,21 +22,21 @@ PAGE: Final = 50
 
 
 def core_capability(who: Caller) -> Mapping[str, object]:
-    """Say what of 2025-11-25 is served; a list only to callers that are told from one another."""
+    """Return the task capability of 2025-11-25; listing needs an authenticated caller."""
     capability: dict[str, object] = {"cancel": {}, "requests": {"tools": {"call": {}}}}
     return {"list": {}, **capability} if who.name else capability
 
 
 def reads_streams(request: Request) -> bool:
-    """Say whether the answer may be a stream."""
+    """Return whether the client accepts a stream."""
     return "text/event-stream" in request.headers.get("accept", "")
 
 
 async def created(app: App, question: Question, answer: Answer) -> Mapping[str, object] | None:
-    """Answer a call with a task where its client knows tasks; ``None`` where it does not, or nothing was started."""
+    """Answer a call with a task; ``None`` where the client does not support tasks, or nothing was started."""
     wants_core = not question.modern and isinstance(question.params.get("task"), dict)
     if not answer.envelope_id:
-        if wants_core and not question.knows_tasks:  # a task was asked for, so a result is no answer
+        if wants_core and not question.knows_tasks:  # a task was requested, so a result would be invalid
             raise RpcError(INVALID_PARAMS, answer.text)
         return None
     if not question.knows_tasks and not wants_core:
@@ -71,7 +71,7 @@ async def _extension(request: Request, question: Question) -> Mapping[str, objec
             record = await _find(request, question, "cancel")
             await app.calls.cancel(record.id)
             return {}
-        case "tasks/update":  # no envelope ever asks anything, so every response is one that nobody waits for
+        case "tasks/update":  # envelopes never request input, so there is nothing to update
             await _find(request, question)
             return {}
         case method:
@@ -105,7 +105,7 @@ async def _result(request: Request, question: Question, server: Mapping[str, str
     while True:
         if record.status.final:
             return shapes.core_result(record)
-        if app.wakeups.stopping or (found := await wait_final(app, record.id, app.settings.max_wait_s)) is None:
+        if app.pubsub.stopping or (found := await wait_final(app, record.id, app.settings.max_wait_s)) is None:
             raise RpcError(INVALID_PARAMS, "Failed to retrieve task: the gateway stops, ask again")
         record = found
 

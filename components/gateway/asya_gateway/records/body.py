@@ -1,6 +1,6 @@
 """One envelope as the console shows it. Pure.
 
-Users' JSON is handed on as indented text: a browser that decoded it would round its long numbers.
+Users' JSON is passed on as indented text: a browser that decoded it would round long numbers.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def envelope_body(
     """Shape it for JSON.
 
     Args:
-        record: It.
+        record: The envelope.
         history: Its events, as far as they are kept.
         children: Those that its fan-outs made, newest first, as many as are shown.
         children_total: How many there are.

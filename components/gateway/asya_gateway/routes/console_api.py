@@ -1,4 +1,4 @@
-"""The console's data, for programs too: envelopes, one envelope's journey, actors, and the feed of what changes."""
+"""The console's API: lists of envelopes and actors, one envelope's journey, the stream of changes."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ SCOPES: Final = ("read", "cancel", "operate")
 
 
 async def me(request: Request) -> Response:
-    """Say what the caller may do; without a token, whether one is needed."""
+    """Return the caller's scopes."""
     asking = caller(request)
     return json_answer({"may": {scope: asking.may(scope) for scope in SCOPES}})
 

@@ -1,4 +1,4 @@
-"""Dead letters: how many, which, and sending them again."""
+"""Dead letters: counting, showing and redriving them."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ BODY_BYTES_MOST: Final = 4096
 
 
 class RedriveBody(msgspec.Struct):
-    """Which dead letters go where."""
+    """Which dead letters to redrive, and where to."""
 
     actor: str = ""
     id: str | None = None
@@ -36,7 +36,7 @@ class RedriveBody(msgspec.Struct):
 async def show(request: Request) -> Response:
     """Count them by actor; with ``actor`` show up to ``limit`` of that actor's.
 
-    A look takes its entries out of everyone's sight for the moment that it lasts.
+    While they are read, the entries are invisible to others.
     """
     require(request, "read")
     letters = app_of(request).letters
@@ -51,7 +51,7 @@ async def show(request: Request) -> Response:
 
 
 async def redrive(request: Request) -> Response:
-    """Send them out again with all their attempts: all of an actor's, or those of one envelope."""
+    """Redrive dead letters: all of an actor, or those of one envelope. Each gets its full number of attempts again."""
     require(request, "operate")
     body = await read_json(request, RedriveBody)
     if not body.actor:

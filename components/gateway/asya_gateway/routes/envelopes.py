@@ -1,4 +1,4 @@
-"""Envelopes as callers see them: their state, their events, cancelling them."""
+"""Envelopes for callers: state, events, cancellation."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def show(request: Request) -> Response:
 
 
 async def active(request: Request) -> Response:
-    """Say whether anybody still waits for an envelope."""
+    """Return whether an envelope still has to be worked on: it is not final, and its deadline has not passed."""
     who, record = caller(request), await app_of(request).store.get(path_id(request))
     if not who.may("report") and (record is None or not who.sees(record.owner)):  # sidecars ask too
         require(request, "read")
@@ -47,7 +47,7 @@ async def active(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    """End an envelope as cancelled; ``actors_told`` says whether a handler that runs is interrupted, too."""
+    """Cancel an envelope; ``actors_told`` says whether a running handler is interrupted too."""
     await _found(request, "cancel")
     outcome, told = await app_of(request).calls.cancel(path_id(request))
     if outcome.record is None:
@@ -58,7 +58,7 @@ async def cancel(request: Request) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    """Send the history after ``Last-Event-ID``, then what happens, up to the final event."""
+    """Stream the events after ``Last-Event-ID`` up to the final one, as they happen."""
     record = await _found(request)
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0  # the database's int is 32 bits
@@ -75,12 +75,12 @@ async def _frames(app: App, envelope_id: str, after: int) -> AsyncIterator[bytes
                 else:
                     yield b"id: %d\nevent: update\ndata: %b\n\n" % (event.seq, msgspec.json.encode(event_body(event)))
     except StoreUnavailable as exc:
-        # The client comes again with its Last-Event-ID and misses nothing.
+        # The client reconnects with its Last-Event-ID and misses nothing.
         log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})
 
 
 async def _found(request: Request, scope: str = "read") -> Record:
-    """Read the envelope of a path for a caller who has the scope, or has called it."""
+    """Read an envelope that the caller owns or has the scope for."""
     record = await app_of(request).store.get(path_id(request))
     if record is None or not caller(request).sees(record.owner, scope):
         require(request, scope)

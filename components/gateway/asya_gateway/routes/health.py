@@ -1,4 +1,4 @@
-"""Is the process alive (``/health``), and can it do its work (``/ready``)? Both are open to everyone."""
+"""Liveness (``/health``), readiness (``/ready``) and metrics. The first two need no token."""
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -15,15 +15,15 @@ async def health(_request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Show this process's metrics."""
+    """Return this process's metrics."""
     require(request, "metrics")
     return Response(app_of(request).metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def ready(request: Request) -> Response:
-    """Ask the database and the broker."""
+    """Check database and broker."""
     app = app_of(request)
-    if app.wakeups.stopping:
+    if app.pubsub.stopping:
         return text_answer("stopping", 503)
     try:
         await app.store.ping()

@@ -1,4 +1,4 @@
-"""Where MCP clients learn who gives out tokens for this gateway: OAuth's protected resource metadata (RFC 9728)."""
+"""OAuth's protected resource metadata (RFC 9728): tells MCP clients which provider issues tokens for this gateway."""
 
 from typing import Final
 
@@ -13,11 +13,11 @@ from asya_gateway.requests import app_of, json_answer
 PATHS: Final = frozenset({RESOURCE_PATH, f"{RESOURCE_PATH}/mcp"})
 """The second is where clients of ``/mcp`` look first."""
 SCOPES: Final = ("call:*", "read", "cancel")
-"""What a person or an agent asks for; the others are for processes of the mesh."""
+"""Scopes for people and agents; the others are for processes of the mesh."""
 
 
 async def show(request: Request) -> Response:
-    """Name the provider."""
+    """Return the metadata."""
     settings = app_of(request).settings
     if not settings.public_url or not settings.door.issuer:
         raise HTTPException(404, "Not found")

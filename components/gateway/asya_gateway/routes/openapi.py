@@ -1,6 +1,6 @@
-"""``/openapi.json``: what the routes take and answer, for programs. Bodies come from the types that read them.
+"""``/openapi.json``: the description of the routes. Schemas of bodies are generated from the types that decode them.
 
-A test holds it against the routes of the application, and schemathesis sends what it promises to a real gateway.
+A test compares it with the routes of the application, and schemathesis tests a real gateway with it.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What sidecars send: progress, final reports, children of a fan-out, each alone or many in one request.
+"""Reports of sidecars: progress, final reports, children of a fan-out, and batches of them.
 
-Asya 0.1.1 has no batches. Their reports are taken one after the other, so that an envelope's own stay in their order, and each
-has a status of its own, the one that its single route would have answered.
+Asya 0.1.1 has no batches. The reports of a batch are applied in order, and each gets the status that its own route would have
+answered.
 """
 
 from typing import Final
