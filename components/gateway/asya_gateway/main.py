@@ -19,7 +19,7 @@ from asya_gateway.requests import Rooms
 from asya_gateway.server import Server, listen
 from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
-from asya_gateway.store.timed import timed
+from asya_gateway.store.timed import TimedStore
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.wakeups import TOOLS_CHANGED, PubSub
 from asya_process.logs import log_json
@@ -58,7 +58,7 @@ async def run(settings: GatewaySettings) -> None:
     toolbox = Toolbox(settings.tools, metrics)
     listener = listen(settings)
     wakeups = PubSub()
-    store = timed(
+    store = TimedStore(
         open_envelope_store(
             settings.database_url, settings.database_min_connections, settings.database_max_connections
         ),
