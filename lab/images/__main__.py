@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from lab.checkout import ROOT
-from lab.cluster.errors import ClusterError
 from lab.cluster.load import load
 from lab.cluster.place import Place, place
-from lab.images.builder import Builder, ImageError, find_builder
+from lab.errors import LabError
+from lab.images.builder import Builder, find_builder
 from lab.images.foundation import OFFICIAL, Base, find_base
 from lab.images.packages import install
 from lab.images.size import layer_sizes
@@ -74,7 +74,7 @@ def main() -> None:
             for image in IMAGES
             if (not chosen or image.room in chosen) and not _build(image, builder, base, cluster if up else None)
         ]
-    except (ImageError, ClusterError) as exc:
+    except LabError as exc:
         print(f"images: {exc}", file=sys.stderr)
         sys.exit(1)
     if not up:

@@ -9,11 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.installs.apt import apt_install
-
-
-class ImageError(Exception):
-    """An image could not be built; says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,11 @@ class Builder:
         """Run the program; what it printed.
 
         Raises:
-            ImageError: It failed; holds its own last words.
+            LabError: It failed; holds its own last words.
         """
         done = self._call(list(arguments))
         if done.returncode != 0:
-            raise ImageError(f"{self.program} {' '.join(arguments)}: {(done.stderr or done.stdout).strip()[-1500:]}")
+            raise LabError(f"{self.program} {' '.join(arguments)}: {(done.stderr or done.stdout).strip()[-1500:]}")
         return done.stdout
 
     def _call(self, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
@@ -93,7 +90,7 @@ def find_builder() -> Builder:
     """The first build program that works here; buildah, installed from the distribution, where there is none.
 
     Raises:
-        ImageError: There is none, and none can be installed; says what to do.
+        LabError: There is none, and none can be installed; says what to do.
     """
     found = _working()
     if found is not None:
@@ -102,10 +99,10 @@ def find_builder() -> Builder:
     try:
         apt_install("buildah")
     except RuntimeError as exc:
-        raise ImageError(f"no docker, podman or buildah works here, and buildah cannot be installed: {exc}") from exc
+        raise LabError(f"no docker, podman or buildah works here, and buildah cannot be installed: {exc}") from exc
     found = _working()
     if found is None:
-        raise ImageError("buildah was installed and does not work; `buildah version` says why")
+        raise LabError("buildah was installed and does not work; `buildah version` says why")
     return found
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.images.builder import Builder, ImageError
+from lab.errors import LabError
+from lab.images.builder import Builder
 from lab.installs.apt import apt_install
 
 OFFICIAL: Final = "docker.io/library/python:3.13-slim"
@@ -43,7 +44,7 @@ def find_base(builder: Builder) -> Base:
         return Base(OFFICIAL, "3.13", False)
     print(f"images: {OFFICIAL} cannot be fetched; making a stand-in from Debian {_SUITE}", flush=True)
     if os.geteuid() != 0:
-        raise ImageError("making a base image with debootstrap needs root: sudo -E make images")
+        raise LabError("making a base image with debootstrap needs root: sudo -E make images")
     began = time.monotonic()
     if shutil.which("debootstrap") is None:
         apt_install("debootstrap")
@@ -67,4 +68,4 @@ def _debian(folder: Path) -> Path:
         if done.returncode == 0:
             return tree
         time.sleep(5)
-    raise ImageError(f"debootstrap failed: {(done.stderr or done.stdout).strip()[-1500:]}")
+    raise LabError(f"debootstrap failed: {(done.stderr or done.stdout).strip()[-1500:]}")

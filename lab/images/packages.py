@@ -10,8 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from lab.built_once import cache_root
 from lab.checkout import ROOT
-from lab.images.builder import ImageError
+from lab.errors import LabError
 
 
 def install(target: Path, *, project: str, extras: tuple[str, ...], rooms: tuple[str, ...], python: str) -> None:
@@ -38,12 +39,11 @@ def _uv(*arguments: str) -> None:
         [_find_uv(), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise ImageError(f"uv {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
+        raise LabError(f"uv {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
 
 
 def _find_uv() -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asya"
-    found = shutil.which("uv") or next(map(str, sorted(cache.glob("uv-*/bin/uv"), reverse=True)), None)
+    found = shutil.which("uv") or next(map(str, sorted(cache_root().glob("uv-*/bin/uv"), reverse=True)), None)
     if found is None:
-        raise ImageError("uv is not here: make setup")
+        raise LabError("uv is not here: make setup")
     return found

@@ -23,7 +23,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -39,6 +38,7 @@ from lab.installs import debian
 from lab.installs.apt import apt_install
 from lab.servers.ports import free_ports
 from lab.servers.shared import guard, session_folder, share
+from lab.waits import wait_until
 
 START_TIMEOUT_S = 150.0  # A broker needs 5 s on two idle cores; loaded ones take many times that.
 STOP_TIMEOUT_S = 90.0
@@ -177,10 +177,10 @@ class RabbitMqServer:
             with (self.folder / "output.log").open("ab") as log:
                 # In the foreground (no -daemon), so that it ends with us and the machine's own epmd is not touched.
                 self._epmd = spawn([*epmd(self.version), "-port", str(self._ports["epmd"])], environ, log)
-                wait_for(lambda: is_open(self._ports["epmd"]), 60.0, "epmd", self._tail)
+                wait_until(lambda: is_open(self._ports["epmd"]), 60.0, "epmd answers", self._tail)
                 self._broker = spawn(server, environ, log)
             self._reaper = self._spawn_reaper([self._broker.pid, self._epmd.pid])
-            wait_for(self._answers, START_TIMEOUT_S, "RabbitMQ", self._tail)
+            wait_until(self._answers, START_TIMEOUT_S, "RabbitMQ answers", self._tail)
         except BaseException:
             self.kill()
             raise
@@ -362,19 +362,6 @@ def answers_http(management_url: str) -> Any:
         return call_management(management_url, "GET", "/api/overview")
     except (OSError, RuntimeError, ValueError):
         return None
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float, what: str, detail: Callable[[], str]) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        RuntimeError: It did not in time.
-    """
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not answer within {timeout_s:g} s:\n{detail()}")
-        time.sleep(0.1)
 
 
 # --- one broker per test session: shared_server.py ---

@@ -11,7 +11,7 @@ from lab.cluster.place import place
 from lab.images.builder import find_builder
 from lab.images.foundation import find_base
 from tests.support.cluster import ROOT, Cluster
-from tests.support.pulumi_project import install_standins, require_engine
+from tests.support.pulumi_project import install_standins, require_engine, require_kubernetes_provider
 from tests.support.stack_checkout import Checkout
 from tests.support.stack_program import program_folder
 
@@ -53,9 +53,9 @@ def word_image(cluster: Cluster) -> str:
 def checkouts(
     empty_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Checkouts:
-    """The engine with its stand-ins, applying on the cluster; a checkout of this program, and a user's own."""
+    """The engine with the real provider for Kubernetes; a checkout of this program, and a project of a user."""
     engine = require_engine()
-    install_standins(tmp_path / "home")
+    install_standins(tmp_path / "home", kubernetes=require_kubernetes_provider())
     for name in (
         "PULUMI_CONFIG_PASSPHRASE",
         "PULUMI_CONFIG_PASSPHRASE_FILE",
