@@ -11,7 +11,7 @@ from asya_transport.memory.transport import MemoryBroker
 from asya_transport.settings import TransportSettings
 from lab.servers.localstack import localstack_endpoint
 from lab.servers.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
-from tests.contract.transport.bench import Bench
+from tests.support.broker_bench import BrokerBench
 
 __all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
 
@@ -19,14 +19,14 @@ MEMORY_LIMIT_BYTES = 300_000
 
 
 @pytest.fixture(params=["memory", "memory-socket", "sqs", "rabbitmq"])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[BrokerBench]:
     """One broker; everything made on it is removed."""
     match request.param:
         case "sqs":
             endpoint = request.getfixturevalue("localstack_endpoint")
-            made = Bench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
+            made = BrokerBench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
         case "rabbitmq":
-            made = Bench(
+            made = BrokerBench(
                 TransportSettings(
                     name="rabbitmq",
                     rabbitmq_url=request.getfixturevalue("rabbitmq_url"),
@@ -35,14 +35,14 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
                 delays_release=False,
             )
         case "memory":
-            made = Bench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
+            made = BrokerBench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
         case _:
             # Not tmp_path: a Unix socket's path may have about 100 characters at most.
             with tempfile.TemporaryDirectory(prefix="asya-") as folder:
                 path = Path(folder) / "broker.sock"
                 server = MemoryServer(MemoryBroker(max_body_bytes=MEMORY_LIMIT_BYTES), path)
                 await server.start()
-                made = Bench(TransportSettings(name="memory", memory_socket=str(path)))
+                made = BrokerBench(TransportSettings(name="memory", memory_socket=str(path)))
                 yield made
                 await made.close()
                 await server.close()
