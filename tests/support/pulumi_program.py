@@ -22,7 +22,7 @@ import yaml
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import resource_pb2
 
-from asya_infra.target import KubernetesTarget
+from asya_infra.cluster_target import KubernetesTarget
 from lab.checkout import ROOT
 from lab.pulumi_standins.wire import load, secret_keys
 

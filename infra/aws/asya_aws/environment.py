@@ -106,21 +106,20 @@ class Aws:
             lambda known: dataclasses.replace(known[0], key_arn=known[1])
         )
 
-    def cluster(self, settings: Settings) -> Cluster:
+    def cluster(self) -> Cluster:
         """EKS: one that is made, or one that exists."""
-        del settings
         place = self._existing() if self._own.cluster_name else self._made()
         self._place = place
         provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn)
         return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=place.ready)
 
-    def queue(self, settings: Settings, cluster: Cluster) -> Queue:
+    def queue(self) -> Queue:
         """SQS. The operator makes the queues, each with its dead letter queue, encrypted with the mesh's key and by TLS only.
 
         Raises:
             ConfigError: The cluster is not on EKS and no key pair is given.
         """
-        del cluster
+        settings = self._settings
         config: dict[str, pulumi.Input[Any]] = {
             "region": settings.region,
             "accountId": self._account.apply(lambda scope: scope.account),
@@ -143,25 +142,24 @@ class Aws:
         url = self._account.apply(lambda scope: f"https://sqs.{scope.region}.amazonaws.com/{scope.account}")
         return Queue(transport="sqs", config=config, url=url, secrets=secrets, ready=(self._key,), gateway_env=env)
 
-    def store(self, settings: Settings, cluster: Cluster) -> Store:
+    def store(self) -> Store:
         """S3, with keys of their own where pods are not on EKS."""
-        del cluster
-        made = self._results
+        settings, made = self._settings, self._results
         access, key = _key_pair(settings) if self._place is None else (None, None)
         return Store(bucket=made.bucket, region=settings.region, access_key=access, secret_key=key, ready=made.ready)
 
-    def database(self, settings: Settings, cluster: Cluster) -> Database:
+    def database(self) -> Database:
         """RDS, beside the cluster.
 
         Raises:
             ConfigError: The cluster is not on EKS, or there is no password.
         """
-        del cluster
         if self._place is None:
             raise ConfigError(
                 "asya:database", "'rds' needs cluster eks, whose network it shares; set asya:database url"
             )
-        if settings.password is None:
+        password = self._settings.password
+        if password is None:
             cure = "pulumi config set --secret asya:password $(openssl rand -hex 24)"
             raise ConfigError("asya:password", f"is not set, and rds needs one: {cure}")
         made = GatewayDatabase(
@@ -170,14 +168,15 @@ class Aws:
             subnet_ids=self._place.subnet_ids,
             clients=[self._place.security_group_id],
             key_arn=self._key.arn,
-            password=settings.password,
+            password=password,
             settings=self._own,
             opts=self._opts,
         )
         return Database(url=made.url, ready=(made,))
 
-    def identities(self, settings: Settings) -> PodRoles | None:
+    def identities(self) -> PodRoles | None:
         """Roles for pods, which name the key and the bucket. None where pods are not on EKS."""
+        settings = self._settings
         on_aws = settings.queue == "sqs" or settings.store == "s3"
         if self._place is None or not on_aws:
             return None

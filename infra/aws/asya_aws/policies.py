@@ -85,7 +85,7 @@ def trusts_service(service: str, actions: Sequence[str] = ("sts:AssumeRole",)) -
 
 
 def operator(scope: Scope) -> Document:
-    """The operator makes, changes, counts and deletes queues; it reads no envelope and sends ``None``.
+    """The operator makes, changes, counts and deletes queues; it reads no envelope and sends none.
 
     Deleting asks for a look at what the queue holds, so there is no PurgeQueue.
     """

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from asya_infra.config_reader import Bag, ConfigReader
+from asya_infra.config_reader import ConfigReader
 
 Nat = Literal["none", "single", "per-zone"]
 _ARN: Final = re.compile(r"arn:aws[\w-]*:iam::\d{12}:(role|user)/.+")
@@ -29,7 +29,7 @@ class AwsSettings:
     subnet_ids: tuple[str, ...] = ()
     """`asya:subnetIds`: its private subnets, in two zones at least; needed with `vpcId`."""
     cluster_name: str = ""
-    """`asya:clusterName`: an EKS cluster that exists, with the Pod Identity agent; then ``None`` is made."""
+    """`asya:clusterName`: an EKS cluster that exists, with the Pod Identity agent; then none is made."""
     kubernetes_version: str = "1.35"
     """`asya:kubernetesVersion`: of the cluster that is made."""
     node_types: tuple[str, ...] = ("t4g.large",)
@@ -58,13 +58,12 @@ class AwsSettings:
     """`asya:logDays`: the cluster's own logs."""
 
 
-def read_aws_settings(bag: Bag) -> AwsSettings:
+def read_aws_settings(read: ConfigReader) -> AwsSettings:
     """Read them.
 
     Raises:
         ConfigError: A value cannot be used, or one is missing.
     """
-    read = ConfigReader(bag)
     found = AwsSettings(
         cidr=read.text("cidr", AwsSettings.cidr),
         zones=read.whole("zones", 2, 2, 3),
@@ -95,14 +94,12 @@ def _check(read: ConfigReader, found: AwsSettings) -> None:
         try:
             network = ipaddress.IPv4Network(cidr)
         except ValueError:
-            raise read.refuse(
-                key, f"{cidr!r} is no network like 10.60.0.0/16; {read.cure(key, '10.60.0.0/16')}"
-            ) from None
+            raise read.refuse(key, f"{cidr!r} is no network like 10.60.0.0/16", "10.60.0.0/16") from None
         if key == "cidr" and network.prefixlen != 16:
-            raise read.refuse(key, f"{cidr!r} is no /16; {read.cure(key, '10.60.0.0/16')}")
+            raise read.refuse(key, f"{cidr!r} is no /16", "10.60.0.0/16")
     if found.nodes_min > found.nodes_max:
         text = f"{found.nodes_min} is more than asya:nodesMax ({found.nodes_max})"
-        raise read.refuse("nodesMin", f"{text}; {read.cure('nodesMin', found.nodes_max)}")
+        raise read.refuse("nodesMin", text, found.nodes_max)
     if found.vpc_id and len(found.subnet_ids) < 2:
         raise read.refuse("subnetIds", "must name private subnets in two zones at least, with asya:vpcId")
     if found.subnet_ids and not found.vpc_id:

@@ -147,4 +147,6 @@ def test_the_rabbitmq_in_the_cluster_leaves_handlers_the_time_that_consumers_ask
         for each in seen.of_type("kubernetes:core/v1:ConfigMap")
         if each.inputs["metadata"]["name"] == "asya-rabbitmq"
     ]
-    assert f"consumer_timeout = {ACK_TIMEOUT_MS}" in config.inputs["data"]["asya.conf"].splitlines()
+    lines = config.inputs["data"]["asya.conf"].splitlines()
+    assert f"consumer_timeout = {ACK_TIMEOUT_MS}" in lines
+    assert "loopback_users = none" in lines, "RabbitMQ's own word: without it its user may come from its own pod only"

@@ -29,8 +29,8 @@ from lab.servers.rabbitmq import (
     rabbitmq_server,
     rabbitmq_url,
     require_server,
-    wait_for,
 )
+from lab.waits import wait_until
 
 __all__ = ["rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]  # Fixtures, found by name.
 
@@ -302,7 +302,9 @@ async def test_tls_is_verified_against_the_given_authority(tmp_path: Path) -> No
     server = RabbitMqServer(settings="\n".join(lines))
     try:
         await asyncio.to_thread(server.start)
-        await asyncio.to_thread(wait_for, lambda: is_open(port), PATIENCE_S, "TLS", str)  # it listens after all others
+        await asyncio.to_thread(
+            wait_until, lambda: is_open(port), PATIENCE_S, "TLS answers"
+        )  # it listens after all others
         url = f"amqps://guest:guest@localhost:{port}/"
         stranger = RabbitMqTransport(TransportSettings(rabbitmq_url=url, queue_retry_max_attempts=1))
         with pytest.raises(TransportUnavailable, match="certificate verify failed"):
