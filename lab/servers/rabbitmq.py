@@ -329,7 +329,7 @@ def answers_http(management_url: str) -> Any:
         return None
 
 
-# --- one broker per test session: shared_server.py ---
+# --- one broker per test session: shared.py ---
 
 
 def require_server() -> None:

@@ -19,6 +19,7 @@ from asya_transport.settings import read_transport_settings
 from lab.waits import wait_until
 
 POLL_S = 0.05
+PROGRAMS = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "asya_transport.memory.server", "": ""}
 
 
 class RunningMesh:
@@ -101,7 +102,7 @@ class RunningMesh:
     def processes(self, role: str = "", actor: str = "") -> list[psutil.Process]:
         """Living processes that carry the mesh's marker, of one role (``sidecar``, ``runtime``, ``broker``), of one actor."""
         marker = (self.home / "mesh-id").read_text()
-        word = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "asya_transport.memory.server", "": ""}[role]
+        word = PROGRAMS[role]
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
