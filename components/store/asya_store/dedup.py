@@ -76,7 +76,7 @@ def open_dedup(url: str) -> DedupStore:
 
 
 def check_url(url: str) -> str:
-    """Let only a URL pass that names a store; the text does not repeat it, for it may hold a password.
+    """Check that a URL names a store, and return it; the text does not repeat it, for it may hold a password.
 
     Raises:
         ValueError: It does not.

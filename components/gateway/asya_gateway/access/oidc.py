@@ -36,11 +36,11 @@ MOST: Final = 10_000
 
 
 class ProviderAway(Exception):
-    """The provider's keys cannot be had, so nothing is known of a token."""
+    """The provider's keys cannot be fetched, so a token can be neither accepted nor refused."""
 
 
 def check_url(url: str) -> str:
-    """Make sure that nobody between us and the provider can put keys of their own into its answer.
+    """Check that a URL is HTTPS (or local), so that nobody on the way can replace the provider's keys.
 
     Raises:
         ValueError: It is no such URL.
@@ -54,7 +54,7 @@ def check_url(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """OpenID Connect provider whose tokens a gateway believes; unset is none."""
+    """OpenID Connect provider whose tokens a gateway accepts; unset is none."""
 
     issuer: str = required("ASYA_GATEWAY_OIDC_ISSUER", "the provider, as in the tokens' `iss`.", check_url)
     audience: str = required("ASYA_GATEWAY_OIDC_AUDIENCE", "what the tokens' `aud` must name.")
@@ -83,11 +83,11 @@ class Verifier:
 
     @property
     def issuer(self) -> str:
-        """Whose tokens these are."""
+        """The provider's issuer URL."""
         return self._provider.issuer
 
     async def admit(self, token: str) -> Caller | None:
-        """Say who a token stands for; ``None`` when it is no good.
+        """Verify a token; returns its caller, or ``None`` for an invalid token.
 
         Raises:
             ProviderAway: Its key is not known, and the provider does not answer.
