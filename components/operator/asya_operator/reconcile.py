@@ -35,6 +35,7 @@ from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
 from asya_operator.transport_config import TransportConfig, TransportRefused
 from asya_operator.world import Key, World
+from asya_process.backoff import pause_after
 from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
@@ -347,8 +348,7 @@ class Reconciler:
 
 def unsettled_s(looks: int) -> float:
     """Seconds until the next look at an actor that was not settled in so many looks: doubled each time."""
-    first, most = UNSETTLED_S
-    return float(min(first * 2 ** min(looks - 1, 10), most))
+    return pause_after(looks, *UNSETTLED_S)
 
 
 def _refusal_text(kind: resources.Kind, error: ApiError) -> str:

@@ -10,6 +10,7 @@ def pause_after(failures: int, first_s: float, most_s: float) -> float:
     return min(first_s * 2.0 ** min(failures - 1, 32), most_s)
 
 
-def pauses(first_s: float, most_s: float) -> Iterator[float]:
-    """Yield the pauses before further attempts, without end."""
-    return (pause_after(failures, first_s, most_s) for failures in count(1))
+def pauses(first_s: float, most_s: float, attempts: int | None = None) -> Iterator[float]:
+    """Yield the pauses between so many attempts; ``None`` is without end."""
+    numbers = count(1) if attempts is None else range(1, attempts)
+    return (pause_after(failures, first_s, most_s) for failures in numbers)

@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from asya_process.backoff import pauses
 from asya_process.entry import run_process, unless_stopped
 from asya_process.signals import stop_event
 from asya_protocol.errors import QueueMissing, SettingsError
@@ -146,17 +147,15 @@ def _shape(settings: SidecarSettings, features: Features) -> Shape:
 async def _consume(settings: SidecarSettings, transport: Transport, prefetch: int) -> Consumer:
     """Open the consumer; the queue may be made a little later than this process."""
     queue = settings.hop.queue_names.queue(settings.hop.actor)
-    pause_s = settings.transport.queue_retry_backoff_s
-    for attempt in range(1, settings.transport.queue_retry_max_attempts + 1):
+    told = settings.transport
+    waits = pauses(told.queue_retry_backoff_s, 30.0, told.queue_retry_max_attempts)
+    for attempt, pause_s in enumerate(waits, 1):
         try:
             return await transport.consume(queue, prefetch=prefetch)
         except QueueMissing as exc:
-            if attempt == settings.transport.queue_retry_max_attempts:
-                raise
             log.warning("queue missing", extra={"error": str(exc), "attempt": attempt, "retry_in_s": pause_s})
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 30.0)
-    raise QueueMissing(queue)
+    return await transport.consume(queue, prefetch=prefetch)
 
 
 class _State:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from asya_process.backoff import pauses
 from asya_protocol.errors import (
     EnvelopeRefused,
     EnvelopeTooLarge,
@@ -232,7 +233,7 @@ class Performer:
 
     async def _send(self, send: Send) -> None:
         queue, started_s = self._hop.queue_names.queue(send.actor), time.monotonic()
-        pause_s = FIRST_PAUSE_S
+        growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             try:
                 delay_s = min(send.delay_s, self._transport.max_delay_s)
@@ -240,10 +241,10 @@ class Performer:
             except AWAY as exc:
                 patience_s = MISSING_PATIENCE_S if isinstance(exc, QueueMissing) else SEND_PATIENCE_S
                 tries = exc.retryable or isinstance(exc, QueueMissing)
+                pause_s = next(growing)
                 if not tries or time.monotonic() - started_s + pause_s > patience_s:
                     raise
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             else:
                 self._metrics.sent(queue, send.kind, len(send.body), time.monotonic() - started_s)
                 return
