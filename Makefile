@@ -33,7 +33,7 @@ PROGRAMS := examples/pulumi-
 PARALLEL := -n 2 --dist loadgroup
 CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
 PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
-RUNTIME_TESTS := tests/contract/test_runtime*.py tests/component/test_runtime*.py
+RUNTIME_TESTS := tests/contract/runtime tests/component/runtime
 
 ##@ Start here
 .PHONY: help

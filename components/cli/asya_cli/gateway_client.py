@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown, nearest
 from asya_cli.gateway_http import MISSING, GatewayHttp, failed, read_document
+from asya_process.backoff import pauses
 from asya_protocol import names
 from asya_protocol.status import Status
 
@@ -202,11 +203,11 @@ class Gateway:
         """
         until_s = None if limit_s is None else time.monotonic() + limit_s
         away_since_s: float | None = None
-        pause_s = FIRST_PAUSE_S
+        growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             try:
                 for number, data in self._http.events(f"{_path(envelope_id)}/stream", after, until_s):
-                    pause_s, away_since_s, after = FIRST_PAUSE_S, None, number
+                    growing, away_since_s, after = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S), None, number
                     event = Event(number, _parse(data))
                     yield event
                     if event.end is not None:
@@ -218,11 +219,11 @@ class Gateway:
                 away_since_s = away_since_s or time.monotonic()
                 if time.monotonic() - away_since_s > AWAY_LIMIT_S:
                     raise
+            pause_s = next(growing)
             if until_s is not None and time.monotonic() + pause_s >= until_s:
                 time.sleep(max(until_s - time.monotonic(), 0.0))
                 raise TimeoutError
             time.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def history(self, envelope_id: str) -> list[Event]:
         """Read what has happened to an envelope until now: there is always something, also where the gateway is slow.
