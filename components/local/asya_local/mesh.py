@@ -142,8 +142,8 @@ def find(home: Path) -> MeshInfo | None:
 def status(home: Path) -> MeshStatus:
     """Look at the mesh of a folder; ``running`` says whether there is one."""
     state = StateFolder(home)
-    document = state.read_status() if _living(state) is not None else None
-    return MeshStatus.from_json(document) if document else MeshStatus(False, "", 0.0, [])
+    found = state.read_status() if _living(state) is not None else None
+    return found or MeshStatus(False, "", 0.0, [])
 
 
 def find_unloadable(home: Path) -> dict[str, str]:
@@ -272,10 +272,9 @@ def _start(state: StateFolder, request: Request, progress: Progress) -> MeshInfo
 
 
 def _say_unfinished(state: StateFolder, record: MeshRecord, progress: Progress) -> None:
-    document = state.read_status()
-    if record.broker is None or document is None:
+    status = state.read_status()
+    if record.broker is None or status is None:
         return
-    actors = MeshStatus.from_json(document).actors
-    waiting = sum(actor.queued for actor in actors)
+    waiting = sum(actor.queued for actor in status.actors)
     if waiting:
         progress(f"{waiting} envelopes still wait in queues; they go with the {record.broker.kind} broker")

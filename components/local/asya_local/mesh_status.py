@@ -1,6 +1,5 @@
 """What the mesh says about itself, and the rule that names an actor's state. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -67,14 +66,8 @@ class MeshStatus:
     message: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Shape it for the status file."""
+        """Shape it for ``--json``."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "MeshStatus":
-        """Read what ``as_json`` wrote."""
-        actors = [ActorStatus(**actor) for actor in document["actors"]]
-        return cls(**{**document, "actors": actors})
 
 
 def name_state(*, ready: int, present: int, desired: int, runtime_fails: bool, trouble: bool) -> ActorState:

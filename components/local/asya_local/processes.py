@@ -12,9 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import IO, Final, Protocol
 
 import psutil
 
@@ -267,8 +267,3 @@ def _lives(process: psutil.Process) -> bool:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-def as_json(records: Iterable[ProcessRecord]) -> list[dict[str, Any]]:
-    """Shape records for the state folder."""
-    return [asdict(record) for record in records]

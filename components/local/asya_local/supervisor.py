@@ -350,7 +350,7 @@ class Supervisor:
                 )
             ),
         )
-        self._state.write_status(status.as_json())
+        self._state.write_status(status)
 
     def _say(self, **changes: Any) -> None:  # noqa: ANN401 - fields of MeshRecord
         self._record = replace(self._record, **changes)
