@@ -1,21 +1,28 @@
 """The one door to the Kubernetes API: raw objects in and out, errors translated, every call counted.
 
 Built on kubernetes_asyncio for what is hard (credentials, token refresh, TLS); objects stay plain mappings, so that no
-field that a newer cluster knows is lost on the way. Watching is kopf's task, not done here.
+field that a newer cluster knows is lost on the way. Watching is kopf's task, not done here. Its errors:
+
+AsyaError
+└── ApiError               the API server refused; the text is its own            (permanent until something changes)
+    ├── ApiUnavailable         it asks for patience, or failed: 429, 5xx            (retryable)
+    │   └── ApiSilent              it cannot be reached                             (retryable)
+    ├── ApiConflict            somebody else wrote the object first                 (retryable)
+    └── ObjectMissing          there is no such object, or no such kind
 """
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import aiohttp
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from asya_kube.errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_kube.resources import Kind, kind_of
+from asya_protocol.errors import AsyaError, Fault
 
 FIELD_MANAGER: Final = "asya-operator"
 """Owner of the fields that we apply; what others set beside them stays."""
@@ -30,6 +37,32 @@ PAGE: Final = 500
 
 Observe = Callable[[str, str, int, float], None]
 """Called after each request with verb, plural, HTTP status (0: no answer) and seconds."""
+
+
+class ApiError(AsyaError):
+    """The API server refused a request."""
+
+    fault: ClassVar[Fault] = "peer"
+
+
+class ApiUnavailable(ApiError):
+    """The API server asks for patience, or failed; a webhook that it needs may be away."""
+
+    retryable: ClassVar[bool] = True
+
+
+class ApiSilent(ApiUnavailable):
+    """The API server does not answer, so that asking for something else is in vain too."""
+
+
+class ApiConflict(ApiError):
+    """The object exists already, or changed since it was read."""
+
+    retryable: ClassVar[bool] = True
+
+
+class ObjectMissing(ApiError):
+    """No such object; for a whole kind: its CRD is not installed."""
 
 
 class KubeApi:
@@ -199,3 +232,14 @@ def _refusal(status: int, text: bytes, what: str) -> ApiError:
     if status == 429 or status >= 500:
         return ApiUnavailable(f"{what}: {status} {message}")
     return kinds.get(status, ApiError)(f"{what}: {status} {message}")
+
+
+def is_owned(present: Mapping[str, Any] | None, uid: str) -> bool:
+    """Whether an object is there and belongs to the actor with this uid; names of two actors' objects may meet."""
+    owners = (present or {}).get("metadata", {}).get("ownerReferences") or []
+    return any(owner.get("uid") == uid for owner in owners)
+
+
+async def delete_owned(api: KubeApi, kind: Kind, namespace: str, name: str, uid: str) -> bool:
+    """Delete one object if it belongs to the actor with this uid; whether it did."""
+    return is_owned(await api.get(kind, namespace, name), uid) and await api.delete(kind, namespace, name)

@@ -28,8 +28,6 @@ from asya_protocol.durations import parse_duration
 
 API_VERSION: Final = "asya.sh/v1alpha1"
 KIND: Final = "AsyncActor"
-ANNOTATION_SOURCE: Final = "asya.sh/source"
-"""Annotation: folder of the handler's code for the local mesh, relative to the manifest's file."""
 NAME_PATTERN: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """RFC 1123 label: the name becomes a Deployment, a label's value and, with a prefix, a queue's name."""
 

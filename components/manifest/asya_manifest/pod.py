@@ -11,12 +11,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from asya_manifest.errors import Problem
+from asya_manifest.labels import RUNTIME_CONFIG_MAP, SOCKET_VOLUME, TMP_VOLUME
 
 RUNTIME_CONTAINER: Final = "asya-runtime"
 """Container that runs the handler; the user names it, the mesh gives it its command."""
 SIDECAR_CONTAINER: Final = "asya-sidecar"
 """Container that the mesh injects."""
-RESERVED_VOLUMES: Final = frozenset({"socket-dir", "tmp", "asya-runtime"})
+RESERVED_VOLUMES: Final = frozenset({SOCKET_VOLUME, TMP_VOLUME, RUNTIME_CONFIG_MAP})
 """Volumes that the mesh injects; a second one of the same name is refused by Kubernetes."""
 RESERVED_MOUNTS: Final = frozenset({"/var/run/asya", "/tmp", "/opt/asya/asya_runtime.py"})  # noqa: S108 - paths inside a pod
 """Where the mesh mounts its own volumes in the runtime container."""

@@ -1,4 +1,4 @@
-"""When an operator that starts may begin to look: once the watch has shown every actor that there is.
+"""When an operator that starts may begin to reconcile: once the watch has shown every actor that there is.
 
 Who has a queue is told by all actors of its name. An operator that knew only some of them would give the queue to the wrong
 one, and at the wrong one's end delete it with what it holds. The list is compared with what the watch has shown and then
@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from asya_kube import resources
-from asya_kube.api import KubeApi
-from asya_kube.errors import ApiError, ObjectMissing
+from asya_kube.api import ApiError, KubeApi, ObjectMissing
 from asya_operator.world import Key, World
 
 log: Final = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ async def await_actors(
             if all(world.actor(key) is not None for key in there):
                 return True
             await sleep(PAUSE_S)
-    log.warning("not every actor was seen; looks begin all the same", extra={"waited_s": PATIENCE_S})
+    log.warning("not every actor was seen; reconciles begin all the same", extra={"waited_s": PATIENCE_S})
     return False
 
 

@@ -1,4 +1,4 @@
-"""One look at one actor: compare what is declared with what there is, and put right what differs. Level-based.
+"""Reconcile one actor: compare what is declared with what there is, and correct what differs. Level-based.
 
 Whatever led here (a change, a deletion by hand, a timer), the same pass runs and the same result comes of it. Order: the
 actor is checked, its queue made, its objects applied, what is wanted no longer deleted, and its status written from
@@ -14,20 +14,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from asya_kube import resources
-from asya_kube.api import FIELD_MANAGER, KubeApi
-from asya_kube.errors import ApiError, ApiSilent, ObjectMissing
+from asya_kube.api import FIELD_MANAGER, ApiError, ApiSilent, KubeApi, ObjectMissing, delete_owned, is_owned
 from asya_manifest.actor import AsyncActor, parse_actor
 from asya_manifest.errors import InvalidActor
+from asya_manifest.labels import FINALIZER, service_account_name, trigger_auth_name
 from asya_operator.applied import Applied, leftovers, object_key
-from asya_operator.depths import Depths
 from asya_operator.event_recorder import Recorder
-from asya_operator.finish import FINALIZER, Finisher
-from asya_operator.owned import delete_owned, is_owned
+from asya_operator.finish import Finisher
+from asya_operator.poller import Depths
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import trigger_auth_name
-from asya_operator.specs.pod_template import service_account_name
 from asya_operator.specs.render import render
 from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone, with_selector_of
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
@@ -40,10 +37,10 @@ from asya_protocol.errors import AsyaError
 log: Final = logging.getLogger(__name__)
 
 UNSETTLED_S: Final = (5.0, 60.0)
-"""How soon to look again at an actor whose status may change without any event, such as a pod that becomes old: at first,
-and at most. What does change there is seen by the watches at once."""
+"""How soon to reconcile again an actor whose status may change without any event, such as a pod that becomes old: at
+first, and at most. What does change there is seen by the watches at once."""
 PROBLEM_S: Final = 15.0
-"""How soon to look again at an actor with a problem that somebody else may have put right."""
+"""How soon to reconcile again an actor with a problem that somebody else may have put right."""
 SETTLED_S: Final = 300.0
 REPLICAS_MANAGER: Final = "asya-operator-replicas"
 """Field manager that holds a workload's replicas while KEDA decides about them."""
@@ -122,13 +119,13 @@ class Reconciler:
         """Whether the cluster knows PodMonitors."""
 
     async def reconcile(self, key: Key) -> float | None:
-        """Look at one actor.
+        """Reconcile one actor.
 
         Returns:
-            Seconds until it wants another look; ``None`` when it is gone.
+            Seconds until the next reconcile; ``None`` when it is gone.
 
         Raises:
-            AsyaError: Something failed that a later look may do better.
+            AsyaError: Something failed that a later reconcile may do better.
         """
         raw = self._world.actor(key)
         if raw is None:
@@ -156,8 +153,8 @@ class Reconciler:
         if findings.any():
             return PROBLEM_S
         if status.get("status") not in _SETTLED:
-            looks = self._unsettled[key] = self._unsettled.get(key, 0) + 1
-            return unsettled_s(looks)
+            times = self._unsettled[key] = self._unsettled.get(key, 0) + 1
+            return unsettled_s(times)
         self._unsettled.pop(key, None)
         written = (self._world.actor(key) or raw).get("status") or {}
         due_s = write_due_s(written, status, datetime.now(UTC))
@@ -244,7 +241,7 @@ class Reconciler:
             return
         self._applied.note(manifest, stored, now_s)
         if kind in resources.WATCHED:
-            # A look that comes before the watch does must not apply it again.
+            # A reconcile that comes before the watch event must not apply it again.
             self._world.note(kind, "MODIFIED", stored)
         log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
 
@@ -273,13 +270,13 @@ class Reconciler:
     ) -> None:
         """Delete what an earlier spec wanted, such as the ScaledObject of an actor that scales no more."""
         namespace, uid = raw["metadata"]["namespace"], raw["metadata"]["uid"]
-        names = {actor.name, trigger_auth_name(actor), service_account_name(actor)}
+        names = {actor.name, trigger_auth_name(actor.name), service_account_name(actor.name)}
         seen = set(self._applied.of_actor(namespace, names, uid))
         for kind in (resources.SCALED_OBJECT, resources.DEPLOYMENT, resources.STATEFUL_SET):
             if is_owned(self._world.find(kind, namespace, actor.name), uid):
                 seen.add((kind.kind, namespace, actor.name))
                 if kind is resources.SCALED_OBJECT:
-                    seen.add((resources.TRIGGER_AUTH.kind, namespace, trigger_auth_name(actor)))
+                    seen.add((resources.TRIGGER_AUTH.kind, namespace, trigger_auth_name(actor.name)))
         # A workload stays when the one that takes its place was refused.
         kept = _WORKLOADS if findings.workload is not None else frozenset()
         for kind, key in leftovers(resources.OWNED, {object_key(manifest) for manifest in wanted}, seen):
@@ -337,20 +334,20 @@ class Reconciler:
         return status
 
     def _forget(self, key: Key) -> None:
-        for kind, namespace, name in self._applied.of_actor(key[0], {key[1], f"{key[1]}-trigger-auth"}):
+        for kind, namespace, name in self._applied.of_actor(key[0], {key[1], trigger_auth_name(key[1])}):
             self._applied.forget((kind, namespace, name))
         self._depths.forget(key)
         self._unsettled.pop(key, None)
 
 
-def unsettled_s(looks: int) -> float:
-    """Seconds until the next look at an actor that was not settled in so many looks: doubled each time."""
+def unsettled_s(times: int) -> float:
+    """Seconds until the next reconcile of an actor that was not settled after so many: doubled each time."""
     first, most = UNSETTLED_S
-    return float(min(first * 2 ** min(looks - 1, 10), most))
+    return float(min(first * 2 ** min(times - 1, 10), most))
 
 
 def _refusal_text(kind: resources.Kind, error: ApiError) -> str:
     if isinstance(error, ObjectMissing) and kind.group == "keda.sh":
         return "KEDA CRDs not installed: install KEDA, or set spec.scaling.enabled to false"
-    # A text that differs each time would be a change of the status each time, and each such change another look at once.
+    # A text that differs each time would be a change of the status each time, and each such change another reconcile at once.
     return _SOURCE_PORT.sub("->", str(error))

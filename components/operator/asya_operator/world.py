@@ -8,15 +8,12 @@ from typing import Any, Final
 
 from asya_kube import resources
 from asya_kube.resources import Kind
+from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT, RUNTIME_CONFIG_MAP
 
 Key = tuple[str, str]
 """Namespace and name of an actor."""
 _Queue = tuple[str, str]
 """Transport and actor's name: what names a queue."""
-LABEL_ACTOR: Final = "asya.sh/asya"
-"""Label of pods and owned objects: the actor's name."""
-_KEDA_LABEL: Final = "scaledobject.keda.sh/name"
-_RUNTIME_CONFIG_MAP: Final = "asya-runtime"
 _HEAVY: Final = ("managedFields",)
 _WORKLOADS: Final = frozenset({resources.DEPLOYMENT.kind, resources.STATEFUL_SET.kind})
 _READ_OF_WORKLOADS: Final = frozenset({"replicas", "updateStrategy"})
@@ -68,7 +65,7 @@ class World:
             body: The object.
 
         Returns:
-            Actors that want a look.
+            Actors to reconcile.
         """
         meta = body["metadata"]
         namespace, name = meta["namespace"], meta["name"]
@@ -79,9 +76,9 @@ class World:
         if kind is resources.POD:
             return self._note_pod((namespace, labels.get(LABEL_ACTOR, "")), name, body, gone=gone)
         self._keep((kind.kind, namespace, name), body, gone=gone)
-        if kind is resources.CONFIG_MAP and name == _RUNTIME_CONFIG_MAP:
+        if kind is resources.CONFIG_MAP and name == RUNTIME_CONFIG_MAP:
             return [key for key in self._actors if key[0] == namespace]
-        owner = labels.get(_KEDA_LABEL, name) if kind is resources.HPA else labels.get(LABEL_ACTOR, name)
+        owner = labels.get(LABEL_SCALED_OBJECT, name) if kind is resources.HPA else labels.get(LABEL_ACTOR, name)
         return [(namespace, owner)] if (namespace, owner) in self._actors else []
 
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:

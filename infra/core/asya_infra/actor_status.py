@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from asya_kube.api import KubeApi
-from asya_kube.errors import ApiError, ApiUnavailable
+from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_kube.resources import ACTOR
 
 LOOK_S: Final = 1.0

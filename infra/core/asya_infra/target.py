@@ -17,7 +17,7 @@ from asya_infra.actor_wait import ActorReady
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.pod_shapes import meta
-from asya_manifest.actor import ANNOTATION_SOURCE
+from asya_manifest.labels import ANNOTATION_SOURCE
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""

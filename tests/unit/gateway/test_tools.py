@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from asya_gateway.tools.arguments import InvalidArguments, complete, input_schema
-from asya_manifest.tool_files import read_tools
-from asya_manifest.tools import InvalidTools, Tool, parse_tools
+from asya_manifest.tools import InvalidTools, Tool, parse_tools, read_tools
 
 WHOLE = """
 tools:

@@ -1,4 +1,4 @@
-"""One look at an actor beside others: whose objects are whose, who has the queue, and what a refusal leaves undone."""
+"""One reconcile of an actor beside others: whose objects are whose, who has the queue, and what a refusal leaves undone."""
 
 import copy
 import json
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from asya_kube import resources
-from asya_kube.errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
+from asya_kube.api import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_kube.resources import Kind, kind_of
-from asya_operator.depths import Depths
-from asya_operator.finish import FINALIZER
+from asya_manifest.labels import FINALIZER
+from asya_operator.poller import Depths
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import parse_transports
@@ -133,7 +133,7 @@ class Stage:
         }
         self.cluster.store(declared)
 
-    async def look(self, name: str, namespace: str = "team") -> float | None:
+    async def reconcile(self, name: str, namespace: str = "team") -> float | None:
         return await self.reconciler.reconcile((namespace, name))
 
     def reasons(self, namespace: str) -> list[str]:
@@ -147,7 +147,7 @@ async def test_a_look_leaves_actors_alone_that_are_named_as_objects_of_others_ar
     neighbours = ("asya-runtime", "ocr-trigger-auth", "asya-ocr")
     for name in ("ocr", *neighbours, "ocr"):
         stage.declare(name)
-        await stage.look(name)
+        await stage.reconcile(name)
     assert stage.cluster.deleted == []
     for name in neighbours:
         assert {f"Deployment {name}", f"ScaledObject {name}"} <= stage.cluster.names("team")
@@ -157,12 +157,12 @@ async def test_what_an_earlier_spec_wanted_goes_unless_it_has_become_somebody_el
     for owners, deleted in ((None, True), ([], False)):
         stage = Stage()
         stage.declare("ocr")
-        await stage.look("ocr")
+        await stage.reconcile("ocr")
         if owners is not None:
             taken = stage.cluster.objects["ScaledObject", "team", "ocr"]
             taken["metadata"]["ownerReferences"] = owners
         stage.declare("ocr", scaling={"enabled": False})
-        await stage.look("ocr")
+        await stage.reconcile("ocr")
         assert (("ScaledObject", "team", "ocr") in stage.cluster.deleted) == deleted
         assert "Deployment ocr" in stage.cluster.names("team")
 
@@ -170,40 +170,40 @@ async def test_what_an_earlier_spec_wanted_goes_unless_it_has_become_somebody_el
 async def test_an_actor_that_loses_its_queue_s_name_loses_its_pods_too_and_gets_them_again() -> None:
     stage = Stage()
     stage.declare("ocr", "b")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
     stage.declare("ocr", "a")
     for namespace in ("b", "a"):
-        await stage.look("ocr", namespace)
+        await stage.reconcile("ocr", namespace)
     assert stage.cluster.names("b") == {"ConfigMap asya-runtime"}
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("a")
     assert stage.reasons("b")[0] == "QueueNameTaken"
     stage.cluster.remove(resources.ACTOR, "a", "ocr")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
 
 
 async def test_an_actor_without_a_queue_leaves_alone_what_is_somebody_elses() -> None:
     stage = Stage()
     stage.declare("ocr", "b")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     for place, stored in stage.cluster.objects.items():
         if place[0] in ("Deployment", "ScaledObject"):
             stage.cluster.store({**stored, "metadata": {**stored["metadata"], "ownerReferences": [{"uid": "theirs"}]}})
     stage.declare("ocr", "a")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
 
 
 async def test_an_operator_that_has_applied_nothing_itself_takes_a_loser_s_workload_too() -> None:
     stage = Stage()
     stage.declare("ocr", "b")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     successor = Stage()
     for stored in stage.cluster.objects.values():
         successor.cluster.store(stored, None)
     successor.declare("ocr", "a")
-    await successor.look("ocr", "b")
+    await successor.reconcile("ocr", "b")
     assert successor.cluster.names("b") & {"Deployment ocr", "ScaledObject ocr"} == set()
 
 
@@ -211,12 +211,12 @@ async def test_an_operator_that_has_applied_nothing_itself_takes_a_loser_s_workl
 async def test_an_object_that_is_always_refused_is_told_and_keeps_nothing_else_from_being_done(error: ApiError) -> None:
     stage = Stage()
     stage.declare("ocr", scaling={"enabled": False}, workload=workload("StatefulSet"))
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     stage.declare("ocr", workload=workload("Deployment"))
     stage.cluster.failing = {"apply Deployment": error}
     for _ in range(2):
         with pytest.raises(type(error)):
-            await stage.look("ocr")
+            await stage.reconcile("ocr")
     assert "ScaledObject ocr" in stage.cluster.names("team")
     assert "Service ocr" not in stage.cluster.names("team")
     assert "StatefulSet ocr" in stage.cluster.names("team"), "nothing has taken its place"
@@ -224,7 +224,7 @@ async def test_an_object_that_is_always_refused_is_told_and_keeps_nothing_else_f
     assert stage.cluster.statuses[-1]["status"] == "WorkloadError"
     assert stage.cluster.statuses[-1]["conditions"][1]["message"] == str(error)
     stage.cluster.failing = {}
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     assert "ReconcileError" not in stage.reasons("team")
     assert {"Deployment ocr", "StatefulSet ocr"} & stage.cluster.names("team") == {"Deployment ocr"}
 
@@ -236,7 +236,7 @@ async def test_a_refusal_that_differs_by_a_port_alone_is_no_change_of_the_status
         text = f"500 calling webhook: read tcp 10.0.0.1:{port}->10.0.0.2:443: connection reset by peer"
         stage.cluster.failing = {"apply Deployment": ApiUnavailable(text)}
         with pytest.raises(ApiUnavailable):
-            await stage.look("ocr")
+            await stage.reconcile("ocr")
     messages = {status["conditions"][1]["message"] for status in stage.cluster.statuses}
     assert messages == {"500 calling webhook: read tcp 10.0.0.1->10.0.0.2:443: connection reset by peer"}
 
@@ -244,16 +244,16 @@ async def test_a_refusal_that_differs_by_a_port_alone_is_no_change_of_the_status
 async def test_an_object_that_cannot_be_deleted_is_told_and_tried_again() -> None:
     stage = Stage()
     stage.declare("ocr")
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     stage.declare("ocr", scaling={"enabled": False})
     stage.cluster.failing = {"delete TriggerAuthentication": ApiUnavailable("500 failed calling webhook")}
     for _ in range(2):
         with pytest.raises(ApiUnavailable):
-            await stage.look("ocr")
+            await stage.reconcile("ocr")
     assert "ScaledObject ocr" not in stage.cluster.names("team")
     assert stage.reasons("team") == ["TransportValidated", "ReconcileError"]
     stage.cluster.failing = {}
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     assert "TriggerAuthentication ocr-trigger-auth" not in stage.cluster.names("team")
 
 
@@ -262,7 +262,7 @@ async def test_an_api_server_that_does_not_answer_is_not_asked_for_the_rest() ->
     stage.declare("ocr")
     stage.cluster.failing = {"apply Deployment": ApiSilent("cannot be reached")}
     with pytest.raises(ApiSilent):
-        await stage.look("ocr")
+        await stage.reconcile("ocr")
     assert stage.cluster.names("team") == {"ConfigMap asya-runtime"}
     assert stage.cluster.statuses == []
 
@@ -271,11 +271,11 @@ async def test_an_api_server_that_does_not_answer_is_not_asked_for_the_rest() ->
 async def test_an_edit_of_the_app_label_leaves_the_selector_as_it_was_and_lets_the_rest_through(kind: str) -> None:
     stage = Stage()
     stage.declare("ocr", workload=workload(kind, app="first"))
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     first = stage.cluster.objects[kind, "team", "ocr"]["spec"]
     assert first["selector"]["matchLabels"]["app"] == "first"
     stage.declare("ocr", workload=workload(kind, app="second", team="x"))
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     spec = stage.cluster.objects[kind, "team", "ocr"]["spec"]
     assert spec["selector"] == first["selector"]
     labels = spec["template"]["metadata"]["labels"]

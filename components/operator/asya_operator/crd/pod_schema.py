@@ -1,4 +1,4 @@
-"""The schema of a pod template: open, and typed only where a rule has to look. Pure.
+"""The schema of a pod template: open, and typed only where a rule has to read it. Pure.
 
 Kubernetes judges the rest when the pod is made; a template may use what a newer cluster knows.
 """

@@ -1,7 +1,7 @@
 """What the API server refuses by itself: CEL rules, with the texts that the operator's own check has. Pure.
 
 https://kubernetes.io/docs/reference/using-api/cel/ describes the language; each rule's cost is bounded by the
-``maxItems`` and ``maxLength`` of what it looks at. Texts hold no figures: the cost of writing a number has no bound.
+``maxItems`` and ``maxLength`` of what it reads. Texts hold no figures: the cost of writing a number has no bound.
 """
 
 from typing import Any, Final

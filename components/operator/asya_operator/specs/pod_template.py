@@ -8,20 +8,24 @@ from typing import Any, Final
 from asya_manifest.actor import AsyncActor
 from asya_manifest.environment import SOCKET_DIR, build_runtime_env, grace_period_s
 from asya_manifest.errors import InvalidActor, Problem
+from asya_manifest.labels import (
+    ANNOTATION_NATIVE,
+    ANNOTATION_RUNTIME,
+    RUNTIME_CONFIG_MAP,
+    SOCKET_VOLUME,
+    TMP_VOLUME,
+    service_account_name,
+)
 from asya_manifest.pod import RUNTIME_CONTAINER
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import RUNTIME_CONFIG_MAP, selector_labels
-from asya_operator.specs.security import secure_container, secure_pod
+from asya_operator.specs.meta import selector_labels
+from asya_operator.specs.pod_defaults import LIFECYCLE, secure_container, secure_pod
 from asya_operator.specs.sidecar_container import SOCKET_MOUNTS, build_sidecar
-from asya_operator.specs.stop import LIFECYCLE
 from asya_operator.transport_config import SqsConfig
+from asya_protocol import names
 
 RUNTIME_PATH: Final = "/opt/asya/asya_runtime.py"
-ANNOTATION_RUNTIME: Final = "asya.sh/runtime-hash"
-"""On pods: which runtime they run. A mounted file is not seen to change, so a changed hash rolls the pods."""
-ANNOTATION_NATIVE: Final = "asya.sh/native-sidecar"
-"""On an actor: ``"true"`` or ``"false"``, in place of the operator's own setting."""
-_READY: Final = f"test -S {SOCKET_DIR}/asya-runtime.sock && test -f {SOCKET_DIR}/runtime-ready"
+_READY: Final = f"test -S {SOCKET_DIR}/{names.SOCKET_NAME} && test -f {SOCKET_DIR}/{names.READY_NAME}"
 _PROBES: Final = {
     "startupProbe": {"initialDelaySeconds": 3, "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 150},
     "livenessProbe": {"periodSeconds": 30, "timeoutSeconds": 5, "failureThreshold": 3},
@@ -68,11 +72,6 @@ def runtime_hash(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def service_account_name(actor: AsyncActor) -> str:
-    """Name of the service account that an actor gets on AWS."""
-    return f"asya-{actor.name}"
-
-
 def needs_role(context: RenderContext) -> bool:
     """Whether actors get a service account of their own, bound to a role of AWS."""
     return isinstance(context.transport.config, SqsConfig) and bool(context.transport.config.actor_role_arn)
@@ -117,8 +116,8 @@ def _runtime_mount() -> dict[str, Any]:
 
 def _volumes() -> list[dict[str, Any]]:
     return [
-        {"name": "socket-dir", "emptyDir": {}},
-        {"name": "tmp", "emptyDir": {}},
+        {"name": SOCKET_VOLUME, "emptyDir": {}},
+        {"name": TMP_VOLUME, "emptyDir": {}},
         {"name": RUNTIME_CONFIG_MAP, "configMap": {"name": RUNTIME_CONFIG_MAP, "defaultMode": 0o755}},
     ]
 
@@ -128,4 +127,4 @@ def _service_account(actor: AsyncActor, spec: Mapping[str, Any], context: Render
     if not needs_role(context):
         return {}
     mount = spec.get("automountServiceAccountToken", True)
-    return {"serviceAccountName": service_account_name(actor), "automountServiceAccountToken": mount}
+    return {"serviceAccountName": service_account_name(actor.name), "automountServiceAccountToken": mount}

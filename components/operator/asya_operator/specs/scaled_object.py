@@ -8,9 +8,11 @@ Sources: KEDA 2.21, scalers/rabbitmq-queue, scalers/aws-sqs, reference/scaledobj
 
 from typing import Any, Final
 
+from asya_kube.resources import CONFIG_MAP, SCALED_OBJECT, TRIGGER_AUTH
 from asya_manifest.actor import AsyncActor
+from asya_manifest.labels import trigger_auth_name
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import metadata, trigger_auth_name
+from asya_operator.specs.meta import owned
 from asya_operator.transport_config import RabbitMqConfig, SqsConfig, TransportConfig
 
 BEHAVIOR: Final = {
@@ -36,9 +38,7 @@ def build_scaled_object(actor: AsyncActor, uid: str, context: RenderContext) -> 
     """The ScaledObject."""
     scaling = actor.spec.scaling
     return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledObject",
-        "metadata": metadata(actor, uid, context.namespace),
+        **owned(SCALED_OBJECT, actor, uid, context.namespace),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": actor.spec.workload.kind, "name": actor.name},
             "minReplicaCount": scaling.min_replicas,
@@ -59,24 +59,16 @@ def build_scaled_object(actor: AsyncActor, uid: str, context: RenderContext) -> 
 
 def build_trigger_authentication(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """How KEDA signs in to the broker: secrets by reference, AWS by the pod identity of KEDA's operator."""
-    return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "TriggerAuthentication",
-        "metadata": metadata(actor, uid, context.namespace, trigger_auth_name(actor)),
-        "spec": _sign_in(actor, context.transport),
-    }
+    head = owned(TRIGGER_AUTH, actor, uid, context.namespace, trigger_auth_name(actor.name))
+    return {**head, "spec": _sign_in(actor, context.transport)}
 
 
 def build_trigger_names(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """The user name for KEDA, which takes it only from a secret, a ConfigMap or a pod; the password stays in its secret."""
     config = context.transport.config
     username = config.username if isinstance(config, RabbitMqConfig) else ""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata(actor, uid, context.namespace, trigger_auth_name(actor)),
-        "data": {"username": username},
-    }
+    head = owned(CONFIG_MAP, actor, uid, context.namespace, trigger_auth_name(actor.name))
+    return {**head, "data": {"username": username}}
 
 
 def signs_in_with_password(transport: TransportConfig) -> bool:
@@ -137,7 +129,7 @@ def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_fli
         }
         trigger: dict[str, Any] = {"type": "rabbitmq", "name": name, "metadata": meta}
         if signs_in_with_password(transport):
-            trigger["authenticationRef"] = {"name": trigger_auth_name(actor)}
+            trigger["authenticationRef"] = {"name": trigger_auth_name(actor.name)}
         return trigger
     meta = {
         "queueURL": config.queue_url(actor.queue),
@@ -153,7 +145,7 @@ def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_fli
         "type": "aws-sqs-queue",
         "name": name,
         "metadata": meta,
-        "authenticationRef": {"name": trigger_auth_name(actor)},
+        "authenticationRef": {"name": trigger_auth_name(actor.name)},
     }
 
 
@@ -168,7 +160,7 @@ def _sign_in(actor: AsyncActor, transport: TransportConfig) -> dict[str, Any]:
         )
         return {"secretTargetRef": [{"parameter": name, "name": ref.name, "key": ref.key} for name, ref in pairs]}
     found: dict[str, Any] = {
-        "configMapTargetRef": [{"parameter": "username", "name": trigger_auth_name(actor), "key": "username"}]
+        "configMapTargetRef": [{"parameter": "username", "name": trigger_auth_name(actor.name), "key": "username"}]
     }
     if (ref := config.password_secret_ref) is not None:
         found["secretTargetRef"] = [{"parameter": "password", "name": ref.name, "key": ref.key}]

@@ -1,4 +1,4 @@
-"""An actor's whole status from one look, and whether it is worth a write. Pure.
+"""An actor's whole status from one reconcile, and whether it is worth a write. Pure.
 
 Writes are bounded: what changes by itself (the age of the last scaling, counts of envelopes) is written at most once in
 ``QUIET_S``; everything else at once.

@@ -1,6 +1,6 @@
 """The three conditions of an actor: TransportReady, WorkloadReady and, with scaling, ScalingReady. Pure.
 
-Reason, message and generation are those of this look; the time of transition changes only with the condition's status.
+Reason, message and generation are those of this reconcile; the time of transition changes only with the condition's status.
 """
 
 from collections.abc import Mapping
@@ -32,11 +32,11 @@ def build_conditions(observed: Observed, trouble: PodTrouble | None) -> list[dic
     """Judge what was observed.
 
     Args:
-        observed: One look at an actor.
+        observed: What one reconcile of an actor found.
         trouble: What keeps its pods from being healthy, see ``workload_trouble``.
 
     Returns:
-        Conditions as the API keeps them; those of before while the actor is being deleted, since nothing is looked at.
+        Conditions as the API keeps them; those of before while the actor is being deleted, since nothing is checked.
     """
     if observed.deleting:
         return [dict(found) for found in observed.previous.get("conditions") or ()]

@@ -1,4 +1,4 @@
-"""What one look at an actor found: everything that its status is computed from. Pure."""
+"""What one reconcile of an actor found: everything that its status is computed from. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -27,7 +27,7 @@ def desired_replicas(observed: Observed) -> int:
 
 
 def is_rolling_out(workload: Mapping[str, Any] | None) -> bool:
-    """Whether pods of an older template remain, or the controller has not yet looked at the newest."""
+    """Whether pods of an older template remain, or its controller has not yet seen the newest."""
     status = (workload or {}).get("status") or {}
     if workload is None or not status.get("observedGeneration"):
         return False

@@ -22,7 +22,7 @@ class Facts:
         trouble: Of its pods, when that is why.
         scaling_on: KEDA scales it.
         scaling_failed: ScalingReady is False.
-        seen: Its workload exists and its controller has looked at it.
+        seen: Its workload exists and its controller has seen it.
         rolling_out: Pods of an older template are being replaced.
         desired: Pods wanted.
         total: Pods that live.

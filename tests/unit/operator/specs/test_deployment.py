@@ -8,7 +8,7 @@ import yaml
 
 from asya_manifest.actor import parse_actor
 from asya_manifest.errors import InvalidActor
-from asya_operator.specs.stop import LIFECYCLE
+from asya_operator.specs.pod_defaults import LIFECYCLE
 from tests.support.rendered import UID, actor, container, context, objects, pod_of, with_pod
 
 REPOSITORY = Path(__file__).parents[4]
