@@ -52,7 +52,14 @@ PositiveDuration = Annotated[
 class SpecPart(BaseModel):
     """A piece of the spec: camelCase names, unknown fields refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class Sidecar(SpecPart):
@@ -99,14 +106,8 @@ class Scaling(SpecPart):
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
         if self.min_replicas > self.max_replicas:
-            raise RuleBroken(
-                [
-                    Problem(
-                        "minReplicas",
-                        f"minReplicas ({self.min_replicas}) cannot be greater than maxReplicas ({self.max_replicas})",
-                    )
-                ]
-            )
+            text = f"minReplicas ({self.min_replicas}) cannot be greater than maxReplicas ({self.max_replicas})"
+            raise RuleBroken(Problem("minReplicas", text))
         return self
 
 
@@ -135,7 +136,7 @@ class Retry(SpecPart):
             if not all(part.isidentifier() for part in name.split("."))
         ]
         if problems:
-            raise RuleBroken(problems)
+            raise RuleBroken(*problems)
         return self
 
 
@@ -187,7 +188,7 @@ class Workload(SpecPart):
         if not isinstance(data, Mapping) or "kind" not in data or "type" not in data:
             return data
         if data["kind"] != data["type"]:
-            raise RuleBroken([Problem("type", "workload.type is another name of workload.kind; set one of them")])
+            raise RuleBroken(Problem("type", "workload.type is another name of workload.kind; set one of them"))
         # Kubernetes adds the default of `kind` beside a `type` that says the same.
         return {name: value for name, value in data.items() if name != "type"}
 
@@ -197,7 +198,7 @@ class Workload(SpecPart):
         claims = {str(_claim_name(claim)) for claim in self.volume_claim_templates}
         problems += [Problem(f"template.{found.path}", found.text) for found in check_template(self.template, claims)]
         if problems:
-            raise RuleBroken(problems)
+            raise RuleBroken(*problems)
         return self
 
 
@@ -257,10 +258,10 @@ class Metadata(BaseModel):
             text = (
                 f"{self.name!r} must be lower case letters, digits and '-', at most 63, starting and ending with no '-'"
             )
-            raise RuleBroken([Problem("name", text)])
+            raise RuleBroken(Problem("name", text))
         if self.name.endswith(names.DLQ_SUFFIX):
             text = f"{self.name!r} cannot end with {names.DLQ_SUFFIX!r}: that is how dead letter queues are named"
-            raise RuleBroken([Problem("name", text)])
+            raise RuleBroken(Problem("name", text))
         return self
 
 
@@ -341,13 +342,11 @@ def _with_handler(container: Any, spec: Mapping[str, Any]) -> Any:  # noqa: ANN4
     image, handler = spec.get("image"), spec.get("handler")
     if image is not None:
         if result.get("image", image) != image:
-            raise RuleBroken(
-                [Problem("image", f"the container '{RUNTIME_CONTAINER}' has an image too; set one of them")]
-            )
+            raise RuleBroken(Problem("image", f"the container '{RUNTIME_CONTAINER}' has an image too; set one of them"))
         result["image"] = image
     env = result.get("env") or []
     if handler is not None and isinstance(env, list):
         if any(isinstance(entry, Mapping) and entry.get("name") == "ASYA_HANDLER" for entry in env):
-            raise RuleBroken([Problem("handler", "the container sets ASYA_HANDLER too; set one of them")])
+            raise RuleBroken(Problem("handler", "the container sets ASYA_HANDLER too; set one of them"))
         result["env"] = [*env, {"name": "ASYA_HANDLER", "value": handler}]
     return result

@@ -15,9 +15,9 @@ _UNKNOWN: Final = "extra_forbidden"
 class RuleBroken(ValueError):
     """Raised inside validators: problems whose paths are relative to the model that found them."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
+        self.problems = problems
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[Problem]:

@@ -1,8 +1,8 @@
 """Tools as Asya 0.1.1's YAML describes them, read strictly into checked values.
 
 A path is one file, or a folder: every ``*.yaml`` and ``*.yml`` in it, by name and not below. A folder may be empty: a gateway
-is often there before its first tool. Texts of several files are united: a tool's name is unique over all of them, a template is used in the file that defines it,
-and the last file with ``defaults`` wins. An unknown key is an error that names its place.
+is often there before its first tool. Texts of several files are united: a tool's name is unique over all of them, a template
+is used in the file that defines it, and the last file with ``defaults`` wins. An unknown key is an error that names its place.
 
 Plain values mean what Asya 0.1.1's reader (gopkg.in/yaml.v3) makes of them: ``on``, ``no`` and dates are text, but for
 flags the old words of YAML 1.1 count too; defaults and options of a string are the text as it is written.

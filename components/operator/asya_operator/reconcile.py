@@ -9,8 +9,9 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from asya_kube import resources
@@ -111,7 +112,14 @@ class Reconciler:
         self._depths = depths
         self._recorder = recorder
         self._settings = settings
-        self._runtime_source = runtime_source
+        self._context = partial(
+            RenderContext,
+            sidecar_image=settings.sidecar_image,
+            gateway_url=settings.gateway_url,
+            runtime_source=runtime_source,
+            native_sidecar=settings.native_sidecar,
+            store_env=settings.store_env,
+        )
         self._applied = Applied()
         self._unsettled: dict[Key, int] = {}
         self._finisher = Finisher(api, world, queues, recorder, settings)
@@ -206,17 +214,9 @@ class Reconciler:
         self, actor: AsyncActor, transport: TransportConfig, raw: Mapping[str, Any], findings: _Findings
     ) -> None:
         namespace = raw["metadata"]["namespace"]
-        context = RenderContext(
-            transport=transport,
-            sidecar_image=self._settings.sidecar_image,
-            gateway_url=self._settings.gateway_url,
-            runtime_source=self._runtime_source,
-            native_sidecar=self._settings.native_sidecar,
-            store_env=self._settings.store_env,
-            pod_monitor=self.pod_monitors,
-        )
+        context = self._context(transport=transport, pod_monitor=self.pod_monitors, namespace=namespace)
         try:
-            wanted = render(actor, raw["metadata"]["uid"], replace(context, namespace=namespace))
+            wanted = render(actor, raw["metadata"]["uid"], context)
         except TransportRefused as exc:
             findings.transport = Finding("InvalidTransport", str(exc))
             return

@@ -111,9 +111,7 @@ def _spec() -> Schema:
     workload.pop("required")
     fields["transport"]["x-kubernetes-validations"] = rules.TRANSPORT
     fields["scaling"]["x-kubernetes-validations"] = rules.SCALING
-    workload["x-kubernetes-validations"] = rules.WORKLOAD + (
-        rules.CLAIMS if "volumeClaimTemplates" in workload["properties"] else []
-    )
+    workload["x-kubernetes-validations"] = rules.WORKLOAD
     spec["description"] = "What the actor is; 'workload' may be left out where 'handler' and 'image' are given."
     spec["x-kubernetes-validations"] = rules.SPEC
     return spec

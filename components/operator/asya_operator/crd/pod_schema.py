@@ -27,7 +27,7 @@ def pod_template_schema() -> Schema:
                 "properties": {
                     "containers": _containers(rules.CONTAINER_NAME, rules.COMMAND),
                     "initContainers": _containers(rules.INIT_CONTAINER_NAME, []),
-                    "volumes": _volumes(),
+                    "volumes": _named(MAX_VOLUMES, rules.VOLUME_NAME, {}, []),
                 },
             },
         },
@@ -39,26 +39,18 @@ def _open(description: str) -> Schema:
 
 
 def _containers(for_name: rules.Rules, for_item: rules.Rules) -> Schema:
+    command = {"type": "array", "maxItems": MAX_ARGUMENTS, "items": {"type": "string"}}
+    return _named(MAX_CONTAINERS, for_name, {"command": command}, for_item)
+
+
+def _named(most: int, for_name: rules.Rules, more: Schema, for_item: rules.Rules) -> Schema:
+    """A list of open objects of which a rule reads the name."""
+    name = {"type": "string", "maxLength": NAME_LENGTH, "x-kubernetes-validations": for_name}
     item: Schema = {
         "type": "object",
         "required": ["name"],
-        "properties": {
-            "name": {"type": "string", "maxLength": NAME_LENGTH, "x-kubernetes-validations": for_name},
-            "command": {"type": "array", "maxItems": MAX_ARGUMENTS, "items": {"type": "string"}},
-        },
+        "properties": {"name": name, **more},
         "x-kubernetes-preserve-unknown-fields": True,
+        **({"x-kubernetes-validations": for_item} if for_item else {}),
     }
-    if for_item:
-        item["x-kubernetes-validations"] = for_item
-    return {"type": "array", "maxItems": MAX_CONTAINERS, "items": item}
-
-
-def _volumes() -> Schema:
-    name: Schema = {"type": "string", "maxLength": NAME_LENGTH, "x-kubernetes-validations": rules.VOLUME_NAME}
-    item: Schema = {
-        "type": "object",
-        "required": ["name"],
-        "properties": {"name": name},
-        "x-kubernetes-preserve-unknown-fields": True,
-    }
-    return {"type": "array", "maxItems": MAX_VOLUMES, "items": item}
+    return {"type": "array", "maxItems": most, "items": item}

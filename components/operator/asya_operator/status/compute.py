@@ -8,15 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from asya_operator.status.conditions import (
-    SCALING_READY,
-    TRANSPORT_READY,
-    WORKLOAD_READY,
-    build_conditions,
-    workload_trouble,
-)
+from asya_operator.status.conditions import TRANSPORT_READY, build_conditions, workload_trouble
 from asya_operator.status.observation import Observed, age_s, find_condition, format_time
-from asya_operator.status.pod_states import PodsHealth, PodTrouble, assess_pods
+from asya_operator.status.pod_states import assess_pods
 from asya_operator.status.replicas import desired_replicas, is_rolling_out, last_scale
 from asya_operator.status.table import Facts, choose_status
 
@@ -37,7 +31,17 @@ def compute_status(observed: Observed) -> dict[str, Any]:
     desired = desired_replicas(observed)
     trouble = workload_trouble(observed.workload, health, desired)
     conditions = build_conditions(observed, trouble)
-    facts = _facts(observed, conditions, health, desired, trouble)
+    workload_status = (observed.workload or {}).get("status") or {}
+    facts = Facts(
+        deleting=observed.deleting,
+        failed={found["type"] for found in conditions if found["status"] == "False"},
+        trouble=trouble.kind if trouble and observed.workload_problem is None else None,
+        scaling_on=observed.scaling_enabled,
+        seen=bool(workload_status.get("observedGeneration")),
+        rolling_out=is_rolling_out(observed.workload),
+        desired=desired,
+        pods=health,
+    )
     true = sum(found["status"] == "True" for found in conditions)
     transport = find_condition(conditions, TRANSPORT_READY).get("status")
     return {
@@ -83,34 +87,6 @@ def write_due_s(previous: Mapping[str, Any], new: Mapping[str, Any], now: dateti
     if changed - RESTLESS or written_s is None:
         return 0.0
     return max(0.0, QUIET_S - written_s)
-
-
-def _facts(
-    observed: Observed,
-    conditions: list[dict[str, Any]],
-    health: PodsHealth,
-    desired: int,
-    trouble: PodTrouble | None,
-) -> Facts:
-    def failed(type_name: str) -> bool:
-        return find_condition(conditions, type_name).get("status") == "False"
-
-    status = (observed.workload or {}).get("status") or {}
-    return Facts(
-        deleting=observed.deleting,
-        transport_failed=failed(TRANSPORT_READY),
-        workload_failed=failed(WORKLOAD_READY),
-        trouble=trouble.kind if trouble and observed.workload_problem is None else None,
-        scaling_on=observed.scaling_enabled,
-        scaling_failed=failed(SCALING_READY),
-        seen=bool(status.get("observedGeneration")),
-        rolling_out=is_rolling_out(observed.workload),
-        desired=desired,
-        total=health.total,
-        ready=health.ready,
-        lost=health.lost,
-        old_unready=health.old_unready,
-    )
 
 
 def _references(observed: Observed) -> dict[str, Any]:
