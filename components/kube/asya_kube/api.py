@@ -7,7 +7,7 @@ AsyaError
 └── ApiError               the API server refused; the text is its own            (permanent until something changes)
     ├── ApiUnavailable         it asks for patience, or failed: 429, 5xx            (retryable)
     │   └── ApiSilent              it cannot be reached                             (retryable)
-    ├── ApiConflict            somebody else wrote the object first                 (retryable)
+    ├── ApiConflict            another client wrote the object first                (retryable)
     └── ObjectMissing          there is no such object, or no such kind
 """
 
@@ -69,7 +69,7 @@ class KubeApi:
     """A connection to one API server; use as an async context manager.
 
     Args:
-        observe: Told of every request.
+        observe: Called after every request.
         kubeconfig: A kubeconfig's content to use instead of what the process finds for itself.
         context: Of that kubeconfig; ``None`` takes its current one.
     """
@@ -118,7 +118,7 @@ class KubeApi:
 
         Args:
             manifest: What is wanted.
-            manager: Whose wish it is; a field goes when the last manager that wished it leaves it out.
+            manager: Field manager that owns what is set; a field is removed when its last manager leaves it out.
 
         Raises:
             ApiError: It was refused; the text is the server's own.
@@ -166,7 +166,7 @@ class KubeApi:
         """Write one object whole, if it is still at its resourceVersion.
 
         Raises:
-            ApiConflict: Somebody else wrote it meanwhile.
+            ApiConflict: It was changed meanwhile.
         """
         kind, meta = kind_of(manifest), manifest["metadata"]
         return await self._request("PUT", kind.path(meta.get("namespace"), meta["name"]), kind, body=manifest)

@@ -6,6 +6,7 @@ short form without a pod template), ``spec.retry``, ``spec.delivery``, ``spec.si
 absent; unlike it, an unknown field is an error: a field that is dropped in silence is a setting lost.
 """
 
+import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
@@ -321,32 +322,20 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - raw YAML before validat
 
 def _with_short_form(spec: Mapping[str, Any]) -> Any:  # noqa: ANN401 - raw YAML before validation
     """Write ``spec.handler`` and ``spec.image`` into the runtime container, adding it where no workload is given."""
-    workload = spec.get("workload", {})
-    template = workload.get("template", {}) if isinstance(workload, Mapping) else None
-    pod = template.get("spec", {}) if isinstance(template, Mapping) else None
-    containers = pod.get("containers", []) if isinstance(pod, Mapping) else None
-    if not isinstance(containers, list):
-        return workload  # of a wrong shape: left as it is for validation to name
-    if not any(
-        isinstance(container, Mapping) and container.get("name") == RUNTIME_CONTAINER for container in containers
-    ):
-        containers = [*containers, {"name": RUNTIME_CONTAINER}]
-    merged = [_with_handler(container, spec) for container in containers]
-    return {**workload, "template": {**(template or {}), "spec": {**(pod or {}), "containers": merged}}}
-
-
-def _with_handler(container: Any, spec: Mapping[str, Any]) -> Any:  # noqa: ANN401 - raw YAML before validation
-    if not isinstance(container, Mapping) or container.get("name") != RUNTIME_CONTAINER:
-        return container
-    result = dict(container)
-    image, handler = spec.get("image"), spec.get("handler")
-    if image is not None:
-        if result.get("image", image) != image:
-            raise RuleBroken(Problem("image", f"the container '{RUNTIME_CONTAINER}' has an image too; set one of them"))
-        result["image"] = image
-    env = result.get("env") or []
-    if handler is not None and isinstance(env, list):
-        if any(isinstance(entry, Mapping) and entry.get("name") == "ASYA_HANDLER" for entry in env):
+    workload, image, handler = copy.deepcopy(spec.get("workload", {})), spec.get("image"), spec.get("handler")
+    try:
+        containers = workload.setdefault("template", {}).setdefault("spec", {}).setdefault("containers", [])
+        runtime = next((each for each in containers if each.get("name") == RUNTIME_CONTAINER), None)
+        if runtime is None:
+            containers.append(runtime := {"name": RUNTIME_CONTAINER})
+        if image is not None and runtime.setdefault("image", image) != image:
+            text = f"the container '{RUNTIME_CONTAINER}' has an image too; set one of them"
+            raise RuleBroken(Problem("image", text))
+        env = runtime.setdefault("env", [])
+        if handler is not None and any(entry.get("name") == "ASYA_HANDLER" for entry in env):
             raise RuleBroken(Problem("handler", "the container sets ASYA_HANDLER too; set one of them"))
-        result["env"] = [*env, {"name": "ASYA_HANDLER", "value": handler}]
-    return result
+        if handler is not None:
+            env.append({"name": "ASYA_HANDLER", "value": handler})
+    except (AttributeError, TypeError):
+        pass  # of a wrong shape: left as it is for validation to name
+    return workload

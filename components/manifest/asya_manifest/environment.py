@@ -48,7 +48,7 @@ def build_sidecar_env(
         grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes ``spec.timeout.gracefulShutdown``.
 
     Returns:
-        Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` has the last word.
+        Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` wins.
     """
     entries = [
         ("ASYA_LOG_LEVEL", "info"),
@@ -74,7 +74,7 @@ def build_sidecar_env(
 
 
 def build_runtime_env(actor: AsyncActor) -> list[EnvVar]:
-    """List what the runtime is told besides the user's own environment, which has the last word."""
+    """List the runtime's environment variables besides the user's own, which win."""
     entries: list[tuple[str, str]] = []
     if actor.spec.sidecar.concurrency > 1:
         entries.append(("ASYA_CONCURRENCY", str(actor.spec.sidecar.concurrency)))

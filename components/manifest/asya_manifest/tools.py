@@ -78,7 +78,7 @@ class Tool:
         parameters: By name, in the order of the file.
         progress: Whether answers name the stream.
         timeout_s: 0 is no limit.
-        metadata: Told with every answer.
+        metadata: Part of every answer.
     """
 
     name: str

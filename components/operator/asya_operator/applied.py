@@ -1,4 +1,4 @@
-"""Which of an actor's objects need to be applied again: those that changed here, or that somebody changed there. Pure.
+"""Which of an actor's objects need to be applied again: those whose rendering or whose state in the cluster changed. Pure.
 
 An object is compared by a digest of what we want and by its version in the cluster as the watch shows it (``generation``,
 or ``resourceVersion`` where it has none). Kinds that are not watched are applied again now and then.
@@ -93,7 +93,7 @@ def digest(manifest: Mapping[str, Any]) -> str:
 
 
 def version(stored: Mapping[str, Any]) -> str:
-    """What changes when somebody changes the object, and not when its status does."""
+    """A value that changes with the object, but not with its status."""
     meta = stored["metadata"]
     return str(meta.get("generation") or meta.get("resourceVersion", ""))
 

@@ -41,7 +41,7 @@ class Controller:
         reconciler: Reconciles one actor.
         metrics: Counts.
         workers: Actors reconciled at the same time.
-        api: Tells which actors there are when all begins.
+        api: Lists the actors that exist at the start.
     """
 
     def __init__(self, world: World, reconciler: Reconciler, metrics: Metrics, workers: int, api: KubeApi) -> None:
@@ -59,7 +59,7 @@ class Controller:
         self._queue.add(key)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch and work until told to stop.
+        """Watch and work until ``stop`` is set.
 
         Raises:
             Exception: A watch or a worker ended by itself.

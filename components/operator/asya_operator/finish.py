@@ -70,7 +70,7 @@ class Finisher:
             object_name = trigger_auth_name(name) if kind is resources.TRIGGER_AUTH else name
             await delete_owned(self._api, kind, namespace, object_name, meta["uid"])
         if (pause_s := await self._pods_go(meta, now_s)) is not None:
-            return pause_s  # they finish or give back what they hold; only then does the queue tell the truth
+            return pause_s  # they finish or release what they hold; only then is the queue's count final
         if not await self._still_held(namespace, name):
             return None  # ended already: the watch has only not said so yet
         if not await self._end_queue(raw, now_s):

@@ -1,7 +1,7 @@
 """When an operator that starts may begin to reconcile: once the watch has shown every actor that there is.
 
-Who has a queue is told by all actors of its name. An operator that knew only some of them would give the queue to the wrong
-one, and at the wrong one's end delete it with what it holds. The list is compared with what the watch has shown and then
+Which of several actors of one name has the queue follows from all of them. One that knew only some would give it to the wrong
+one, and when that one is deleted, delete the queue with what it holds. The list is compared with what the watch has shown and then
 forgotten, since only a watch says what goes.
 """
 
@@ -40,7 +40,7 @@ async def await_actors(
         api: The cluster.
         world: What the watch has shown.
         clock: Any steady clock, in seconds.
-        sleep: Lets so many seconds pass.
+        sleep: Waits for a number of seconds.
     """
     began_s = clock()
     while clock() - began_s < PATIENCE_S:
@@ -58,7 +58,7 @@ async def await_actors(
 
 
 async def _actors(api: KubeApi) -> set[Key] | None:
-    """The actors that there are; ``None`` when nobody knows."""
+    """The actors that there are; ``None`` when they cannot be listed."""
     try:
         found = await api.list_metadata(resources.ACTOR)
     except ObjectMissing:

@@ -35,7 +35,7 @@ _DAY_S: Final = 86400.0
 
 
 class QueueNotManaged(TransportError):
-    """The queue is missing, and the configuration leaves making queues to somebody else."""
+    """The queue is missing, and the configuration does not let the operator make queues."""
 
 
 class CredentialsMissing(TransportUnavailable):
@@ -111,7 +111,7 @@ class Queues:
         return await (await self._admin(transport, namespace)).measure(queue)
 
     async def existing(self, transport: TransportConfig, namespace: str) -> dict[str, Depth | None]:
-        """All queues of actors by few questions to the broker, and what each holds where it tells that with them.
+        """List the queues of all actors in few requests, with the depth of each where the broker includes it.
 
         Raises:
             TransportError: The broker cannot list, refused, or is away.

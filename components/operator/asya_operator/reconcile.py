@@ -41,7 +41,7 @@ UNSETTLED_S: Final = (5.0, 60.0)
 """How soon to reconcile again an actor whose status may change without any event, such as a pod that becomes old: at
 first, and at most. What does change there is seen by the watches at once."""
 PROBLEM_S: Final = 15.0
-"""How soon to reconcile again an actor with a problem that somebody else may have put right."""
+"""How soon to reconcile again an actor with a problem that may have been corrected elsewhere."""
 SETTLED_S: Final = 300.0
 REPLICAS_MANAGER: Final = "asya-operator-replicas"
 """Field manager that holds a workload's replicas while KEDA decides about them."""
@@ -91,7 +91,7 @@ class Reconciler:
         queues: The brokers.
         depths: What the queues were last seen to hold.
         recorder: Writes Kubernetes Events.
-        settings: As the process was told.
+        settings: Of the process.
         runtime_source: Text of the runtime that goes into every actor's namespace.
     """
 
@@ -153,7 +153,7 @@ class Reconciler:
             await self._ensure_queue(actor, transport, key[0], findings)
             await self._ensure_objects(actor, transport, raw, findings)
         elif findings.queue is not None:
-            # Two handlers must not eat one queue: whoever had it until now leaves it.
+            # Two handlers must not consume one queue: the workload of the younger actor goes.
             await self._sweep(actor, raw, (), findings)
         status = await self._write_status(raw, self._observe(raw, actor, findings))
         if findings.again is not None:
@@ -246,7 +246,7 @@ class Reconciler:
         log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
 
     async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any], actor: AsyncActor) -> dict[str, Any]:
-        """Apply; an object of the same name that belongs to somebody else is left alone."""
+        """Apply one object, unless its name is taken by an object of another owner."""
         meta = manifest["metadata"]
         present = None
         if meta.get("ownerReferences"):

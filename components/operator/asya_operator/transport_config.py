@@ -133,7 +133,7 @@ class SqsConfig(ConfigPart):
     kms_key_id: str = ""
     """Key, id or ARN, with which queues are encrypted; empty leaves it to SQS's own."""
     tls_only: bool = False
-    """Whether queues refuse whoever comes without TLS."""
+    """Whether queues refuse connections without TLS."""
 
     def queue_url(self, queue: str) -> str:
         """URL of a queue, made as AWS makes it, without a question to anybody.

@@ -15,7 +15,7 @@ LONGEST_DELAY_S: Final = 300.0
 
 
 def backoff_s(failures: int) -> float:
-    """Seconds to wait after so many failures in a row."""
+    """Seconds to wait after a number of failures in a row."""
     return float(min(FIRST_DELAY_S * 2 ** max(0, min(failures, 20) - 1), LONGEST_DELAY_S))
 
 

@@ -84,21 +84,21 @@ class World:
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         before = self._actors.get(key)
         sharing = self._by_queue.setdefault(_queue(key, body), set())
-        told: set[Key] = set()
+        affected: set[Key] = set()
         if before is not None and _queue(key, before) != _queue(key, body):
             left = self._by_queue.get(_queue(key, before), set())
             left.discard(key)
-            told |= left
+            affected |= left
         if gone:
             self._actors.pop(key, None)
             sharing.discard(key)
         else:
             self._actors[key] = _trimmed(body)
         if gone or key not in sharing:
-            told |= sharing  # whoever waited for the queue's name gets it now, or who had it loses it
+            affected |= sharing  # the actor that has the queue may be another one now
         if not gone:
             sharing.add(key)
-        return [key, *sorted(told)]
+        return [key, *sorted(affected)]
 
     def _note_pod(self, key: Key, name: str, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         pods = self._pods.setdefault(key, {})
@@ -134,19 +134,19 @@ def _trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_template(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A workload without its pod template: its generation tells whether that changed."""
+    """A workload without its pod template, of whose changes the generation is enough."""
     trimmed = _trimmed(body)
     trimmed["spec"] = {name: value for name, value in (body.get("spec") or {}).items() if name in _READ_OF_WORKLOADS}
     return trimmed
 
 
 def _version_alone(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells whether somebody changed an object of which nothing else is read."""
+    """The version of an object of which nothing else is read."""
     return {"metadata": {name: value for name, value in body["metadata"].items() if name in _VERSION}}
 
 
 def _pod_trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A pod with what its health is told by: names of containers, restart policies, status."""
+    """A pod with what its health is judged by: names of containers, restart policies, status."""
     spec = body.get("spec") or {}
     kept = {
         part: [{key: each[key] for key in ("name", "restartPolicy") if key in each} for each in spec.get(part) or []]

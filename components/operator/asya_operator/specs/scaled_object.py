@@ -1,7 +1,7 @@
 """The ScaledObject of an actor and what it signs in with. Pure.
 
 KEDA's plain rule, ``ceil(envelopes / queueLength)``, ends busy pods: with queueLength 5 a hundred pods at work and an empty
-queue make 20. So two triggers tell what there is in all (``total``) and what waits (``ready``), and a formula wants as many
+queue make 20. So one trigger counts all envelopes (``total``), another those that wait (``ready``), and a formula wants as many
 pods as there is work in flight, or more when the queue is long. A user's own ``scaling.advanced.formula`` goes before it.
 Sources: KEDA 2.21, scalers/rabbitmq-queue, scalers/aws-sqs, reference/scaledobject-spec.
 """
@@ -120,7 +120,7 @@ def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_fli
     config = transport.config
     if isinstance(config, RabbitMqConfig):
         meta = {
-            "protocol": "http",  # AMQP cannot tell what is in flight
+            "protocol": "http",  # AMQP does not count what is in flight
             "host": config.scaler_host,
             "queueName": actor.queue,
             "mode": "QueueLength",

@@ -60,7 +60,7 @@ def with_selector_of(manifest: Mapping[str, Any], present: Mapping[str, Any]) ->
 
 
 def holds_replicas(present: Mapping[str, Any], manager: str) -> bool:
-    """Whether a workload's replicas are a field manager's wish."""
+    """Whether a field manager owns a workload's replicas."""
     return any(
         entry.get("manager") == manager and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
         for entry in present["metadata"].get("managedFields") or []

@@ -1,4 +1,4 @@
-"""What changed between two statuses, as the Events that tell it. Pure."""
+"""What changed between two statuses, as Events. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def transitions(previous: Mapping[str, Any], new: Mapping[str, Any]) -> list[Tra
     """List the change of status and each flip of a condition.
 
     A condition flips when it becomes False, or True after it was something else; one that begins as True, or that
-    cannot be judged for now, tells nothing.
+    cannot be judged for now, makes no Event.
     """
     found = []
     before, status = previous.get("status"), str(new.get("status", "Unknown"))
@@ -49,9 +49,9 @@ def transitions(previous: Mapping[str, Any], new: Mapping[str, Any]) -> list[Tra
 def _flip(before: Mapping[str, Any], after: Mapping[str, Any]) -> Transition | None:
     if before.get("status") == after["status"]:
         return None
-    told = f"{after['type']} is {after['status']}: {after['message']}"
+    text = f"{after['type']} is {after['status']}: {after['message']}"
     if after["status"] == "False":
-        return Transition("Warning", str(after["reason"]), told)
+        return Transition("Warning", str(after["reason"]), text)
     if after["status"] == "True" and before:
-        return Transition("Normal", str(after["reason"]), told)
+        return Transition("Normal", str(after["reason"]), text)
     return None
