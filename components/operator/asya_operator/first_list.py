@@ -1,8 +1,8 @@
 """When an operator that starts may begin to reconcile: once the watch has shown every actor that there is.
 
-Which of several actors of one name has the queue follows from all of them. One that knew only some would give it to the wrong
-one, and when that one is deleted, delete the queue with what it holds. The list is compared with what the watch has shown and then
-forgotten, since only a watch says what goes.
+Which of several actors of one name has the queue follows from all of them. An operator that knew only some would give it to
+the wrong one, and when that one is deleted, delete the queue with what it holds. The list is compared with what the watch has
+shown and then forgotten, since only a watch says what goes.
 """
 
 import asyncio
