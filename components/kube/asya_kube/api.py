@@ -147,9 +147,11 @@ class KubeApi:
             if not query["continue"]:
                 return found
 
-    async def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
-        """Read all objects of a kind, in one namespace or in all."""
-        query = {"labelSelector": selector} if selector else {}
+    async def list(
+        self, kind: Kind, namespace: str | None = None, selector: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """Read all objects of a kind, in one namespace or in all, by labels and by fields."""
+        query = {key: value for key, value in (("labelSelector", selector), ("fieldSelector", fields)) if value}
         answer = await self._request("GET", kind.path(namespace, ""), kind, query=query)
         return list(answer.get("items") or [])
 

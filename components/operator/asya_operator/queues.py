@@ -192,8 +192,10 @@ def admin_settings(transport: TransportConfig, credentials: list[str]) -> Transp
     config = transport.config
     env: dict[str, str] = {"ASYA_TRANSPORT": transport.type}
     if isinstance(config, RabbitMqConfig):
-        password = credentials[0] if credentials else "guest"
-        user = f"{quote(config.username, safe='')}:{quote(password, safe='')}"
+        values = dict(zip(transport.secrets, credentials, strict=True))
+        password = values[config.password_secret_ref] if config.password_secret_ref else "guest"
+        username = values[config.username_secret_ref] if config.username_secret_ref else config.username
+        user = f"{quote(username, safe='')}:{quote(password, safe='')}"
         address = f"{config.host}:{config.port}/{quote(config.vhost, safe='')}"
         env |= {
             "ASYA_RABBITMQ_URL": f"{'amqps' if config.tls else 'amqp'}://{user}@{address}",

@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -31,6 +31,7 @@ from asya_operator.specs.workload import at_first, holds_replicas, replicas_alon
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
 from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
+from asya_operator.status.replicas import desired_replicas, latest_failure
 from asya_operator.transport_config import TransportConfig, TransportRefused
 from asya_operator.world import Key, World
 from asya_protocol.errors import AsyaError
@@ -155,7 +156,10 @@ class Reconciler:
         elif findings.queue is not None:
             # Two handlers must not consume one queue: the workload of the younger actor goes.
             await self._sweep(actor, raw, (), findings)
-        status = await self._write_status(raw, self._observe(raw, actor, findings))
+        observed = self._observe(raw, actor, findings)
+        status = await self._write_status(
+            raw, replace(observed, creation_failure=await self._creation_failure(observed))
+        )
         if findings.again is not None:
             raise findings.again
         if findings.any():
@@ -316,6 +320,20 @@ class Reconciler:
             previous=raw.get("status") or {},
             now=datetime.now(UTC),
         )
+
+    async def _creation_failure(self, observed: Observed) -> str:
+        """Why a StatefulSet could not make a pod lately: unlike a Deployment's, its status does not say."""
+        if (observed.workload or {}).get("kind") != resources.STATEFUL_SET.kind or len(
+            observed.pods
+        ) >= desired_replicas(observed):
+            return ""
+        about = f"involvedObject.kind=StatefulSet,involvedObject.name={observed.name},reason=FailedCreate"
+        try:
+            events = await self._api.list(resources.EVENT, observed.namespace, fields=about)
+        except ApiError as exc:
+            log.warning("events not read", extra={"namespace": observed.namespace, "error": str(exc)})
+            return ""
+        return latest_failure(events, (observed.workload or {})["metadata"].get("uid"), observed.now)
 
     async def _write_status(self, raw: Mapping[str, Any], observed: Observed) -> dict[str, Any]:
         status = compute_status(observed)

@@ -80,6 +80,6 @@ def judge(found: Mapping[str, Any] | None) -> tuple[str, str]:
     reasons = [
         f"{condition['type']}: {condition.get('message') or condition.get('reason')}"
         for condition in status.get("conditions", ())
-        if condition.get("status") == "False"
+        if condition.get("status") == "False" and condition["type"] != "Ready"  # which sums the others up
     ]
     return word, f"{word}, {'; '.join(reasons)}" if reasons else word

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from asya_manifest.labels import FINALIZER
 from asya_operator.poller import Depths
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings
+from asya_operator.status.observation import format_time
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
 from tests.support.actors import actor
@@ -41,6 +43,7 @@ class Cluster:
         self.objects: dict[Place, dict[str, Any]] = {}
         self.failing: dict[str, ApiError] = {}
         self.deleted: list[Place] = []
+        self.events: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
         self.version = 0
 
@@ -68,6 +71,16 @@ class Cluster:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
+
+    async def list(self, kind: Kind, _namespace: str, fields: str = "") -> list[dict[str, Any]]:
+        """The Events about one object, as the field selector asks for them."""
+        assert kind is resources.EVENT
+        about = (
+            {f"involvedObject.{key}={value}" for key, value in self.events[0]["involvedObject"].items()}
+            if self.events
+            else set()
+        )
+        return copy.deepcopy(self.events) if about & set(fields.split(",")) else []
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = "") -> dict[str, Any]:
         if error := self.failing.get(f"apply {manifest['kind']}"):
@@ -137,9 +150,9 @@ class Stage:
         return await self.reconciler.reconcile((namespace, name))
 
     def reasons(self, namespace: str) -> list[str]:
-        """Reasons of the conditions that were written last."""
+        """Reasons of the conditions that were written last, but for Ready, which sums them up."""
         last = [status for status in self.cluster.statuses if status["namespace"] == namespace][-1]
-        return [condition["reason"] for condition in last["conditions"]]
+        return [condition["reason"] for condition in last["conditions"] if condition["type"] != "Ready"]
 
 
 async def test_a_look_leaves_actors_alone_that_are_named_as_objects_of_others_are() -> None:
@@ -289,3 +302,27 @@ def workload(kind: str, **labels: str) -> dict[str, Any]:
     found = actor("ocr", "sqs")["spec"]["workload"]
     template = {**found["template"], **({"metadata": {"labels": labels}} if labels else {})}
     return {**found, "kind": kind, "template": template}
+
+
+async def test_a_stateful_set_that_cannot_make_its_pods_says_why() -> None:
+    """Its own status does not: only Events of its controller do, and they stay when the cause is gone."""
+    stage = Stage()
+    stage.declare("ocr", workload=workload("StatefulSet"), scaling={"enabled": False})
+    await stage.reconcile("ocr")
+    made = stage.cluster.objects["StatefulSet", "team", "ocr"]
+    made["metadata"]["uid"] = "s1"
+    stage.cluster.store({**made, "status": {"observedGeneration": 1, "replicas": 0}})
+    text = "create Claim data-ocr-0 for Pod ocr-0 in StatefulSet ocr failed: spec.accessModes: Required value"
+    about = {"kind": "StatefulSet", "name": "ocr", "uid": "s1"}
+    stage.cluster.events = [{"involvedObject": about, "message": text, "lastTimestamp": format_time(datetime.now(UTC))}]
+    await stage.reconcile("ocr")
+    status = stage.cluster.statuses[-1]
+    assert status["status"] == "WorkloadError"
+    assert status["conditions"][1]["message"] == f"Pods cannot be created: {text}"
+    for change in (
+        {"lastTimestamp": "2020-01-01T00:00:00Z"},
+        {"involvedObject": {**about, "uid": "of an earlier one"}},
+    ):
+        stage.cluster.events = [{**stage.cluster.events[0], **change}]
+        await stage.reconcile("ocr")
+        assert "Pods cannot" not in str(stage.cluster.statuses[-1]["conditions"])

@@ -26,7 +26,7 @@ COLUMNS: Final = (
     ("Max", "integer", ".spec.scaling.maxReplicas", 0),
     ("Last-Scale", "string", ".status.lastScaleFormatted", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
-    ("Workload", "string", ".spec.workload.kind", WIDE),
+    ("Workload", "string", ".status.workloadRef.kind", WIDE),
     ("Transport", "string", ".status.transportStatus", WIDE),
     ("Scaling", "string", ".status.scalingMode", WIDE),
     ("Queued", "integer", ".status.queuedMessages", WIDE),

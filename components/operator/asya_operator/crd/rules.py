@@ -6,7 +6,10 @@ https://kubernetes.io/docs/reference/using-api/cel/ describes the language; each
 
 from typing import Any, Final
 
+from asya_manifest.labels import METRICS_PORT
 from asya_manifest.pod import RESERVED_VOLUMES, RUNTIME_CONTAINER, SIDECAR_CONTAINER
+from asya_manifest.pod_rules import LONGEST_STATEFUL_SET
+from asya_manifest.policies import TRIGGERS
 from asya_protocol import names
 
 Rules = list[dict[str, Any]]
@@ -19,6 +22,8 @@ _HAS_CONTAINERS: Final = (
 )
 _RUNTIMES: Final = f"({_HAS_CONTAINERS} ? {_CONTAINERS}.filter(c, c.name == '{RUNTIME_CONTAINER}').size() : 0)"
 _ONE_RUNTIME: Final = f"workload must contain exactly one container named '{RUNTIME_CONTAINER}'"
+_STATEFUL: Final = "has(self.spec) && has(self.spec.workload) && self.spec.workload.kind == 'StatefulSet'"
+_FORMULA: Final = "has(self.advanced) && has(self.advanced.formula)"
 _RESERVED: Final = ", ".join(f"'{name}'" for name in sorted(RESERVED_VOLUMES))
 
 
@@ -35,6 +40,14 @@ NAME: Final[Rules] = [
         f"!self.metadata.name.endsWith('{names.DLQ_SUFFIX}')",
         f"metadata.name cannot end with '{names.DLQ_SUFFIX}': that is how dead letter queues are named",
     ),
+    _rule(
+        f"self.metadata.name.size() <= {LONGEST_STATEFUL_SET} || !({_STATEFUL})",
+        f"the name of a StatefulSet has at most {LONGEST_STATEFUL_SET} characters, for the labels of its pods",
+    ),
+    _rule(
+        f"!self.metadata.name.matches('^[0-9]') || !({_STATEFUL})",
+        "a StatefulSet has a Service of its name, which must begin with a letter",
+    ),
 ]
 TRANSPORT: Final[Rules] = [
     _rule(
@@ -48,7 +61,24 @@ SCALING: Final[Rules] = [
         "self.minReplicas <= self.maxReplicas",
         "minReplicas cannot be greater than maxReplicas",
         fieldPath=".minReplicas",
-    )
+    ),
+    _rule(
+        f"!({_FORMULA}) || self.advanced.formula.matches('{'|'.join(TRIGGERS)}')",
+        f"a formula counts by {', '.join(TRIGGERS[:-1])} and {TRIGGERS[-1]}",
+        fieldPath=".advanced",
+    ),
+    _rule(
+        f"{_FORMULA} || !has(self.advanced) || !(has(self.advanced.target) || has(self.advanced.activationTarget) || "
+        "has(self.advanced.metricType))",
+        "target, activationTarget and metricType are about a formula; without one, scaling.queueLength says how many "
+        "envelopes there are to a replica",
+        fieldPath=".advanced",
+    ),
+    _rule(
+        "!has(self.advanced) || !has(self.advanced.metricType) || self.advanced.metricType != 'Utilization'",
+        "a queue has no utilization, which is of CPU and memory; use AverageValue or Value",
+        fieldPath=".advanced",
+    ),
 ]
 WORKLOAD: Final[Rules] = [
     _rule(
@@ -72,6 +102,14 @@ SPEC: Final[Rules] = [
     ),
     _rule(f"{_SHORT_FORM} || {_RUNTIMES} > 0", f"{_ONE_RUNTIME}, but found 0", fieldPath=".workload"),
     _rule(f"{_RUNTIMES} != 2", f"{_ONE_RUNTIME}, but found 2", fieldPath=".workload"),
+    _rule(
+        # Where the sidecar's environment may move its port, the operator judges.
+        f"(has(self.sidecar) && has(self.sidecar.env)) || !({_HAS_CONTAINERS}) || {_CONTAINERS}.all(c, !has(c.ports) || "
+        f"c.ports.all(p, p.containerPort != {METRICS_PORT} || (has(p.protocol) && p.protocol != 'TCP')))",
+        f"port {METRICS_PORT} serves the injected sidecar's metrics and health; choose another, or move the sidecar's by "
+        "ASYA_METRICS_ADDR in spec.sidecar.env",
+        fieldPath=".workload",
+    ),
     _rule(f"{_RUNTIMES} <= 2", f"{_ONE_RUNTIME}, but found more than 2", fieldPath=".workload"),
 ]
 CONTAINER_NAME: Final[Rules] = [

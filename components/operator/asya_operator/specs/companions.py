@@ -4,8 +4,7 @@ from typing import Any
 
 from asya_kube import resources
 from asya_manifest.actor import AsyncActor
-from asya_manifest.environment import METRICS_PORT_NAME
-from asya_manifest.labels import LABEL_ACTOR, RUNTIME_CONFIG_MAP, service_account_name
+from asya_manifest.labels import LABEL_ACTOR, METRICS_PORT_NAME, RUNTIME_CONFIG_MAP, service_account_name
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import metrics_port, owned, selector_labels
 from asya_operator.transport_config import SqsConfig

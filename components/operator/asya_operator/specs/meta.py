@@ -1,14 +1,12 @@
 """What rendered objects share: their head with labels and owner, selectors, the metrics port. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from asya_kube.resources import ACTOR, Kind
+from asya_manifest import pod_rules
 from asya_manifest.actor import AsyncActor
-from asya_manifest.environment import METRICS_PORT
 from asya_manifest.labels import LABEL_ACTOR, LABEL_WORKLOAD
-
-_OFF: Final = frozenset({"false", "0", "no", "off"})
 
 
 def owned(kind: Kind, actor: AsyncActor, uid: str, namespace: str, name: str | None = None) -> dict[str, Any]:
@@ -60,12 +58,5 @@ def selector_labels(actor: AsyncActor) -> dict[str, str]:
 
 
 def metrics_port(actor: AsyncActor) -> int | None:
-    """Where the sidecar serves metrics and health; ``None`` when the actor's own sidecar environment turns that off.
-
-    A probe of a port that nobody serves would restart the sidecar for ever.
-    """
-    env = {entry.name: entry.value or "" for entry in actor.spec.sidecar.env}
-    if env.get("ASYA_METRICS_ENABLED", "").lower() in _OFF:
-        return None
-    port = env.get("ASYA_METRICS_ADDR", "").rpartition(":")[2]
-    return int(port) if port.isdecimal() and int(port) > 0 else METRICS_PORT
+    """Where the sidecar serves metrics and health; ``None`` when the actor's own sidecar environment turns that off."""
+    return pod_rules.metrics_port(actor.spec.sidecar.env)

@@ -39,9 +39,9 @@ LIFECYCLE: Final[dict[str, Any]] = {"preStop": {"exec": {"command": ["sh", "-c",
 def secure_pod(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The pod's security context and the handling of its service account token.
 
-    The token is mounted only for a service account that somebody named: a handler does not talk to the cluster.
+    The token is mounted only for a service account that the template names: a handler does not talk to the cluster.
     """
-    found: dict[str, Any] = {"securityContext": _merged(POD_DEFAULTS, spec.get("securityContext"))}
+    found = _secured(POD_DEFAULTS, spec)
     if not spec.get("serviceAccountName") and "automountServiceAccountToken" not in spec:
         found["automountServiceAccountToken"] = False
     return found
@@ -49,11 +49,16 @@ def secure_pod(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def secure_container(container: Mapping[str, Any]) -> dict[str, Any]:
     """A container with what its security context lacks."""
-    return {**container, "securityContext": _merged(CONTAINER_DEFAULTS, container.get("securityContext"))}
+    return {**container, **_secured(CONTAINER_DEFAULTS, container)}
 
 
-def _merged(defaults: Mapping[str, Any], own: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The defaults under the user's own; who asks for root gets no ``runAsNonRoot``, which would stop the container."""
-    own = own or {}
+def _secured(defaults: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults under the user's own, of which a null leaves a field, or all of it, to the cluster.
+
+    Who asks for root gets no ``runAsNonRoot``, which would stop the container.
+    """
+    own = part.get("securityContext", {})
+    if own is None:
+        return {"securityContext": None}
     root = {"runAsNonRoot": False} if own.get("runAsUser") == 0 else {}
-    return {**defaults, **root, **own}
+    return {"securityContext": {**defaults, **root, **own}}

@@ -3,8 +3,9 @@
 from typing import Any
 
 from asya_manifest.actor import AsyncActor
-from asya_manifest.errors import ManifestError
+from asya_manifest.errors import InvalidActor, ManifestError, Problem
 from asya_manifest.labels import service_account_name
+from asya_manifest.problems import RuleBroken
 from asya_operator.specs import companions
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import metrics_port
@@ -13,6 +14,7 @@ from asya_operator.specs.scaled_object import (
     build_scaled_object,
     build_trigger_authentication,
     build_trigger_names,
+    needs_user_name,
     signs_in_with_password,
 )
 from asya_operator.specs.workload import build_workload
@@ -41,7 +43,12 @@ def render(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str
         objects.append(companions.build_service_account(actor, uid, context))
     if actor.spec.workload.kind == "StatefulSet":
         objects.append(companions.build_headless_service(actor, uid, context))
-    objects.append(build_workload(actor, uid, context))
+    try:
+        objects.append(build_workload(actor, uid, context))
+    except RuleBroken as exc:  # the sidecar's environment refers to one of ours that it replaces
+        raise InvalidActor(
+            actor.name, [Problem(f"spec.sidecar.env{each.path}", each.text) for each in exc.problems]
+        ) from None
     if context.network_policy:
         objects.append(companions.build_network_policy(actor, uid, context))
     scaling = actor.spec.scaling
@@ -56,7 +63,7 @@ def render(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str
 
 def _scaling(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str, Any]]:
     objects = []
-    if signs_in_with_password(context.transport):
+    if needs_user_name(context.transport):
         objects.append(build_trigger_names(actor, uid, context))
     if signs_in_with_password(context.transport) or isinstance(context.transport.config, SqsConfig):
         objects.append(build_trigger_authentication(actor, uid, context))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from asya_kube.resources import CONFIG_MAP, SCALED_OBJECT, TRIGGER_AUTH
 from asya_manifest.actor import AsyncActor
 from asya_manifest.labels import trigger_auth_name
+from asya_manifest.policies import TRIGGERS, names_in
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import owned
 from asya_operator.transport_config import RabbitMqConfig, SqsConfig, TransportConfig
@@ -72,8 +73,16 @@ def build_trigger_names(actor: AsyncActor, uid: str, context: RenderContext) -> 
 
 
 def signs_in_with_password(transport: TransportConfig) -> bool:
-    """Whether KEDA needs a user name of its own."""
+    """Whether KEDA signs in by user name and password."""
     return isinstance(transport.config, RabbitMqConfig) and transport.config.password_secret_ref is not None
+
+
+def needs_user_name(transport: TransportConfig) -> bool:
+    """Whether KEDA needs a ConfigMap with the user name, since no secret has it."""
+    config = transport.config
+    return (
+        signs_in_with_password(transport) and isinstance(config, RabbitMqConfig) and config.username_secret_ref is None
+    )
 
 
 def formula(actor: AsyncActor) -> str:
@@ -90,30 +99,18 @@ def _advanced(actor: AsyncActor) -> dict[str, Any]:
         if own.restore_to_original_replica_count is not None:
             found["restoreToOriginalReplicaCount"] = own.restore_to_original_replica_count
         if own.formula is not None:
-            # Asya 0.1.1's formulas speak of the one trigger `queueLength`; both of ours can be named beside it.
+            given = {"activationTarget": own.activation_target, "metricType": own.metric_type}
             modifiers = {"formula": own.formula, "target": own.target or "1"}
-        modifiers |= {
-            key: value
-            for key, value in (
-                ("target", own.target if own.formula is not None else None),
-                ("activationTarget", own.activation_target),
-                ("metricType", own.metric_type),
-            )
-            if value is not None
-        }
+            modifiers |= {key: value for key, value in given.items() if value is not None}
     found["scalingModifiers"] = modifiers
     return found
 
 
 def _triggers(actor: AsyncActor, transport: TransportConfig) -> list[dict[str, Any]]:
+    """Those that the formula names: ``queueLength``, as Asya 0.1.1's formulas have it, is another name of ``total``."""
     own = actor.spec.scaling.advanced
-    if own is not None and own.formula is not None:
-        # Named as Asya 0.1.1's example formulas name it.
-        return [_trigger(actor, transport, "queueLength", in_flight=True)]
-    return [
-        _trigger(actor, transport, "total", in_flight=True),
-        _trigger(actor, transport, "ready", in_flight=False),
-    ]
+    wanted = names_in((own and own.formula) or formula(actor))
+    return [_trigger(actor, transport, name, in_flight=name != "ready") for name in TRIGGERS if name in wanted]
 
 
 def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_flight: bool) -> dict[str, Any]:
@@ -159,9 +156,13 @@ def _sign_in(actor: AsyncActor, transport: TransportConfig) -> dict[str, Any]:
             ("awsSecretAccessKey", config.credentials.secret_access_key_secret_ref),
         )
         return {"secretTargetRef": [{"parameter": name, "name": ref.name, "key": ref.key} for name, ref in pairs]}
+    given = (("username", config.username_secret_ref), ("password", config.password_secret_ref))
     found: dict[str, Any] = {
-        "configMapTargetRef": [{"parameter": "username", "name": trigger_auth_name(actor.name), "key": "username"}]
+        "secretTargetRef": [
+            {"parameter": name, "name": ref.name, "key": ref.key} for name, ref in given if ref is not None
+        ]
     }
-    if (ref := config.password_secret_ref) is not None:
-        found["secretTargetRef"] = [{"parameter": "password", "name": ref.name, "key": ref.key}]
+    if config.username_secret_ref is None:
+        username = {"parameter": "username", "name": trigger_auth_name(actor.name), "key": "username"}
+        found["configMapTargetRef"] = [username]
     return found

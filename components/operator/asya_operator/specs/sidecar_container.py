@@ -8,8 +8,9 @@ runtime's container starts only after init containers have started.
 from typing import Any, Final
 
 from asya_manifest.actor import AsyncActor
-from asya_manifest.environment import METRICS_PORT_NAME, SOCKET_DIR, build_sidecar_env, grace_period_s
-from asya_manifest.labels import SOCKET_VOLUME, TMP_VOLUME
+from asya_manifest.env_order import in_order
+from asya_manifest.environment import build_sidecar_env, grace_period_s
+from asya_manifest.labels import METRICS_PORT_NAME, SOCKET_DIR, SOCKET_VOLUME, TMP_VOLUME
 from asya_manifest.pod import SIDECAR_CONTAINER, EnvVar, KeyRef, ValueFrom
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import metrics_port
@@ -48,7 +49,7 @@ def build_sidecar(actor: AsyncActor, context: RenderContext, *, native: bool) ->
         "name": SIDECAR_CONTAINER,
         "image": sidecar.image or context.sidecar_image,
         "imagePullPolicy": sidecar.image_pull_policy,
-        "env": [entry.model_dump(by_alias=True, exclude_unset=True) for entry in _last_of_each(entries)],
+        "env": [entry.model_dump(by_alias=True, exclude_unset=True) for entry in in_order(entries)],
         "resources": dict(sidecar.resources if sidecar.resources is not None else DEFAULT_RESOURCES),
         "volumeMounts": [dict(mount) for mount in SOCKET_MOUNTS],
         "lifecycle": dict(LIFECYCLE),
@@ -74,12 +75,6 @@ def _probe(path: str, *, period_s: int, failures: int) -> dict[str, Any]:
     }
 
 
-def _last_of_each(entries: list[Any]) -> list[Any]:
-    """Keep the last entry of each name, in its place: server-side apply refuses two of one name."""
-    last = {entry.name: entry for entry in entries}
-    return [last[name] for name in dict.fromkeys(entry.name for entry in entries)]
-
-
 def transport_env(transport: TransportConfig) -> list[EnvVar]:
     """List the variables that lead to the broker, in Asya 0.1.1's order; secrets are references, never values."""
     if isinstance(transport.config, RabbitMqConfig):
@@ -91,7 +86,9 @@ def _rabbitmq(config: RabbitMqConfig) -> list[EnvVar]:
     found = [
         EnvVar(name="ASYA_RABBITMQ_HOST", value=config.host),
         EnvVar(name="ASYA_RABBITMQ_PORT", value=str(config.port)),
-        EnvVar(name="ASYA_RABBITMQ_USERNAME", value=config.username),
+        _from_secret("ASYA_RABBITMQ_USERNAME", config.username_secret_ref)
+        if config.username_secret_ref
+        else EnvVar(name="ASYA_RABBITMQ_USERNAME", value=config.username),
     ]
     if config.password_secret_ref:
         found.append(_from_secret("ASYA_RABBITMQ_PASSWORD", config.password_secret_ref))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from asya_operator.status.conditions import READY
 from asya_operator.status.observation import find_condition
 from asya_operator.status.table import rule_of
 
@@ -41,7 +42,8 @@ def transitions(previous: Mapping[str, Any], new: Mapping[str, Any]) -> list[Tra
     found += [
         flip
         for condition in new.get("conditions") or ()
-        if (flip := _flip(find_condition(previous.get("conditions"), condition["type"]), condition)) is not None
+        if condition["type"] != READY  # says what the status says
+        and (flip := _flip(find_condition(previous.get("conditions"), condition["type"]), condition)) is not None
     ]
     return found
 

@@ -200,9 +200,9 @@ STATUSES: Final[tuple[Rule, ...]] = (
 )
 
 
-def choose_status(facts: Facts) -> str:
-    """The status of the first rule that applies."""
-    return next(rule.status for rule in STATUSES if rule.applies(facts))
+def choose_rule(facts: Facts) -> Rule:
+    """The first rule that applies."""
+    return next(rule for rule in STATUSES if rule.applies(facts))
 
 
 def rule_of(status: str) -> Rule | None:
