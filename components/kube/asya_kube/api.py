@@ -180,9 +180,15 @@ class KubeApi:
         path = kind.path(namespace, name) + (f"/{subresource}" if subresource else "")
         return await self._request("PATCH", path, kind, body=changes, content_type=_MERGE)
 
-    async def delete(self, kind: Kind, namespace: str | None, name: str) -> bool:
-        """Delete one object, what it owns in the background; whether it was there."""
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str = "") -> bool:
+        """Delete one object, what it owns in the background; whether it was there.
+
+        Raises:
+            ApiConflict: The object of this name has another uid than the given one.
+        """
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
         try:
             await self._request("DELETE", kind.path(namespace, name), kind, body=body)
         except ObjectMissing:

@@ -15,11 +15,21 @@ from functools import partial
 from typing import Any, Final
 
 from asya_kube import resources
-from asya_kube.api import FIELD_MANAGER, ApiError, ApiSilent, KubeApi, ObjectMissing, delete_owned, is_owned
+from asya_kube.api import (
+    FIELD_MANAGER,
+    ApiConflict,
+    ApiError,
+    ApiSilent,
+    KubeApi,
+    ObjectMissing,
+    delete_owned,
+    is_owned,
+)
 from asya_manifest.actor import AsyncActor, parse_actor
 from asya_manifest.errors import InvalidActor
-from asya_manifest.labels import FINALIZER, service_account_name, trigger_auth_name
+from asya_manifest.labels import ANNOTATION_AWS_CREDENTIALS, FINALIZER, service_account_name, trigger_auth_name
 from asya_operator.applied import Applied, leftovers, object_key
+from asya_operator.credentials import CredentialRetries
 from asya_operator.event_recorder import Recorder
 from asya_operator.finish import Finisher
 from asya_operator.poller import Depths
@@ -123,6 +133,7 @@ class Reconciler:
         )
         self._applied = Applied()
         self._unsettled: dict[Key, int] = {}
+        self._credentials = CredentialRetries()
         self._finisher = Finisher(api, world, queues, recorder, settings)
         self.pod_monitors = False
         """Whether the cluster knows PodMonitors."""
@@ -160,8 +171,14 @@ class Reconciler:
         status = await self._write_status(
             raw, replace(observed, creation_failure=await self._creation_failure(observed))
         )
+        renewal_s = await self._renew_pods(raw, actor)
         if findings.again is not None:
             raise findings.again
+        next_s = self._next_s(key, raw, status, findings)
+        return next_s if renewal_s is None else min(next_s, renewal_s)
+
+    def _next_s(self, key: Key, raw: Mapping[str, Any], status: Mapping[str, Any], findings: _Findings) -> float:
+        """Seconds until the next reconcile, as far as the actor's status goes."""
         if findings.any():
             return PROBLEM_S
         if status.get("status") not in _SETTLED:
@@ -171,6 +188,22 @@ class Reconciler:
         written = (self._world.actor(key) or raw).get("status") or {}
         due_s = write_due_s(written, status, datetime.now(UTC))
         return SETTLED_S if due_s is None else min(SETTLED_S, max(1.0, due_s))
+
+    async def _renew_pods(self, raw: Mapping[str, Any], actor: AsyncActor) -> float | None:
+        """Make pods anew that AWS was to give credentials and did not; seconds until more may be due."""
+        if actor.metadata.annotations.get(ANNOTATION_AWS_CREDENTIALS) != "true":
+            return None
+        namespace, key = raw["metadata"]["namespace"], (raw["metadata"]["namespace"], actor.name)
+        pods, again_s = self._credentials.due(key, self._world.pods(key), datetime.now(UTC))
+        for pod in pods:
+            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+            try:
+                await self._api.delete(resources.POD, namespace, name, uid)
+            except ApiConflict:
+                continue  # another pod of a StatefulSet has its name by now
+            text = f"pod {name} was made before AWS had credentials for its service account, and is made anew"
+            await self._recorder.record(raw, "Warning", "CredentialsMissing", text)
+        return again_s
 
     async def _hold(self, raw: Mapping[str, Any]) -> None:
         """Put our finalizer on the actor, so that its queue is thought of before it is gone."""
@@ -355,6 +388,7 @@ class Reconciler:
         for kind, namespace, name in self._applied.of_actor(key[0], {key[1], trigger_auth_name(key[1])}):
             self._applied.forget((kind, namespace, name))
         self._depths.forget(key)
+        self._credentials.forget(key)
         self._unsettled.pop(key, None)
 
 

@@ -2,7 +2,8 @@
 
 Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As Asya 0.1.1 reads it,
 an unknown field at any level is an error that names it, and null counts as absent. A name need not be its type. Our
-additions: ``usernameSecretRef``, ``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
+additions: ``usernameSecretRef``, ``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and
+``tlsOnly`` of sqs.
 """
 
 import json

@@ -18,6 +18,8 @@ _HEAVY: Final = ("managedFields",)
 _WORKLOADS: Final = frozenset({resources.DEPLOYMENT.kind, resources.STATEFUL_SET.kind})
 _READ_OF_WORKLOADS: Final = frozenset({"replicas", "updateStrategy"})
 _SCALERS: Final = frozenset({resources.SCALED_OBJECT.kind, resources.HPA.kind})
+_AWS_CREDENTIALS: Final = frozenset({"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"})
+"""Variables that AWS's webhooks put into the containers of a pod: of Pod Identity, of roles for service accounts."""
 _VERSION: Final = ("name", "namespace", "generation", "resourceVersion")
 
 
@@ -146,10 +148,12 @@ def _version_alone(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pod_trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A pod with what its health is judged by: names of containers, restart policies, status."""
+    """A pod with what it is judged by: names of containers, restart policies, status, and whether AWS gave it credentials."""
     spec = body.get("spec") or {}
     kept = {
         part: [{key: each[key] for key in ("name", "restartPolicy") if key in each} for each in spec.get(part) or []]
         for part in ("containers", "initContainers")
     }
-    return {**_trimmed(body), "spec": kept}
+    variables = (entry["name"] for each in spec.get("containers") or [] for entry in each.get("env") or [])
+    given = {} if _AWS_CREDENTIALS.isdisjoint(variables) else {"awsCredentials": True}
+    return {**_trimmed(body), "spec": {**kept, **given}}

@@ -87,7 +87,9 @@ class Cluster:
             raise error
         return self.store(manifest)
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> bool:
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "") -> bool:
+        if uid and uid != self.objects[kind.kind, namespace, name]["metadata"]["uid"]:
+            raise ApiConflict("the uid in the precondition does not match")
         if error := self.failing.get(f"delete {kind.kind}"):
             raise error
         if (kind.kind, namespace, name) not in self.objects:
@@ -115,10 +117,13 @@ class Queues:
 
 
 class Recorder:
-    """A stand-in that tells nobody."""
+    """A stand-in that keeps reasons and messages."""
 
-    async def record(self, *_: object) -> None:
-        """No Event."""
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    async def record(self, _actor: object, _severity: str, reason: str, message: str) -> None:
+        self.told.append((reason, message))
 
 
 class Stage:
@@ -127,7 +132,8 @@ class Stage:
     def __init__(self) -> None:
         self.world = World()
         self.cluster = Cluster(self.world)
-        parts: dict[str, Any] = {"api": self.cluster, "queues": Queues(), "recorder": Recorder()}
+        self.recorder = Recorder()
+        parts: dict[str, Any] = {"api": self.cluster, "queues": Queues(), "recorder": self.recorder}
         self.reconciler = Reconciler(
             world=self.world,
             depths=Depths(),
@@ -326,3 +332,40 @@ async def test_a_stateful_set_that_cannot_make_its_pods_says_why() -> None:
         stage.cluster.events = [{**stage.cluster.events[0], **change}]
         await stage.reconcile("ocr")
         assert "Pods cannot" not in str(stage.cluster.statuses[-1]["conditions"])
+
+
+def pod(name: str, uid: str, *variables: str) -> dict[str, Any]:
+    """A pod of the actor that was made long ago, with variables in its containers."""
+    env = [{"name": each, "value": "x"} for each in variables]
+    labels = {"asya.sh/asya": "ocr"}
+    meta = {
+        "name": name,
+        "namespace": "team",
+        "uid": uid,
+        "labels": labels,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    containers = [{"name": "asya-runtime", "env": env}, {"name": "asya-sidecar"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta,
+        "spec": {"containers": containers},
+        "status": {"phase": "Running"},
+    }
+
+
+@pytest.mark.parametrize("expected", [True, False])
+async def test_pods_that_came_before_their_credentials_of_aws_are_made_anew_where_they_are_expected(
+    expected: bool,
+) -> None:
+    stage = Stage()
+    stage.declare("ocr", annotations={"asya.sh/expects-aws-credentials": "true"} if expected else {})
+    for each in (pod("early", "p1"), pod("late", "p2", "AWS_CONTAINER_CREDENTIALS_FULL_URI"), pod("ocr-0", "p3")):
+        stage.cluster.store(each)
+    stage.cluster.objects["Pod", "team", "ocr-0"]["metadata"]["uid"] = "of its successor, which the watch has not shown"
+    await stage.reconcile("ocr")
+    assert stage.cluster.deleted == ([("Pod", "team", "early")] if expected else [])
+    told = [message for reason, message in stage.recorder.told if reason == "CredentialsMissing"]
+    text = "pod early was made before AWS had credentials for its service account, and is made anew"
+    assert told == ([text] if expected else [])
