@@ -148,10 +148,11 @@ class KubeApi:
                 return found
 
     async def list(
-        self, kind: Kind, namespace: str | None = None, selector: str = "", fields: str = ""
+        self, kind: Kind, namespace: str | None = None, selector: str = "", fields: str = "", *, cached: bool = False
     ) -> list[dict[str, Any]]:
-        """Read all objects of a kind, in one namespace or in all, by labels and by fields."""
-        query = {key: value for key, value in (("labelSelector", selector), ("fieldSelector", fields)) if value}
+        """Read all objects of a kind, in one namespace or in all; ``cached`` ones cost the server's database nothing."""
+        given = {"labelSelector": selector, "fieldSelector": fields, "resourceVersion": "0" if cached else ""}
+        query = {key: value for key, value in given.items() if value}
         answer = await self._request("GET", kind.path(namespace, ""), kind, query=query)
         return list(answer.get("items") or [])
 

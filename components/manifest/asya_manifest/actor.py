@@ -161,11 +161,6 @@ class AsyncActor(SpecPart):
         return self.metadata.name
 
     @property
-    def queue(self) -> str:
-        """The actor's queue."""
-        return names.queue_name(self.name)
-
-    @property
     def at_once(self) -> int:
         """Envelopes that one replica's handlers work on at the same time."""
         return self.spec.sidecar.concurrency * (self.spec.batch.size if self.spec.batch else 1)

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from asya_manifest.errors import Problem, quoted
 from asya_manifest.pod import EnvVar
 from asya_manifest.problems import RuleBroken
+from asya_protocol import names
 from asya_protocol.durations import parse_duration
 
 TRIGGERS: Final = ("queueLength", "total", "ready")
@@ -181,7 +182,7 @@ class Dedup(SpecPart):
 class Delivery(SpecPart):
     """What happens to an envelope whose replica crashed or timed out."""
 
-    max_deliveries: int = Field(default=5, ge=1, le=1000)
+    max_deliveries: int = Field(default=names.MAX_DELIVERIES, ge=1, le=1000)
     dedup: Dedup | None = None
 
 

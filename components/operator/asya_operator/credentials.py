@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from asya_operator.status.observation import age_s
 from asya_operator.world import Key
+from asya_process.backoff import pause_after
 
 FIRST_S: Final = 10.0
 """How old a pod must be, and the first pause between two rounds: associations take 5 to 10 seconds to take effect."""
@@ -52,7 +53,7 @@ class CredentialRetries:
                 self.forget(key)
             return [], None
         tries = self._tries.setdefault(key, _Tries())
-        pause_s = _pause_s(tries.count)
+        pause_s = pause_after(tries.count + 1, FIRST_S, LONGEST_S)
         waited_s = _age_s(lacking, now) if tries.at is None else (now - tries.at).total_seconds()
         if waited_s < pause_s:
             return [], pause_s - waited_s
@@ -60,15 +61,11 @@ class CredentialRetries:
         if chosen:
             tries.count, tries.at = tries.count + 1, now
             tries.replaced |= {str(pod["metadata"].get("uid")) for pod in chosen}
-        return chosen, _pause_s(tries.count)
+        return chosen, pause_after(tries.count + 1, FIRST_S, LONGEST_S)
 
     def forget(self, key: Key) -> None:
         """The actor is gone, or its pods have credentials."""
         self._tries.pop(key, None)
-
-
-def _pause_s(rounds: int) -> float:
-    return float(min(LONGEST_S, FIRST_S * 2 ** min(rounds, 10)))
 
 
 def _lives(pod: Mapping[str, Any]) -> bool:

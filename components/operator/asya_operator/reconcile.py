@@ -44,6 +44,7 @@ from asya_operator.status.observation import Finding, Observed
 from asya_operator.status.replicas import desired_replicas, latest_failure
 from asya_operator.transport_config import TransportConfig, TransportRefused
 from asya_operator.world import Key, World
+from asya_process.backoff import pause_after
 from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
@@ -129,7 +130,8 @@ class Reconciler:
             gateway_url=settings.gateway_url,
             runtime_source=runtime_source,
             native_sidecar=settings.native_sidecar,
-            store_env=settings.store_env,
+            queue_names=settings.queue_names,
+            handed_on=settings.handed_on,
         )
         self._applied = Applied()
         self._unsettled: dict[Key, int] = {}
@@ -231,9 +233,10 @@ class Reconciler:
             return None
         rival = self._world.rival(key)
         if rival is not None:
+            queue = self._settings.queue_names.queue(actor.name)
             findings.queue = Finding(
                 "QueueNameTaken",
-                f"queue {actor.queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which is older: queues are named by the "
+                f"queue {queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which is older: queues are named by the "
                 "actor alone; give this actor another name",
             )
             return None
@@ -394,8 +397,7 @@ class Reconciler:
 
 def unsettled_s(times: int) -> float:
     """Seconds until the next reconcile of an actor that was not settled after so many: doubled each time."""
-    first, most = UNSETTLED_S
-    return float(min(first * 2 ** min(times - 1, 10), most))
+    return pause_after(times, *UNSETTLED_S)
 
 
 def _refusal_text(kind: resources.Kind, error: ApiError) -> str:

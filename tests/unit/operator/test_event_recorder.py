@@ -1,4 +1,4 @@
-"""Kubernetes Events: their names and lengths."""
+"""Kubernetes Events as they are written: their names, and the bound on their text."""
 
 from datetime import UTC, datetime
 

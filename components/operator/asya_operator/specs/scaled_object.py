@@ -53,7 +53,7 @@ def build_scaled_object(actor: AsyncActor, uid: str, context: RenderContext) -> 
                 "behavior": "currentReplicasIfHigher",
             },
             "advanced": _advanced(actor),
-            "triggers": _triggers(actor, context.transport),
+            "triggers": _triggers(actor, context.transport, context.queue_names.queue(actor.name)),
         },
     }
 
@@ -106,20 +106,22 @@ def _advanced(actor: AsyncActor) -> dict[str, Any]:
     return found
 
 
-def _triggers(actor: AsyncActor, transport: TransportConfig) -> list[dict[str, Any]]:
+def _triggers(actor: AsyncActor, transport: TransportConfig, queue: str) -> list[dict[str, Any]]:
     """Those that the formula names: ``queueLength``, as Asya 0.1.1's formulas have it, is another name of ``total``."""
     own = actor.spec.scaling.advanced
     wanted = names_in((own and own.formula) or formula(actor))
-    return [_trigger(actor, transport, name, in_flight=name != "ready") for name in TRIGGERS if name in wanted]
+    return [_trigger(actor, transport, queue, name, in_flight=name != "ready") for name in TRIGGERS if name in wanted]
 
 
-def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_flight: bool) -> dict[str, Any]:
+def _trigger(
+    actor: AsyncActor, transport: TransportConfig, queue: str, name: str, *, in_flight: bool
+) -> dict[str, Any]:
     config = transport.config
     if isinstance(config, RabbitMqConfig):
         meta = {
             "protocol": "http",  # AMQP does not count what is in flight
             "host": config.scaler_host,
-            "queueName": actor.queue,
+            "queueName": queue,
             "mode": "QueueLength",
             "value": str(actor.spec.scaling.queue_length),
             "excludeUnacknowledged": str(not in_flight).lower(),
@@ -129,7 +131,7 @@ def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_fli
             trigger["authenticationRef"] = {"name": trigger_auth_name(actor.name)}
         return trigger
     meta = {
-        "queueURL": config.queue_url(actor.queue),
+        "queueURL": config.queue_url(queue),
         "queueLength": str(actor.spec.scaling.queue_length),
         "awsRegion": config.region,
         "scaleOnInFlight": str(in_flight).lower(),
