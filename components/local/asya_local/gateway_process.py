@@ -21,8 +21,7 @@ from asya_local.probe import get
 from asya_local.processes import MARKER, Launcher, ProcessSpec, RunningProcess
 from asya_local.replica import Child
 from asya_local.state import Request, StateFolder
-from asya_manifest.tool_files import read_tools
-from asya_manifest.tools import Tool
+from asya_manifest.tools import Tool, read_tools
 from asya_protocol import names
 
 log: Final = logging.getLogger(__name__)

@@ -16,10 +16,11 @@ from typing import Final
 from asya_local.container import FilePlan, container_env, plan_files, resolve_env
 from asya_local.errors import MeshError
 from asya_local.processes import MARKER, ProcessSpec
-from asya_manifest.actor import ANNOTATION_SOURCE, AsyncActor
+from asya_manifest.actor import AsyncActor
 from asya_manifest.environment import build_runtime_env, build_sidecar_env
 from asya_manifest.errors import ManifestError
 from asya_manifest.files import DeclaredActor, Manifests
+from asya_manifest.labels import ANNOTATION_SOURCE
 from asya_manifest.pod import EnvVar
 from asya_process.command import runtime_file
 from asya_protocol.names import QueueNames

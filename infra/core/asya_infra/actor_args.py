@@ -12,8 +12,10 @@ import pulumi
 from pydantic.alias_generators import to_camel
 
 from asya_infra.errors import ConfigError
-from asya_manifest.actor import ANNOTATION_SOURCE, API_VERSION, KIND, parse_actor
+from asya_manifest.actor import API_VERSION, KIND, parse_actor
 from asya_manifest.errors import InvalidActor
+from asya_manifest.labels import ANNOTATION_SOURCE
+from asya_manifest.pod import RUNTIME_CONTAINER
 
 Seconds = float | str
 """A number of seconds, or Go's notation (``5m``)."""
@@ -182,7 +184,7 @@ def _workload(args: ActorArgs) -> dict[str, Any] | None:
         return dict(args.workload)
     if not (args.env or args.resources or args.service_account):
         return None
-    container: dict[str, Any] = {"name": "asya-runtime"}
+    container: dict[str, Any] = {"name": RUNTIME_CONTAINER}
     if args.env:
         container["env"] = [{"name": key, "value": value} for key, value in args.env.items()]
     if args.resources:

@@ -10,7 +10,7 @@ import yaml
 
 from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
-from asya_manifest.actor import ANNOTATION_SOURCE
+from asya_manifest.labels import ANNOTATION_SOURCE
 from asya_protocol import names
 
 
