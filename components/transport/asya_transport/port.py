@@ -87,6 +87,13 @@ class Consumer(Protocol):
     def last_poll_s(self) -> float:
         """``time.monotonic`` of the last moment at which the broker was seen answering this consumer."""
 
+    @property
+    def returns_are_free(self) -> bool:
+        """Whether ``release`` leaves the count of deliveries alone on which the broker itself dead-letters.
+
+        Where it does not (SQS; RabbitMQ before 4.3) releases are for drains and surplus, not for a habit.
+        """
+
     async def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Take up to ``limit`` deliveries, waiting at most about ``wait_s`` for the first; empty when none came.
 

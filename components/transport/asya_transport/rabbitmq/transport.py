@@ -37,7 +37,7 @@ class RabbitMqTransport:
 
     @property
     def max_body_bytes(self) -> int:
-        """The broker's limit as far as it is known: its default until it refuses something smaller."""
+        """See the publisher."""
         return self._publisher.max_body_bytes
 
     async def connect(self) -> None:

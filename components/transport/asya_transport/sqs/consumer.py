@@ -73,6 +73,8 @@ class SqsConsumer:
         on_close: Told when it is closed.
     """
 
+    returns_are_free = False  # maxReceiveCount counts every receive
+
     def __init__(
         self,
         client: SqsClient,

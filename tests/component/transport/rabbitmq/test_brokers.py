@@ -22,29 +22,27 @@ from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
 from lab.servers.ports import free_ports
 from lab.servers.rabbitmq import (
+    Address,
     RabbitMqServer,
     call_management,
     is_open,
-    rabbitmq_management_url,
-    rabbitmq_server,
-    rabbitmq_url,
+    rabbitmq_servers,
     require_server,
+    versions,
 )
 from lab.waits import wait_until
 
-__all__ = ["rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]  # Fixtures, found by name.
+__all__ = ["rabbitmq_servers"]  # A fixture, found by name.
 
 # Test processes share the broker, so each makes names of its own.
 NUMBERS = (f"{os.getpid()}-{number}" for number in itertools.count(1))
 PATIENCE_S = 60.0
 
 
-@pytest.fixture
-def settings(request: pytest.FixtureRequest) -> TransportSettings:
-    return TransportSettings(
-        rabbitmq_url=request.getfixturevalue("rabbitmq_url"),
-        rabbitmq_management_url=request.getfixturevalue("rabbitmq_management_url"),
-    )
+@pytest.fixture(params=versions())
+def settings(request: pytest.FixtureRequest, rabbitmq_servers: Callable[[str], Address]) -> TransportSettings:
+    server = rabbitmq_servers(request.param)
+    return TransportSettings(rabbitmq_url=server.url, rabbitmq_management_url=server.management_url)
 
 
 @asynccontextmanager
