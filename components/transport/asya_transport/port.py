@@ -40,7 +40,7 @@ class Depth:
     Attributes:
         ready: Waiting to be received.
         in_flight: Received and not settled.
-        delayed: Sent with a delay that still runs; 0 where the broker keeps them elsewhere (RabbitMQ).
+        delayed: Sent with a delay that still runs; on RabbitMQ, which keeps those elsewhere, what it holds back by itself.
     """
 
     ready: int

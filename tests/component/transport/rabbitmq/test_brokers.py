@@ -37,6 +37,7 @@ __all__ = ["rabbitmq_servers"]  # A fixture, found by name.
 # Test processes share the broker, so each makes names of its own.
 NUMBERS = (f"{os.getpid()}-{number}" for number in itertools.count(1))
 PATIENCE_S = 60.0
+HELD_BACK = {"delayed-retry-type": "all", "delayed-retry-min": 60_000, "delayed-retry-max": 60_000}
 
 
 @pytest.fixture(params=versions())
@@ -215,6 +216,25 @@ async def test_releases_never_use_up_a_queues_delivery_limit(settings: Transport
         assert (delivery.body, delivery.attributes) == (b"{}", {"source": "scanner"})
         await consumer.ack(delivery)
         assert (await admin.measure(f"{queue}-dlq")).total == 0
+        assert await admin.delete(queue, force=True)
+
+
+async def test_what_a_broker_holds_back_by_itself_counts_as_delayed(settings: TransportSettings) -> None:
+    """Since 4.3 a policy may delay retries; a scaler that saw nothing there would stop whoever must take them."""
+    queue, url = f"asya-held-back-{next(NUMBERS)}", settings.rabbitmq_management_url or ""
+    policy = {"pattern": f"^{queue}$", "apply-to": "quorum_queues", "definition": HELD_BACK}
+    overview = await asyncio.to_thread(call_management, url, "GET", "/api/overview")
+    if not overview["rabbitmq_version"].startswith("4.3"):
+        pytest.skip("this broker delays no retries")
+    await asyncio.to_thread(call_management, url, "PUT", f"/api/policies/%2F/{queue}", policy)
+    async with connected(settings) as transport, administered(settings) as admin:
+        await admin.create(queue, QueueSpec())
+        consumer = await transport.consume(queue)
+        await transport.send(queue, b"{}")
+        (delivery,) = await consumer.receive(1, PATIENCE_S)
+        await consumer.release(delivery)
+        await eventually(lambda: admin.measure(queue), Depth(0, delayed=1))
+        assert not await admin.delete(queue)
         assert await admin.delete(queue, force=True)
 
 
