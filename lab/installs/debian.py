@@ -16,7 +16,9 @@ from lab.built_once import built_once, cache_root
 from lab.installs.apt import apt_install
 
 SCRIPTS: Final = Path("/usr/share/debootstrap/scripts")
-ENTER: Final = 'for each in proc tmp; do mount --rbind "/$each" "$0/$each"; done; exec chroot "$0" "$@"'
+ENTER: Final = (
+    'for each in proc tmp; do mount --rbind "/$each" "$0/$each"; done; exec chroot "--userspec=$1" "$0" "${@:2}"'
+)
 TIMEOUT_S: Final = 1800
 
 
@@ -48,9 +50,9 @@ def install(suite: str, package: str) -> Path:
     return built_once(root, lambda folder, _: _bootstrap(folder, suite, package))
 
 
-def enter(root: Path, argv: list[str]) -> list[str]:
+def enter(root: Path, argv: list[str], user: str = "root") -> list[str]:
     """Make the command that runs another one in a release's folder, as the same process."""
-    return ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", ENTER, str(root), *argv]
+    return ["unshare", "--mount", "--propagation", "private", "/bin/bash", "-ec", ENTER, str(root), user, *argv]
 
 
 def _bootstrap(folder: Path, suite: str, package: str) -> None:
