@@ -8,7 +8,7 @@ from asya_transport.settings import TransportSettings
 from asya_transport.sqs.admin import SqsAdmin
 from asya_transport.sqs.transport import SqsTransport
 from lab.servers.elasticmq import elasticmq_endpoint
-from tests.contract.transport.bench import eventually, receive_one
+from tests.support.broker_bench import eventually, receive_one
 
 __all__ = ["elasticmq_endpoint"]
 

@@ -16,7 +16,7 @@ SOON_S = 60.0
 """What "at once" may take on a loaded machine; far below any lease."""
 
 
-class Bench:
+class BrokerBench:
     """One broker under test.
 
     Args:

@@ -15,7 +15,7 @@ from tests.support.fleet import Fleet, Replica
 WAIT_S = 120.0
 
 
-class Bench:
+class ActorBench:
     """Runs ``handlers.py`` text as one actor; use as an async context manager.
 
     ``suffix`` goes to the names of the actor and of both end actors, on a broker that other tests use too.
