@@ -105,7 +105,11 @@ def elasticmq_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "install":
-        print(f"elasticmq: {install()}")
-    else:
+    if sys.argv[1] == "guard":
         guard(Path(sys.argv[2]), ElasticMqServer, lambda server: server.endpoint)
+    else:
+        try:
+            print(f"elasticmq: {install()}")
+        except (RuntimeError, subprocess.CalledProcessError) as exc:
+            print(f"elasticmq: {exc}", file=sys.stderr)
+            sys.exit(1 if os.environ.get("CI") else 0)
