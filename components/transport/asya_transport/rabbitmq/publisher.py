@@ -34,11 +34,16 @@ SEND_WAIT_S: Final = 2.0
 
 
 class Publisher:
-    """Publishes on a link; safe to call concurrently."""
+    """Publishes on a link; safe to call concurrently.
 
-    def __init__(self, link: Link) -> None:
+    Args:
+        link: The connection.
+        limit_bytes: Largest body, where the broker was given another limit than its version's default.
+    """
+
+    def __init__(self, link: Link, limit_bytes: int | None = None) -> None:
         self._link = link
-        self._learnt_limit: int | None = None
+        self._limit_bytes = limit_bytes
         self._channel: Channel | None = None
         self._confirms = Confirms()
         self._token = ""
@@ -47,8 +52,8 @@ class Publisher:
 
     @property
     def max_body_bytes(self) -> int:
-        """The broker's limit as far as it is known: its version's default until it refuses something smaller."""
-        return self._learnt_limit or (MAX_BODY_BYTES_4 if self._link.version >= (4,) else MAX_BODY_BYTES)
+        """The broker's limit as far as it is known: as set, else its version's default, until it refuses something smaller."""
+        return self._limit_bytes or (MAX_BODY_BYTES_4 if self._link.version >= (4,) else MAX_BODY_BYTES)
 
     async def send(
         self,
@@ -138,7 +143,7 @@ class Publisher:
                 settle(frame.method.delivery_tag, multiple=frame.method.multiple)
 
             def on_close(reason: BaseException) -> None:
-                self._learnt_limit = read_size_limit(reason) or self._learnt_limit
+                self._limit_bytes = read_size_limit(reason) or self._limit_bytes
                 confirms.abandon(lambda unconfirmed: lost(reason, unconfirmed.size_bytes, self._link.where))
 
             channel.raw.add_on_return_callback(on_return)

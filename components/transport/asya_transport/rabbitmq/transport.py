@@ -31,7 +31,7 @@ class RabbitMqTransport:
 
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)
-        self._publisher = Publisher(self._link)
+        self._publisher = Publisher(self._link, settings.rabbitmq_max_body_bytes)
         self._delays = Delays(self._link)
         self._consumers: set[RabbitMqConsumer] = set()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
+from asya_protocol.errors import EnvelopeTooLarge, QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Delivery, Depth, QueueSpec
 from asya_transport.rabbitmq.admin import RabbitMqAdmin
 from asya_transport.rabbitmq.transport import RabbitMqTransport
@@ -217,6 +217,27 @@ async def test_releases_never_use_up_a_queues_delivery_limit(settings: Transport
         await consumer.ack(delivery)
         assert (await admin.measure(f"{queue}-dlq")).total == 0
         assert await admin.delete(queue, force=True)
+
+
+async def test_a_body_over_the_default_of_its_version_is_refused_before_it_closes_the_channel(
+    settings: TransportSettings,
+) -> None:
+    """Since 4.0 it is 16 MiB; others that are on their way are not disturbed, and a broker set otherwise is believed."""
+    queue, url = f"asya-large-{next(NUMBERS)}", settings.rabbitmq_management_url or ""
+    overview = await asyncio.to_thread(call_management, url, "GET", "/api/overview")
+    newer = overview["rabbitmq_version"].startswith("4.")
+    async with connected(settings) as transport, administered(settings) as admin:
+        await admin.create(queue, QueueSpec())
+        limit = transport.max_body_bytes
+        assert limit == (16 if newer else 128) * 1024 * 1024
+        over = transport.send(queue, b"x" * (limit + 1))
+        outcomes = await asyncio.gather(
+            transport.send(queue, b"1"), over, transport.send(queue, b"2"), return_exceptions=True
+        )
+        assert [type(each) for each in outcomes] == [type(None), EnvelopeTooLarge, type(None)]
+        assert await admin.delete(queue, force=True)
+    async with connected(replace(settings, rabbitmq_max_body_bytes=2_000)) as transport:
+        assert transport.max_body_bytes == 2_000
 
 
 async def test_what_a_broker_holds_back_by_itself_counts_as_delayed(settings: TransportSettings) -> None:
