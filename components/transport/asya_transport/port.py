@@ -149,7 +149,7 @@ class Consumer(Protocol):
     async def close(self) -> None:
         """Stop, and leave nothing on the connection; what was handed out and not settled comes again. Never raises.
 
-        For who opens many consumers on one transport; its own ``close`` is enough for all others.
+        For callers that open many consumers on one transport; closing the transport is enough for the others.
         """
 
 

@@ -58,7 +58,7 @@ def estimate_in_flight(ready: int, sample: Sample | None) -> int:
     """Combine a live count of ready envelopes with an older sample.
 
     What was ready then and is not now was taken since: in flight, until a newer sample says otherwise. Erring towards
-    work keeps a scaler from stopping whoever took the last envelope.
+    work keeps a scaler from stopping the replica that took the last envelope.
     """
     if sample is None:
         return 0

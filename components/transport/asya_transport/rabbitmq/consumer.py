@@ -31,7 +31,8 @@ ACK_TIMEOUT_MS: Final = 7 * 86_400_000
 """Seven days, longer than any handler; the broker counts it in a signed integer of 32 bits, which ends after 24.
 
 A broker takes back what is not acknowledged within its own ``consumer_timeout``, 30 minutes by default, and closes the
-channel. Who may ask for more depends on its version, so queue and AMQP consumer both do; who does not know it ignores it:
+channel. Where more can be asked for depends on its version, so both the queue and the AMQP consumer ask; a broker that does
+not know the argument ignores it:
 
 * before 3.11.15 ``rabbitmq.conf`` alone (https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout);
 * 3.12 to 4.2 the queue (https://github.com/rabbitmq/rabbitmq-server/pull/8260 took the consumer's away);
@@ -247,7 +248,7 @@ class RabbitMqConsumer:
                     await self._consume(subscription)
 
     def _open_subscription(self) -> "Subscription | None":
-        """The one on which the broker can be asked for something; where there is none the keeper makes one."""
+        """The subscription that is alive; ``None`` while the keeper makes a new one."""
         subscription = self._subscription
         return None if self._stopped or subscription is None or not subscription.is_alive() else subscription
 

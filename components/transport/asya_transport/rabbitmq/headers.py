@@ -30,7 +30,7 @@ BOOKKEEPING: Final = (
 def read_delivery_count(headers: Mapping[str, Any], *, redelivered: bool) -> int:
     """Read how often a body was handed out, this time included; classic queues only tell once from again.
 
-    What a body brings along at its first delivery was counted in another queue, or written by whoever sent it.
+    What a body brings along at its first delivery was counted in another queue, or written by its sender.
     """
     if not redelivered:
         return 1

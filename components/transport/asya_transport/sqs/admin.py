@@ -155,7 +155,7 @@ class SqsAdmin:
 
 
 def tls_only_policy(arn: str) -> str:
-    """A queue's policy that refuses whoever comes without TLS; who may come at all is the callers' own policies' to say."""
+    """A queue's policy that refuses callers without TLS; which callers may come at all is up to their own policies."""
     statement = {
         "Sid": "TlsOnly",
         "Effect": "Deny",
