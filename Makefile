@@ -103,7 +103,7 @@ test-servers: $(STAMP)
 	@$(BIN)/python -m lab.servers.rabbitmq install
 	@$(BIN)/python -m lab.servers.elasticmq install
 	@$(BIN)/python -m lab.servers.postgres install
-	@if [ "$(BROKERS)" = all ]; then POSTGRES=18 $(BIN)/python -m lab.servers.postgres install; fi
+	@if [ "$(BROKERS)" = all ]; then POSTGRES=18 $(BIN)/python -m lab.servers.postgres install; $(BIN)/python -m lab.installs.pythons; fi
 	@$(BIN)/python -m lab.installs.chromium install
 	@$(BIN)/python -m lab.installs.node install
 
@@ -129,7 +129,7 @@ test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand
 	@$(BIN)/pytest -n 2 --dist loadfile tests/stack $(PYTEST_ARGS)
 
 .PHONY: test-runtime
-test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
+test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.14 that this machine has
 	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
 
 .PHONY: e2e
