@@ -32,7 +32,10 @@ def why_not() -> str:
     if os.geteuid() != 0:
         return "another Debian needs root (debootstrap, chroot)"
     missing = [name for name in ("apt-get", "unshare", "chroot") if shutil.which(name) is None]
-    return f"another Debian needs {', '.join(missing)}" if missing else ""
+    if missing:
+        return f"another Debian needs {', '.join(missing)}"
+    may_mount = subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return "" if may_mount else "another Debian needs the right to mount, which this container does not have"
 
 
 def install(suite: str, package: str) -> Path:
