@@ -150,6 +150,7 @@ def _max_attempts(info: "MeshInfo") -> dict[str, int]:
 def _of_store(store: "Store", environment: Mapping[str, str], envelope_id: str, *, collected: bool) -> dict[str, Any]:
     from asya_cli.result import FoundResult
     from asya_crew.results import find_result
+    from asya_protocol.envelope import ancestors
     from asya_protocol.status import Status
     from asya_store.cancel_list import CancelList
 
@@ -161,29 +162,22 @@ def _of_store(store: "Store", environment: Mapping[str, str], envelope_id: str, 
         found["end"] = (result[0].value, ": ".join(str(part) for part in parts if part))
     cancels = CancelList(store)
     cancels.refresh()
-    ancestors = envelope_id.split("-")
-    found["cancelled"] = any("-".join(ancestors[:end]) in cancels for end in range(1, len(ancestors) + 1))
+    found["cancelled"] = any(name in cancels for name in ancestors(envelope_id))
     return found
 
 
 def _group(store: "Store", envelope_id: str, *, collected: bool) -> "GroupFacts | None":
     """The group that the envelope opened, or that fan-in keeps it for, while it is not over."""
     from asya_cli.why_words import GroupFacts
-    from asya_crew.group_store import PREFIX, GroupStore
-    from asya_crew.groups import Entry
-    from asya_store.key_segment import segment
+    from asya_crew.group_store import GroupStore
+    from asya_protocol.envelope import read_child_id
 
-    parent, _, index = envelope_id.rpartition("-")
+    parent = read_child_id(envelope_id) if collected else None
     groups = GroupStore(store)
-    for opener in filter(None, (envelope_id, parent if collected and index.isdecimal() else "")):
-        prefix = PREFIX + segment(f"{opener}@")
-        for folder in sorted({key.removeprefix(PREFIX).partition("/")[0] for key in store.list(prefix)}):
-            group_id = f"{opener}@{folder.rpartition(segment('@'))[2]}"
-            if groups.winner(group_id) is not None:
-                continue
-            group = groups.load(Entry(group_id, timer="why"), time.time())
-            missing = tuple(sorted(group.missing))
-            return GroupFacts(len(group.here), group.count, missing)
+    for opener in (envelope_id, *(parent[:1] if parent else ())):
+        group = groups.find_open(opener, time.time())
+        if group is not None:
+            return GroupFacts(len(group.here), group.count, tuple(sorted(group.missing)))
     return None
 
 

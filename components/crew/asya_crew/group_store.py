@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from asya_crew.groups import Entry, Group
-from asya_store.key_segment import segment
+from asya_protocol.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "fan-in/"
@@ -54,6 +54,16 @@ class GroupStore:
         if f"{folder}count.json" in keys:
             group.count = self._read(f"{folder}count.json")
         return group
+
+    def find_open(self, opener_id: str, now_s: float) -> Group | None:
+        """Read the group that an envelope opened, and that is not over; ``None`` when there is no such group."""
+        ending = segment("@")
+        prefix = f"{PREFIX}{segment(f'{opener_id}@')}"
+        for folder in sorted({key.removeprefix(PREFIX).partition("/")[0] for key in self._store.list(prefix)}):
+            group_id = f"{opener_id}@{folder.rpartition(ending)[2]}"
+            if self.winner(group_id) is None:
+                return self.load(Entry(group_id, timer="look"), now_s)
+        return None
 
     def payloads(self, group_id: str, indexes: Iterable[int]) -> list[Any]:
         """Read children's payloads in the order of their indexes."""

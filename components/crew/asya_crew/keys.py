@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from asya_store.key_segment import segment
+from asya_protocol.key_segment import segment
 
 
 def name_of(envelope: Mapping[str, object], body: bytes) -> str:

@@ -7,7 +7,8 @@ survive parse and dump; ``route.current`` absent means 0. An envelope whose ``cu
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -22,6 +23,7 @@ _STRING: Final = msgspec.json.Decoder(str)
 _ANY: Final = msgspec.json.Decoder()
 _KNOWN: Final = frozenset({"id", "parent_id", "route", "headers", "payload", "deadline"})
 _KNOWN_ROUTE: Final = frozenset({"actors", "current"})
+_CHILD: Final = re.compile(r"(.+)-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,32 @@ def parse_route(document: Mapping[str, msgspec.Raw]) -> Route:
         raise InvalidEnvelope(f"Invalid route.current={current}: out of bounds for actors of length {len(actors)}")
     extra = {name: value for name, value in raw.items() if name not in _KNOWN_ROUTE}
     return Route(actors=tuple(actors), current=current, extra=extra)
+
+
+def child_id(parent_id: str, index: int) -> str:
+    """Name the envelope that a fan-out makes of one output; its place counts from 0."""
+    return f"{parent_id}-{index}"
+
+
+def read_child_id(envelope_id: str) -> tuple[str, int] | None:
+    """Read parent and place from a name that a fan-out gives; ``None`` for any other name."""
+    match = _CHILD.fullmatch(envelope_id)
+    return (match[1], int(match[2])) if match else None
+
+
+def lineage(envelope: Envelope) -> Iterator[str]:
+    """Yield the ids under which an envelope may have been cancelled: its own, its parent's, and theirs in turn."""
+    yield from ancestors(envelope.id)
+    if envelope.parent_id is not None:
+        yield envelope.parent_id
+
+
+def ancestors(envelope_id: str) -> Iterator[str]:
+    """Yield an id, and those of the envelopes that it comes from as far as its name tells."""
+    yield envelope_id
+    while (found := read_child_id(envelope_id)) is not None:
+        envelope_id = found[0]
+        yield envelope_id
 
 
 def format_time(moment: datetime) -> str:

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol import names
+from asya_protocol.claim import read_claim
+from asya_protocol.envelope import lineage
 from asya_protocol.errors import InvalidEnvelope, StoreUnavailable
 from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, admit, refuse, refused_at_end, with_payload
-from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import cancelled
 from asya_sidecar.dedup import Dedup
 from asya_store.cancel_list import CancelList
-from asya_store.claims import ClaimCheck, ClaimLost, ClaimRedeemed, read_claim
+from asya_store.claims import ClaimCheck, ClaimLost, ClaimRedeemed
 from asya_store.dedup_port import Verdict
 
 log: Final = logging.getLogger(__name__)

@@ -22,8 +22,7 @@ from asya_protocol.errors import QueueMissing, TransportError
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Decision, Report, RetryLater
 from asya_sidecar.core.admit import Hop, Work, in_time
-from asya_sidecar.core.batches import plan_calls
-from asya_sidecar.core.window import MAX_AHEAD, prefetch_for, window
+from asya_sidecar.core.window import MAX_AHEAD, plan_calls, prefetch_for, window
 from asya_sidecar.handling import Handling
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from asya_protocol.envelope import format_time
+from asya_protocol.envelope import format_time, lineage
 from asya_protocol.reply import ErrorItem
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, in_time
-from asya_sidecar.core.batches import plan_calls
 from asya_sidecar.core.call_outcome import Replied
-from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import Moment, cancelled, decide
+from asya_sidecar.core.window import plan_calls
 from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
 from tests.unit.sidecar.samples import NOW, MakeWork, sent

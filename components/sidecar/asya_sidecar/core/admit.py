@@ -11,13 +11,13 @@ from datetime import datetime
 import msgspec
 
 from asya_protocol import names
+from asya_protocol.claim import Claim, check_out
 from asya_protocol.envelope import Envelope, Route, parse_envelope, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError, InvalidEnvelope, MalformedEnvelope
 from asya_sidecar.core.actions import Ack, Decision, Send
 from asya_sidecar.core.build import lenient_headers, refusal_body, refusal_from_envelope
-from asya_sidecar.core.fan_in import give_up
+from asya_sidecar.core.fan_out import give_up
 from asya_sidecar.core.retry import RetryPolicy
-from asya_store.claims import Claim, check_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, Route, parse_id, parse_object, parse_route
+from asya_protocol.envelope import Envelope, Route, child_id, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.trace import next_traceparent
@@ -46,7 +46,7 @@ def child(envelope: Envelope, item: Item, index: int) -> Envelope:
         trace = envelope.headers.get(names.HEADER_TRACEPARENT)
         made = replace(made, headers={**kept, names.HEADER_TRACEPARENT: trace})
     if index > 0:
-        made = replace(made, id=f"{envelope.id}-{index}", parent_id=envelope.id)
+        made = replace(made, id=child_id(envelope.id, index), parent_id=envelope.id)
     return made
 
 

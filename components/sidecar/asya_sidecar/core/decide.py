@@ -27,7 +27,7 @@ from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
-from asya_sidecar.core.fan_in import close_group, give_up, join_group
+from asya_sidecar.core.fan_out import close_group, give_up, join_group
 from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report, retry_report
 
 END_ACTOR_ATTEMPTS: Final = 20

@@ -1,6 +1,11 @@
-"""How many deliveries to hold: fast handlers get a window, slow ones hold exactly what they run."""
+"""How many deliveries to hold, and which share a call: fast handlers get a window, slow ones hold what they run. Pure."""
 
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
+
+from asya_sidecar.core.admit import Work
+
+T = TypeVar("T")
 
 AHEAD_S: Final = 0.5
 """Work to hold ahead: enough to hide a broker's round trip, little enough that idle replicas find something to do."""
@@ -47,3 +52,23 @@ def smooth(mean_call_s: float | None, call_s: float) -> float:
     if mean_call_s is None or call_s > mean_call_s * 10:
         return call_s
     return mean_call_s + SMOOTHING * (call_s - mean_call_s)
+
+
+def plan_calls(admitted: Iterable[tuple[T, Work]], size: int) -> list[Sequence[tuple[T, Work]]]:
+    """Group envelopes into calls, in order.
+
+    One whose last call crashed or ran late is run alone, so that it takes no neighbours with it again; so is one whose
+    deadline is nearer than the actor's limit, which would shorten the call for all.
+
+    Args:
+        admitted: Deliveries and what was admitted of them.
+        size: Most envelopes in a call.
+    """
+    together: list[tuple[T, Work]] = []
+    alone: list[Sequence[tuple[T, Work]]] = []
+    for pair in admitted:
+        if pair[1].delivery > 1 or pair[1].deadline_bound:
+            alone.append((pair,))
+        else:
+            together.append(pair)
+    return [*(together[start : start + size] for start in range(0, len(together), size)), *alone]

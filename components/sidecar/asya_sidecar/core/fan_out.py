@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, Route
+from asya_protocol.envelope import Envelope, Route, child_id
 from asya_sidecar.core.actions import Send
 
 _OWN: Final = (names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_CLAIM)
@@ -58,7 +58,7 @@ def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) 
     entry: dict[str, object] = {"group": group_id(parent), "index": index}
     if count is not None:
         entry["count"] = count
-    child = replace(made, id=f"{parent.id}-{index}", parent_id=parent.id)
+    child = replace(made, id=child_id(parent.id, index), parent_id=parent.id)
     return child.with_headers({names.HEADER_FAN_IN: [*stack_of(made.headers), entry]})
 
 
