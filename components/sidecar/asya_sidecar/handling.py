@@ -4,25 +4,23 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.reply import Item
-from asya_sidecar.core.actions import Decision, Release, Report
+from asya_sidecar.core.actions import Decision, Release
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.call_outcome import Outcome
 from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward
 from asya_sidecar.core.reports import processing_report, received_report
-from asya_sidecar.core.window import smooth
+from asya_sidecar.core.window import Pace
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import AWAY, IMPOSSIBLE, Performer
 from asya_sidecar.runtime_client import RuntimeClient
 
 log: Final = logging.getLogger(__name__)
-
-Post = Callable[[Iterable[Report]], None]
 
 
 @dataclass(slots=True)
@@ -43,13 +41,11 @@ class Call:
 class Handling:
     """Calls handlers for one actor."""
 
-    def __init__(self, hop: Hop, performer: Performer, metrics: Metrics, post: Post | None) -> None:
+    def __init__(self, hop: Hop, performer: Performer, metrics: Metrics, pace: Pace) -> None:
         self._hop = hop
         self._performer = performer
         self._metrics = metrics
-        self._post = post if not hop.is_end_actor else None
-        self.mean_s: float | None = None
-        """Running mean of a call's length per envelope; ``None`` before the first one ended."""
+        self._pace = pace
         self._running: dict[RuntimeClient, Call] = {}
 
     async def call(self, works: Sequence[Work], runtime: RuntimeClient) -> list[Decision]:
@@ -62,19 +58,16 @@ class Handling:
         Raises:
             RuntimeNotReady: No handler has seen them.
         """
-        if self._post is not None:
+        if self._performer.has_gateway and not self._hop.is_end_actor:
             for work in works:
-                size_bytes = len(work.body)
-                self._post(
-                    (received_report(work.envelope, size_bytes), processing_report(work.envelope, self._hop.actor))
-                )
+                received = received_report(work.envelope, len(work.body))
+                self._performer.post((received, processing_report(work.envelope, self._hop.actor)))
         ids = [_trace_ids() for _ in works]
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:
             if not self._hop.is_end_actor:
                 sends, reports = forward(works[0], items, first, self._hop, Moment(datetime.now(UTC), 0.0, *ids[0]))
-                if self._post is not None:
-                    self._post(reports)
+                self._performer.post(reports)
                 await self._performer.send_all(sends)
 
         started_s = time.monotonic()
@@ -91,7 +84,7 @@ class Handling:
             self._running.pop(runtime, None)
         elapsed_s = time.monotonic() - started_s
         self._metrics.called(elapsed_s)
-        self.mean_s = smooth(self.mean_s, elapsed_s / len(works))
+        self._pace.called(elapsed_s / len(works))
         return [
             self._decide(work, outcome, pair, elapsed_s, unwanted=index in call.unwanted)
             for index, (work, outcome, pair) in enumerate(zip(works, outcomes, ids, strict=True))

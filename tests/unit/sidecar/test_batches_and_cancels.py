@@ -78,7 +78,7 @@ async def test_a_collector_hears_that_a_child_was_cancelled(make_work: MakeWork,
     cancels = CancelList(FolderStore(tmp_path))
     cancels.add("p-1", NOW.timestamp())
     collector = Hop("fan-in", is_collector=True)
-    assert isinstance(await Admission(collector, cancels=cancels, listen_s=1.0).admit(notice.body), Work)
+    assert isinstance(await Admission(collector, cancels=cancels, listen_s=1.0).let_in(notice.body), Work)
 
 
 def test_an_interrupted_call_costs_its_envelope_nothing(make_work: MakeWork, hop: Hop, moment: Moment) -> None:

@@ -8,7 +8,7 @@ Rows, first match wins:
 | items                                     | each to its next actor or happy-end      | done, final report           |
 | timeout that the deadline caused          | error-end                                | (no deadline is applied)     |
 | timeout, runtime lost, connection_error   | again later, up to max_deliveries; DLQ   | the same                     |
-| interrupted by a neighbour's end          | given back, at no cost                   | the same                     |
+| interrupted by a neighbour's end          | released, at no cost                     | the same                     |
 | error worth another attempt               | again later with backoff                 | again later with backoff     |
 | other error                               | error-end                                | DLQ (it has nowhere to go)   |
 

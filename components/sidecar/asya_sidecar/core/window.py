@@ -1,6 +1,7 @@
 """How many deliveries to hold, and which share a call: fast handlers get a window, slow ones hold what they run. Pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from asya_sidecar.core.admit import Work
@@ -29,6 +30,28 @@ def window(concurrency: int, mean_call_s: float | None) -> int:
         return concurrency
     ahead = MAX_AHEAD if mean_call_s <= 0 else int(concurrency * AHEAD_S / mean_call_s)
     return concurrency + min(ahead, MAX_AHEAD)
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast one actor's handlers are.
+
+    Attributes:
+        at_once: Deliveries that handlers can work on at the same time.
+        mean_s: Running mean of a call's length per envelope; ``None`` before the first one ended.
+    """
+
+    at_once: int
+    mean_s: float | None = None
+
+    def called(self, call_s: float) -> None:
+        """Note how long a call took per envelope."""
+        self.mean_s = smooth(self.mean_s, call_s)
+
+    @property
+    def window(self) -> int:
+        """Deliveries to hold at once."""
+        return window(self.at_once, self.mean_s)
 
 
 def prefetch_for(window: int, current: int, at_once: int) -> int:

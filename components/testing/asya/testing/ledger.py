@@ -104,7 +104,7 @@ class Ledger:
             run.open.pop(token, None)
 
     def mark(self, token: str, *, taken: bool) -> None:
-        """Note that a body was received, or given back."""
+        """Note that a body was received, or released."""
         if (run := self._run_of(token)) is not None and token in run.open:
             run.open[token].taken = taken
 
