@@ -63,6 +63,7 @@ class GroupFacts:
     here: int
     count: int | None
     missing: tuple[int, ...] = ()
+    opener: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +265,7 @@ def _fan_in(evidence: Evidence) -> Why | None:
     count = "nobody knows yet how many" if group.count is None else str(group.count)
     some = ", ".join(str(index) for index in group.missing[:10])
     missing = f"; missing: {some}{' and more' if len(group.missing) > 10 else ''}" if group.missing else ""
-    child = child_id(evidence.id, group.missing[0]) if group.missing else ""
+    child = child_id(group.opener or evidence.id, group.missing[0]) if group.missing else ""
     cure = f"look at one that is missing: asya why {child}" if child else ""
     return Why("fan_in", f"fan-in waits for its siblings: {group.here} of {count} are there{missing}", cure)
 

@@ -55,15 +55,16 @@ class GroupStore:
             group.count = self._read(f"{folder}count.json")
         return group
 
-    def find_open(self, opener_id: str, now_s: float) -> Group | None:
-        """Read the group that an envelope opened, and that is not over; ``None`` when there is no such group."""
+    def opened_by(self, opener_id: str) -> list[str]:
+        """Ids of the groups that envelopes of an id have opened."""
         ending = segment("@")
         prefix = f"{PREFIX}{segment(f'{opener_id}@')}"
-        for folder in sorted({key.removeprefix(PREFIX).partition("/")[0] for key in self._store.list(prefix)}):
-            group_id = f"{opener_id}@{folder.rpartition(ending)[2]}"
-            if self.winner(group_id) is None:
-                return self.load(Entry(group_id, timer="look"), now_s)
-        return None
+        folders = {key.removeprefix(PREFIX).partition("/")[0] for key in self._store.list(prefix)}
+        return [f"{opener_id}@{folder.rpartition(ending)[2]}" for folder in sorted(folders)]
+
+    def look(self, group_id: str, now_s: float) -> Group | None:
+        """Read a group; ``None`` when it is over."""
+        return None if self.winner(group_id) is not None else self.load(Entry(group_id, timer="look"), now_s)
 
     def payloads(self, group_id: str, indexes: Iterable[int]) -> list[Any]:
         """Read children's payloads in the order of their indexes."""

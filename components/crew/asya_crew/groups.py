@@ -47,6 +47,11 @@ class Entry:
     outer: tuple[Any, ...] = ()
 
     @property
+    def opener(self) -> str:
+        """Id of the envelope that opened the group."""
+        return opener_of(self.group)
+
+    @property
     def token(self) -> str:
         """Names the envelope among those of its group; a redelivery has the same one."""
         if self.timer is not None:
@@ -103,6 +108,11 @@ class Group:
         if not accounted and not late:
             return Verdict.WAIT
         return Verdict.JOIN if partial and self.here else Verdict.FAIL
+
+
+def opener_of(group_id: str) -> str:
+    """Id of the envelope that opened a group."""
+    return group_id.rpartition("@")[0]
 
 
 def read_entry(headers: Mapping[str, Any]) -> Entry | None:

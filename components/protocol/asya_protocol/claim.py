@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.envelope import parse_id, parse_object, parse_route
+from asya_protocol.envelope import origin_mark, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError, InvalidEnvelope
 from asya_protocol.key_segment import segment
 
@@ -83,7 +83,9 @@ def check_in(body: bytes, over_bytes: int) -> tuple[Claim, bytes, bytes] | None:
     if len(body) - len(payload) > over_bytes or names.HEADER_CLAIM in headers:
         return None
     digest = hashlib.sha256(payload).hexdigest()
-    claim = Claim(f"{PREFIX}{segment(envelope_id)}/{current}-{digest[:32]}", len(payload), digest)
+    mark = origin_mark(headers)
+    place = f"{current}~{mark}" if mark else f"{current}"
+    claim = Claim(f"{PREFIX}{segment(envelope_id)}/{place}-{digest[:32]}", len(payload), digest)
     small = {**document, "headers": {**headers, names.HEADER_CLAIM: claim.as_json()}, "payload": None}
     return claim, payload, msgspec.json.encode(small)
 

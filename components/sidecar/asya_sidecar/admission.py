@@ -12,7 +12,7 @@ from typing import Final
 
 from asya_protocol import names
 from asya_protocol.claim import read_claim
-from asya_protocol.envelope import lineage
+from asya_protocol.envelope import ancestors
 from asya_protocol.errors import InvalidEnvelope, StoreUnavailable
 from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, admit, refuse, refused_at_end, with_payload
@@ -151,7 +151,7 @@ class Admission:
         """Whether the envelope, or one that it came from, was cancelled."""
         if not self._cancels:  # ``None``, or an empty list
             return False
-        return any(name in self._cancels for name in lineage(work.envelope))
+        return any(name in self._cancels for name in (work.envelope.id, *ancestors(work.envelope)))
 
     async def _fetch(self, work: Work) -> Work | Decision:
         if self._claims is None:

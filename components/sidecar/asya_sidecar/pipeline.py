@@ -17,10 +17,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
+from asya_protocol.envelope import ancestors
 from asya_protocol.errors import TransportError
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Decision, RetryLater
 from asya_sidecar.core.admit import Hop, Work, in_time
+from asya_sidecar.core.fan_out import innermost_group
 from asya_sidecar.core.window import MAX_AHEAD, Pace, plan_calls
 from asya_sidecar.handling import Handling
 from asya_sidecar.intake import TICK_S, Intake
@@ -248,6 +250,8 @@ class Pipeline:
                     {"again_in_s": round(done.settlement.delay_s, 3)} if isinstance(done.settlement, RetryLater) else {}
                 ),
                 **({"cause": done.cause} if done.cause else {}),
+                **({"parents": parents} if work and (parents := ancestors(work.envelope)) else {}),
+                **({"group": group} if work and (group := innermost_group(work.envelope)) else {}),
                 **({"attempt": work.attempt, "delivery": work.delivery} if work and done.failed_reason else {}),
             },
         )

@@ -132,6 +132,22 @@ def test_inner_groups_come_off_the_stack_first(collector: Collector) -> None:
     assert joined["headers"]["x-asya-fan-in"] == [outer]
 
 
+@pytest.mark.parametrize("how", ["child", "end", "missing", "timer"])
+def test_what_is_joined_is_marked_as_the_envelope_that_was_split(tmp_path: Path, how: str) -> None:
+    """Whichever envelope of the group ends it."""
+    collector = Collector(tmp_path, partial=True, timeout_s=30.0)
+    first, second = child(0, 2), child(1, 2)
+    last = {"child": second, "end": end(1), "missing": child(1, 2, missing="torn"), "timer": second}[how]
+    for each in (first, last):
+        each["headers"] |= {"x-asya-lineage": [3] if each["id"].endswith("/end") else [3, 0]}
+        each["headers"]["x-asya-fan-in"][0]["group"] = "job-7@0~3"
+    if how == "end":
+        del first["headers"]["x-asya-fan-in"][0]["count"]
+    assert collector(first) == []
+    (joined,) = collector.ring() if how == "timer" else collector(last)
+    assert (joined["id"], joined["parent_id"], joined["headers"]["x-asya-lineage"]) == ("job-7", "job", [3])
+
+
 def test_a_child_that_was_given_up_fails_the_group_at_once_and_names_it(collector: Collector) -> None:
     collector(child(0, 3), child(2, 3))
     (failed,) = collector(child(1, 3, missing="ValueError: bad page"))

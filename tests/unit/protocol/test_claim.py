@@ -35,7 +35,7 @@ def test_what_is_put_back_is_what_was_cut_off(payload: object, headers: dict[str
         assert json.loads(check_out(small, left)) == json.loads(body)
 
 
-def test_the_key_follows_from_id_place_and_payload() -> None:
+def test_the_key_follows_from_id_origin_place_and_payload() -> None:
     keys = [
         check_in(body, 500)[0].key  # type: ignore[index]
         for body in (
@@ -43,11 +43,15 @@ def test_the_key_follows_from_id_place_and_payload() -> None:
             envelope(),
             envelope("y" * 1000),
             envelope(route={"actors": ["a"], "current": 0}),
+            envelope(headers={"x-asya-lineage": [0]}),
+            envelope(headers={"x-asya-lineage": [0] * 100}),
         )
     ]
     assert keys[0] == keys[1]
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == 5
     assert keys[0].startswith("claims/e%2F1/1-")
+    assert keys[4].startswith("claims/e%2F1/1~0-")
+    assert all(read_claim({"x-asya-claim": {"key": key, "bytes": 1, "sha256": ""}}) for key in keys)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from asya_protocol.envelope import format_time, lineage
+from asya_protocol.envelope import ancestors, format_time
 from asya_protocol.reply import ErrorItem
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Ack, Decision, Release
@@ -34,17 +35,21 @@ def test_nothing_admitted_is_no_call() -> None:
 @pytest.mark.parametrize(
     ("fields", "ids"),
     [
-        ({"id": "e1"}, ["e1"]),
-        ({"id": "job-2-10"}, ["job-2-10", "job-2", "job"]),
-        ({"id": "a-b"}, ["a-b"]),
-        ({"id": "own", "parent_id": "p"}, ["own", "p"]),
-        ({"id": "-1"}, ["-1"]),
+        ({"id": "e1"}, []),
+        ({"id": "job-2-10", "headers": {"x-asya-lineage": [0, 3]}}, ["job-2", "job"]),
+        ({"id": "report-2026-11-30", "headers": {"x-asya-lineage": [0]}}, ["report-2026-11"]),
+        ({"id": "report-2026-11-30"}, []),
+        ({"id": "a-b", "headers": {"x-asya-lineage": "0"}}, []),
+        ({"id": "own", "parent_id": "p"}, ["p"]),
+        ({"id": "p-1", "parent_id": "p", "headers": {"x-asya-lineage": [2]}}, ["p"]),
+        ({"id": "-1"}, []),
     ],
 )
-def test_an_envelope_is_cancelled_under_its_ancestors_ids(
-    make_work: MakeWork, fields: dict[str, str], ids: list[str]
+def test_an_envelope_is_cancelled_with_those_whose_fan_outs_made_it(
+    make_work: MakeWork, fields: dict[str, Any], ids: list[str]
 ) -> None:
-    assert list(lineage(make_work(**fields).envelope)) == ids
+    """Which those are its mark says, never the shape of its name."""
+    assert list(ancestors(make_work(**fields).envelope)) == ids
 
 
 def test_a_cancelled_envelope_ends_in_error_end(make_work: MakeWork, hop: Hop) -> None:

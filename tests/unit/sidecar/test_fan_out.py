@@ -66,6 +66,29 @@ def test_a_streams_end_tells_how_many_there_were(make_work: MakeWork, hop: Hop, 
     assert (made[1]["route"]["current"], made[1]["payload"], made[1]["id"]) == (2, None, "e1@0/end")
 
 
+def test_children_are_marked_with_the_fan_outs_that_they_come_from(
+    make_work: MakeWork, hop: Hop, moment: Moment
+) -> None:
+    """An envelope-mode handler cannot take that away, nor put it on what it did not make."""
+    route = {"actors": ["ocr", "translate", "ocr"], "current": 2}
+    theirs = Item(msgspec.Raw(b"1"), Route(("ocr",), 1), {"x-asya-lineage": [9], "own": 1})
+    work = make_work(id="job-1", route=route, headers={"x-asya-lineage": [0]})
+    made = after(work, Replied((theirs, theirs)), hop, moment)
+    assert [(child["id"], child["headers"]["x-asya-lineage"], child["headers"]["own"]) for child in made] == [
+        ("job-1", [0], 1),
+        ("job-1-1", [0, 2], 1),
+    ]
+
+
+def test_a_group_belongs_to_one_send_of_one_envelope(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    """Neither an own id that looks like a child's nor an id that is sent again is joined with others."""
+    traces = [f"00-{digit * 32}-{'b' * 16}-01" for digit in "12"]
+    headers = [{}, {"x-asya-lineage": [0]}, {"traceparent": traces[0]}, {"traceparent": traces[1]}]
+    works = [make_work(id="e-1", route=ROUTE, headers=each) for each in headers]
+    groups = [after(work, Replied(items(2)), hop, moment)[0]["headers"]["x-asya-fan-in"][-1]["group"] for work in works]
+    assert groups == ["e-1@0", "e-1@0~0", "e-1@0~11111111", "e-1@0~22222222"]
+
+
 def test_a_stream_of_one_is_a_group_of_one(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
     """That is how the runtime tells a list of one from a plain value."""
     (end,) = after(make_work(route=ROUTE), Replied((), streamed=1), hop, moment)

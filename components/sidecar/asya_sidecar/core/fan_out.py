@@ -12,9 +12,12 @@ from typing import Final
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, Route, child_id
+from asya_protocol.envelope import Envelope, Route, as_child, origin_mark
+from asya_protocol.trace import trace_id_of
 from asya_sidecar.core.actions import Send
 
+TRACE_CHARS: Final = 8
+"""Of a trace's id in a group's: enough to tell sends of one id apart."""
 _OWN: Final = (names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_CLAIM)
 
 
@@ -37,9 +40,17 @@ def stack_of(headers: Mapping[str, object]) -> list[dict[str, object]]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
+def innermost_group(envelope: Envelope) -> object:
+    """Id of the group that an envelope is to be joined with; ``None`` when it belongs to none."""
+    stack = stack_of(envelope.headers)
+    return stack[-1].get("group") if stack else None
+
+
 def group_id(envelope: Envelope) -> str:
-    """Name the group that an envelope's hop opens."""
-    return f"{envelope.id}@{envelope.route.current}"
+    """Name the group that an envelope's hop opens; a hop that runs again names the same, what is sent again another."""
+    trace_id = trace_id_of(envelope.headers.get(names.HEADER_TRACEPARENT)) or ""
+    ours = [part for part in (origin_mark(envelope.headers), trace_id[:TRACE_CHARS]) if part]
+    return "~".join([f"{envelope.id}@{envelope.route.current}", *ours])
 
 
 def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) -> Envelope:
@@ -58,8 +69,7 @@ def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) 
     entry: dict[str, object] = {"group": group_id(parent), "index": index}
     if count is not None:
         entry["count"] = count
-    child = replace(made, id=child_id(parent.id, index), parent_id=parent.id)
-    return child.with_headers({names.HEADER_FAN_IN: [*stack_of(made.headers), entry]})
+    return as_child(made, parent, index).with_headers({names.HEADER_FAN_IN: [*stack_of(made.headers), entry]})
 
 
 def close_group(parent: Envelope, route: Route, count: int) -> tuple[Send, ...]:

@@ -37,7 +37,7 @@ class Run:
     """One payload's way through the mesh.
 
     Attributes:
-        id: Id of its first envelope; those made from it start with it.
+        id: Id of its first envelope; ours and without a hyphen, so that those made from it are known by it.
         done: Set when everything that was sent is settled, or to the error that makes that impossible.
         open: What is not, by token.
         trouble: Why its first envelope could not be sent yet.
