@@ -29,23 +29,26 @@ class Call:
 
     Attributes:
         works: What the handler got.
+        started_s: The clock at its start.
         unwanted: Indexes of those that were cancelled since.
-        started_s: ``time.monotonic`` of its start.
     """
 
     works: Sequence[Work]
+    started_s: float
     unwanted: set[int] = field(default_factory=set)
-    started_s: float = field(default_factory=time.monotonic)
 
 
 class Handling:
     """Calls handlers for one actor."""
 
-    def __init__(self, hop: Hop, performer: Performer, metrics: Metrics, pace: Pace) -> None:
+    def __init__(
+        self, hop: Hop, performer: Performer, metrics: Metrics, pace: Pace, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._hop = hop
         self._performer = performer
         self._metrics = metrics
         self._pace = pace
+        self._clock = clock
         self._running: dict[RuntimeClient, Call] = {}
 
     async def call(self, works: Sequence[Work], runtime: RuntimeClient) -> list[Decision]:
@@ -70,8 +73,8 @@ class Handling:
                 self._performer.post(reports)
                 await self._performer.send_all(sends)
 
-        started_s = time.monotonic()
-        call = self._running[runtime] = Call(works)
+        started_s = self._pace.calls[runtime] = self._clock()
+        call = self._running[runtime] = Call(works, started_s)
         try:
             timeout_s = min(work.timeout_s for work in works)
             outcomes = await runtime.call([work.body for work in works], timeout_s, on_items)
@@ -82,7 +85,8 @@ class Handling:
             return [released for _ in works]
         finally:
             self._running.pop(runtime, None)
-        elapsed_s = time.monotonic() - started_s
+            self._pace.calls.pop(runtime, None)
+        elapsed_s = self._clock() - started_s
         self._metrics.called(elapsed_s)
         self._pace.called(elapsed_s / len(works))
         return [
@@ -106,7 +110,7 @@ class Handling:
 
     def running(self) -> list[dict[str, object]]:
         """Say which envelopes are in a handler now; another thread may ask."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         return [
             {
                 "id": work.envelope.id,

@@ -1,6 +1,6 @@
 """What is held of one actor's queue: how much is taken, what waits for a worker, whose lease is extended, what is released.
 
-A slow handler holds exactly what it runs, a fast one a window ahead. The broker's deliveries come in by ``fetch``, leave by
+A slow handler holds exactly what it runs, a fast one a window ahead, until its calls turn out slow. The broker's deliveries come in by ``fetch``, leave by
 ``next_batch``, and stay held until they are ``settled`` or released.
 """
 
@@ -32,7 +32,7 @@ class Intake:
         consumer: Where they come from.
         pace: How fast handlers are.
         metrics: Told how many are held.
-        runtime_ready: Whether a handler call could start now; without one nothing is taken.
+        workers: How many calls could be under way now; without one nothing is taken.
         batch_size: Most envelopes in a call.
         batch_wait_s: How long a batch is filled.
         fixed_window: Deliveries to hold, whatever the pace.
@@ -45,7 +45,7 @@ class Intake:
         pace: Pace,
         metrics: Metrics,
         *,
-        runtime_ready: Callable[[], bool],
+        workers: Callable[[], int],
         batch_size: int = 1,
         batch_wait_s: float = 0.0,
         fixed_window: int | None = None,
@@ -54,7 +54,7 @@ class Intake:
         self._consumer = consumer
         self._pace = pace
         self._metrics = metrics
-        self._runtime_ready = runtime_ready
+        self._workers = workers
         self._batch_size = batch_size
         self._batch_wait_s = batch_wait_s
         self._fixed_window = fixed_window
@@ -67,6 +67,9 @@ class Intake:
         """There is room for more, or the fetcher has to look up."""
         self._prefetched = 0
         """What the consumer was told last."""
+        self._receiving: asyncio.Future[list[Delivery]] | None = None
+        self._paused = False
+        """Others have got what was here, and nothing was asked for since."""
         self.stopping = asyncio.Event()
         """Nothing more is taken, and nothing more handed to workers."""
         self.beat_s = clock()
@@ -95,15 +98,15 @@ class Intake:
         while not self.stopping.is_set():
             self.beat()
             try:
-                if self._runtime_ready():
+                if self._workers():
                     await self.keep_pace()
                 room = self._room()
-                if room <= 0 or not self._runtime_ready():
+                if room <= 0 or not self._workers():
                     self._emptied.clear()
                     await _wait_for(self._emptied, TICK_S)
                     continue
                 started_s = self._clock()
-                deliveries = await self._consumer.receive(room, RECEIVE_WAIT_S)
+                deliveries = await self._receive(room)
                 if deliveries:
                     self._metrics.receive_took(self._clock() - started_s)
                     await self._take(deliveries)
@@ -171,8 +174,19 @@ class Intake:
         self.stopping.set()
         self.wake()
 
+    async def keep_free(self) -> None:
+        """Let others have what waits behind slow calls, for ever."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self._held_up() and not self._paused:
+                log.info("calls are slow, others get what waits", extra={"count": self.waiting})
+                await self.pause()
+
     async def pause(self) -> None:
         """Release what waits, and take nothing until the fetcher asks again."""
+        self._paused = True
+        if self._receiving is not None:
+            self._receiving.cancel()
         await self._consumer.pause()
         await self.release_waiting()
 
@@ -200,6 +214,17 @@ class Intake:
                 except TransportError as exc:
                     log.warning("leases not extended", extra={"error": str(exc), "count": len(held)})
 
+    async def _receive(self, room: int) -> list[Delivery]:
+        """Ask for deliveries; none when a pause comes between, and what the broker hands out just then is given back."""
+        self._paused = False
+        self._receiving = receiving = asyncio.ensure_future(self._consumer.receive(room, RECEIVE_WAIT_S))
+        try:
+            await asyncio.wait((receiving,))
+        finally:
+            self._receiving = None
+            receiving.cancel()
+        return [] if receiving.cancelled() else receiving.result()
+
     async def _take(self, deliveries: list[Delivery]) -> None:
         now_s = self._clock()
         for delivery in deliveries:
@@ -211,6 +236,8 @@ class Intake:
         self._waiting.extend(deliveries)
         self._metrics.in_hand(len(self._held))
         self._arrived.set()
+        if self._held_up():
+            await self.pause()
         await self._release_surplus()  # The pace may have changed while they were on their way.
 
     async def _next_waiting(self, at_most_s: float = TICK_S) -> Delivery | None:
@@ -238,10 +265,13 @@ class Intake:
             if isinstance(result, BaseException) and not isinstance(result, TransportError):
                 raise result
 
+    def _held_up(self) -> bool:
+        return self._pace.held_up(self._workers(), self._clock())
+
     def _room(self) -> int:
         """How many deliveries to take now: 0 while half of what may wait still waits, so that they come in batches."""
         window = self.window
-        if len(self._waiting) > max((window - self._pace.at_once) // 2, self._batch_size - 1):
+        if self._held_up() or len(self._waiting) > max((window - self._pace.at_once) // 2, self._batch_size - 1):
             return 0
         return window - len(self._held)
 

@@ -2,8 +2,8 @@
 
 Tasks: one *fetcher* (``intake``) keeps up to a window of deliveries in hand; ``concurrency`` *workers* each own a runtime
 connection and take a delivery, or a batch of them, only when the runtime can run it; a *finisher* task per delivery performs
-the decision, so that the next call starts at once; one *keeper* extends leases; one *listener* hears of cancels, where there
-is somebody to hear them from.
+the decision, so that the next call starts at once; one *keeper* extends leases; one *releaser* lets others have what waits
+behind slow calls; one *listener* hears of cancels, where there is somebody to hear them from.
 
 Drain (``stop``): take nothing more and release what no handler has seen; let running handlers and their sends finish
 within the drain timeout; release the rest. No attempt is used up by a drain.
@@ -65,12 +65,12 @@ class Pipeline:
         self._runtimes = runtimes
         self._metrics = metrics
         self._admission = admission or Admission(hop)
-        self._handling = Handling(hop, performer, metrics, pace)
+        self._handling = Handling(hop, performer, metrics, pace, clock)
         self._intake = Intake(
             consumer,
             pace,
             metrics,
-            runtime_ready=lambda: self.runtime_ready,
+            workers=lambda: self._ready_runtimes,
             batch_size=batch_size,
             batch_wait_s=batch_wait_s,
             fixed_window=fixed_window,
@@ -107,6 +107,7 @@ class Pipeline:
             fetcher = group.create_task(self._intake.fetch(), name="fetcher")
             helpers = [
                 group.create_task(self._intake.keep_leases(), name="keeper"),
+                group.create_task(self._intake.keep_free(), name="releaser"),
                 group.create_task(self._listen(), name="listener"),
                 group.create_task(self._admission.keep(), name="dedup-keeper"),
             ]

@@ -1,7 +1,7 @@
 """How many deliveries to hold, and which share a call: fast handlers get a window, slow ones hold what they run. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from asya_sidecar.core.admit import Work
@@ -15,6 +15,8 @@ MAX_AHEAD: Final = 100
 
 Source: https://github.com/rabbitmq/rabbitmq-website/blob/main/docs/confirms.md (100 to 300 is the plateau).
 """
+SLOW_S: Final = 1.0
+"""A call that takes twice as long as others, and at least this, is slow: what waits behind it has waited enough."""
 SMOOTHING: Final = 0.2
 """Weight of the newest call in the running mean of handler time."""
 
@@ -39,10 +41,12 @@ class Pace:
     Attributes:
         at_once: Deliveries that handlers can work on at the same time.
         mean_s: Running mean of a call's length per envelope; ``None`` before the first one ended.
+        calls: When each call under way began.
     """
 
     at_once: int
     mean_s: float | None = None
+    calls: dict[object, float] = field(default_factory=dict)
 
     def called(self, call_s: float) -> None:
         """Note how long a call took per envelope."""
@@ -52,6 +56,11 @@ class Pace:
     def window(self) -> int:
         """Deliveries to hold at once."""
         return window(self.at_once, self.mean_s)
+
+    def held_up(self, workers: int, now_s: float) -> bool:
+        """Whether every worker is at a slow call, so that what waits here waits for nothing."""
+        slow_s = max(2 * (self.mean_s or 0.0), SLOW_S)
+        return 0 < workers <= len(self.calls) and all(now_s - began_s > slow_s for began_s in self.calls.values())
 
 
 def prefetch_for(window: int, current: int, at_once: int) -> int:
