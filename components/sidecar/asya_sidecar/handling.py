@@ -42,7 +42,13 @@ class Handling:
     """Calls handlers for one actor."""
 
     def __init__(
-        self, hop: Hop, performer: Performer, metrics: Metrics, pace: Pace, clock: Callable[[], float] = time.monotonic
+        self,
+        hop: Hop,
+        performer: Performer,
+        metrics: Metrics,
+        pace: Pace,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hop = hop
         self._performer = performer
@@ -63,8 +69,10 @@ class Handling:
         """
         if self._performer.has_gateway and not self._hop.is_end_actor:
             for work in works:
-                received = received_report(work.envelope, len(work.body))
-                self._performer.post((received, processing_report(work.envelope, self._hop.actor)))
+                envelope, actor = work.envelope, self._hop.actor
+                self._performer.post(
+                    (received_report(envelope, actor, len(work.body)), processing_report(envelope, actor))
+                )
         ids = [_trace_ids() for _ in works]
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:

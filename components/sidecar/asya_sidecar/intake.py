@@ -1,7 +1,7 @@
 """What is held of one actor's queue: how much is taken, what waits for a worker, whose lease is extended, what is released.
 
-A slow handler holds exactly what it runs, a fast one a window ahead, until its calls turn out slow. The broker's deliveries come in by ``fetch``, leave by
-``next_batch``, and stay held until they are ``settled`` or released.
+A slow handler holds exactly what it runs, a fast one a window ahead, until its calls turn out slow. The broker's deliveries
+come in by ``fetch``, leave by ``next_batch``, and stay held until they are ``settled`` or released.
 """
 
 import asyncio

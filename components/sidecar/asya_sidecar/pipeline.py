@@ -65,7 +65,7 @@ class Pipeline:
         self._runtimes = runtimes
         self._metrics = metrics
         self._admission = admission or Admission(hop)
-        self._handling = Handling(hop, performer, metrics, pace, clock)
+        self._handling = Handling(hop, performer, metrics, pace, clock=clock)
         self._intake = Intake(
             consumer,
             pace,
