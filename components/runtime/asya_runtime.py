@@ -621,10 +621,12 @@ class Request:
         self.connection.send(body)
         self._flushed = time.monotonic()
 
-    def finish(self, items: Iterable[bytes] = ()) -> None:
-        """Send the final frame of a success."""
+    def finish(self, items: Iterable[bytes] = (), is_list: bool = False) -> None:
+        """Send the final frame of a success; a list or stream without items is told from no result at all."""
         with self.lock:
             items = list(items)
+            if is_list and self.streams and not self.count and not items:
+                self.connection.send(b'{"more":[]}')
             self.count += len(items)
             body = b"[" + b",".join(self._held + items) + b"]"
             if len(body) > MAX_FRAME_BYTES:
@@ -1182,17 +1184,17 @@ class Server:
             finally:
                 result.close()
             request.in_handler = False
-            request.finish()
+            request.finish(is_list=True)
         elif isinstance(result, types.AsyncGeneratorType):
             self._loop.run(_forward(result, add), request)
             request.in_handler = False
-            request.finish()
+            request.finish(is_list=True)
         else:
             items = _write_result(result, write)
             request.in_handler = False
             if len(items) == 1 and isinstance(result, (list, tuple)):
                 request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
-            request.finish(items)
+            request.finish(items, is_list=isinstance(result, (list, tuple)))
 
     def _call_batch(self, request: Request) -> None:
         """Call the handler once with every payload that is fit for it; what is not is answered for by itself."""

@@ -82,6 +82,10 @@ class FanIn:
         if entry.timer == TIDY:
             self._groups.tidy(entry.group)
             return None
+        if entry.called_off is not None:
+            # Its end was told by the hop that opened it; the opener's timer tidies up.
+            self._groups.win(entry.group, entry.token)
+            return None
         if arrival.late:
             logger.info("group=%s is over: %s came late", entry.group, entry.token)
             return _timer(entry, envelope, TIDY, TIDY_AFTER_S) if entry.timer is not None else None

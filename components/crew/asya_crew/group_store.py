@@ -53,6 +53,7 @@ class GroupStore:
             group.given_up.pop(index, None)
         if f"{folder}count.json" in keys:
             group.count = self._read(f"{folder}count.json")
+            group.bound()
         return group
 
     def opened_by(self, opener_id: str) -> list[str]:

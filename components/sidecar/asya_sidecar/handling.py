@@ -13,7 +13,7 @@ from asya_protocol.reply import Item
 from asya_sidecar.core.actions import Decision, Release
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.call_outcome import Outcome
-from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward
+from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward, without_group
 from asya_sidecar.core.reports import processing_report, received_report
 from asya_sidecar.core.window import Pace
 from asya_sidecar.metrics import Metrics
@@ -87,7 +87,8 @@ class Handling:
             timeout_s = min(work.timeout_s for work in works)
             outcomes = await runtime.call([work.body for work in works], timeout_s, on_items)
         except IMPOSSIBLE as exc:
-            return [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
+            refused = [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
+            return [without_group(each, work, self._hop) for each, work in zip(refused, works, strict=True)]
         except AWAY as exc:
             released = Decision(Release(), "released", failed_reason="routing_error", cause=str(exc))
             return [released for _ in works]
@@ -106,7 +107,8 @@ class Handling:
         self, work: Work, outcome: Outcome, ids: tuple[str, str], elapsed_s: float, *, unwanted: bool
     ) -> Decision:
         if unwanted:
-            return cancelled(work, self._hop)
+            ended = cancelled(work, self._hop)
+            return without_group(ended, work, self._hop) if outcome.streamed or work.redelivered else ended
         chance = random.random()  # noqa: S311 - jitter
         return decide(work, outcome, self._hop, Moment(datetime.now(UTC), chance, *ids, elapsed_s))
 

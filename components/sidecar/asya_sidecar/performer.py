@@ -26,6 +26,7 @@ from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import with_counters
+from asya_sidecar.core.decide import without_group
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.reporter import GatewayAway, GatewayReporter
 from asya_transport.port import Consumer, Delivery, Transport
@@ -149,7 +150,7 @@ class Performer:
             if work is None or self._hop.is_end_actor:
                 # Nothing is left to send: the delivery itself becomes the dead letter.
                 return Decision(DeadLetter(str(exc)), "dead_lettered", failed_reason="routing_error", cause=str(exc))
-            failure = refuse(work.envelope, self._hop, str(exc), "routing_error")
+            failure = without_group(refuse(work.envelope, self._hop, str(exc), "routing_error"), work, self._hop)
             try:
                 await self.send_all(failure.sends)
             except IMPOSSIBLE as worse:

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -185,7 +186,7 @@ class Pipeline:
             if isinstance(work, Decision):
                 await self._finish(delivery, None, work)
             else:
-                admitted.append((delivery, work))
+                admitted.append((delivery, replace(work, redelivered=True) if delivery.delivery_count > 1 else work))
         calls = plan_calls(admitted, self._batch_size)
         for place, planned in enumerate(calls):
             call = planned if place == 0 else await self._in_time(planned)

@@ -139,3 +139,11 @@ def lenient_headers(document: Mapping[str, msgspec.Raw]) -> Mapping[str, object]
         return _HEADERS.decode(document["headers"])
     except (KeyError, msgspec.DecodeError, UnicodeError):
         return {}
+
+
+def count_of(headers: Mapping[str, object], name: str) -> int:
+    """Read a counter header; anything that is no whole number of at least 1 counts as 1."""
+    value = headers.get(name)
+    if isinstance(value, str) and value.isdecimal() and len(value) <= 9:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else 1
