@@ -46,7 +46,7 @@ from queue import Empty, SimpleQueue
 
 TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, NoReturn
 
 PROTOCOL = 2
@@ -370,14 +370,41 @@ def encode_json(value: Any) -> bytes:
     try:
         return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError as exc:
-        surrogate = ascii(exc.object[exc.start])
-        raise ValueError("handler result is not JSON: a string holds the lone surrogate %s" % surrogate) from None
+        error: Exception = ValueError("a string holds the lone surrogate %s" % ascii(exc.object[exc.start]))
     except RecursionError:
-        raise RecursionError("handler result is not JSON: it is nested too deeply") from None
-    except TypeError as exc:
-        raise TypeError("handler result is not JSON: %s" % exc) from None
-    except ValueError as exc:
-        raise ValueError("handler result is not JSON: %s" % exc) from None
+        error = RecursionError("it is nested too deeply")
+    except (TypeError, ValueError) as exc:
+        error = exc if type(exc) in (TypeError, ValueError) else ValueError(str(exc))
+    try:
+        found = next(_not_json(value, ""), None)
+    except RecursionError:
+        found = None
+    place = "" if found is None else " (at %s: %s)" % found
+    broken = type(error)("handler result is not JSON: %s%s" % (error, place))
+    broken.asya_permanent = True  # type: ignore[attr-defined]  # another attempt makes another such result
+    raise broken
+
+
+def _not_json(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Find what JSON cannot hold: its place in the result, e.g. ``pages[3].vector``, and what it is, with the cure."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, (str, int, float, type(None))):
+                yield place or "the result", "a key of type %s, use str(key)" % type(key).__name__
+            yield from _not_json(inner, ("%s.%s" % (place, key)).lstrip("."))
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            yield from _not_json(inner, "%s[%d]" % (place, index))
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield place or "the result", "%r, use None" % value
+    elif not isinstance(value, (str, int, type(None))):
+        kind = type(value).__name__
+        cures = [name for name in ("tolist", "isoformat", "_asdict", "dict") if hasattr(value, name)]
+        yield (
+            place or "the result",
+            "%s, %s" % (kind, "use its %s()" % cures[0] if cures else "make it text or a number"),
+        )
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -483,13 +510,27 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
             stack = "".join(traceback.format_exception(kind, exc, exc.__traceback__))
         except BaseException as broken:  # noqa: BLE001 - as above
             stack = "(its traceback cannot be written: %s)" % type(broken).__name__
-    details = {
+    mro = [_clip(base.__name__) for base in kind.__mro__ if base not in dropped]
+    details: dict[str, object] = {
         "message": _clip(message),
         "type": _clip(kind.__name__),
-        "mro": [_clip(base.__name__) for base in kind.__mro__ if base not in dropped],
+        "mro": [*mro, *(name for name in _names_within(exc) if name not in mro)],
         "traceback": _clip(stack),
     }
+    if getattr(exc, "asya_permanent", False):
+        details["permanent"] = True
     return _ENCODER.encode({"error": code, "details": details}).encode("utf-8")
+
+
+def _names_within(exc: BaseException) -> Iterator[str]:
+    """Classes of the exceptions that a group holds, so that rules for retries see what a TaskGroup wraps."""
+    inner = getattr(exc, "exceptions", ())
+    if any(base.__name__ == "BaseExceptionGroup" for base in type(exc).__mro__) and isinstance(inner, tuple):
+        for each in inner:
+            for base in type(each).__mro__:
+                if base not in (object, BaseException, Exception):
+                    yield _clip(base.__name__)
+            yield from _names_within(each)
 
 
 def _clip(text: str) -> str:

@@ -177,7 +177,7 @@ class Intake:
     async def keep_free(self) -> None:
         """Let others have what waits behind slow calls, for ever."""
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(TICK_S / 2)
             if self._held_up() and not self._paused:
                 log.info("calls are slow, others get what waits", extra={"count": self.waiting})
                 await self.pause()

@@ -15,7 +15,7 @@ MAX_AHEAD: Final = 100
 
 Source: https://github.com/rabbitmq/rabbitmq-website/blob/main/docs/confirms.md (100 to 300 is the plateau).
 """
-SLOW_S: Final = 1.0
+SLOW_S: Final = 0.75
 """A call that takes twice as long as others, and at least this, is slow: what waits behind it has waited enough."""
 SMOOTHING: Final = 0.2
 """Weight of the newest call in the running mean of handler time."""
