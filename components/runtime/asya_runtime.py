@@ -507,7 +507,10 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
         message = "(its text cannot be read: %s)" % type(broken).__name__
     if stack is None:
         try:
-            stack = "".join(traceback.format_exception(kind, exc, exc.__traceback__))
+            frames = exc.__traceback__
+            while frames is not None and frames.tb_frame.f_code.co_filename == error_item.__code__.co_filename:
+                frames = frames.tb_next  # ours, which tell nobody anything
+            stack = "".join(traceback.format_exception(kind, exc, frames or exc.__traceback__))
         except BaseException as broken:  # noqa: BLE001 - as above
             stack = "(its traceback cannot be written: %s)" % type(broken).__name__
     mro = [_clip(base.__name__) for base in kind.__mro__ if base not in dropped]

@@ -206,6 +206,12 @@ def test_a_result_that_can_never_be_json_names_its_place_and_is_permanent(do: st
         assert "permanent" not in item["details"]
 
 
+def test_a_traceback_begins_in_the_users_code() -> None:
+    with running("answers.act") as runtime, runtime.connect() as client:
+        (item,) = client.call(envelope({"do": "raise", "with": "x"})) or []
+        assert "answers.py" in item["details"]["traceback"].splitlines()[1]
+
+
 def test_a_group_of_exceptions_tells_the_classes_within_it() -> None:
     """So that rules for retries see what a TaskGroup wraps."""
     with running("answers.act") as runtime, runtime.connect() as client:
