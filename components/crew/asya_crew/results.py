@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from asya_crew.keys import children_prefix, dated_key, index_key, name_of
-from asya_crew.settings import Prefixes, read_prefixes
+from asya_crew.settings import Prefixes
+from asya_process.settings import read
 from asya_protocol import names
 from asya_protocol.envelope import origin_mark
 from asya_protocol.status import Status
@@ -70,7 +71,7 @@ def find_result(
         it (an error was sent again and went through), the later one.
     """
     if not isinstance(prefixes, Prefixes):
-        prefixes = read_prefixes(prefixes)
+        prefixes = read(Prefixes, prefixes)
     ends = {Status.SUCCEEDED: prefixes.results, Status.FAILED: prefixes.errors}
     keys = {index_key(prefix, envelope_id): status for status, prefix in ends.items()}
     if (found := _latest(store, keys, trace_id)) is None and trace_id is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from asya_process.backoff import pauses
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_sidecar.core.window import Pace, prefetch_for
 from asya_sidecar.metrics import Metrics
@@ -94,7 +95,7 @@ class Intake:
 
     async def fetch(self) -> None:
         """Take deliveries until it is stopped."""
-        pause_s = 1.0
+        growing = pauses(1.0, 30.0)
         while not self.stopping.is_set():
             self.beat()
             try:
@@ -110,12 +111,12 @@ class Intake:
                 if deliveries:
                     self._metrics.receive_took(self._clock() - started_s)
                     await self._take(deliveries)
-                pause_s = 1.0
+                growing = pauses(1.0, 30.0)
             except TransportError as exc:
                 level = logging.ERROR if isinstance(exc, QueueMissing) else logging.WARNING
+                pause_s = next(growing)
                 log.log(level, "receive failed", extra={"error": str(exc), "retry_in_s": pause_s})
                 await _wait_for(self.stopping, pause_s)
-                pause_s = min(pause_s * 2, 30.0)
 
     async def keep_pace(self) -> None:
         """Hold as much as the handler's pace asks for."""
