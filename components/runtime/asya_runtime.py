@@ -376,10 +376,9 @@ def encode_json(value: Any) -> bytes:
     except (TypeError, ValueError) as exc:
         error = exc if type(exc) in (TypeError, ValueError) else ValueError(str(exc))
     try:
-        found = next(_not_json(value, ""), None)
-    except RecursionError:
-        found = None
-    place = "" if found is None else " (at %s: %s)" % found
+        place = " (at %s: %s)" % next(_not_json(value, ""))
+    except (StopIteration, RecursionError):
+        place = ""
     broken = type(error)("handler result is not JSON: %s%s" % (error, place))
     broken.asya_permanent = True  # type: ignore[attr-defined]  # another attempt makes another such result
     raise broken
@@ -399,12 +398,8 @@ def _not_json(value: Any, place: str) -> Iterator[tuple[str, str]]:
         if not math.isfinite(value):
             yield place or "the result", "%r, use None" % value
     elif not isinstance(value, (str, int, type(None))):
-        kind = type(value).__name__
-        cures = [name for name in ("tolist", "isoformat", "_asdict", "dict") if hasattr(value, name)]
-        yield (
-            place or "the result",
-            "%s, %s" % (kind, "use its %s()" % cures[0] if cures else "make it text or a number"),
-        )
+        ways = ["use its %s()" % name for name in ("tolist", "isoformat", "_asdict", "dict") if hasattr(value, name)]
+        yield place or "the result", "%s, %s" % (type(value).__name__, (ways or ["make it text or a number"])[0])
 
 
 def _refuse_constant(name: str) -> NoReturn:
