@@ -41,7 +41,7 @@ RUNTIME_TESTS := tests/contract/runtime tests/component/runtime
 ##@ Start here
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
 .PHONY: demo
 demo: $(STAMP) ## Run a whole mesh on this machine: count the complexity of Python's own standard library
@@ -99,7 +99,7 @@ pins: $(STAMP) ## Until when others mend what is pinned here: warns 90 days befo
 
 ##@ Test, by tier (tests/README.md says what each needs and how long it takes)
 .PHONY: test-servers
-test-servers: $(STAMP)
+test-servers: $(STAMP) ## Install the servers that tests start (other targets do it when needed)
 	@$(BIN)/python -m lab.servers.rabbitmq install
 	@$(BIN)/python -m lab.servers.elasticmq install
 	@$(BIN)/python -m lab.servers.postgres install

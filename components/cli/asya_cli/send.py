@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import BadRequest, ExitCode
+from asya_cli.exit_codes import BadRequest, ExitCode, NotFound, nearest
 from asya_cli.options import Duration, home_option, json_option
 from asya_protocol import names
 from asya_protocol.envelope import Envelope
@@ -66,9 +66,10 @@ def send(
     )
     mesh = require_mesh(home)
     known = known_actors(home)
-    for actor in dict.fromkeys(actors):
+    for actor in actors:
         if actor not in known:
-            console.warn(f"this mesh has no actor {actor!r}, only {', '.join(sorted(known)) or 'none at all'}")
+            only = ", ".join(sorted(known)) or "none at all"
+            raise NotFound(f"this mesh has no actor {actor!r}, only {only}{nearest(actor, known)}", "asya local status")
     environment = broker_environment(mesh)
     store = open_store(environment)
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())

@@ -3,9 +3,9 @@
 Payloads are in neither; ids are.
 """
 
-import asyncio
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -81,21 +81,18 @@ def find_running(home: Path, envelope_id: str) -> Running | None:
         path.read_text(encoding="utf-8").strip()
         for path in StateFolder(home).run_dir.glob(f"*/{names.SIDECAR_ADDRESS_NAME}")
     ]
-    return asyncio.run(_ask_all([address for address in addresses if address], envelope_id))
-
-
-async def _ask_all(addresses: list[str], envelope_id: str) -> Running | None:
-    found = await asyncio.gather(*(_ask(address, envelope_id) for address in addresses))
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(lambda address: _ask(address, envelope_id), filter(None, addresses)))
     return next((running for running in found if running is not None), None)
 
 
-async def _ask(address: str, envelope_id: str) -> Running | None:
+def _ask(address: str, envelope_id: str) -> Running | None:
     try:
-        document = json.loads(await get(address, "/work"))
+        document = json.loads(get(address, "/work"))
         for entry in document.get("running", ()):
             if entry["id"] == envelope_id:
                 return Running(document["actor"], int(entry["attempt"]), float(entry["for_s"]))
-    except (OSError, ValueError, KeyError, TimeoutError, asyncio.IncompleteReadError):
+    except (OSError, ValueError, KeyError):
         return None
     return None
 

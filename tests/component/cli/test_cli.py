@@ -1,6 +1,7 @@
 """The command line against a real mesh on the memory transport: sidecars, runtimes, crew and store are all there."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,15 +131,25 @@ def test_a_wait_is_for_the_end_of_this_send(asya: CommandLine):
         assert json.loads(answer.out) == {"message": f"Hello {who}!"}
 
 
-def test_an_actor_that_the_mesh_does_not_have_is_warned_of(asya: CommandLine):
-    answer = asya("send", "greet", "gret", "--payload", '{"who": "you"}')
-    assert "warning: this mesh has no actor 'gret', only fan-in, forget, greet" in answer.err
+@pytest.mark.parametrize("route", [["gret"], ["greet", "gret"]])
+def test_an_actor_that_the_mesh_does_not_have_is_refused_with_the_nearest_name(asya: CommandLine, route: list[str]):
+    answer = asya("send", *route, "--payload", '{"who": "you"}')
+    assert (answer.code, answer.out) == (1, "")
+    text = "this mesh has no actor 'gret', only fan-in, forget, greet; did you mean 'greet'?"
+    assert text in answer.err
 
 
-def test_a_first_actor_without_a_queue_exits_with_1(asya: CommandLine):
-    answer = asya("send", "gret", "--payload", "{}")
-    assert answer.code == 1
-    assert "asya-gret" in answer.err
+def test_finding_the_mesh_costs_little(asya: CommandLine):
+    """What people type all day: neither reads manifests nor opens a broker."""
+    for words, limit_s in ((["--version"], 0.15), (["local", "status"], 0.4)):
+        before = os.times()
+        costs = []
+        for _ in range(3):
+            asya(*words)
+            now = os.times()
+            costs.append(now.children_user + now.children_system - before.children_user - before.children_system)
+            before = now
+        assert min(costs) <= limit_s, (words, costs)
 
 
 def test_status_lists_every_actor(asya: CommandLine):

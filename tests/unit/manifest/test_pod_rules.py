@@ -8,7 +8,7 @@ from asya_manifest.actor import parse_actor
 from asya_manifest.errors import LONGEST_QUOTE, InvalidActor
 
 POD = "spec.workload.template.spec"
-MOVED = {"sidecar": {"env": [{"name": "ASYA_METRICS_ADDR", "value": ":9090"}]}}
+MOVED: dict[str, Any] = {"sidecar": {"env": [{"name": "ASYA_METRICS_ADDR", "value": ":9090"}]}}
 
 
 def declared(pod: dict[str, Any] | None = None, name: str = "ocr", **spec: Any) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def test_two_grace_periods_are_one_too_many() -> None:
     "document",
     [
         declared(name="x" * 100_000),
-        declared(**{"y" * 100_000: 1}),
+        declared(**dict[str, Any]({"y" * 100_000: 1})),
         declared(retry={"retryOn": [f"{'z' * 100_000}-"]}),
         declared(timeout={"processing": "q" * 100_000}),
         declared(runtime(env=[{"name": "A", "value": {"k" * 100_000: 1}}])),

@@ -105,7 +105,7 @@ def call_off(parent: Envelope, reason: str) -> tuple[Send, ...]:
     if place is None:
         return ()
     group = group_id(parent)
-    stack = [*stack_of(parent.headers), {"group": group, "called_off": reason[:500]}]
+    stack: list[Mapping[str, object]] = [*stack_of(parent.headers), {"group": group, "called_off": reason[:500]}]
     return (_notice(parent, f"{group}/called-off", place, stack),)
 
 
