@@ -19,7 +19,7 @@ from asya_transport.port import QueueSpec, Transport
 from asya_transport.settings import read_transport_settings
 from lab.servers.localstack import CREDENTIALS, localstack_endpoint
 from lab.servers.postgres import PostgresServer, postgres
-from tests.component.gateway.test_gateway import call, report, taken
+from tests.support.gateway_calls import call, report, taken
 from tests.support.gateway_process import LIMIT_S, Gateway
 
 __all__ = ["localstack_endpoint", "postgres"]

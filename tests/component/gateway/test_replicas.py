@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from lab.servers.postgres import PostgresServer, postgres
-from tests.component.gateway.test_gateway import TOKEN, call, report
 from tests.support.actor_bench import ActorBench
+from tests.support.gateway_calls import TOKEN, call, report
 from tests.support.gateway_process import LIMIT_S, Gateway, parse_events
 
 __all__ = ["postgres"]

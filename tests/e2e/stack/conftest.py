@@ -10,6 +10,7 @@ from lab.cluster.load import load
 from lab.cluster.place import place
 from lab.images.builder import find_builder
 from lab.images.foundation import find_base
+from lab.images.packages import own_architecture
 from tests.support.cluster import ROOT, Cluster
 from tests.support.pulumi_project import install_standins, require_engine, require_kubernetes_provider
 from tests.support.stack_checkout import Checkout
@@ -42,7 +43,7 @@ def word_image(cluster: Cluster) -> str:
         shutil.copyfile(ROOT / "examples/pulumi-pipeline/words.py", context / "words.py")
         dockerfile = context / "Dockerfile"
         dockerfile.write_text(_DOCKERFILE, encoding="utf-8")
-        builder.build("wordcount:1", dockerfile, context, {"BASE": find_base(builder).image})
+        builder.build("wordcount:1", dockerfile, context, {"BASE": find_base(builder).image}, own_architecture())
         archive = context / "image.tar"
         builder.save("wordcount:1", archive, "localhost/wordcount:1")
         load(place(), archive, ["docker.io/library/wordcount:1"])

@@ -20,42 +20,9 @@ from asya_gateway.settings import read_settings
 from asya_gateway.store.memory import MemoryStore
 from asya_local.mesh_status import ActorStatus, MeshStatus
 from asya_protocol import names
-from asya_protocol.errors import QueueMissing, SettingsError, TransportError, TransportUnavailable
-from asya_transport.port import Depth, QueueSpec
-
-
-class Admin:
-    """A broker's queues in a dictionary; ``problem`` is what it answers instead. Stands here for its failures."""
-
-    def __init__(self, **depths: Depth) -> None:
-        self.depths = {f"asya-{name.replace('_', '-')}": depth for name, depth in depths.items()}
-        self.problem: TransportError | None = None
-        self.measured: list[str] = []
-
-    async def create(self, queue: str, spec: QueueSpec) -> None:
-        raise NotImplementedError
-
-    async def measure(self, queue: str) -> Depth:
-        self.measured.append(queue)
-        if self.problem is not None:
-            raise self.problem
-        if queue not in self.depths:
-            raise QueueMissing(queue)
-        return self.depths[queue]
-
-    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
-        if self.problem is not None:
-            raise self.problem
-        return dict.fromkeys(sorted(queue for queue in self.depths if queue.startswith(prefix)))
-
-    async def drain(self, queue: str) -> int:
-        raise NotImplementedError
-
-    async def delete(self, queue: str, *, force: bool = False) -> bool:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Nothing to close."""
+from asya_protocol.errors import SettingsError, TransportUnavailable
+from asya_transport.port import Depth
+from tests.support.queue_admin import Admin
 
 
 class Source:

@@ -2,28 +2,18 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiohttp import web
 
 from asya_kube.api import KubeApi
 from asya_kube.resources import ACTOR
-from lab.servers.ports import free_port
+from tests.support.kube_server import kubeconfig, server_that
 
 
 @asynccontextmanager
 async def api_that(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[KubeApi]:
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        async with KubeApi(kubeconfig=kubeconfig(port)) as api:
-            yield api
-    finally:
-        await runner.cleanup()
+    async with server_that(answer) as port, KubeApi(kubeconfig=kubeconfig(port)) as api:
+        yield api
 
 
 async def test_no_objects_are_an_empty_list_however_the_server_writes_it() -> None:
@@ -51,14 +41,3 @@ async def test_metadata_are_listed_page_by_page_without_the_rest() -> None:
     accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
     path = "/apis/asya.sh/v1alpha1/asyncactors"
     assert asked == [(path, {"limit": "500"}, accept), (path, {"limit": "500", "continue": "next"}, accept)]
-
-
-def kubeconfig(port: int) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-        "users": [{"name": "u", "user": {}}],
-    }

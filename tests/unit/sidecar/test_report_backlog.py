@@ -1,19 +1,20 @@
 """Reports that wait for the gateway: order, pressure, bounds and what is given up."""
 
+from asya_protocol.reports import ChildBody, ProgressBody
 from asya_sidecar.core.actions import Report
 from asya_sidecar.core.report_backlog import TRIES, Backlog
 
 
 def progress(envelope_id: str, status: str = "received") -> Report:
-    return Report("progress", envelope_id, {"status": status})
+    return Report("progress", envelope_id, ProgressBody(status=status))
 
 
 def child(envelope_id: str) -> Report:
-    return Report("child", envelope_id, {"id": envelope_id, "parent_id": envelope_id.partition("-")[0]})
+    return Report("child", envelope_id, ChildBody(envelope_id, envelope_id.partition("-")[0]))
 
 
 def taken(backlog: Backlog, most: int = 100) -> list[tuple[str, object]]:
-    return [(entry.report.envelope_id, entry.report.body.get("status")) for entry in backlog.take(most)]
+    return [(entry.report.envelope_id, getattr(entry.report.body, "status", None)) for entry in backlog.take(most)]
 
 
 def test_an_envelopes_progress_stays_in_order_and_goes_one_at_a_time():

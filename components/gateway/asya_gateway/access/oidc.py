@@ -36,12 +36,12 @@ MOST: Final = 10_000
 
 
 class ProviderAway(Exception):
-    """The provider's keys cannot be had, so nothing is known of a token."""
+    """The provider's keys cannot be fetched, so a token can be neither accepted nor refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Whom to believe.
+    """The provider, and what its tokens must say.
 
     Attributes:
         issuer: As in the tokens' ``iss``.
@@ -75,11 +75,11 @@ class Verifier:
 
     @property
     def issuer(self) -> str:
-        """Whose tokens these are."""
+        """The provider's issuer URL."""
         return self._provider.issuer
 
     async def admit(self, token: str) -> Caller | None:
-        """Say who a token stands for; ``None`` when it is no good.
+        """Verify a token; returns its caller, or ``None`` for an invalid token.
 
         Raises:
             ProviderAway: Its key is not known, and the provider does not answer.
@@ -149,7 +149,7 @@ class Verifier:
 
 
 def check_url(url: str, variable: str) -> str:
-    """Make sure that nobody between us and the provider can put keys of their own into its answer.
+    """Check that a URL is HTTPS (or local), so that nobody on the way can replace the provider's keys.
 
     Raises:
         SettingsError: It is no such URL.

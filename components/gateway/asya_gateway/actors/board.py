@@ -1,7 +1,7 @@
-"""The actors with their queues' depths and their rates, looked at together and at most every two seconds for everyone.
+"""A snapshot of all actors with queue depths and rates, taken at most every two seconds and shared by all clients.
 
-What a source does not say is measured: depths at the broker, so many queues per look and the longest unmeasured first, so
-that a mesh of any size costs the broker the same; rates in the envelope store, from what actors reported as completed.
+What the source of actors does not know is measured: depths at the broker, a fixed number of queues per snapshot and the least
+recently measured first, so that a mesh of any size costs the broker the same; rates from the completions in the envelope store.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ AT_ONCE: Final = 8
 MEASURE_LIMIT_S: Final = 3.0
 RATE_OVER_S: Final = 10.0
 REST: Final = 10
-"""A source rests so many times as long as it took: a cluster of thousands is listed less often."""
+"""Wait this many times the duration of the last listing before listing again, so that large clusters are polled less often."""
 REST_MOST_S: Final = 30.0
 _ENDS: Final = names.RESERVED_ACTORS
 
 
 class ActorBoard:
-    """What everyone who asks is shown.
+    """Keeps the snapshot.
 
     Args:
-        source: Who knows the actors.
+        source: Lists the actors.
         admin: Of the broker.
         store: Where reports are kept.
-        known: Names the actors of all routes: the list, where neither source nor broker has one.
+        known: Returns the actors of all tools' routes, for brokers that cannot list queues.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ActorBoard:
         self._measured_s: dict[str, float] = {}
 
     async def look(self) -> ActorList:
-        """Say how the actors stand, as of a moment ago; what is away is said in ``problems``."""
+        """Return the snapshot, renewed when it is old; what could not be found out is in ``problems``."""
         async with self._lock:
             if time.monotonic() - self._looked_s >= BEAT_S:
                 self._found = await self._look()
@@ -85,7 +85,7 @@ class ActorBoard:
         return ActorList(self._source.name, tuple(sorted(shown, key=_order)), tuple(problems))
 
     async def _ask(self) -> None:
-        """Ask the source when it is due; what it said last stays while it cannot say."""
+        """List the actors when that is due; the last list stays while the source fails."""
         began_s = time.monotonic()
         if began_s < self._ask_at_s:
             return
@@ -151,7 +151,7 @@ class ActorBoard:
 
 
 def _is_measured(actor: ActorView) -> bool:
-    """Whether we count its queue: what a cluster's status says may be a minute old, a local mesh's is of this second."""
+    """Whether to measure its queue: a cluster's status may be a minute old, a local mesh's is of this second."""
     return actor.queued is None or actor.namespace is not None
 
 

@@ -1,6 +1,6 @@
-"""Who knows which actors there are and how they stand: the choice between the sources.
+"""Sources of actors, chosen by ``ASYA_GATEWAY_ACTORS``.
 
-``ASYA_GATEWAY_ACTORS`` chooses. Whoever knows none still gets a list: that of the queues, without status and replicas.
+Without a source the actors are those that have a queue, without status and replicas.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ IN_CLUSTER: Final = "KUBERNETES_SERVICE_HOST"
 
 
 class QueuesAlone:
-    """Nobody knows: the actors are those who have a queue."""
+    """No source: the actors are those that have a queue."""
 
     name = QUEUES
 
     async def actors(self) -> list[ActorView] | None:
-        """Leave it to the queues."""
+        """Return nothing."""
         return None
 
     async def close(self) -> None:
@@ -32,7 +32,7 @@ class QueuesAlone:
 
 
 class MeshStatusFile:
-    """The local mesh: its supervisor leaves its status in a file, every second.
+    """A local mesh, whose supervisor writes its status to a file every second.
 
     Args:
         path: The file, ``status.json`` in the mesh's folder.
@@ -58,7 +58,7 @@ class MeshStatusFile:
 
 
 def check_source(text: str) -> None:
-    """Make sure that a text names a source.
+    """Check that a text names a source.
 
     Raises:
         ValueError: It does not; the text says what is allowed.
@@ -69,7 +69,7 @@ def check_source(text: str) -> None:
 
 
 def default_source(env: Mapping[str, str]) -> str:
-    """Say who is asked where nothing is said."""
+    """Return the source to use when none is set."""
     return KUBERNETES if IN_CLUSTER in env else QUEUES
 
 

@@ -1,4 +1,4 @@
-"""Any store, with every call timed and every failure counted; what a store can do needs no word here."""
+"""A proxy of any envelope store that times every call and counts failures."""
 
 import functools
 import time

@@ -1,6 +1,7 @@
-"""Who waits for which envelope's history to grow. Waking carries no content: streams read the history, so nothing is lost.
+"""Publish and subscribe within one process: wakes streams when an envelope has new events.
 
-One loop; no locks.
+A wake-up carries no content: streams then read the history, so nothing is lost. Everything runs on one event loop, without
+locks.
 """
 
 import asyncio
@@ -9,11 +10,11 @@ from contextlib import contextmanager
 from typing import Final
 
 TOOLS_CHANGED: Final = "!tools"
-"""Topics that are no envelopes begin with ``!``; they are woken by name alone. This one: the tools have changed."""
+"""Topic of a change of the tools. Topics other than envelope ids begin with ``!``, and are woken only by their name."""
 
 
 class PubSub:
-    """Waiting streams by envelope; ``stopping`` is set once, when the gateway ends."""
+    """Subscribers by topic; ``stopping`` is set when the gateway stops."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
@@ -22,7 +23,7 @@ class PubSub:
 
     @property
     def streams(self) -> int:
-        """How many are waiting or about to."""
+        """Number of subscriptions."""
         return sum(len(events) for events in self._waiting.values())
 
     def wake(self, envelope_id: str) -> None:
@@ -36,14 +37,14 @@ class PubSub:
         self._wake_all(lambda topic: not topic.startswith("!"))
 
     def stop(self) -> None:
-        """Wake all for the last time."""
+        """Set ``stopping`` and wake all subscribers."""
         self.stopping = True
         self._tell("")
         self._wake_all(lambda _: True)
 
     @contextmanager
     def listening(self, *envelope_ids: str) -> Iterator[asyncio.Event]:
-        """Be woken; set when one of the histories grew since it was last cleared."""
+        """Subscribe to topics; the event is set when one of them is woken."""
         event = asyncio.Event()
         for envelope_id in envelope_ids:
             self._waiting.setdefault(envelope_id, set()).add(event)
@@ -58,7 +59,7 @@ class PubSub:
 
     @contextmanager
     def watching(self, watcher: Callable[[str], None]) -> Iterator[None]:
-        """Have a function called with every id that is woken, and with "" when some may have been missed, or at the end."""
+        """Subscribe a function to all topics; it gets "" when some may have been missed, and at the stop."""
         self._watchers.append(watcher)
         try:
             yield
