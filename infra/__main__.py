@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pulumi
 
 import asya_oss as oss
-from asya_aws import Aws, read_aws_settings
+from asya_aws import Aws, check_together, read_aws_settings
 from asya_infra import AsyaMesh, LocalEnvironment, Settings, declare, mesh_options, read_declared, read_settings
 from asya_infra.config_reader import ConfigReader
 from asya_infra.ports import Cluster, Database, Queue, Store
@@ -16,7 +16,9 @@ def build(settings: Settings) -> AsyaMesh | LocalEnvironment:
     if settings.cluster == "none":
         return LocalEnvironment("mesh", settings)
     options = mesh_options(settings)
-    aws = Aws(settings, read_aws_settings(config))
+    own = read_aws_settings(config)
+    check_together(config, settings, own, pulumi.get_stack())
+    aws = Aws(settings, own)
     clusters: dict[str, Callable[[], Cluster]] = {
         "kubeconfig": lambda: oss.kubeconfig_cluster(settings),
         "kind": oss.kind_cluster,

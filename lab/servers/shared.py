@@ -43,8 +43,8 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
 
 
-def share(folder: Path, module: str) -> Iterator[Any]:
-    """Hold a share of the server that ``python -m MODULE guard FOLDER`` guards; yields what its guardian announced."""
+def share(folder: Path, module: str, *arguments: str) -> Iterator[Any]:
+    """Hold a share of the server that ``python -m MODULE guard FOLDER ...`` guards; yields what its guardian announced."""
     folder.mkdir(parents=True, exist_ok=True)
     announced, failure = folder / "announced.json", folder / "failure.txt"
     with (folder / "users.lock").open("w") as users:
@@ -54,7 +54,7 @@ def share(folder: Path, module: str) -> Iterator[Any]:
             if not announced.exists():
                 failure.unlink(missing_ok=True)
                 root = Path(__file__).resolve().parents[2]
-                argv = [sys.executable, "-m", module, "guard", str(folder)]
+                argv = [sys.executable, "-m", module, "guard", str(folder), *arguments]
                 subprocess.run(argv, cwd=root, check=True, stdin=subprocess.DEVNULL)
                 wait_until(lambda: announced.exists() or failure.exists(), START_TIMEOUT_S, f"{module}: a start")
                 if failure.exists():

@@ -5,6 +5,7 @@ from typing import Any, TypeVar, cast
 
 import pulumi
 from pulumi.config import ConfigTypeError
+from pulumi.runtime.config import get_config
 
 from asya_infra.errors import ConfigError
 
@@ -53,7 +54,7 @@ class ConfigReader(pulumi.Config):
 
     def texts(self, key: str, default: Sequence[str] = ()) -> tuple[str, ...]:
         """A list of texts."""
-        found = self._structure(key, list(default))
+        found = self.structure(key, list(default))
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
             raise self.refuse(
                 key, 'must be a list of texts, e.g. ["a", "b"] or one `- a` a line in Pulumi.<stack>.yaml'
@@ -62,13 +63,18 @@ class ConfigReader(pulumi.Config):
 
     def mapping(self, key: str) -> dict[str, str]:
         """Texts by name."""
-        found = self._structure(key, {})
+        found = self.structure(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
             raise self.refuse(key, "must map names to texts, e.g. {team: search}")
         return dict(found)
 
-    def _structure(self, key: str, default: Any) -> Any:  # noqa: ANN401 - JSON before it is checked
+    def structure(self, key: str, default: Any) -> Any:  # noqa: ANN401 - JSON before it is checked
+        """Whatever JSON there is; ``None`` where it is none."""
         try:
             return self.get_object(key, default) if self.get(key) else default
         except ConfigTypeError:
             return None
+
+    def plain(self, key: str) -> str:
+        """A secret's own text, only to judge it before anything is made."""
+        return get_config(self.full_key(key)) or ""

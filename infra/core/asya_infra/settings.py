@@ -28,13 +28,13 @@ PRESETS: Final[Mapping[Environment, tuple[ClusterKind, QueueKind, StoreKind, Dat
 }
 """Environment: cluster, queue, store, and the database of a gateway, where there is one."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
 _URL: Final = re.compile(r"https?://[^/\s]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Images of the mesh's own processes; the gateway is left out without one."""
+    """Images of the mesh's own processes; `asya:registry` begins the names of those that are not set."""
 
     operator: str = f"asya-operator:{VERSION}"
     """`asya:operatorImage`: image of the operator."""
@@ -46,6 +46,11 @@ class Images:
     """`asya:gatewayImage`: image of the gateway; empty installs none."""
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     """`asya:imagePullPolicy`: when nodes pull those images."""
+
+    def named(self) -> dict[str, str]:
+        """The images by the keys of their settings."""
+        rooms = ("operator", "sidecar", "crew", "gateway")
+        return {f"{room}Image": getattr(self, room) for room in rooms}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +174,12 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
 
 
 def _images(read: ConfigReader) -> Images:
+    registry = read.text("registry")
+    start = f"{registry.rstrip('/')}/" if registry else ""
     return Images(
-        operator=read.text("operatorImage", Images.operator),
-        sidecar=read.text("sidecarImage", Images.sidecar),
-        crew=read.text("crewImage", Images.crew),
+        operator=read.text("operatorImage", start + Images.operator),
+        sidecar=read.text("sidecarImage", start + Images.sidecar),
+        crew=read.text("crewImage", start + Images.crew),
         gateway=read.text("gatewayImage"),
         pull_policy=read.choice("imagePullPolicy", ("IfNotPresent", "Always", "Never"), "IfNotPresent"),
     )

@@ -64,7 +64,7 @@ class Session(Protocol):
         """Take up to ``limit`` deliveries; empty at the end of the wait or when the consumer is stopped."""
 
     async def close(self) -> None:
-        """Give everything back and disconnect."""
+        """Release everything and disconnect."""
 
 
 class MemoryBroker:

@@ -1,7 +1,7 @@
 """A session with a memory broker in another process (``server``), over its Unix socket.
 
 It connects when first used and again after the connection dropped; what had been handed out on the old connection is
-then ``LeaseLost``, because the server has given it back. One event loop uses one session.
+then ``LeaseLost``, because the server has released it. One event loop uses one session.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from asya_transport.memory.link import FrameLink
 
 _MAX_BACKOFF_S = 30.0
 _LEAVE_S = 2.0
-"""How long a closing session waits for the server's word; the server gives everything back either way."""
+"""How long a closing session waits for the server's word; the server releases everything either way."""
 
 
 class RemoteSession:
@@ -76,7 +76,7 @@ class RemoteSession:
             raise
 
     async def close(self) -> None:
-        """Give everything back and disconnect; never raises."""
+        """Release everything and disconnect; never raises."""
         self._closed = True
         link = self._link
         if link is None:

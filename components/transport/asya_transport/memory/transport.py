@@ -122,7 +122,7 @@ class MemoryConsumer:
         await self._session.ask(requests.Ack(self._claim(delivery.receipt)))
 
     async def release(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """Settle: give it back."""
+        """Settle: let it come again."""
         check_delay(delay_s)
         await self._session.ask(requests.Release(self._claim(delivery.receipt), delay_s))
 

@@ -8,8 +8,8 @@ import pytest
 
 from asya_protocol.errors import LeaseLost, TransportUnavailable
 from asya_transport.port import Consumer, Delivery, Depth, QueueSpec
-from asya_transport.rabbitmq.ack_timeout import ACK_TIMEOUT_MS
 from asya_transport.rabbitmq.admin import RabbitMqAdmin
+from asya_transport.rabbitmq.consumer import ACK_TIMEOUT_MS
 from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
 from lab.servers.rabbitmq import RabbitMqServer, require_server
