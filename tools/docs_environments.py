@@ -27,6 +27,7 @@ LISTED: Final = 4
 PRICES: Final[Mapping[str, float]] = {
     "EKS control plane": 0.10,
     "t4g.large": 0.0672,
+    "t3.large": 0.0832,
     "NAT gateway": 0.045,
     "db.t4g.micro": 0.016,
     "gp3 GiB-month": 0.08,
