@@ -15,7 +15,7 @@ from asya_aws.settings import AwsSettings
 from asya_infra.settings import VERSION
 from lab.checkout import ROOT
 from tests.support.pulumi_program import Run, Seen, run_environment
-from tools.docs_settings import classes, fields
+from tools.docstrings import classes, fields
 from tools.tree import report, write_or_compare
 
 PAGE: Final = ROOT / "docs" / "environments.md"

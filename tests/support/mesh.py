@@ -61,7 +61,7 @@ class RunningMesh:
         async with self._transport() as transport:
             for payload in payloads:
                 envelope = {"id": uuid.uuid4().hex, "route": {"actors": list(actors), "current": 0}, "payload": payload}
-                await transport.send(names.queue_name(actors[0]), json.dumps(envelope).encode())
+                await transport.send(names.QueueNames().queue(actors[0]), json.dumps(envelope).encode())
                 ids.append(str(envelope["id"]))
         return ids
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asya_protocol.names import queue_name
+from asya_protocol.names import QueueNames
 from asya_store.claims import ClaimCheck
 from asya_store.folder import FolderStore
 from tests.support.actor_bench import WAIT_S, ActorBench
@@ -144,7 +144,7 @@ async def test_a_store_that_is_away_keeps_the_envelope_until_it_is_back(
         store.rename(tmp_path / "away")
         store.touch()  # a file where the folder was: neither reading nor writing works
         await running.send_payload({"text": "y" * 150_000})  # whole on its way in, too large on its way out
-        assert (await running.admin.measure(queue_name(running.actor))).total == 1
+        assert (await running.admin.measure(QueueNames().queue(running.actor))).total == 1
         await asyncio.sleep(1.0)  # long enough for a try that fails
         store.unlink()
         (tmp_path / "away").rename(store)

@@ -50,7 +50,7 @@ async def test_a_closed_consumer_receives_nothing_and_closes_again(bench: Broker
 
 async def test_many_passes_over_dead_letters_leave_nothing_behind(bench: BrokerBench) -> None:
     """A gateway makes one for every look at its console, on one connection that lives for months."""
-    label = f"passes-{names.actor_of(bench.name_queue())}"
+    label = f"passes-{names.QueueNames().actor(bench.name_queue())}"
     url = f"{bench.settings.rabbitmq_url}?client_properties={quote(repr({'connection_name': label}))}"
     transport, queue = await bench.transport(rabbitmq_url=url), await bench.queue()
     dead = names.dlq_name(queue)
