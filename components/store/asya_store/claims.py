@@ -37,7 +37,7 @@ class ClaimLost(Exception):
 
 
 class ClaimRedeemed(Exception):
-    """Somebody acknowledged a delivery with this very claim: this one is its duplicate."""
+    """A delivery with the same claim was acknowledged already: this one is its duplicate."""
 
 
 @dataclass(frozen=True, slots=True)

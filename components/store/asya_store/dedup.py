@@ -1,4 +1,4 @@
-"""The dedup store that a URL names, and the one in memory."""
+"""Opens the dedup store that a URL names; holds the one in memory."""
 
 import time
 from collections.abc import Callable, Iterable

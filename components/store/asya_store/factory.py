@@ -1,4 +1,4 @@
-"""The choice between the stores; S3 and its client are imported only when they are chosen."""
+"""Opens the store that the settings name; boto3 is imported only for S3."""
 
 from collections.abc import Mapping
 from pathlib import Path
