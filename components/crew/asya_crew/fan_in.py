@@ -103,7 +103,7 @@ class FanIn:
         return [self._end(verdict, entry, group, envelope), *timer]
 
     def _is_over(self, entry: Entry) -> bool:
-        """Whether another envelope has ended the group; asked of the store where somebody may have without our knowing."""
+        """Whether another envelope has ended the group; asks the store where another process may have done so."""
         winner = self._over.get(entry.group)
         if winner is None and not self._is_fresh(entry, self._clock()):
             winner = self._groups.winner(entry.group)
