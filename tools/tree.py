@@ -1,4 +1,4 @@
-"""The files that belong to the repository, and how its checks report.
+"""Lists the files of the repository, and prints what a check found.
 
 Every ``tools/check_*.py`` runs as ``python -m tools.check_x`` from the root; exit code 1 means that it found something.
 """
