@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 
 class DedupStore(Protocol):
-    """Keys that are being worked on, and keys that are done. Every method raises ``StoreUnavailable`` when the store could not be asked."""
+    """Keys in work and keys done. Every method raises ``StoreUnavailable`` when the store could not be asked."""
 
     async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
         """Ask for a key."""
