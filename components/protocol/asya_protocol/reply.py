@@ -34,7 +34,7 @@ class Item:
         payload: JSON value, undecoded; ``null`` when the item had none.
         route: The route as returned (``current`` already points at the next actor); ``None`` when the item had none or it
             cannot be read, which means "finished" as in Asya 0.1.1.
-        headers: Headers as returned; ``None`` when the item had ``None``.
+        headers: Headers as returned; ``None`` when the item had none.
         id: Id as returned; only a collector's is used.
         parent_id: The same.
     """
