@@ -151,7 +151,7 @@ class ClaimCheck:
         return payload
 
     def redeem(self, claim: Claim) -> None:
-        """Give a payload's place free; its key remembers that it was used.
+        """Replace the payload by an empty object, which marks the claim as redeemed.
 
         Raises:
             StoreUnavailable: It stays until the bucket's lifecycle rule removes it.
