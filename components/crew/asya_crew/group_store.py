@@ -33,7 +33,7 @@ class GroupStore:
             found: Entries and payloads.
 
         Returns:
-            For each why it is not kept, or none: ``StoreUnavailable``, or ``ValueError`` for what is no JSON.
+            For each, why it is not kept, or ``None``: ``StoreUnavailable``, or ``ValueError`` for what is no JSON.
         """
         return list(self._threads.map(lambda pair: self._try_to_keep(*pair), found))
 
