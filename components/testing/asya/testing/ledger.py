@@ -66,7 +66,7 @@ class Run:
 
 
 class Ledger:
-    """The runs that are under way; whatever belongs to none of them is ignored."""
+    """The runs that are under way; bodies of other runs are ignored."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}

@@ -23,7 +23,7 @@ class TaggedTransport:
     Args:
         inner: The broker's own.
         queues: Full name of the queue by actor, end actors included.
-        ledger: Told of every send and settlement.
+        ledger: Records every send and settlement.
         desk: Where large payloads are left.
         on_send: Called with the actor before something is sent to it.
     """
