@@ -1,6 +1,6 @@
 """The list of cancelled envelopes, kept in the object store so that every sidecar of the mesh can read it.
 
-One small object per cancel, ``cancelled/<seconds since 1970>-<id>``: one listing reads them all. They are kept for a week, longer
+One small object per cancel, ``cancelled/<seconds since 1970>-<id>``: one listing reads all. They are kept for a week, longer
 than an envelope lives in any queue of ours (four days), and removed by later cancels.
 """
 
