@@ -1,4 +1,4 @@
-"""Errors of the operator's room; all of them are the manifest author's to mend.
+"""Errors in manifests; their author has to correct them.
 
 AsyaError
 └── ManifestError          a manifest cannot be used
