@@ -1,4 +1,4 @@
-"""HTTP to one gateway: plain requests, and streams of server-sent events with a time limit.
+"""HTTP to one gateway: requests that are answered at once, and a stream of server-sent events that ends in time.
 
 The standard library's client, because its socket can be given a new time limit before every read of a stream.
 """
@@ -190,7 +190,7 @@ def tidy_url(url: str) -> str:
 
 
 def failed(answer: Answer) -> CommandError:
-    """Make the error for an unexpected answer."""
+    """Make the error of an answer that nobody expected."""
     return CommandError(f"the gateway answered {answer.status}: {answer.text[:LARGEST_ERROR_CHARS]}")
 
 

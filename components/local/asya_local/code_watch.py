@@ -1,4 +1,4 @@
-"""Detects edits in the folders of handlers' code, by modification times.
+"""Notices edits below the folders of handlers' code, by looking at modification times.
 
 Looking is level-based like everything else here: what counts is how files are, not which events came, so a half-written file
 is seen again once it is whole. It needs no library and none of the kernel's watches, which run out on laptops, and its cost is

@@ -1,4 +1,4 @@
-"""A container's environment and mounted files, worked out for a process on this machine. Pure.
+"""What a container would give a handler, for a process on this machine: environment and mounted files. Pure.
 
 Literal values, references to ConfigMaps and Secrets of the same manifests, ``$(NAME)`` expansion, and volumes made of
 ConfigMaps and Secrets. Container paths that lead to mounted files are mapped into the folder where they really are.

@@ -1,4 +1,4 @@
-"""Writes an actor's mounted files below the mesh's folder, and removes those that are no longer mounted."""
+"""Write the files that an actor's mounts bring below the mesh's folder, and remove what no mount brings any more."""
 
 import shutil
 from pathlib import Path, PurePosixPath

@@ -1,4 +1,4 @@
-"""Errors in manifests; their author has to correct them.
+"""Errors of the operator's room; all of them are the manifest author's to mend.
 
 AsyaError
 └── ManifestError          a manifest cannot be used

@@ -86,7 +86,7 @@ class Pipeline:
         self._finishers: set[asyncio.Task[None]] = set()
         self._ready_runtimes = 0
         self._away_s = time.monotonic()
-        """Since when no runtime has been ready; ``None`` while one is."""
+        """Since when no runtime has been ready, while ``None`` is."""
         self._gave_up = False
         """Others have got what was here for it."""
         self._stopping = asyncio.Event()

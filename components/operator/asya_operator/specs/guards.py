@@ -9,7 +9,7 @@ from asya_operator.specs.meta import LABEL_ACTOR, metadata, metrics_port
 
 
 def build_pod_disruption_budget(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
-    """A node drain takes one pod of an actor at a time; never none, or a single pod would block the drain."""
+    """A node drain takes one pod of an actor at a time; never ``None``, or a single pod would block the drain."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

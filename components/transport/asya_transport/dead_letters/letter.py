@@ -1,4 +1,4 @@
-"""One dead letter, parsed from its delivery: reason, counters, and the body to send again. No I/O.
+"""A dead letter as a person and a redrive see it: what a delivery from a dead letter queue tells. No I/O.
 
 Bodies that are no envelopes are dead letters like others: what cannot be read is ``None``, and their bytes are kept.
 """
@@ -70,7 +70,7 @@ class DeadLetter:
 
     @property
     def source(self) -> str:
-        """The queue it came from: from its attributes, or derived from the dead letter queue's name."""
+        """The queue it was taken from, as it was noted, or as the dead letter queue's name tells."""
         return self.attributes.get(names.ATTRIBUTE_QUEUE) or self.queue.removesuffix(names.DLQ_SUFFIX)
 
     @property
@@ -85,7 +85,7 @@ class DeadLetter:
 
     @property
     def identity(self) -> bytes:
-        """Its identity within the queue: the id, or the body where there is no id."""
+        """What tells it from others of its queue: the id, or the bytes of what has none."""
         return self.id.encode() if self.id is not None else hashlib.sha256(self.body).digest()
 
     def fresh_body(self) -> bytes:

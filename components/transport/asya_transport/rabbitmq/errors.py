@@ -1,4 +1,4 @@
-"""Translates pika's exceptions into those of ``asya_protocol.errors``; nothing outside ``asya_transport.rabbitmq`` sees one.
+"""Translation of pika's exceptions at the door; nothing outside ``asya_transport.rabbitmq`` sees one.
 
 ``translate`` chooses by the nearest class in an exception's MRO, so that a new subclass in pika finds its parent's
 entry. Two refusals keep their AMQP reply code (``ChannelRefused``), since what 404 or 406 means depends on the question.
@@ -84,7 +84,7 @@ FOREIGN: Final = (pika.AMQPError, pika.ChannelError, pika.ReentrancyError, workf
 
 
 def check_name(queue: str) -> None:
-    """Refuse a name that no queue can have; for a sender it is a missing queue.
+    """Refuse a name that no queue can have; to whoever sends there it is one more queue that is missing.
 
     Raises:
         QueueMissing: It is over 255 bytes of UTF-8.

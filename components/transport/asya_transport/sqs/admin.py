@@ -147,7 +147,7 @@ class SqsAdmin:
 
 
 def tls_only_policy(arn: str) -> str:
-    """A queue policy that refuses requests without TLS; who may use the queue is for the callers' own policies."""
+    """A queue's policy that refuses whoever comes without TLS; who may come at all is the callers' own policies' to say."""
     statement = {
         "Sid": "TlsOnly",
         "Effect": "Deny",
