@@ -36,7 +36,7 @@ BEFORE_NODES: Final = ("vpc-cni", "eks-pod-identity-agent", "kube-proxy")
 AFTER_NODES: Final = ("coredns", "metrics-server")
 LOGS: Final = ("api", "audit", "authenticator")
 _CNI: Final = json.dumps({"enableNetworkPolicy": "true"})
-"""Without it NetworkPolicies are objects that nobody reads."""
+"""Without it NetworkPolicies have no effect."""
 
 
 def kubeconfig(name: str, endpoint: str, certificate: str, region: str, *, role: str = "", profile: str = "") -> str:
