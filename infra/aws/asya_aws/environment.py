@@ -76,7 +76,8 @@ class Aws:
             region=self._settings.region,
             default_tags={"tags": self._tags},
             **({"profile": own.profile} if own.profile else {}),
-            **({"assume_roles": [{"role_arn": own.assume_role}]} if own.assume_role else {}),
+            # A dict would reach the plugin with Python's spelling of its keys.
+            assume_roles=[pulumi_aws.ProviderAssumeRoleArgs(role_arn=own.assume_role)] if own.assume_role else None,
         )
         return made
 

@@ -102,7 +102,7 @@ class AsyaMesh(pulumi.ComponentResource):
         operator = self._operator(shared, url)
         tools = self._gateway(shared, o) if url else None
         if o.monitoring:
-            self._apply("monitoring", monitoring.objects(o.system_namespace, o.namespace), namespaces)
+            self._apply("monitoring", monitoring.objects(o.system_namespace, o.namespace), (*namespaces, *self._platform()))
         self.target = KubernetesTarget(
             provider=cluster.provider,
             kubeconfig=cluster.kubeconfig,
