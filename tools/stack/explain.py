@@ -26,7 +26,7 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
         "AWS does not know these credentials: aws configure, or set AWS_PROFILE",
     ),
     (
-        r"dial tcp (?:10|172|192)[\d.]+:443: (?:i/o timeout|connect)|\.eks\.[\w-]+\.(?:amazonaws|api\.aws)\S* .*(?:timeout|refused)",
+        r"dial tcp (?:10|172|192)[\d.]+:443: (?:i/o timeout|connect)|\.eks\.(?:amazonaws|api\.aws)\S* .*(?:timeout|refused)",
         "the EKS cluster's API is not reached from here: asya:apiCidrs in Pulumi.{env}.yaml must hold this machine's address "
         "(curl https://checkip.amazonaws.com), or run it inside the VPC. Nothing has to be removed; run the same again",
     ),

@@ -14,6 +14,7 @@ from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
 from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_name
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
+from asya_infra.removal_guard import RemovalGuard
 from asya_infra.settings import Images
 from asya_infra.target import Identities
 
@@ -102,7 +103,9 @@ class AsyaMesh(pulumi.ComponentResource):
         operator = self._operator(shared, url)
         tools = self._gateway(shared, o) if url else None
         if o.monitoring:
-            self._apply("monitoring", monitoring.objects(o.system_namespace, o.namespace), (*namespaces, *self._platform()))
+            self._apply(
+                "monitoring", monitoring.objects(o.system_namespace, o.namespace), (*namespaces, *self._platform())
+            )
         self.target = KubernetesTarget(
             provider=cluster.provider,
             kubeconfig=cluster.kubeconfig,
@@ -206,12 +209,31 @@ class AsyaMesh(pulumi.ComponentResource):
         self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))
         return tools
 
+    def stay_while_used(self, actors: Sequence[AsyncActor]) -> None:
+        """Let nothing of the mesh be removed while the cluster has actors besides these and the crew; call it last.
+
+        Args:
+            actors: Of the same program.
+        """
+        target = self.target
+        RemovalGuard(
+            f"{self._name}-guard",
+            kubeconfig=target.kubeconfig,
+            context=target.context or "",
+            own=[f"{target.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))],
+            keda=bool(self._options.keda),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self._crew_made, *self.target.after, *actors]),
+        )
+
     def _crew(self) -> None:
         o = self._options
+        self._crew_made: list[AsyncActor] = []
         for manifest in installation.crew_actors(self._queue.transport, o.images, o.namespace):
             if not o.scaling:
                 manifest["spec"]["scaling"] = {"enabled": False}
-            AsyncActor.from_manifest(manifest, mesh=self, opts=pulumi.ResourceOptions(parent=self))
+            self._crew_made.append(
+                AsyncActor.from_manifest(manifest, mesh=self, opts=pulumi.ResourceOptions(parent=self))
+            )
 
 
 def _secrets(queue: Secrets, store: Store | None) -> dict[str, Mapping[str, pulumi.Input[str]]]:

@@ -17,7 +17,7 @@ def test_state_that_others_find_is_fine(preset: str, environ: dict[str, str]) ->
 
 def test_state_of_an_account_in_a_checkout_alone_is_refused() -> None:
     """It would be lost with the checkout, and the account would keep what costs."""
-    with pytest.raises(StackError, match="set PULUMI_BACKEND_URL to a bucket .* or ASYA_LOCAL_STATE=1 for a trial"):
+    with pytest.raises(StackError, match=r"set PULUMI_BACKEND_URL to a bucket .* or ASYA_LOCAL_STATE=1 for a trial"):
         accounts.check_state("aws", "prod", {})
 
 
