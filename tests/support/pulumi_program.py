@@ -146,6 +146,8 @@ def _made_up(token: str, name: str) -> dict[str, Any]:
         return {"bucket": f"{name}-1234567", "arn": f"arn:aws:s3:::{name}-1234567"}
     if token == "aws:kms/key:Key":
         return {"arn": f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/{name}", "keyId": name}
+    if token == "aws:ecr/repository:Repository":
+        return {"repositoryUrl": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/{name.replace('-', '/', 1)}"}
     if token.startswith("aws:"):
         return {"arn": f"arn:aws:any:eu-central-1:{ACCOUNT}:{name}", "name": name, "latestVersion": 1}
     if token == "pulumi-python:dynamic:Resource":

@@ -6,7 +6,7 @@ the mesh in it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -158,12 +158,7 @@ class EksCluster(pulumi.ComponentResource):
         )
         trust = policies.trusts_service("eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession"))
         role = self._role("cluster", trust, (*CLUSTER_POLICIES, *(AUTO_POLICIES if self._auto else ())))
-        own = self._iam.RolePolicy(
-            naming.shortened(f"{name}-cluster", naming.ROLE),
-            role=role[0].id,
-            policy=self._scope.apply(partial(policies.cluster, auto=self._auto)).apply(policies.dump),
-            opts=self._child(),
-        )
+        own = self._own_policy("cluster", role[0], partial(policies.cluster, auto=self._auto))
         on = {"enabled": True}
         automatic = {
             # Pools of our own, so that nodes and volumes carry the stack's tags; see node_objects.
@@ -208,6 +203,14 @@ class EksCluster(pulumi.ComponentResource):
             for policy in managed
         ]
         return (role, *attached)
+
+    def _own_policy(self, duty: str, role: Any, write: Callable[[Scope], policies.Document]) -> Any:  # noqa: ANN401
+        return self._iam.RolePolicy(
+            naming.shortened(f"{self._name}-{duty}", naming.ROLE),
+            role=role.id,
+            policy=self._scope.apply(write).apply(policies.dump),
+            opts=self._child(),
+        )
 
     def _let_in(self, sources: Sequence[str]) -> None:
         """Open the private endpoint, which else only nodes reach."""
@@ -278,6 +281,7 @@ class EksCluster(pulumi.ComponentResource):
     def _auto_mode(self, subnet_ids: Sequence[pulumi.Input[str]]) -> tuple[list[Any], tuple[pulumi.Resource, ...]]:
         """EKS makes the nodes; what network, identity, volumes and load balancers need is built in."""
         role = self._role("node", policies.trusts_service("ec2.amazonaws.com"), AUTO_NODE_POLICIES)
+        self._own_policy("node", role[0], policies.node)
         joins = self._entry(f"{self._name}-node", role[0].arn, AUTO_NODE_POLICY, kind="EC2")
         objects = [
             node_objects.network_policy_switch(),
@@ -295,6 +299,7 @@ class EksCluster(pulumi.ComponentResource):
             for addon in BEFORE_NODES
         ]
         role = self._role("node", policies.trusts_service("ec2.amazonaws.com"), NODE_POLICIES)
+        self._own_policy("node", role[0], policies.node)
         nodes = [
             node_group(
                 group,

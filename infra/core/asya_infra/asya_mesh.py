@@ -15,7 +15,7 @@ from asya_infra.installation import Manifest
 from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_name
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
 from asya_infra.removal_guard import RemovalGuard
-from asya_infra.settings import Images
+from asya_infra.settings import KEDA_IMAGES, Images
 from asya_infra.target import Identities
 
 TYPE: Final = "asya:index:AsyaMesh"
@@ -35,6 +35,8 @@ class MeshOptions:
         gateway_tokens: Who may call the gateway.
         report_token: What sidecars show the gateway.
         queue_prefix: Begins every queue's name.
+        third_party: Images of other projects in place of the pinned ones.
+        registry_auth: Docker's ``config.json``, by which all pods pull images.
         wait_s: How long an actor may take to run or nap; 0 does not wait.
     """
 
@@ -47,6 +49,8 @@ class MeshOptions:
     gateway_tokens: pulumi.Output[str] | None = None
     report_token: pulumi.Output[str] | None = None
     queue_prefix: str = "asya-"
+    third_party: Mapping[str, str] = field(default_factory=dict)
+    registry_auth: pulumi.Output[str] | None = None
     wait_s: int = 300
 
 
@@ -103,9 +107,8 @@ class AsyaMesh(pulumi.ComponentResource):
         operator = self._operator(shared, url)
         tools = self._gateway(shared, o) if url else None
         if o.monitoring:
-            self._apply(
-                "monitoring", monitoring.objects(o.system_namespace, o.namespace), (*namespaces, *self._platform())
-            )
+            watching = monitoring.objects(o.system_namespace, o.namespace, o.third_party)
+            self._apply("monitoring", watching, (*namespaces, *self._platform()))
         self.target = KubernetesTarget(
             provider=cluster.provider,
             kubeconfig=cluster.kubeconfig,
@@ -119,6 +122,7 @@ class AsyaMesh(pulumi.ComponentResource):
             after=(*operator, *keda),
             tools=tools,
             identities=identities,
+            pull_secret=installation.PULL_SECRET if o.registry_auth is not None else "",
         )
         self._crew()
         self.namespace = pulumi.Output.from_input(o.namespace)
@@ -138,7 +142,12 @@ class AsyaMesh(pulumi.ComponentResource):
     def _apply(
         self, part: str, manifests: Sequence[Mapping[str, Any]], after: Sequence[pulumi.Resource]
     ) -> list[KubernetesObject]:
-        return list(apply_all(f"{self._name}-{part}" if part else self._name, manifests, self._child(after)))
+        o = self._options
+        images = {name: o.third_party[name] for name in KEDA_IMAGES if name in o.third_party}
+        # KEDA's namespace is its own manifest's; whoever mirrors its images lets nodes pull them.
+        auth = o.registry_auth is not None and part != "keda"
+        ready = [installation.pulling(m, images if part == "keda" else {}, auth=auth) for m in manifests]
+        return list(apply_all(f"{self._name}-{part}" if part else self._name, ready, self._child(after)))
 
     def _platform(self) -> tuple[pulumi.Resource, ...]:
         """What every pod needs: nodes, add-ons, and its role where it has one."""
@@ -171,6 +180,8 @@ class AsyaMesh(pulumi.ComponentResource):
             found += [installation.store_config(store, namespace) for namespace in both]
         if url and o.report_token is not None:
             found.append(gateway.report_secret(o.namespace, o.report_token))
+        if o.registry_auth is not None:
+            found += [installation.pull_secret(namespace, o.registry_auth) for namespace in both]
         found += installation.default_deny(o.system_namespace)
         found.append(installation.let_in(installation.OPERATOR, o.system_namespace, [8080, 8081]))
         return self._apply("", found, namespaces)

@@ -36,6 +36,7 @@ class KubernetesTarget:
         after: What must exist before the first actor.
         tools: The ConfigMap of tools, where this program makes it.
         identities: Roles of the cloud for the pods of actors.
+        pull_secret: Secret of the namespace by which pods pull images.
     """
 
     provider: pulumi.ProviderResource | None
@@ -50,6 +51,7 @@ class KubernetesTarget:
     after: tuple[pulumi.Resource, ...] = ()
     tools: pulumi.Resource | None = None
     identities: Identities | None = None
+    pull_secret: str = ""
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
@@ -65,6 +67,8 @@ class KubernetesTarget:
             account, roles = self.identities.of_actor(actor_name, self.namespace, sends_to, parent)
             before = [*roles, self._service_account(name, account, parent)]
             manifest = with_service_account(manifest, account)
+        if self.pull_secret:
+            manifest = with_pod(manifest, {"imagePullSecrets": [{"name": self.pull_secret}]})
         meta = dict(manifest["metadata"])
         # The provider's own wait knows nothing of an actor's conditions.
         meta["annotations"] = {**meta.get("annotations", {}), SKIP_AWAIT: "true"}
@@ -114,12 +118,16 @@ class KubernetesTarget:
 
 def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str, Any]:
     """Name the pods' service account and keep its token from them; what the manifest says of either stays."""
+    return with_pod(manifest, {"serviceAccountName": account, "automountServiceAccountToken": False})
+
+
+def with_pod(manifest: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Say something of an actor's pods that its manifest does not."""
     spec = manifest["spec"]
     workload = spec.get("workload") or {}
     template = workload.get("template") or {}
     pod = template.get("spec") or {}
-    named = {"serviceAccountName": account, "automountServiceAccountToken": False, **pod}
-    changed = {**workload, "template": {**template, "spec": named}}
+    changed = {**workload, "template": {**template, "spec": {**defaults, **pod}}}
     return {**manifest, "spec": {**spec, "workload": changed}}
 
 
