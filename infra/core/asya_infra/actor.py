@@ -16,7 +16,7 @@ from asya_infra.actor_args import (
     actor_manifest,
     check_manifest,
 )
-from asya_infra.target import Mesh
+from asya_infra.target import Mesh, Policy, Rights
 
 TYPE = "asya:index:AsyncActor"
 
@@ -41,7 +41,10 @@ class AsyncActor(pulumi.ComponentResource):
         delivery: What happens when its replica dies.
         sidecar: The injected container.
         resources: Requests and limits of the handler's container.
-        service_account: Of its pods, in place of the one that the mesh gives.
+        service_account: Of its pods, in place of the one that the mesh makes; where the cloud gives pods a role, that role
+            becomes this account's.
+        policies: What its role allows besides queues, store and key: ARNs of policies, or IAM statements as AWS writes
+            them, e.g. ``{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::models/*"]}``.
         workload: ``spec.workload`` whole, in place of env, resources and service_account.
         labels: Of the AsyncActor.
         sends_to: Where the cloud gives pods a role: the only actors that this one may send to, besides the end actors. None
@@ -74,7 +77,8 @@ class AsyncActor(pulumi.ComponentResource):
         sidecar: Sidecar | None = None,
         env: Mapping[str, pulumi.Input[str]] | None = None,
         resources: Mapping[str, Any] | None = None,
-        service_account: str | None = None,
+        service_account: pulumi.Input[str] | None = None,
+        policies: Sequence[Policy] = (),
         source: str | None = None,
         workload: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -97,7 +101,9 @@ class AsyncActor(pulumi.ComponentResource):
             workload=workload,
             labels=labels or {},
         )
-        self._declare(name, mesh, actor_manifest(name, mesh.target.transport, args), opts, sends_to)
+        names = None if sends_to is None else tuple(to if isinstance(to, str) else to.name for to in sends_to)
+        rights = Rights(sends_to=names, policies=tuple(policies), service_account=service_account)
+        self._declare(name, mesh, actor_manifest(name, mesh.target.transport, args), opts, rights)
 
     @classmethod
     def from_manifest(
@@ -111,7 +117,9 @@ class AsyncActor(pulumi.ComponentResource):
         document = {**manifest, "spec": {**manifest["spec"], "transport": mesh.target.transport}}
         check_manifest(document)
         self = cls.__new__(cls)
-        self._declare(str(manifest["metadata"]["name"]), mesh, document, opts)
+        pod = ((document["spec"].get("workload") or {}).get("template") or {}).get("spec") or {}
+        rights = Rights(service_account=pod.get("serviceAccountName"))
+        self._declare(str(manifest["metadata"]["name"]), mesh, document, opts, rights)
         return self
 
     def _declare(
@@ -120,16 +128,15 @@ class AsyncActor(pulumi.ComponentResource):
         mesh: Mesh,
         manifest: Mapping[str, Any],
         opts: pulumi.ResourceOptions | None,
-        sends_to: Sequence["AsyncActor | str"] | None = None,
+        rights: Rights,
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
         target = mesh.target
-        names = None if sends_to is None else [to if isinstance(to, str) else to.name for to in sends_to]
         queue = f"{target.queue_prefix}{name}"
         self.name = name
         self.queue_name = pulumi.Output.from_input(queue)
         self.queue_url = target.queue_url(queue)
-        self.status = target.actor(name, manifest, self, names)
+        self.status = target.actor(name, manifest, self, rights)
         self.register_outputs(
             {"name": name, "queueName": self.queue_name, "queueUrl": self.queue_url, "status": self.status}
         )

@@ -109,7 +109,7 @@ class ActorArgs:
     handler: str | None = None
     env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     resources: Mapping[str, Any] | None = None
-    service_account: str | None = None
+    service_account: pulumi.Input[str] | None = None
     source: str | None = None
     scaling: Scaling | None = None
     retry: Retry | None = None

@@ -133,6 +133,7 @@ class AsyaMesh(pulumi.ComponentResource):
             "transport": self.transport,
             "queueUrl": self.queue_url,
             "gatewayUrl": self.gateway_url,
+            "platform": self._platform_facts(),
         }
         self.register_outputs(self.outputs)
 
@@ -219,6 +220,22 @@ class AsyaMesh(pulumi.ComponentResource):
         ready = self._database.ready if self._database else ()
         self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))
         return tools
+
+    def _platform_facts(self) -> pulumi.Output[str]:
+        """What ``connect(stack=...)`` of other programs wants to know, as one secret: the kubeconfig is among it."""
+        o, target = self._options, self.target
+        told = {
+            "kubeconfig": target.kubeconfig,
+            "context": target.context,
+            "namespace": o.namespace,
+            "systemNamespace": o.system_namespace,
+            "transport": target.transport,
+            "queueUrl": target.url,
+            "queuePrefix": o.queue_prefix,
+            "pullSecret": target.pull_secret,
+            **({"cloud": self._identities.facts} if self._identities is not None else {}),
+        }
+        return pulumi.Output.secret(pulumi.Output.json_dumps(told))
 
     def stay_while_used(self, actors: Sequence[AsyncActor]) -> None:
         """Let nothing of the mesh be removed while the cluster has actors besides these and the crew; call it last.

@@ -9,12 +9,17 @@ from typing import Any, Final
 import pulumi
 
 from asya_infra.actor_wait import ActorReady
+from asya_infra.errors import ConfigError
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
 from asya_infra.pod_shapes import meta
-from asya_infra.target import Identities
+from asya_infra.target import Identities, Rights
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
+EXPECTS_CREDENTIALS: Final = "asya.sh/expects-aws-credentials"
+"""Annotation of actors and service accounts: their pods get credentials when they are admitted. A pod that came before the
+association of its account was known everywhere has none, and never gets them; the operator makes it anew."""
+_NO_RIGHTS: Final = Rights()
 PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
 """Annotation: who owns the fields of a patch; each tool has an owner, so that they do not undo one another."""
 
@@ -58,20 +63,29 @@ class KubernetesTarget:
         return self.url.apply(lambda url: f"{url.rstrip('/')}/{queue}")
 
     def actor(
-        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, sends_to: Sequence[str] | None = None
+        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, rights: Rights = _NO_RIGHTS
     ) -> pulumi.Output[str]:
-        """Apply the manifest, then wait for the operator."""
+        """Apply the manifest, then wait for the operator.
+
+        Raises:
+            ConfigError: It asks for rights that nothing here can give.
+        """
         actor_name = str(manifest["metadata"]["name"])
         before: Sequence[pulumi.Resource] = ()
+        notes: dict[str, str] = {}
         if self.identities is not None:
-            account, roles = self.identities.of_actor(actor_name, self.namespace, sends_to, parent)
-            before = [*roles, self._service_account(name, account, parent)]
+            account, roles = self.identities.of_actor(actor_name, self.namespace, rights, parent)
+            own = [] if rights.service_account else [self._service_account(name, str(account), parent)]
+            before = [*roles, *own]
             manifest = with_service_account(manifest, account)
+            notes = {EXPECTS_CREDENTIALS: "true"}
+        else:
+            refuse_rights(actor_name, self.transport, rights)
         if self.pull_secret:
             manifest = with_pod(manifest, {"imagePullSecrets": [{"name": self.pull_secret}]})
         meta = dict(manifest["metadata"])
         # The provider's own wait knows nothing of an actor's conditions.
-        meta["annotations"] = {**meta.get("annotations", {}), SKIP_AWAIT: "true"}
+        meta["annotations"] = {**meta.get("annotations", {}), **notes, SKIP_AWAIT: "true"}
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=[*self.after, *before])
         made = KubernetesObject(name, {**manifest, "metadata": {**meta, "namespace": self.namespace}}, opts)
         if self.wait_s <= 0:
@@ -90,7 +104,8 @@ class KubernetesTarget:
 
     def _service_account(self, name: str, account: str, parent: pulumi.Resource) -> pulumi.Resource:
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=list(self.after))
-        manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(account, self.namespace)}
+        noted = {**meta(account, self.namespace), "annotations": {EXPECTS_CREDENTIALS: "true"}}
+        manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": noted}
         return KubernetesObject(f"{name}-account", manifest, opts)
 
     def other(self, manifest: Mapping[str, Any]) -> pulumi.Resource:
@@ -116,7 +131,22 @@ class KubernetesTarget:
         KubernetesObject(name, manifest, opts, patch=True)
 
 
-def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str, Any]:
+def refuse_rights(actor: str, transport: str, rights: Rights) -> None:
+    """Say what a mesh without roles cannot give, rather than forget it. Pure but for a warning.
+
+    Raises:
+        ConfigError: The actor asks for a role's rights.
+    """
+    cure = "connect(stack='ORGANIZATION/PROJECT/STACK') of the stack that made the mesh knows how to make one"
+    if rights.policies:
+        raise ConfigError(f"AsyncActor {actor}", f"policies want a role, and this mesh gives pods none; {cure}")
+    if rights.sends_to is not None and transport == "sqs":
+        raise ConfigError(f"AsyncActor {actor}", f"sends_to wants a role, and this mesh gives pods none; {cure}")
+    if rights.sends_to is not None:
+        pulumi.log.warn(f"AsyncActor {actor}: sends_to limits nothing on {transport}, where all actors are one user")
+
+
+def with_service_account(manifest: Mapping[str, Any], account: pulumi.Input[str]) -> dict[str, Any]:
     """Name the pods' service account and keep its token from them; what the manifest says of either stays."""
     return with_pod(manifest, {"serviceAccountName": account, "automountServiceAccountToken": False})
 

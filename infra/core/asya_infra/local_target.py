@@ -10,6 +10,7 @@ import yaml
 
 from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
+from asya_infra.target import Rights
 from asya_manifest.actor import ANNOTATION_SOURCE
 
 
@@ -40,7 +41,7 @@ class LocalTarget:
         return pulumi.Output.from_input(queue)
 
     def actor(
-        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, _sends_to: Sequence[str] | None = None
+        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, _rights: Rights
     ) -> pulumi.Output[str]:
         """Put the manifest where the mesh finds it, and wait for the mesh; processes have no role of a cloud."""
         manifest = with_absolute_source(manifest, self.root)
