@@ -16,6 +16,7 @@ from asya_infra.actor_args import (
     actor_manifest,
     check_manifest,
 )
+from asya_infra.errors import ConfigError
 from asya_infra.target import Mesh, Policy, Rights
 
 TYPE = "asya:index:AsyncActor"
@@ -28,7 +29,8 @@ class AsyncActor(pulumi.ComponentResource):
         ``ocr = AsyncActor("ocr", mesh=mesh, image="ocr:1", handler="ocr.Model.process", scaling=Scaling(max_replicas=50))``
 
     Args:
-        name: The actor's, as routes spell it; also the resource's.
+        name: The actor's, as routes spell it; also the resource's, unless that has one of its own.
+        resource_name: Of the resource, where a program has actors of one name in two meshes.
         mesh: An ``AsyaMesh``, or what ``connect()`` gave.
         image: Of the container with the handler.
         handler: ``module.func`` or ``module.Class.method``.
@@ -69,13 +71,13 @@ class AsyncActor(pulumi.ComponentResource):
         mesh: Mesh,
         image: pulumi.Input[str] | None = None,
         handler: str | None = None,
-        scaling: Scaling | None = None,
-        retry: Retry | None = None,
-        timeout: Timeout | None = None,
-        batch: Batch | None = None,
-        delivery: Delivery | None = None,
-        sidecar: Sidecar | None = None,
-        env: Mapping[str, pulumi.Input[str]] | None = None,
+        scaling: Scaling | Mapping[str, Any] | None = None,
+        retry: Retry | Mapping[str, Any] | None = None,
+        timeout: Timeout | Mapping[str, Any] | None = None,
+        batch: Batch | Mapping[str, Any] | None = None,
+        delivery: Delivery | Mapping[str, Any] | None = None,
+        sidecar: Sidecar | Mapping[str, Any] | None = None,
+        env: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, Any]] | None = None,
         resources: Mapping[str, Any] | None = None,
         service_account: pulumi.Input[str] | None = None,
         policies: Sequence[Policy] = (),
@@ -83,6 +85,7 @@ class AsyncActor(pulumi.ComponentResource):
         workload: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         sends_to: Sequence["AsyncActor | str"] | None = None,
+        resource_name: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         args = ActorArgs(
@@ -94,7 +97,7 @@ class AsyncActor(pulumi.ComponentResource):
             batch=batch,
             delivery=delivery,
             sidecar=sidecar,
-            env=env or {},
+            env={} if env is None else env,
             resources=resources,
             service_account=service_account,
             source=source,
@@ -103,11 +106,23 @@ class AsyncActor(pulumi.ComponentResource):
         )
         names = None if sends_to is None else tuple(to if isinstance(to, str) else to.name for to in sends_to)
         rights = Rights(sends_to=names, policies=tuple(policies), service_account=service_account)
-        self._declare(name, mesh, actor_manifest(name, mesh.target.transport, args), opts, rights)
+        self._declare(
+            name,
+            mesh,
+            actor_manifest(name, mesh.target.transport, args),
+            opts=opts,
+            rights=rights,
+            resource_name=resource_name,
+        )
 
     @classmethod
     def from_manifest(
-        cls, manifest: Mapping[str, Any], *, mesh: Mesh, opts: pulumi.ResourceOptions | None = None
+        cls,
+        manifest: Mapping[str, Any],
+        *,
+        mesh: Mesh,
+        resource_name: str = "",
+        opts: pulumi.ResourceOptions | None = None,
     ) -> "AsyncActor":
         """Declare an actor from a manifest, as ``kubectl apply`` would take it; its transport becomes the mesh's.
 
@@ -119,7 +134,9 @@ class AsyncActor(pulumi.ComponentResource):
         self = cls.__new__(cls)
         pod = ((document["spec"].get("workload") or {}).get("template") or {}).get("spec") or {}
         rights = Rights(service_account=pod.get("serviceAccountName"))
-        self._declare(str(manifest["metadata"]["name"]), mesh, document, opts, rights)
+        self._declare(
+            str(manifest["metadata"]["name"]), mesh, document, opts=opts, rights=rights, resource_name=resource_name
+        )
         return self
 
     def _declare(
@@ -127,16 +144,20 @@ class AsyncActor(pulumi.ComponentResource):
         name: str,
         mesh: Mesh,
         manifest: Mapping[str, Any],
+        *,
         opts: pulumi.ResourceOptions | None,
         rights: Rights,
+        resource_name: str = "",
     ) -> None:
-        super().__init__(TYPE, name, {}, opts)
+        if opts is not None and (opts.provider is not None or opts.providers):
+            raise ConfigError(f"AsyncActor {name}", "goes where its mesh is: a provider in opts would not be used")
+        super().__init__(TYPE, resource_name or name, {}, opts)
         target = mesh.target
         queue = f"{target.queue_prefix}{name}"
         self.name = name
         self.queue_name = pulumi.Output.from_input(queue)
         self.queue_url = target.queue_url(queue)
-        self.status = target.actor(name, manifest, self, rights)
+        self.status = target.actor(resource_name or name, manifest, self, rights)
         self.register_outputs(
             {"name": name, "queueName": self.queue_name, "queueUrl": self.queue_url, "status": self.status}
         )

@@ -98,6 +98,9 @@ class AsyaMesh(pulumi.ComponentResource):
         self._cluster, self._queue, self._store, self._database = cluster, queue, store, database
         self._identities = identities
         o = self._options
+        for key in ("namespace", "system_namespace", "queue_prefix"):
+            if not isinstance(getattr(o, key), str):
+                raise ConfigError(f"MeshOptions.{key}", "begins the names of resources: a plain text, and no output")
         if o.images.gateway and o.gateway_tokens is None:
             raise ConfigError("asya:gatewayTokens", "is not set; a gateway needs to know who may call")
         url = gateway.gateway_url(o.system_namespace) if o.images.gateway else ""
@@ -122,6 +125,7 @@ class AsyaMesh(pulumi.ComponentResource):
             after=(*operator, *keda),
             tools=tools,
             identities=identities,
+            gateway=bool(url),
             pull_secret=installation.PULL_SECRET if o.registry_auth is not None else "",
         )
         self._crew()
@@ -233,6 +237,7 @@ class AsyaMesh(pulumi.ComponentResource):
             "queueUrl": target.url,
             "queuePrefix": o.queue_prefix,
             "pullSecret": target.pull_secret,
+            "gateway": target.gateway,
             **({"cloud": self._identities.facts} if self._identities is not None else {}),
         }
         return pulumi.Output.secret(pulumi.Output.json_dumps(told))
@@ -253,6 +258,11 @@ class AsyaMesh(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self._crew_made, *self.target.after, *actors]),
         )
 
+    def _of_crew(self, manifest: Manifest) -> str:
+        """A second mesh of one program has a crew of its own; the first's keeps the names that stacks know."""
+        name = str(manifest["metadata"]["name"])
+        return name if self._name == "mesh" else f"{self._name}-{name}"
+
     def _crew(self) -> None:
         o = self._options
         self._crew_made: list[AsyncActor] = []
@@ -260,7 +270,9 @@ class AsyaMesh(pulumi.ComponentResource):
             if not o.scaling:
                 manifest["spec"]["scaling"] = {"enabled": False}
             self._crew_made.append(
-                AsyncActor.from_manifest(manifest, mesh=self, opts=pulumi.ResourceOptions(parent=self))
+                AsyncActor.from_manifest(
+                    manifest, mesh=self, resource_name=self._of_crew(manifest), opts=pulumi.ResourceOptions(parent=self)
+                )
             )
 
 

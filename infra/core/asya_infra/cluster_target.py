@@ -13,6 +13,7 @@ from asya_infra.errors import ConfigError
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
 from asya_infra.pod_shapes import meta
 from asya_infra.target import Identities, Rights
+from asya_infra.tool_names import file_name
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
@@ -42,6 +43,7 @@ class KubernetesTarget:
         tools: The ConfigMap of tools, where this program makes it.
         identities: Roles of the cloud for the pods of actors.
         pull_secret: Secret of the namespace by which pods pull images.
+        gateway: Whether there is one; ``None`` where nobody knows.
     """
 
     provider: pulumi.ProviderResource | None
@@ -57,6 +59,7 @@ class KubernetesTarget:
     tools: pulumi.Resource | None = None
     identities: Identities | None = None
     pull_secret: str = ""
+    gateway: bool | None = None
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
@@ -114,17 +117,27 @@ class KubernetesTarget:
         opts = pulumi.ResourceOptions(provider=self.provider, depends_on=list(self.after))
         return KubernetesObject(object_name(moved), moved, opts)
 
-    def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
-        """Add a key to the ConfigMap of tools."""
+    def tool(
+        self, name: str, text: pulumi.Input[str], parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+    ) -> None:
+        """Add a key to the ConfigMap of tools.
+
+        Raises:
+            ConfigError: Nobody would read it.
+        """
+        if self.gateway is False:
+            raise ConfigError(
+                f"McpTool {name}", "is served by a gateway, and this mesh has none: set asya:gatewayImage"
+            )
         manifest = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
                 "name": TOOLS_CONFIG,
                 "namespace": self.system_namespace,
-                "annotations": {PATCH_MANAGER: f"asya-tool-{name}"},
+                "annotations": {PATCH_MANAGER: f"asya-tool-{file_name(name)}"},
             },
-            "data": {f"{name}.yaml": text},
+            "data": {f"{file_name(name)}.yaml": text},
         }
         depends = [*after, *([self.tools] if self.tools is not None else [])]
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=depends)

@@ -50,6 +50,7 @@ class Connection(pulumi.ComponentResource):
             url=pulumi.Output.from_input(told["queueUrl"]),
             queue_prefix=told["queuePrefix"],
             pull_secret=told.get("pullSecret", ""),
+            gateway=told.get("gateway"),
             wait_s=read.whole("waitSeconds", 300, 0, 3600),
             identities=_identities(told["cloud"], read) if told.get("cloud") else None,
         )

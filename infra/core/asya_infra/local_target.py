@@ -11,6 +11,7 @@ import yaml
 from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.target import Rights
+from asya_infra.tool_names import file_name
 from asya_manifest.actor import ANNOTATION_SOURCE
 
 
@@ -62,13 +63,15 @@ class LocalTarget:
         text = pulumi.Output.from_input(dict(manifest)).apply(lambda known: yaml.safe_dump(known, sort_keys=True))
         return LocalObject(name, home=self.home, folder=FOLDER, object_name=name, text=text, opts=opts)
 
-    def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
+    def tool(
+        self, name: str, text: pulumi.Input[str], parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+    ) -> None:
         """Put it where the local mesh's gateway finds it."""
         LocalObject(
             name,
             home=self.home,
             folder=TOOLS_FOLDER,
-            object_name=name,
+            object_name=file_name(name),
             text=text,
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.mesh, *after]),
         )

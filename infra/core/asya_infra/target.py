@@ -54,7 +54,9 @@ class Target(Protocol):
     def other(self, manifest: Mapping[str, Any]) -> pulumi.Resource:
         """Declare an object that actors refer to: a ConfigMap, a Secret."""
 
-    def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
+    def tool(
+        self, name: str, text: pulumi.Input[str], parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+    ) -> None:
         """Declare a tool file."""
 
 

@@ -1,6 +1,7 @@
 """McpTool: a route of actors that agents and programs can call by a name, through the gateway."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -40,28 +41,34 @@ class McpTool(pulumi.ComponentResource):
         name: str,
         *,
         mesh: Mesh,
-        route: Sequence[AsyncActor | str],
-        description: str = "",
+        route: Sequence[AsyncActor | pulumi.Input[str]],
+        description: pulumi.Input[str] = "",
         parameters: Mapping[str, Any] | None = None,
         timeout: int | None = None,
         progress: bool | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
-        names = [actor if isinstance(actor, str) else actor.name for actor in route]
-        text = tool_file(
-            name,
-            names,
-            description=description,
-            parameters=parameters,
-            timeout=timeout,
-            progress=progress,
-            metadata=metadata,
-        )
+        said = {"description": description, "parameters": parameters, "metadata": metadata}
+        names = [actor.name if isinstance(actor, AsyncActor) else actor for actor in route]
+        write = partial(tool_file, name, timeout=timeout, progress=progress)
+        text: pulumi.Input[str]
+        if _later([*names, said]):
+            # Known only during the update; judged then, which is late, but not too late.
+            text = pulumi.Output.all(names, said).apply(lambda known: write(known[0], **known[1]))
+        else:
+            text = write(names, **said)  # type: ignore[arg-type]  # nothing of it is an output
         mesh.target.tool(name, text, self, [actor for actor in route if isinstance(actor, AsyncActor)])
         self.tool = pulumi.Output.from_input(name)
         self.register_outputs({"name": self.tool})
+
+
+def _later(value: Any) -> bool:  # noqa: ANN401 - nested arguments
+    """Whether a value, or something in it, is known only during the update."""
+    if isinstance(value, Mapping):
+        return any(_later(item) for item in value.values())
+    return any(_later(item) for item in value) if isinstance(value, list | tuple) else isinstance(value, pulumi.Output)
 
 
 def tool_file(
