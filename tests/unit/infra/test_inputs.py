@@ -121,7 +121,7 @@ def test_a_tool_of_the_local_mesh_lies_in_its_folder() -> None:
         class Local:
             target = LocalTarget(mesh=pulumi.ComponentResource("a:b:C", "m", {}), home="/home", transport="memory")
 
-        McpTool("docs/read", mesh=Local, route=["ocr"])  # type: ignore[arg-type]  # as much of a mesh as a tool needs
+        McpTool("docs/read", mesh=Local, route=["ocr"])
 
     assert run_program(program).one("pulumi-python:dynamic:Resource").inputs["object"] == file_name("docs/read")
 
@@ -143,7 +143,7 @@ def mesh(name: str, options: MeshOptions | None = None) -> AsyaMesh:
 
 
 def test_names_of_resources_are_plain() -> None:
-    with pytest.raises(ConfigError, match="MeshOptions.namespace: begins the names of resources: a plain text"):
+    with pytest.raises(ConfigError, match=r"MeshOptions\.namespace: begins the names of resources: a plain text"):
         run_program(lambda: mesh("mesh", MeshOptions(namespace=later("actors"))))  # type: ignore[arg-type]
 
 
