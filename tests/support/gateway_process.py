@@ -114,7 +114,7 @@ def parse_events(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             yield int(fields["id"]), json.loads(fields["data"])
 
 
-def report(url: str, envelope_id: str, kind: str, token: str = "", **body: object) -> None:
+def report_to(url: str, envelope_id: str, kind: str, token: str = "", **body: object) -> None:
     """Report as a sidecar does."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     where = f"{url}/envelopes/{envelope_id}/{kind}"

@@ -1,65 +1,25 @@
-"""Support for tests of the local mesh: fake processes for virtual time, and a real mesh that always comes down."""
+"""A real local mesh, as a test uses it: it always comes down."""
 
 import contextlib
 import json
 import os
 import shutil
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from asya_local import mesh
-from asya_local.processes import MARKER, ProcessSpec
+from asya_local.processes import MARKER
 from asya_protocol import names
 from asya_transport.factory import open_transport
 from asya_transport.settings import read_transport_settings
+from lab.waits import wait_until
 
 POLL_S = 0.05
-
-
-@dataclass
-class FakeProcess:
-    """A process that ends when it is told to, or when the test says so."""
-
-    spec: ProcessSpec
-    pid: int
-    obeys: bool = True
-    exit_code: int | None = None
-    signals: list[str] = field(default_factory=list)
-
-    def poll(self) -> int | None:
-        return self.exit_code
-
-    def terminate(self) -> None:
-        self.signals.append("TERM")
-        if self.obeys:
-            self.exit_code = 0
-
-    def kill_group(self) -> None:
-        self.signals.append("KILL")
-        if self.exit_code is None:
-            self.exit_code = -9
-
-
-@dataclass
-class FakeLauncher:
-    """Starts fake processes and remembers them."""
-
-    obeys: bool = True
-    started: list[FakeProcess] = field(default_factory=list)
-
-    def launch(self, spec: ProcessSpec) -> FakeProcess:
-        process = FakeProcess(spec, pid=1000 + len(self.started), obeys=self.obeys)
-        self.started.append(process)
-        return process
-
-    def running(self, role: str) -> list[FakeProcess]:
-        return [process for process in self.started if process.spec.role == role and process.exit_code is None]
+PROGRAMS = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "asya_transport.memory.server", "": ""}
 
 
 class RunningMesh:
@@ -84,14 +44,16 @@ class RunningMesh:
 
     def until(self, what: Callable[[mesh.ActorStatus], bool], actor: str, limit_s: float = 180.0) -> mesh.ActorStatus:
         """Wait for an actor's state; fails with what it was last."""
-        deadline = time.monotonic() + limit_s
-        while True:
-            status = self.actor(actor)
-            if status is not None and what(status):
-                return status
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{actor} was last {status}\n" + "\n".join(mesh.logs(self.home, None, lines=20)))
-            time.sleep(POLL_S)
+        last: mesh.ActorStatus | None = None
+
+        def holds() -> bool:
+            nonlocal last
+            last = self.actor(actor)
+            return last is not None and what(last)
+
+        wait_until(holds, limit_s, f"{actor} in another state", lambda: f"last {last}\n{self.logs()}", poll_s=POLL_S)
+        assert last is not None
+        return last
 
     async def send(self, actors: Sequence[str], payloads: Sequence[object]) -> list[str]:
         """Send one envelope per payload to the first actor; return their ids."""
@@ -99,7 +61,7 @@ class RunningMesh:
         async with self._transport() as transport:
             for payload in payloads:
                 envelope = {"id": uuid.uuid4().hex, "route": {"actors": list(actors), "current": 0}, "payload": payload}
-                await transport.send(names.queue_name(actors[0]), json.dumps(envelope).encode())
+                await transport.send(names.QueueNames().queue(actors[0]), json.dumps(envelope).encode())
                 ids.append(str(envelope["id"]))
         return ids
 
@@ -124,21 +86,23 @@ class RunningMesh:
 
     def until_results(self, ids: Sequence[str], prefix: str = "happy-asya", limit_s: float = 240.0) -> dict[str, Any]:
         """Wait until all ids are in the folder store."""
-        deadline = time.monotonic() + limit_s
-        while not set(ids) <= set(found := self.results(prefix)):
-            if time.monotonic() > deadline:
-                missing = len(set(ids) - set(found))
-                raise AssertionError(
-                    f"{missing} of {len(ids)} results missing; {mesh.status(self.home)}\n"
-                    + "\n".join(mesh.logs(self.home, None, lines=20))
-                )
-            time.sleep(POLL_S)
-        return found
+        wait_until(
+            lambda: set(ids) <= set(self.results(prefix)),
+            limit_s,
+            f"{len(ids)} results",
+            lambda: f"{len(self.results(prefix))} are there; {mesh.status(self.home)}\n{self.logs()}",
+            poll_s=POLL_S,
+        )
+        return self.results(prefix)
+
+    def logs(self) -> str:
+        """The end of every log, for a failure's message."""
+        return "\n".join(mesh.logs(self.home, None, lines=20))
 
     def processes(self, role: str = "", actor: str = "") -> list[psutil.Process]:
         """Living processes that carry the mesh's marker, of one role (``sidecar``, ``runtime``, ``broker``), of one actor."""
         marker = (self.home / "mesh-id").read_text()
-        word = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "memory_server", "": ""}[role]
+        word = PROGRAMS[role]
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):

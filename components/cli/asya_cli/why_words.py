@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
-from asya_protocol.progress import read_retry
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
 IN_TROUBLE: Final = WARNINGS | {"Terminating"}
@@ -20,7 +19,7 @@ IN_TROUBLE: Final = WARNINGS | {"Terminating"}
 
 @dataclass(frozen=True, slots=True)
 class ActorFacts:
-    """One actor as it stands; what nobody can say is none."""
+    """One actor as it stands; what nobody can say is ``None``."""
 
     name: str
     status: str = ""
@@ -109,8 +108,8 @@ class Evidence:
             return ": ".join(str(part) for part in (known, details.get("type"), details.get("message")) if part)
         if known or self.end is None:
             told = self.dead.reason if self.dead else self.last.cause if self.last else ""
-            retries = (read_retry(event.get("message")) for event in reversed(self.events))
-            return known or told or next((retry.cause for retry in retries if retry is not None), "")
+            retry: dict[str, Any] = next((event["retry"] for event in reversed(self.events) if event.get("retry")), {})
+            return known or told or str(retry.get("cause", ""))
         return self.end[1]
 
     @property
@@ -181,16 +180,16 @@ def told_by_gateway(events: Sequence[Mapping[str, Any]]) -> StepFacts | None:
         events: The gateway's, oldest first.
     """
     event = next((event for event in reversed(events) if event.get("envelope_state")), None)
-    retry = None if event is None else read_retry(event.get("message"))
+    retry = (event or {}).get("retry")
     if event is None or retry is None:
         return None
     return StepFacts(
         at_s=datetime.fromisoformat(str(event["timestamp"])).timestamp(),
         actor=str(event.get("actor") or ""),
         result="retried",
-        cause=retry.cause,
-        attempt=retry.attempt,
-        again_in_s=retry.again_in_s,
+        cause=str(retry["cause"]),
+        attempt=retry["attempt"],
+        again_in_s=retry["again_in_s"],
     )
 
 

@@ -1,5 +1,5 @@
 """The gateway: pipelines as tools over MCP and HTTP, every envelope followed to its end.
 
-Pure: ``record``, ``lifecycle``, ``tools``, ``arguments``. Stores behind one port in ``store``. What is asked over HTTP is in
-``app`` and the ``*_routes`` modules, the JSON-RPC of ``/mcp`` in ``mcp``.
+``records`` holds the rules of an envelope's life and is pure; ``store`` keeps records behind one port. HTTP routes are in
+``routes``, MCP in ``mcp``, authentication in ``access``, the actors of the console in ``actors``. ``main`` starts a process.
 """

@@ -1,7 +1,8 @@
-"""The HTTP application: which path is whose, and what errors look like."""
+"""The HTTP application: routes, middleware, and the form of errors."""
 
 import logging
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,17 +11,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from asya_gateway.access.middleware import AccessMiddleware, with_origins
+from asya_gateway.access.middleware import AccessMiddleware, Buckets, with_origins
 from asya_gateway.mcp import endpoint as mcp
-from asya_gateway.requests import Rooms, text_answer
+from asya_gateway.requests import text_answer
 from asya_gateway.routes import console_api as api_routes
 from asya_gateway.routes import console_page as console_routes
 from asya_gateway.routes import envelopes as envelope_routes
 from asya_gateway.routes import health as health_routes
 from asya_gateway.routes import oauth_resource as resource_routes
-from asya_gateway.routes import openapi, report_batch
+from asya_gateway.routes import openapi
 from asya_gateway.routes import reports as report_routes
 from asya_gateway.routes import tools as tool_routes
+from asya_gateway.services import App
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ ROUTES: Final = [
     Route("/envelopes/{id}/progress", report_routes.progress, methods=["POST"]),
     Route("/envelopes/{id}/final", report_routes.final, methods=["POST"]),
     Route("/envelopes/{id}/cancel", envelope_routes.cancel, methods=["POST"]),
-    Route("/reports", report_batch.take_batch, methods=["POST"]),
+    Route("/reports", report_routes.take_batch, methods=["POST"]),
     Route("/mcp", mcp.post, methods=["POST"]),
     Route("/mcp", mcp.listen, methods=["GET"]),
     Route("/mcp", mcp.leave, methods=["DELETE"]),
@@ -52,15 +54,26 @@ ROUTES: Final = [
 ]
 
 
-def build_app(rooms: Rooms) -> ASGIApp:
+def build_app(app: App) -> ASGIApp:
     """Put the routes together."""
-    app = Starlette(
+    routes = Starlette(
         routes=ROUTES,
         exception_handlers={HTTPException: _refuse, StoreUnavailable: _store_away},
     )
-    app.state.rooms = rooms
-    labels: dict[object, str] = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
-    return with_origins(AccessMiddleware(app, rooms, OPEN, labels), rooms.origins)
+    routes.state.app = app
+    settings = app.settings
+    guarded = AccessMiddleware(
+        routes,
+        door=settings.door,
+        origins=settings.origins,
+        names={"localhost", settings.host.lower(), urlsplit(settings.public_url).hostname or ""},
+        public_url=settings.public_url if settings.door.issuer else "",
+        buckets=Buckets(settings.rate, settings.burst) if settings.rate else None,
+        metrics=app.metrics,
+        open_paths=OPEN,
+        labels={route.endpoint: route.path for route in routes.routes if isinstance(route, Route)},
+    )
+    return with_origins(guarded, settings.origins)
 
 
 async def _refuse(_request: Request, exc: Exception) -> Response:

@@ -1,7 +1,7 @@
 """A tool call, from arguments to an envelope on its first queue.
 
-The answer comes when the broker has confirmed the envelope, or when it is known to have failed: an envelope that was
-answered for is not lost with this process. A send that fails ends the envelope; the answer still names it.
+The answer is sent after the broker has confirmed the envelope, so that a crash of this process loses no envelope that a caller
+knows of. A send that fails ends the envelope as failed; the answer still names it.
 """
 
 import asyncio
@@ -37,20 +37,20 @@ PING_TIMEOUT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a caller is told: one text, and whether it is an error."""
+    """The answer to a tool call: one text, and whether it is an error."""
 
     text: str
     is_error: bool = False
     told: Mapping[str, object] = field(default_factory=dict)
-    """What the text says, of an envelope that was made."""
+    """The same as fields, of an envelope that was created."""
 
     @property
     def envelope_id(self) -> str:
-        """Which envelope was made; empty for none."""
+        """The envelope that was created; empty for none."""
         return str(self.told.get("envelope_id", ""))
 
     def ended(self, record: Record) -> "Answer":
-        """Tell also how the envelope stands; an error where it has failed."""
+        """Add the envelope's state; the answer becomes an error where it has failed."""
         told: dict[str, object] = {**self.told, "status": record.status.value}
         if record.result is not None:
             told["result"] = msgspec.Raw(record.result)
@@ -75,6 +75,7 @@ class Calls:
         toolbox: The tools that can be called now.
         store: Where envelopes are kept.
         transport: Connected.
+        queue_names: Of the mesh.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
     """
@@ -84,6 +85,8 @@ class Calls:
         toolbox: Toolbox,
         store: EnvelopeStore,
         transport: Transport,
+        queue_names: names.QueueNames,
+        *,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -92,12 +95,17 @@ class Calls:
         self._errands: set[asyncio.Task[None]] = set()
         self._store = store
         self._transport = transport
+        self._queue_names = queue_names
         self._cancels = cancels
 
     @property
     def tools(self) -> Mapping[str, Tool]:
         """Tools by name, as they are now."""
         return self.toolbox.tools
+
+    def actors(self) -> set[str]:
+        """Name the actors of all routes."""
+        return {actor for tool in self.tools.values() for actor in tool.route}
 
     async def call(self, name: str, arguments: Mapping[str, object] | None, owner: str = "") -> Answer:
         """Start a tool for an owner.
@@ -141,7 +149,7 @@ class Calls:
         return Answer(_text(told), told=told)
 
     async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
-        """End an envelope as cancelled; second, whether the actors are told too."""
+        """End an envelope as cancelled; the second value is whether its actors are notified."""
         record = await self._store.get(envelope_id)
         told = False
         if self._cancels is not None and record is not None and not record.status.final:
@@ -150,7 +158,7 @@ class Calls:
         return await self._store.report(envelope_id, cancelled()), told
 
     async def ping(self) -> None:
-        """Make sure that the broker answers.
+        """Check that the broker answers.
 
         Raises:
             TransportError: It does not.
@@ -160,13 +168,13 @@ class Calls:
             await self._transport.ping()
 
     def cancel_soon(self, envelope_id: str) -> None:
-        """Cancel for somebody who has gone and waits for no answer."""
+        """Cancel in the background, for a caller that has disconnected."""
         task = asyncio.create_task(self._cancel_quietly(envelope_id))
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
     async def finish(self) -> None:
-        """Wait for cancels that are on their way."""
+        """Wait for cancels that run in the background."""
         await asyncio.gather(*self._errands)
 
     async def _cancel_quietly(self, envelope_id: str) -> None:
@@ -185,7 +193,7 @@ class Calls:
         problem: str | None = None
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._transport.send(names.queue_name(record.actors[0]), envelope.dump())
+                await self._transport.send(self._queue_names.queue(record.actors[0]), envelope.dump())
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except TransportError as exc:
@@ -215,5 +223,5 @@ def _text(told: Mapping[str, object]) -> str:
 
 
 def _whole_second(moment: datetime) -> datetime:
-    """Round up: the wire tells deadlines to the second, and none may come early."""
+    """Round up: deadlines have whole seconds on the wire, and must not come early."""
     return moment.replace(microsecond=0) + timedelta(seconds=1 if moment.microsecond else 0)

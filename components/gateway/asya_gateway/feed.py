@@ -1,7 +1,7 @@
-"""What changes, for everyone who watches: one look for all of them, as often as people can read and no oftener.
+"""The stream of changes for consoles: one query serves all clients, at a rate that people can read.
 
-Watchers get states, not events: whoever comes, comes again or falls behind is told to ask for the lists anew (``more``)
-instead of being sent a backlog. Nothing is looked at while nobody watches.
+Clients receive states, not events. A client that connects, reconnects or falls behind is told to reload its lists (``more``)
+instead of being sent a backlog. Without clients nothing is queried.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ import msgspec
 
 from asya_gateway.actors.board import BEAT_S, ActorBoard
 from asya_gateway.actors.view import list_body
+from asya_gateway.pubsub import PubSub
 from asya_gateway.records.summary import summary_body
 from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.wakeups import PubSub
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.status import Status
 
@@ -25,7 +25,7 @@ log: Final = logging.getLogger(__name__)
 TICK_S: Final = 0.25
 KEEPALIVE_S: Final = 15.0
 MANY: Final = 100
-"""So many envelopes are told one by one; beyond that a watcher asks for the part that it shows."""
+"""Up to this many changed envelopes are sent individually; above it the client is told to reload its page."""
 COUNT_MOST: Final = 1000
 BEHIND_MOST: Final = 16
 Frame = tuple[str, bytes]
@@ -34,18 +34,18 @@ ANEW: Final[Frame] = ("envelopes", b'{"envelopes":[],"more":true}')
 
 
 class EventStream:
-    """Looks for changes while somebody watches.
+    """Polls for changes while clients are connected.
 
     Args:
         store: Of the envelopes.
         board: Of the actors.
-        wakeups: Tells which histories grew.
+        pubsub: Notifies of changed envelopes.
     """
 
-    def __init__(self, store: EnvelopeStore, board: ActorBoard, wakeups: PubSub) -> None:
+    def __init__(self, store: EnvelopeStore, board: ActorBoard, pubsub: PubSub) -> None:
         self._store = store
         self._board = board
-        self._wakeups = wakeups
+        self._pubsub = pubsub
         self._watchers: set[asyncio.Queue[Frame | None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._changed: set[str] = set()
@@ -53,16 +53,16 @@ class EventStream:
         self._actors = b""
 
     async def watch(self) -> AsyncGenerator[Frame | None, None]:
-        """Yield what changes until the gateway stops; none whenever nothing has for a while."""
+        """Yield changes until the gateway stops; ``None`` for a keepalive."""
         mine: asyncio.Queue[Frame | None] = asyncio.Queue(BEHIND_MOST)
-        mine.put_nowait(ANEW)  # what changed between a watcher's first list and now is in no frame
+        mine.put_nowait(ANEW)  # changes between a client's first list and now are in no frame
         if self._actors:
             mine.put_nowait(("actors", self._actors))
         self._watchers.add(mine)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
-            while not self._wakeups.stopping:
+            while not self._pubsub.stopping:
                 try:
                     async with asyncio.timeout(KEEPALIVE_S):
                         frame = await mine.get()
@@ -79,7 +79,7 @@ class EventStream:
                 self._task = None
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop polling."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -98,7 +98,7 @@ class EventStream:
         self._actors = b""
         self._missed = True
         try:
-            with self._wakeups.watching(note):
+            with self._pubsub.watching(note):
                 await self._look_on(woken)
         except Exception:
             log.exception("the feed ended")
@@ -111,7 +111,7 @@ class EventStream:
     async def _look_on(self, woken: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         look_at_s = loop.time()
-        while not self._wakeups.stopping:
+        while not self._pubsub.stopping:
             await self._tell_envelopes()
             if loop.time() >= look_at_s:
                 await self._tell_actors()

@@ -1,6 +1,6 @@
-"""What a gateway does by the clock: fail envelopes whose deadline has passed, forget old histories and old records.
+"""Periodic work: failing envelopes whose deadline has passed, deleting old histories and records.
 
-The database says what is due, so that deadlines fire after a restart and replicas may all sweep.
+The database decides what is due, so that deadlines survive restarts and all replicas may sweep.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ PURGE_EVERY_S: Final = 3600.0
 async def keep_house(
     store: EnvelopeStore, metrics: Metrics, sweep_s: float, history_s: float, kept_s: float | None = None
 ) -> None:
-    """Sweep until cancelled; a store that is away is tried again."""
+    """Sweep until cancelled; while the store is unavailable, try again."""
     loop = asyncio.get_running_loop()
     purge_at_s = loop.time()
     while True:

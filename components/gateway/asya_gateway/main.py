@@ -7,45 +7,32 @@ exit code 0. A start that cannot succeed is one line and exit code 1.
 import asyncio
 import logging
 import os
-import sys
-from dataclasses import replace
+from contextlib import aclosing
 from typing import Final
 
+from asya_gateway.access.certificate import Certificate
 from asya_gateway.calls import Calls
-from asya_gateway.console_services import open_watch
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
-from asya_gateway.requests import Rooms
+from asya_gateway.pubsub import TOOLS_CHANGED, PubSub
 from asya_gateway.server import Server, listen
+from asya_gateway.services import App
 from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
-from asya_gateway.store.timed import timed
+from asya_gateway.store.timed import TimedStore
 from asya_gateway.tools.toolbox import Toolbox
-from asya_gateway.wakeups import TOOLS_CHANGED, PubSub
-from asya_process.logs import log_json
-from asya_protocol import names
-from asya_protocol.errors import AsyaError, SettingsError
+from asya_process.entry import run_process
 from asya_store.cancel_list import CancelList
 from asya_store.factory import open_store
-from asya_transport.factory import open_transport
+from asya_transport.factory import open_admin, open_transport
 
 log: Final = logging.getLogger("asya_gateway")
 
 
 def main() -> None:
     """Run a gateway until it is told to stop; the process's exit code says whether it could start."""
-    try:
-        settings = read_settings(os.environ)
-    except SettingsError as exc:
-        sys.stderr.write(f"asya-gateway: {exc}\n")
-        raise SystemExit(1) from None
-    log_json(settings.log_level, noisy=("psycopg", "psycopg.pool", "uvicorn.error"))
-    names.use_queue_prefix(settings.transport.queue_prefix)
-    try:
-        asyncio.run(run(settings))
-    except AsyaError as exc:
-        log.error("gateway cannot run", extra={"error": str(exc), "error_type": type(exc).__name__})  # noqa: TRY400 - the cause is in the text
-        raise SystemExit(1) from None
+    noisy = ("psycopg", "psycopg.pool", "uvicorn.error")
+    run_process("gateway", lambda: read_settings(os.environ), run, noisy=noisy)
 
 
 async def run(settings: GatewaySettings) -> None:
@@ -56,9 +43,10 @@ async def run(settings: GatewaySettings) -> None:
     """
     metrics = Metrics()
     toolbox = Toolbox(settings.tools, metrics)
+    certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = listen(settings)
-    wakeups = PubSub()
-    store = timed(
+    pubsub = PubSub()
+    store = TimedStore(
         open_envelope_store(
             settings.database_url, settings.database_min_connections, settings.database_max_connections
         ),
@@ -67,39 +55,30 @@ async def run(settings: GatewaySettings) -> None:
     transport = open_transport(settings.transport)
     background: list[asyncio.Task[None]] = []
     try:
-        await store.open(wakeups.wake)
+        await store.open(pubsub.wake)
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
-        calls = Calls(toolbox, store, transport, cancels, metrics)
-        rooms = Rooms(
-            store=store,
-            calls=calls,
-            wakeups=wakeups,
-            door=settings.door,
-            max_body_bytes=settings.max_body_bytes,
-            max_wait_s=settings.max_wait_s,
-            kept_s=settings.kept_s,
-            request_timeout_s=settings.request_timeout_s,
-            origins=settings.origins,
-            host=settings.host,
-            public_url=settings.public_url,
-            rate=settings.rate,
-            burst=settings.burst,
-            metrics=metrics,
-        )
+        calls = Calls(toolbox, store, transport, settings.transport.queue_names, cancels=cancels, metrics=metrics)
         background.append(
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )
         if settings.tools is not None and settings.reload_s > 0:
-            watching = toolbox.watch(settings.reload_s, lambda: wakeups.wake(TOOLS_CHANGED))
+            watching = toolbox.watch(settings.reload_s, lambda: pubsub.wake(TOOLS_CHANGED))
             background.append(asyncio.create_task(watching))
-        console = open_watch(
-            settings.actors, settings.transport, store=store, transport=transport, wakeups=wakeups, calls=calls
+        if certificate is not None:
+            background.append(asyncio.create_task(certificate.watch()))
+        app = App(
+            settings,
+            store=store,
+            transport=transport,
+            admin=open_admin(settings.transport),
+            calls=calls,
+            pubsub=pubsub,
+            metrics=metrics,
         )
-        async with console as watch:
-            server = Server(settings, replace(rooms, watch=watch))
-            background.append(asyncio.create_task(server.watch_certificate()))
+        async with aclosing(app):
+            server = Server(app, certificate)
             host, port = listener.getsockname()[:2]
             log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
             await server.serve([listener])

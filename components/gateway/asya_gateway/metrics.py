@@ -1,4 +1,4 @@
-"""One gateway's metrics on a registry of its own. Labels are bounded: tools that exist, routes, fixed words; never an id."""
+"""One gateway's Prometheus metrics. Label values are bounded: existing tools, routes, fixed words; never an id."""
 
 from typing import Final
 
@@ -56,5 +56,5 @@ class Metrics:
         )
 
     def page(self) -> bytes:
-        """Write them as Prometheus reads them."""
+        """Write them in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,102 +1,36 @@
-"""What all routes share: the rooms behind them, bodies with a limit, answers in Asya 0.1.1's shapes."""
+"""Reading requests and writing answers: bodies with a limit, and the shapes of Asya 0.1.1."""
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from asya_gateway.access.tokens import EVERYONE, Caller, Door
-from asya_gateway.calls import Calls
-from asya_gateway.console_services import Watch
-from asya_gateway.metrics import Metrics
-from asya_gateway.store.port import EnvelopeStore
-from asya_gateway.wakeups import PubSub
+from asya_gateway.services import App
 
 T = TypeVar("T")
-CALLER: Final = "asya_caller"
-LONGEST_ID: Final = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the routes work with."""
-
-    store: EnvelopeStore
-    calls: Calls
-    wakeups: PubSub
-    door: Door = field(default_factory=Door)
-    max_body_bytes: int = 16 * 1024 * 1024
-    max_wait_s: float = 60.0
-    request_timeout_s: float = 30.0
-    origins: frozenset[str] = frozenset()
-    """Origins of pages that may call."""
-    host: str = ""
-    """What it listens on, an address or a name."""
-    public_url: str = ""
-    """Where callers reach it; empty is not known."""
-    rate: float = 0.0
-    """Requests per second and caller; 0 is without limit."""
-    burst: int = 1
-    kept_s: float | None = None
-    """How long final records are kept; ``None`` is for ever."""
-    metrics: Metrics = field(default_factory=Metrics)
-    watch: Watch | None = None
-
-    @property
-    def watched(self) -> Watch:
-        """What the console's routes work with.
-
-        Raises:
-            HTTPException: 404, this gateway was built without.
-        """
-        if self.watch is None:
-            raise HTTPException(404, "Not found")
-        return self.watch
-
-    @property
-    def issuer(self) -> str:
-        """Who gives out tokens besides those that are set; empty is nobody."""
-        return self.door.provider.issuer if self.door.provider is not None else ""
-
-
-def rooms(request: Request) -> Rooms:
-    """Get at the rooms of this application."""
-    found: Rooms = request.app.state.rooms
+def app_of(request: Request) -> App:
+    """Return the application that a request was sent to."""
+    found: App = request.app.state.app
     return found
-
-
-def caller(request: Request) -> Caller:
-    """Say who asks; the door has let them in."""
-    found: Caller = request.scope.get(CALLER, EVERYONE)
-    return found
-
-
-def require(request: Request, scope: str) -> None:
-    """Refuse a caller without a scope.
-
-    Raises:
-        HTTPException: 403.
-    """
-    if not caller(request).may(scope):
-        raise HTTPException(403, f"Token lacks the scope {scope}")
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a body.
+    """Read a request's body.
 
     Raises:
-        HTTPException: 413, it is over the limit; 408, it does not come.
+        HTTPException: 413, it is over the limit; 408, it does not arrive in time.
     """
-    here = rooms(request)
+    settings = app_of(request).settings
     try:
-        async with asyncio.timeout(here.request_timeout_s):
-            return await _read(request, here.max_body_bytes)
+        async with asyncio.timeout(settings.request_timeout_s):
+            return await _read(request, settings.max_body_bytes)
     except TimeoutError:
-        text = f"Request body did not come within {here.request_timeout_s:g} seconds"
+        text = f"Request body did not come within {settings.request_timeout_s:g} seconds"
         raise HTTPException(408, text, {"Connection": "close"}) from None
     except ClientDisconnect:
         raise HTTPException(400, "Request body is incomplete") from None
@@ -114,7 +48,7 @@ async def _read(request: Request, limit: int) -> bytes:
 
 
 async def read_json(request: Request, shape: type[T]) -> T:
-    """Read a body of a shape; unknown keys are ignored.
+    """Decode a JSON body; unknown keys are ignored.
 
     Raises:
         HTTPException: 400, it is not of that shape; 413.

@@ -1,14 +1,11 @@
-"""The HTTP server: where it listens, how long it is patient, its certificate, and how it ends.
+"""The HTTP server: its socket, timeouts and shutdown.
 
 The only module besides ``main`` that knows uvicorn.
 """
 
 import asyncio
-import logging
 import signal
 import socket
-import ssl
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
 
@@ -16,16 +13,14 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from asya_gateway.access.certificate import Certificate
 from asya_gateway.app import build_app
-from asya_gateway.requests import Rooms
+from asya_gateway.services import App
 from asya_gateway.settings import GatewaySettings
 from asya_protocol.errors import SettingsError
 
-log: Final = logging.getLogger(__name__)
-
 KEEP_ALIVE_S: Final = 75
 LARGEST_HEADER_BYTES: Final = 64 * 1024
-CERTIFICATE_LOOK_S: Final = 10.0
 
 
 def listen(settings: GatewaySettings) -> socket.socket:
@@ -45,21 +40,16 @@ def listen(settings: GatewaySettings) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Ends the streams as soon as the signal comes; uvicorn alone would wait for them.
+    """Ends open streams as soon as it is signalled; uvicorn alone would wait for them."""
 
-    Raises:
-        SettingsError: The certificate cannot be used.
-    """
-
-    def __init__(self, settings: GatewaySettings, rooms: Rooms) -> None:
-        self._wakeups = rooms.wakeups
-        self._tls = None if settings.tls is None else Certificate(*settings.tls)
-        tls = self._tls
+    def __init__(self, app: App, certificate: Certificate | None) -> None:
+        settings = app.settings
+        self._pubsub = app.pubsub
         super().__init__(
             uvicorn.Config(
-                build_app(rooms),
+                build_app(app),
                 http=patient(settings.request_timeout_s),
-                ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
+                ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -70,57 +60,18 @@ class Server(uvicorn.Server):
             )
         )
 
-    async def watch_certificate(self) -> None:
-        """Follow the certificate until cancelled."""
-        while self._tls is not None:
-            await asyncio.sleep(CERTIFICATE_LOOK_S)
-            await asyncio.to_thread(self._tls.refresh)
-
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
-        self._wakeups.stop()
+        self._pubsub.stop()
         super().handle_exit(sig, frame)
         # uvicorn would raise the signal again when it is done; a stop that was asked for is exit code 0.
         self._captured_signals = [number for number in self._captured_signals if number == signal.SIGKILL]
 
 
-class Certificate:
-    """A certificate that may be renewed while it serves; connections that are open keep the old one."""
-
-    def __init__(self, chain: Path, key: Path) -> None:
-        self._files = (chain, key)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            self._content = self._read()
-            self.context.load_cert_chain(*self._files)
-        except (OSError, ssl.SSLError) as exc:
-            raise SettingsError("ASYA_GATEWAY_TLS_CERT", f"{chain} with {key} cannot be used: {exc}") from None
-
-    def refresh(self) -> bool:
-        """Read the files again when they have changed; whether another certificate serves now."""
-        try:
-            content = self._read()
-            if content == self._content:
-                return False
-            self._content = content
-            # A chain and a key that do not fit must not reach the context that serves.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
-            self.context.load_cert_chain(*self._files)
-        except (OSError, ssl.SSLError) as exc:
-            log.warning("certificate not renewed", extra={"error": str(exc)})
-            return False
-        log.info("certificate renewed")
-        return True
-
-    def _read(self) -> tuple[bytes, bytes]:
-        return self._files[0].read_bytes(), self._files[1].read_bytes()
-
-
 def patient(timeout_s: float) -> type[asyncio.Protocol]:
-    """Make the protocol of a server that closes connections on which no request's head comes in time.
+    """Make a protocol class that closes connections on which no request's head arrives in time.
 
-    uvicorn waits for the first one, and for the rest of one that has begun, without end.
+    uvicorn alone waits for a request's head without limit.
     """
 
     class PatientProtocol(H11Protocol):

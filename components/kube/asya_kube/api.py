@@ -114,9 +114,13 @@ class KubeApi:
             if not query["continue"]:
                 return found
 
-    async def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
-        """Read all objects of a kind, in one namespace or in all."""
+    async def list(
+        self, kind: Kind, namespace: str | None = None, selector: str = "", *, cached: bool = False
+    ) -> list[dict[str, Any]]:
+        """Read all objects of a kind, in one namespace or in all; ``cached`` ones cost the server's database nothing."""
         query = {"labelSelector": selector} if selector else {}
+        if cached:
+            query["resourceVersion"] = "0"
         answer = await self._request("GET", kind.path(namespace, ""), kind, query=query)
         return list(answer.get("items") or [])
 

@@ -1,39 +1,26 @@
-"""What a sidecar says of an attempt that failed and is made again: words in a progress report's ``message``.
+"""Facts of a progress report that came in words alone, as from sidecars before 0.2.0. Goes in 0.4.0.
 
-Asya 0.1.1's report has no field for it; words pass through its gateway unharmed, and ours reads them back.
+By then no sidecar of Asya 0.1.1 is served any more, and histories that those wrote are deleted. The only caller is the
+gateway's ``Event.told``.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
-LONGEST_CAUSE: Final = 1_000
-"""Characters of a cause that are told; a handler's exception may hold its whole input."""
-_WORDS: Final = re.compile(r"Attempt (\d+) failed, next in (\d+(?:\.\d+)?) s: (.*)", re.DOTALL)
+from asya_protocol.reports import Facts, Retry
+
+_BY: Final = re.compile(r"Processing in (\S+)")
+_TOOK: Final = re.compile(r"Completed processing in (\d{1,12})ms")
+_FAILED: Final = re.compile(r"Attempt (\d{1,9}) failed, next in (\d{1,9}(?:\.\d+)?) s: (.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """An attempt that failed.
-
-    Attributes:
-        attempt: The how-manieth, from 1.
-        again_in_s: After how many seconds the next one may begin, counted from the report.
-        cause: Why it failed.
-    """
-
-    attempt: int
-    again_in_s: float
-    cause: str
-
-    @property
-    def words(self) -> str:
-        """As the report's message has it."""
-        cause = self.cause if len(self.cause) <= LONGEST_CAUSE else f"{self.cause[:LONGEST_CAUSE]} ..."
-        return f"Attempt {self.attempt} failed, next in {self.again_in_s:.1f} s: {cause}"
-
-
-def read_retry(message: str | None) -> Retry | None:
-    """Read a report's message; ``None`` when it tells something else."""
-    found = _WORDS.fullmatch(message or "")
-    return None if found is None else Retry(int(found[1]), float(found[2]), found[3])
+def facts_in_words(message: str | None) -> Facts:
+    """Read a report's message; empty where it says something else."""
+    words = message or ""
+    if by := _BY.match(words):
+        return Facts(by=by[1])
+    if took := _TOOK.match(words):
+        return Facts(duration_ms=int(took[1]))
+    if failed := _FAILED.fullmatch(words):
+        return Facts(retry=Retry(int(failed[1]), float(failed[2]), failed[3]))
+    return Facts()

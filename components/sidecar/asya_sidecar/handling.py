@@ -64,10 +64,8 @@ class Handling:
         """
         if self._post is not None:
             for work in works:
-                size_bytes = len(work.body)
-                self._post(
-                    (received_report(work.envelope, size_bytes), processing_report(work.envelope, self._hop.actor))
-                )
+                envelope, actor = work.envelope, self._hop.actor
+                self._post((received_report(envelope, actor, len(work.body)), processing_report(envelope, actor)))
         ids = [_trace_ids() for _ in works]
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:

@@ -1,7 +1,7 @@
 """Requests to the gateway, and what its answers mean. Blocking: the reporter calls it in threads of its own."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
 from urllib.parse import quote
@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 import urllib3
 
+from asya_protocol.reports import BatchAnswer, BatchBody, BatchEntry, FinalBody
 from asya_sidecar.core.actions import Report
 
 log: Final = logging.getLogger(__name__)
@@ -19,8 +20,6 @@ _POINTLESS: Final = frozenset({400, 404, 409, 410, 422})
 """The gateway has an opinion that trying again will not change, e.g. 404: the envelope was not made through it."""
 _UNKNOWN: Final = 404
 _TOO_LARGE: Final = 413
-_BULKY: Final = ("result", "error_details")
-"""What a final report can do without."""
 
 
 class Verdict(Enum):
@@ -51,7 +50,7 @@ class GatewayClient:
             self._headers["Authorization"] = f"Bearer {token}"
         self._http = urllib3.PoolManager(timeout=TIMEOUT_S, retries=False, maxsize=connections)
 
-    def send(self, kind: str, report: Report, body: Mapping[str, object] | None = None) -> tuple[Verdict, str]:
+    def send(self, kind: str, report: Report, body: msgspec.Struct | None = None) -> tuple[Verdict, str]:
         """Post one report; what became of it, and what went wrong."""
         # The id is a path segment of a URL and producers choose ids freely.
         path = "/envelopes" if kind == "child" else f"/envelopes/{quote(report.envelope_id, safe='')}/{kind}"
@@ -63,14 +62,18 @@ class GatewayClient:
 
         Returns:
             What became of the request, what went wrong, and of a request that was taken what became of each report. The
-            original's gateway has no such route, which is ``UNKNOWN``.
+            gateway of Asya 0.1.1 has no such route, which is ``UNKNOWN``.
         """
-        entries = [{"kind": each.kind, "id": each.envelope_id, "body": each.body} for each in reports]
-        verdict, problem, content = self._post("/reports", {"reports": entries})
+        entries = [
+            BatchEntry(each.kind, each.envelope_id, msgspec.Raw(msgspec.json.encode(each.body)))
+            for each in reports
+            if each.kind != "final"
+        ]
+        verdict, problem, content = self._post("/reports", BatchBody(entries))
         if verdict is not Verdict.TAKEN:
             return verdict, problem, []
         try:
-            statuses = msgspec.json.decode(content, type=_Statuses).statuses
+            statuses = msgspec.json.decode(content, type=BatchAnswer).statuses
         except msgspec.MsgspecError as exc:
             return Verdict.POINTLESS, str(exc), []
         if len(statuses) != len(reports):
@@ -86,9 +89,9 @@ class GatewayClient:
             if created is not Verdict.TAKEN:
                 return created, trouble
             verdict, problem = self.send("final", report)
-        if verdict is Verdict.TOO_LARGE:
+        if verdict is Verdict.TOO_LARGE and isinstance(report.body, FinalBody):
             log.warning("result is too large for the gateway", extra={"envelope_id": report.envelope_id})
-            slim = {name: value for name, value in report.body.items() if name not in _BULKY}
+            slim = msgspec.structs.replace(report.body, result=msgspec.UNSET, error_details=msgspec.UNSET)
             verdict, problem = self.send("final", report, slim)
             verdict = Verdict.POINTLESS if verdict is Verdict.TOO_LARGE else verdict
         return verdict, problem
@@ -97,17 +100,13 @@ class GatewayClient:
         """Close its sockets."""
         self._http.clear()
 
-    def _post(self, path: str, body: Mapping[str, object]) -> tuple[Verdict, str, bytes]:
+    def _post(self, path: str, body: msgspec.Struct) -> tuple[Verdict, str, bytes]:
         try:
             answer = self._http.request("POST", self._url + path, body=msgspec.json.encode(body), headers=self._headers)
         except urllib3.exceptions.HTTPError as exc:
             return Verdict.FAILED, str(exc), b""
         verdict = judge(answer.status)
         return verdict, "" if verdict is Verdict.TAKEN else f"status {answer.status}", answer.data
-
-
-class _Statuses(msgspec.Struct):
-    statuses: list[int]
 
 
 def judge(status: int) -> Verdict:

@@ -17,6 +17,7 @@ from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
 from asya_infra.removal_guard import RemovalGuard
 from asya_infra.settings import KEDA_IMAGES, Images
 from asya_infra.target import Identities
+from asya_protocol import names
 
 TYPE: Final = "asya:index:AsyaMesh"
 
@@ -48,7 +49,7 @@ class MeshOptions:
     monitoring: bool = False
     gateway_tokens: pulumi.Output[str] | None = None
     report_token: pulumi.Output[str] | None = None
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     third_party: Mapping[str, str] = field(default_factory=dict)
     registry_auth: pulumi.Output[str] | None = None
     wait_s: int = 300

@@ -14,6 +14,7 @@ from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_na
 from asya_infra.pod_shapes import meta
 from asya_infra.target import Identities, Rights
 from asya_infra.tool_names import file_name
+from asya_protocol import names
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
@@ -53,7 +54,7 @@ class KubernetesTarget:
     system_namespace: str
     transport: str
     url: pulumi.Output[str]
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     wait_s: int = 300
     after: tuple[pulumi.Resource, ...] = ()
     tools: pulumi.Resource | None = None

@@ -13,6 +13,7 @@ from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalOb
 from asya_infra.target import Rights
 from asya_infra.tool_names import file_name
 from asya_manifest.actor import ANNOTATION_SOURCE
+from asya_protocol import names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class LocalTarget:
     endpoint: str = ""
     root: Path = Path()
     wait_s: int = 300
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     namespace: str | None = None
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:

@@ -15,7 +15,7 @@ import pytest
 from asya_protocol import names
 from lab.servers.ports import free_port
 from tests.support.command_line import CommandLine
-from tests.support.gateway_process import Gateway, report, show
+from tests.support.gateway_process import Gateway, report_to, show
 
 TOKEN = "a-token-of-some-length"
 READER = "only-reads-0123456789"
@@ -54,8 +54,8 @@ def test_a_call_is_watched_and_its_result_printed(asya: CommandLine, gateway: Ga
         envelope_id = process.stderr.readline().split()[-1]
         payload = show(gateway.url, envelope_id)["payload"]
         route = ["echo", "shout"]
-        report(gateway.url, envelope_id, "progress", actors=route, current_actor_idx=0, status="processing")
-        report(gateway.url, envelope_id, "final", status="succeeded", result={"text": "HI"})
+        report_to(gateway.url, envelope_id, "progress", actors=route, current_actor_idx=0, status="processing")
+        report_to(gateway.url, envelope_id, "final", status="succeeded", result={"text": "HI"})
         out, err = process.communicate(timeout=60)
     assert payload == {"text": "hi", "times": 2}
     assert (process.returncode, json.loads(out)) == (0, {"text": "HI"})
@@ -71,7 +71,7 @@ def test_the_exit_code_tells_the_end(asya: CommandLine, gateway: Gateway):
     }
     for status, (body, code) in ends.items():
         envelope_id = started(asya)
-        report(gateway.url, envelope_id, "final", **body)
+        report_to(gateway.url, envelope_id, "final", **body)
         waited = asya("wait", envelope_id, "--json")
         assert (waited.code, waited.document["status"]) == (code, status)
         streamed = asya("stream", envelope_id)
@@ -79,7 +79,7 @@ def test_the_exit_code_tells_the_end(asya: CommandLine, gateway: Gateway):
         assert len(streamed.out.splitlines()) == 3
         assert asya("status", envelope_id).code == 0
     failed = started(asya)
-    report(gateway.url, failed, "final", **ends["failed"][0])
+    report_to(gateway.url, failed, "final", **ends["failed"][0])
     said = asya("wait", failed)
     assert said.out == ""
     assert said.err.splitlines()[-3:] == [f"failed: {failed}: no paper", "E", "T"]
@@ -137,7 +137,7 @@ def test_a_cancel_ends_it_for_the_gateway_and_a_second_one_says_so_too(asya: Com
         said = asya("cancel", envelope_id)
         assert (said.code, said.out) == (0, f"{envelope_id}: cancelled\n")
     done = started(asya)
-    report(gateway.url, done, "final", status="succeeded", result=1)
+    report_to(gateway.url, done, "final", status="succeeded", result=1)
     late = asya("cancel", done, "--json")
     assert (late.code, late.document) == (1, {"id": done, "status": "succeeded"})
 
@@ -176,7 +176,7 @@ def test_a_gateway_that_restarts_meanwhile_costs_a_follower_nothing(environ: dic
             first.kill()
             with Gateway(environ) as second:
                 assert second.url == first.url
-                report(second.url, envelope_id, "final", status="succeeded", result=1)
+                report_to(second.url, envelope_id, "final", status="succeeded", result=1)
                 rest, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     events = [json.loads(line) for line in [*seen, *rest.splitlines()]]
@@ -196,8 +196,8 @@ def test_on_a_terminal_a_bar_moves_and_the_result_is_all_that_is_printed(asya: C
         while b"\n" not in shown:  # a terminal gives a line in as many pieces as it likes
             shown += os.read(ours, 4096)
         envelope_id = shown.split()[1].decode()
-        report(gateway.url, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="processing")
-        report(gateway.url, envelope_id, "final", status="succeeded", result={"n": 1})
+        report_to(gateway.url, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="processing")
+        report_to(gateway.url, envelope_id, "final", status="succeeded", result={"n": 1})
         with contextlib.suppress(OSError):  # the terminal's end
             while more := os.read(ours, 4096):
                 shown += more

@@ -2,50 +2,19 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
 
 from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
 from asya_transport.port import Transport
 from lab.servers.postgres import PostgresServer, postgres
+from tests.support.gateway_calls import TOKEN, call, envelopes, report, taken
 from tests.support.gateway_process import LIMIT_S, SESSION, Gateway, parse_events
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")
-
-TOKEN = "a-token-of-some-length"
-
-
-async def call(http: httpx2.AsyncClient, name: str = "echo", **arguments: object) -> dict[str, Any]:
-    answer = await http.post("/tools/call", json={"name": name, "arguments": arguments})
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
-    assert "isError" not in body, body
-    result: dict[str, Any] = json.loads(body["content"][0]["text"])
-    return result
-
-
-async def taken(broker: Transport, queue: str = "asya-echo", *, least: int) -> list[dict[str, Any]]:
-    """Take all that waits in a queue, and so many however long they take to come; give nothing back."""
-    consumer = await broker.consume(queue, prefetch=1000)
-    found: list[dict[str, Any]] = []
-    deadline_s = time.monotonic() + LIMIT_S
-    while (deliveries := await consumer.receive(1000, 0.2)) or (len(found) < least and time.monotonic() < deadline_s):
-        for delivery in deliveries:
-            found.append(json.loads(delivery.body))
-            await consumer.ack(delivery)
-    await consumer.stop()
-    return found
-
-
-async def report(http: httpx2.AsyncClient, envelope_id: str, kind: str, **body: object) -> httpx2.Response:
-    return await http.post(f"/envelopes/{envelope_id}/{kind}", json=body)
 
 
 async def test_a_call_is_on_its_queue_when_it_is_answered(gateway: Gateway, broker: Transport) -> None:
@@ -330,18 +299,6 @@ async def test_a_call_that_waits_is_told_the_result(gateway: Gateway, broker: Tr
         failed = (await http.post("/tools/call", json={"name": "brief", "wait": 30})).json()
         assert failed["isError"]
         assert json.loads(failed["content"][0]["text"])["error"] == "envelope timed out"
-
-
-async def envelopes(broker: Transport, queue: str = "asya-echo") -> AsyncIterator[dict[str, Any]]:
-    """Yield what comes to a queue."""
-    consumer = await broker.consume(queue, prefetch=1)
-    try:
-        while True:
-            for delivery in await consumer.receive(1, 10):
-                await consumer.ack(delivery)
-                yield json.loads(delivery.body)
-    finally:
-        await consumer.stop()
 
 
 async def test_a_stop_answers_those_who_wait(gateway: Gateway) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import CommandLine
-from tests.support.gateway_process import Gateway, report, show
+from tests.support.gateway_process import Gateway, report_to, show
 
 TOOLS = """
 tools:
@@ -63,8 +63,8 @@ def test_a_call_streams_its_progress_and_prints_the_final_event(asya_mcp: Comman
         assert found is not None, first
         envelope_id = found[1]
         payload = show(gateway.url, envelope_id)["payload"]
-        report(gateway.url, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="processing")
-        report(gateway.url, envelope_id, "final", status="succeeded", result={"message": "Hello World!"})
+        report_to(gateway.url, envelope_id, "progress", actors=["echo"], current_actor_idx=0, status="processing")
+        report_to(gateway.url, envelope_id, "final", status="succeeded", result={"message": "Hello World!"})
         out, err = process.communicate(timeout=60)
     assert payload == {"who": "artem", "max-words": 10, "exact": True, "where": {"a": [-1]}}
     event = json.loads(out)
@@ -92,7 +92,7 @@ def test_a_failed_envelope_and_a_refused_call_exit_with_1(asya_mcp: CommandLine,
     assert (refused.code, refused.document["isError"]) == (1, True)
     assert "[-] missing required parameter: who" in refused.err
     told = json.loads(asya_mcp("--no_stream", "call", "hello", "--who", "x").document["content"][0]["text"])
-    report(gateway.url, told["envelope_id"], "final", status="failed", error="no")
+    report_to(gateway.url, told["envelope_id"], "final", status="failed", error="no")
     streamed = asya_mcp("stream", told["envelope_id"])
     assert streamed.code == 1
     assert [json.loads(line)["status"] for line in streamed.out.splitlines()] == ["pending", "running", "failed"]
@@ -103,7 +103,7 @@ def test_debugging_shows_arguments_and_events(asya_mcp: CommandLine, gateway: Ga
         assert process.stderr is not None
         assert process.stderr.readline() == '[.] Arguments: {"who":"me"}\n'
         envelope_id = process.stderr.readline().split()[-1]
-        report(gateway.url, envelope_id, "final", status="succeeded", result=1)
+        report_to(gateway.url, envelope_id, "final", status="succeeded", result=1)
         _, err = process.communicate(timeout=60)
     assert '[.] {"id":"' in err
     assert "Processing:" not in err.replace('"Processing', "")

@@ -9,7 +9,7 @@ import pytest
 
 from asya_transport.port import Transport
 from lab.installs.node import run_client
-from tests.component.gateway.test_gateway import TOKEN, envelopes, report
+from tests.support.gateway_calls import TOKEN, envelopes, report
 from tests.support.gateway_process import Gateway
 
 ACTOR = f"{TOKEN}-of-the-actors"

@@ -13,7 +13,7 @@ import pytest
 
 from asya_transport.port import Transport
 from lab.servers.postgres import PostgresServer, postgres
-from tests.component.gateway.test_gateway import TOKEN, call, envelopes, report
+from tests.support.gateway_calls import TOKEN, call, envelopes, report
 from tests.support.gateway_process import SESSION, Gateway
 
 __all__ = ["postgres"]

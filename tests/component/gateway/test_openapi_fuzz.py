@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.gateway.test_gateway import TOKEN, call, report
+from tests.support.gateway_calls import TOKEN, call, report
 from tests.support.gateway_process import SESSION, Gateway
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"

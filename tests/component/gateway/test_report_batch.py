@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx2
 
-from asya_gateway.routes.report_batch import MOST
+from asya_gateway.routes.reports import MOST
 from asya_transport.port import Transport
-from tests.component.gateway.test_gateway import TOKEN, call
+from tests.support.gateway_calls import TOKEN, call
 from tests.support.gateway_process import Gateway
 
 

@@ -14,10 +14,10 @@ import httpx2
 import pytest
 
 from asya_gateway.access import oidc
+from asya_gateway.access.certificate import Certificate
 from asya_gateway.access.oidc import Provider, ProviderAway, Verifier
-from asya_gateway.server import Certificate
 from lab.servers.postgres import PostgresServer, postgres
-from tests.component.gateway.test_gateway import TOKEN, call, report
+from tests.support.gateway_calls import TOKEN, call, report
 from tests.support.gateway_process import LIMIT_S, SESSION, Gateway
 from tests.support.provider import OidcProvider, write_certificate
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from asya_protocol.reports import ProgressBody
 from asya_sidecar.core.actions import Report
 from asya_sidecar.reporter import GatewayReporter
 from tests.component.sidecar.recording_gateway import Answer, RecordingGateway, like_the_original
@@ -25,7 +26,7 @@ async def reporting(answer: Answer, count: int = COUNT) -> AsyncIterator[Recordi
         reporter = GatewayReporter(gateway.url, per_s=1000.0)
         for number in range(count):
             for phase in PHASES:
-                reporter.post(Report("progress", f"e{number}", {"status": phase}))
+                reporter.post(Report("progress", f"e{number}", ProgressBody(status=phase)))
         task = asyncio.create_task(reporter.run())
         try:
             async with asyncio.timeout(120):

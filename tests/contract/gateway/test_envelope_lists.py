@@ -15,13 +15,13 @@ from asya_gateway.store.sqlite import SqliteStore
 from asya_gateway.store.sqlite_schema import FIRST
 from asya_protocol.status import Status
 from lab.servers.postgres import postgres
-from tests.contract.gateway.test_envelope_store import DONE, Bench, bench, record
+from tests.support.envelope_stores import DONE, StoreBench, bench, record
 
 __all__ = ["bench", "postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")
 
 
-async def fill(bench: Bench, count: int = 7) -> list[str]:
+async def fill(bench: StoreBench, count: int = 7) -> list[str]:
     """Make envelopes, the last two of the same moment; their ids, newest first."""
     made = []
     for number in range(count):
@@ -34,7 +34,7 @@ async def fill(bench: Bench, count: int = 7) -> list[str]:
     return made[::-1]
 
 
-async def test_pages_meet_without_a_gap_or_a_repeat(bench: Bench) -> None:
+async def test_pages_meet_without_a_gap_or_a_repeat(bench: StoreBench) -> None:
     made = await fill(bench)
     found: list[str] = []
     after: Place | None = None
@@ -49,7 +49,7 @@ async def test_pages_meet_without_a_gap_or_a_repeat(bench: Bench) -> None:
     assert (found, pages) == (made, 3)
 
 
-async def test_a_list_is_of_states_and_of_beginnings_of_ids(bench: Bench) -> None:
+async def test_a_list_is_of_states_and_of_beginnings_of_ids(bench: StoreBench) -> None:
     await fill(bench, 4)
     await bench.store.report("e0", DONE)
     await bench.store.report("e1", Ended(succeeded=False, error="x" * 400))
@@ -74,7 +74,7 @@ async def test_a_list_is_of_states_and_of_beginnings_of_ids(bench: Bench) -> Non
     assert (failed.status, failed.error, failed.actors) == (Status.FAILED, "x" * 300, ("a", "b"))
 
 
-async def test_some_envelopes_are_summarised_as_they_stand(bench: Bench) -> None:
+async def test_some_envelopes_are_summarised_as_they_stand(bench: StoreBench) -> None:
     await fill(bench, 3)
     await bench.store.report("e1", Progress(("a", "b"), 1, "received", "got it"))
     newer, older = await bench.store.summaries(["e0", "e1", "nobody\x00", "e1"])
@@ -84,7 +84,7 @@ async def test_some_envelopes_are_summarised_as_they_stand(bench: Bench) -> None
     assert await bench.store.summaries([]) == []
 
 
-async def test_a_failure_is_summarised_with_what_the_handler_said(bench: Bench) -> None:
+async def test_a_failure_is_summarised_with_what_the_handler_said(bench: StoreBench) -> None:
     told = {
         "whole": (b'{"type": "Oops", "message": "caf\xc3\xa9 \\"x\\"", "traceback": "t"}', 'Oops: café "x"'),
         "long": (b'{"type": "Oops", "message": "' + b"x" * 400 + b'"}', f"Oops: {'x' * 294}"),
@@ -101,14 +101,14 @@ async def test_a_failure_is_summarised_with_what_the_handler_said(bench: Bench) 
 
 
 @pytest.mark.parametrize("words", [b"\\u0000", b"\\ud800", b"\\\\u0000"])
-async def test_words_that_a_database_cannot_hold_fail_no_list(bench: Bench, words: bytes) -> None:
+async def test_words_that_a_database_cannot_hold_fail_no_list(bench: StoreBench, words: bytes) -> None:
     await bench.store.create(record(bench, id="odd"))
     details = b'{"type": "Oops", "message": "' + words + b'"}'
     await bench.store.report("odd", Ended(succeeded=False, error="e", details=details))
     assert [summary.id for summary in (await bench.store.page(Question(5))).summaries] == ["odd"]
 
 
-async def test_states_are_counted_up_to_a_limit(bench: Bench) -> None:
+async def test_states_are_counted_up_to_a_limit(bench: StoreBench) -> None:
     assert await bench.store.counts(3) == dict.fromkeys(Status, 0)
     await fill(bench, 5)
     await bench.store.report("e0", DONE)
@@ -117,7 +117,7 @@ async def test_states_are_counted_up_to_a_limit(bench: Bench) -> None:
     assert (await bench.store.counts(100))[Status.PENDING] == 4
 
 
-async def test_completions_are_counted_while_they_are_recent(bench: Bench) -> None:
+async def test_completions_are_counted_while_they_are_recent(bench: StoreBench) -> None:
     await fill(bench, 3)
     for name in ("e0", "e1"):
         await bench.store.report(name, Progress(("a", "b"), 0, "received"))

@@ -2,74 +2,26 @@
 
 import asyncio
 import contextlib
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 
 from asya_gateway.records.lifecycle import Ended, Progress, Report, Sending, cancelled
 from asya_gateway.records.record import Record
 from asya_gateway.store.factory import open_envelope_store
-from asya_gateway.store.memory import MemoryStore
-from asya_gateway.store.port import Applied, EnvelopeStore
+from asya_gateway.store.port import Applied
 from asya_gateway.store.postgres import PostgresStore
-from asya_gateway.store.sqlite import SqliteStore
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.reports import Facts, Retry
 from asya_protocol.status import Status
 from lab.servers.postgres import PostgresServer, postgres
+from tests.support.envelope_stores import DONE, StoreBench, bench, record
 
-__all__ = ["postgres"]
+__all__ = ["bench", "postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")
 
-DONE = Ended(succeeded=True, result=b'{"n":1}')
 
-
-@dataclass
-class Bench:
-    """A store, how to let time pass in it, what it woke, and how to open the same once more."""
-
-    store: EnvelopeStore
-    let_pass: Callable[[float], Awaitable[None]]
-    again: Callable[[], EnvelopeStore]
-    now: Callable[[], datetime]
-    woken: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    turned = [datetime(2026, 1, 1, tzinfo=UTC)]
-
-    async def turn(seconds: float) -> None:
-        turned[0] += timedelta(seconds=seconds)
-
-    if request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database()
-        store: EnvelopeStore = PostgresStore(url, 1, 8)
-        made = Bench(store, asyncio.sleep, lambda: PostgresStore(url, 1, 8), lambda: datetime.now(UTC))
-    elif request.param == "sqlite":
-        path = tmp_path / "gateway.db"
-        store = SqliteStore(path, lambda: turned[0])
-        made = Bench(store, turn, lambda: SqliteStore(path, lambda: turned[0]), lambda: turned[0])
-    else:
-        store = MemoryStore(lambda: turned[0])
-        made = Bench(store, turn, lambda: store, lambda: turned[0])
-    await store.open(made.woken.append)
-    yield made
-    await store.close()
-
-
-def record(bench: Bench, due_in_s: float | None = None, **more: object) -> Record:
-    now = bench.now()
-    deadline = None if due_in_s is None else now + timedelta(seconds=due_in_s)
-    values: dict[str, object] = {"id": uuid.uuid4().hex, "actors": ("a", "b"), "deadline": deadline, **more}
-    return Record(created_at=now, updated_at=now, **values)  # type: ignore[arg-type]
-
-
-async def test_what_is_created_is_read_back_whole(bench: Bench) -> None:
+async def test_what_is_created_is_read_back_whole(bench: StoreBench) -> None:
     made = record(
         bench, 60, metadata=b'{"job_id":"1"}', headers=b'{"h":[1]}', payload=b'{"t":"\\u0000 \xc3\xa9","n":1.50}',
         timeout_s=60, parent_id="p",
@@ -82,7 +34,7 @@ async def test_what_is_created_is_read_back_whole(bench: Bench) -> None:
     assert (kept.status, kept.result, kept.error, kept.events) == (Status.PENDING, None, None, 1)
 
 
-async def test_an_id_is_taken_once(bench: Bench) -> None:
+async def test_an_id_is_taken_once(bench: StoreBench) -> None:
     made = record(bench)
     assert await bench.store.create(made)
     assert not await bench.store.create(record(bench, id=made.id, actors=("other",)))
@@ -92,14 +44,14 @@ async def test_an_id_is_taken_once(bench: Bench) -> None:
     assert len(await bench.store.history(made.id)) == 1
 
 
-async def test_unknown_envelopes_are_unknown(bench: Bench) -> None:
+async def test_unknown_envelopes_are_unknown(bench: StoreBench) -> None:
     assert await bench.store.get("nobody\x00") is None
     assert await bench.store.history("nobody") == []
     assert await bench.store.children("nobody") == []
     assert (await bench.store.report("nobody", DONE)).applied is Applied.UNKNOWN
 
 
-async def test_a_life_is_a_numbered_history(bench: Bench) -> None:
+async def test_a_life_is_a_numbered_history(bench: StoreBench) -> None:
     made = record(bench)
     await bench.store.create(made)
     await bench.store.report(made.id, Sending())
@@ -115,7 +67,18 @@ async def test_a_life_is_a_numbered_history(bench: Bench) -> None:
     assert [event.seq for event in await bench.store.history(made.id, 2)] == [3, 4]
 
 
-async def test_after_the_final_report_nothing_changes(bench: Bench) -> None:
+async def test_the_facts_of_a_report_are_kept_as_they_came(bench: StoreBench) -> None:
+    made = record(bench)
+    await bench.store.create(made)
+    facts = Facts(by="a", duration_ms=1.5, retry=Retry(2, 0.25, 'KeyError: "\u00e9\x00"\n'))
+    await bench.store.report(made.id, Progress(("a", "b"), 0, "processing", "in other words", facts))
+    await bench.store.report(made.id, Progress(("a", "b"), 0, "processing", "Processing in a"))
+    _, with_fields, in_words = await bench.store.history(made.id)
+    assert (with_fields.facts, with_fields.told) == (facts, facts)
+    assert (in_words.facts, in_words.told) == (None, Facts(by="a"))
+
+
+async def test_after_the_final_report_nothing_changes(bench: StoreBench) -> None:
     made = record(bench, 0.2)
     await bench.store.create(made)
     await bench.store.report(made.id, DONE)
@@ -134,7 +97,7 @@ async def test_after_the_final_report_nothing_changes(bench: Bench) -> None:
     assert (kept.status, kept.result, kept.error, kept.events) == (Status.SUCCEEDED, b'{"n":1}', None, 2)
 
 
-async def test_of_many_final_reports_at_once_one_counts(bench: Bench) -> None:
+async def test_of_many_final_reports_at_once_one_counts(bench: StoreBench) -> None:
     made = record(bench)
     await bench.store.create(made)
     reports = [Ended(succeeded=number % 2 == 0, error=f"e{number}") for number in range(20)]
@@ -143,14 +106,14 @@ async def test_of_many_final_reports_at_once_one_counts(bench: Bench) -> None:
     assert [event.seq for event in await bench.store.history(made.id)] == [1, 2]
 
 
-async def test_concurrent_reports_leave_no_gap(bench: Bench) -> None:
+async def test_concurrent_reports_leave_no_gap(bench: StoreBench) -> None:
     made = record(bench)
     await bench.store.create(made)
     await asyncio.gather(*(bench.store.report(made.id, Progress(("a",), 0, "received", str(n))) for n in range(20)))
     assert [event.seq for event in await bench.store.history(made.id)] == list(range(1, 22))
 
 
-async def test_a_deadline_fires_once_whoever_sweeps(bench: Bench) -> None:
+async def test_a_deadline_fires_once_whoever_sweeps(bench: StoreBench) -> None:
     later, never = record(bench, 600), record(bench)
     for made in (later, never):
         await bench.store.create(made)
@@ -173,14 +136,14 @@ async def test_a_deadline_fires_once_whoever_sweeps(bench: Bench) -> None:
     await other.close()
 
 
-async def test_children_are_found_by_their_parent(bench: Bench) -> None:
+async def test_children_are_found_by_their_parent(bench: StoreBench) -> None:
     for name in ("c-1", "c-2"):
         await bench.store.create(record(bench, id=name, parent_id="parent"))
         await bench.let_pass(0.002)
     assert await bench.store.children("parent") == ["c-1", "c-2"]
 
 
-async def test_every_change_wakes(bench: Bench) -> None:
+async def test_every_change_wakes(bench: StoreBench) -> None:
     made = record(bench, 0.1)
     async with asyncio.timeout(60):
         while isinstance(bench.store, PostgresStore) and "" not in bench.woken:
@@ -193,7 +156,7 @@ async def test_every_change_wakes(bench: Bench) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_old_histories_are_forgotten(bench: Bench) -> None:
+async def test_old_histories_are_forgotten(bench: StoreBench) -> None:
     final, open_ = record(bench), record(bench)
     for made in (final, open_):
         await bench.store.create(made)
@@ -206,7 +169,7 @@ async def test_old_histories_are_forgotten(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("bench", ["sqlite", "postgres"], indirect=True)
-async def test_everything_outlives_the_process(bench: Bench) -> None:
+async def test_everything_outlives_the_process(bench: StoreBench) -> None:
     made = record(bench, 0.2)
     await bench.store.create(made)
     await bench.store.close()
@@ -266,7 +229,7 @@ def test_another_kind_of_url_is_refused_without_its_password() -> None:
     assert "secret" not in str(caught.value)
 
 
-async def test_an_owner_finds_its_envelopes_newest_first(bench: Bench) -> None:
+async def test_an_owner_finds_its_envelopes_newest_first(bench: StoreBench) -> None:
     made = []
     for number in range(5):
         await bench.let_pass(0.01)
@@ -284,14 +247,14 @@ async def test_an_owner_finds_its_envelopes_newest_first(bench: Bench) -> None:
     assert await bench.store.owned("nobody", 10) == []
 
 
-async def test_an_announcement_wakes_by_its_name(bench: Bench) -> None:
+async def test_an_announcement_wakes_by_its_name(bench: StoreBench) -> None:
     async with asyncio.timeout(60):
         while "!topic" not in bench.woken:  # Postgres may not be listening yet
             await bench.store.announce("!topic")
             await asyncio.sleep(0.01)
 
 
-async def test_old_records_are_forgotten_with_all_that_is_theirs(bench: Bench) -> None:
+async def test_old_records_are_forgotten_with_all_that_is_theirs(bench: StoreBench) -> None:
     old, new = [record(bench, owner="me"), record(bench, owner="me")], record(bench, owner="me")
     for one in [*old, new]:
         assert await bench.store.create(one)

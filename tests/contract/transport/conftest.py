@@ -10,39 +10,41 @@ from asya_transport.memory.server import MemoryServer
 from asya_transport.memory.transport import MemoryBroker
 from asya_transport.settings import TransportSettings
 from lab.servers.localstack import localstack_endpoint
-from lab.servers.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
-from tests.contract.transport.bench import Bench
+from lab.servers.rabbitmq import OWN, rabbitmq_servers, versions
+from tests.support.broker_bench import BrokerBench
 
-__all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
+__all__ = ["localstack_endpoint", "rabbitmq_servers"]
 
 MEMORY_LIMIT_BYTES = 300_000
 
 
-@pytest.fixture(params=["memory", "memory-socket", "sqs", "rabbitmq"])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+RABBITMQ = {("rabbitmq" if version == OWN else f"rabbitmq-{version}"): version for version in versions()}
+
+
+@pytest.fixture(params=["memory", "memory-socket", "sqs", *RABBITMQ])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[BrokerBench]:
     """One broker; everything made on it is removed."""
     match request.param:
         case "sqs":
             endpoint = request.getfixturevalue("localstack_endpoint")
-            made = Bench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
-        case "rabbitmq":
-            made = Bench(
+            made = BrokerBench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
+        case name if name in RABBITMQ:
+            server = request.getfixturevalue("rabbitmq_servers")(RABBITMQ[name])
+            made = BrokerBench(
                 TransportSettings(
-                    name="rabbitmq",
-                    rabbitmq_url=request.getfixturevalue("rabbitmq_url"),
-                    rabbitmq_management_url=request.getfixturevalue("rabbitmq_management_url"),
+                    name="rabbitmq", rabbitmq_url=server.url, rabbitmq_management_url=server.management_url
                 ),
                 delays_release=False,
             )
         case "memory":
-            made = Bench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
+            made = BrokerBench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
         case _:
             # Not tmp_path: a Unix socket's path may have about 100 characters at most.
             with tempfile.TemporaryDirectory(prefix="asya-") as folder:
                 path = Path(folder) / "broker.sock"
                 server = MemoryServer(MemoryBroker(max_body_bytes=MEMORY_LIMIT_BYTES), path)
                 await server.start()
-                made = Bench(TransportSettings(name="memory", memory_socket=str(path)))
+                made = BrokerBench(TransportSettings(name="memory", memory_socket=str(path)))
                 yield made
                 await made.close()
                 await server.close()

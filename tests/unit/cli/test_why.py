@@ -17,7 +17,6 @@ from asya_cli.why_words import (
     told_by_gateway,
 )
 from asya_protocol import names
-from asya_protocol.progress import Retry
 
 NOW = 1_000.0
 ROUTE = ["ocr", "translate"]
@@ -186,7 +185,8 @@ def test_the_whole_answer_in_json_and_on_one_screen():
 
 
 def test_a_retry_is_known_from_the_gateways_events_where_no_log_can_be_read():
-    retry = told("processing", 0) | {"message": Retry(2, 10.0, "E: torn").words, "timestamp": "1970-01-01T00:16:36Z"}
+    failed = {"attempt": 2, "again_in_s": 10.0, "cause": "E: torn"}
+    retry = told("processing", 0) | {"retry": failed, "timestamp": "1970-01-01T00:16:36Z"}
     events = [told("received", 0), told("processing", 0), retry]
     evidence = replace(BARE, record=record(), events=events, last=told_by_gateway(events))
     assert explain(evidence).because == "attempt 2 at ocr failed: E: torn; the next one in 6.0 s"

@@ -20,42 +20,9 @@ from asya_gateway.settings import read_settings
 from asya_gateway.store.memory import MemoryStore
 from asya_local.mesh_status import ActorStatus, MeshStatus
 from asya_protocol import names
-from asya_protocol.errors import QueueMissing, SettingsError, TransportError, TransportUnavailable
-from asya_transport.port import Depth, QueueSpec
-
-
-class Admin:
-    """A broker's queues in a dictionary; ``problem`` is what it answers instead. Stands here for its failures."""
-
-    def __init__(self, **depths: Depth) -> None:
-        self.depths = {f"asya-{name.replace('_', '-')}": depth for name, depth in depths.items()}
-        self.problem: TransportError | None = None
-        self.measured: list[str] = []
-
-    async def create(self, queue: str, spec: QueueSpec) -> None:
-        raise NotImplementedError
-
-    async def measure(self, queue: str) -> Depth:
-        self.measured.append(queue)
-        if self.problem is not None:
-            raise self.problem
-        if queue not in self.depths:
-            raise QueueMissing(queue)
-        return self.depths[queue]
-
-    async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
-        if self.problem is not None:
-            raise self.problem
-        return dict.fromkeys(sorted(queue for queue in self.depths if queue.startswith(prefix)))
-
-    async def drain(self, queue: str) -> int:
-        raise NotImplementedError
-
-    async def delete(self, queue: str, *, force: bool = False) -> bool:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Nothing to close."""
+from asya_protocol.errors import SettingsError, TransportUnavailable
+from asya_transport.port import Depth
+from tests.support.queue_admin import Admin
 
 
 class Source:
@@ -82,8 +49,10 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actor_board, "BEAT_S", 0.0)
 
 
-def board(source: Any, admin: Admin, *known: str, store: MemoryStore | None = None) -> ActorBoard:
-    return ActorBoard(source, admin, store or MemoryStore(), lambda: known)
+def board(
+    source: Any, admin: Admin, *known: str, store: MemoryStore | None = None, prefix: str = names.QUEUE_PREFIX
+) -> ActorBoard:
+    return ActorBoard(source, admin, store or MemoryStore(), lambda: known, names.QueueNames(prefix))
 
 
 async def test_queues_alone_make_a_list_with_depths_and_rates(always: None) -> None:
@@ -100,11 +69,10 @@ async def test_queues_alone_make_a_list_with_depths_and_rates(always: None) -> N
     assert (found.source, found.problems) == ("queues", ())
 
 
-async def test_only_queues_of_the_own_prefix_are_looked_for(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names._Process, "queue_prefix", "team-b-")
+async def test_only_queues_of_the_own_prefix_are_looked_for(always: None) -> None:
     admin = Admin(theirs=Depth(1))
     admin.depths["team-b-ours"] = Depth(2)
-    assert [actor.name for actor in (await board(QueuesAlone(), admin).look()).actors] == ["ours"]
+    assert [actor.name for actor in (await board(QueuesAlone(), admin, prefix="team-b-").look()).actors] == ["ours"]
 
 
 async def test_a_broker_that_lists_nothing_leaves_the_actors_of_the_tools(always: None) -> None:

@@ -13,13 +13,14 @@ from asya_gateway import feed as feed_module
 from asya_gateway.actors.board import ActorBoard
 from asya_gateway.actors.sources import QueuesAlone
 from asya_gateway.feed import BEHIND_MOST, MANY, EventStream, Frame
+from asya_gateway.pubsub import PubSub
 from asya_gateway.records.lifecycle import Sending
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import Summary
 from asya_gateway.store.memory import MemoryStore
-from asya_gateway.wakeups import PubSub
 from asya_protocol.errors import StoreUnavailable
-from tests.unit.gateway.test_actors import Admin
+from asya_protocol.names import QueueNames
+from tests.support.queue_admin import Admin
 
 
 class Store(MemoryStore):
@@ -39,8 +40,9 @@ class World:
     """A feed over a store in memory."""
 
     def __init__(self) -> None:
-        self.store, self.wakeups = Store(), PubSub()
-        self.feed = EventStream(self.store, ActorBoard(QueuesAlone(), Admin(), self.store, lambda: ()), self.wakeups)
+        self.store, self.pubsub = Store(), PubSub()
+        board = ActorBoard(QueuesAlone(), Admin(), self.store, lambda: (), QueueNames())
+        self.feed = EventStream(self.store, board, self.pubsub)
 
     async def make(self, name: str) -> None:
         now = datetime.now(UTC)
@@ -52,9 +54,9 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(feed_module, "TICK_S", 0.0)
     monkeypatch.setattr(feed_module, "BEAT_S", 0.01)
     made = World()
-    await made.store.open(made.wakeups.wake)
+    await made.store.open(made.pubsub.wake)
     yield made
-    made.wakeups.stop()
+    made.pubsub.stop()
     await made.feed.close()
 
 
@@ -130,7 +132,7 @@ async def test_nothing_is_looked_at_for_nobody_and_all_ends_with_the_gateway(wor
         assert world.store.looks == looks
     async with aclosing(world.feed.watch()) as frames:
         await until(frames, "actors", "queues")
-        world.wakeups.stop()
+        world.pubsub.stop()
         async with asyncio.timeout(60):
             async for _ in frames:
                 pass

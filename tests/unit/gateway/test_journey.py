@@ -1,6 +1,6 @@
 """The journey that reports tell: every way in which hops follow one another, come late, or never end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from asya_gateway.records.journey import Visit, trace, visit_body
 from asya_gateway.records.lifecycle import Ended, Progress, Report, Sending, apply, created
 from asya_gateway.records.record import Event, Record
-from asya_protocol.progress import Retry
+from asya_protocol.reports import Facts, Retry
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROUTE = ("a", "b")
@@ -47,15 +47,16 @@ def received(index: int, route: tuple[str, ...] = ROUTE) -> Progress:
 
 
 def at_work(index: int, actor: str, route: tuple[str, ...] = ROUTE) -> Progress:
-    return Progress(route, index, "processing", f"Processing in {actor}")
+    return Progress(route, index, "processing", f"Processing in {actor}", Facts(by=actor))
 
 
 def completed(index: int, ms: int, route: tuple[str, ...] = ROUTE) -> Progress:
-    return Progress(route, index, "completed", f"Completed processing in {ms}ms")
+    return Progress(route, index, "completed", f"Completed processing in {ms}ms", Facts(duration_ms=ms))
 
 
 def failed(index: int, cause: str, route: tuple[str, ...] = ROUTE) -> Progress:
-    return Progress(route, index, "processing", Retry(1, 4.0, cause).words)
+    retry = Retry(1, 4.0, cause)
+    return Progress(route, index, "processing", retry.words, Facts(retry=retry))
 
 
 def visits_of(index: int, actor: str) -> tuple[Progress, Progress]:
@@ -174,6 +175,15 @@ TOLD: list[tuple[str, Life, list[tuple[str | None, int, str]]]] = [
 @pytest.mark.parametrize(("life", "told"), [pytest.param(life, told, id=name) for name, life, told in TOLD])
 def test_every_story_is_told_in_order(life: Life, told: list[tuple[str | None, int, str]]) -> None:
     assert life.told() == told
+
+
+@pytest.mark.parametrize(("life", "told"), [pytest.param(life, told, id=name) for name, life, told in TOLD])
+def test_every_story_is_the_same_of_sidecars_that_told_it_in_words_alone(
+    life: Life, told: list[tuple[str | None, int, str]]
+) -> None:
+    old = Life(life.record, [replace(event, facts=None) for event in life.history])
+    assert old.told() == told
+    assert old.trace() == life.trace()
 
 
 def test_no_time_runs_backwards() -> None:

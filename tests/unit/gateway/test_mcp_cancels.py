@@ -9,14 +9,18 @@ import pytest
 
 from asya_gateway.app import build_app
 from asya_gateway.calls import Calls
+from asya_gateway.metrics import Metrics
+from asya_gateway.pubsub import PubSub
 from asya_gateway.records.summary import Question
-from asya_gateway.requests import Rooms
+from asya_gateway.services import App
+from asya_gateway.settings import read_settings
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.tools.toolbox import Toolbox
-from asya_gateway.wakeups import PubSub
 from asya_manifest.tools import parse_tools
+from asya_protocol.names import QueueNames
 from asya_protocol.status import Status
 from asya_transport.port import Transport
+from tests.support.queue_admin import Admin
 
 HEADERS = {
     "Mcp-Session-Id": "mcp-session-00000000-0000-4000-8000-000000000000",
@@ -40,12 +44,20 @@ class Gateway:
     """An application with one tool."""
 
     def __init__(self) -> None:
-        self.broker, self.store, self.wakeups = SlowBroker(), MemoryStore(), PubSub()
+        self.broker, self.store, self.pubsub = SlowBroker(), MemoryStore(), PubSub()
         toolbox = Toolbox(None)
         toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a]}]")])
-        self.calls = Calls(toolbox, self.store, cast("Transport", self.broker))
-        app = build_app(Rooms(store=self.store, calls=self.calls, wakeups=self.wakeups))
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost")
+        self.calls = Calls(toolbox, self.store, cast("Transport", self.broker), QueueNames())
+        app = App(
+            read_settings({"ASYA_GATEWAY_AUTH": "off"}),
+            store=self.store,
+            transport=cast("Transport", self.broker),
+            admin=Admin(),
+            calls=self.calls,
+            pubsub=self.pubsub,
+            metrics=Metrics(),
+        )
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(build_app(app)), base_url="http://localhost")
 
     async def post(self, method: str, params: Mapping[str, Any], **more: object) -> httpx2.Response:
         body = {"jsonrpc": "2.0", "method": method, "params": params, **more}
@@ -69,7 +81,7 @@ CANCELLED = [(Status.FAILED, "Cancelled by its caller")]
 )
 async def test_a_cancel_while_the_call_is_being_sent_is_heard(meta: Mapping[str, object]) -> None:
     gateway = Gateway()
-    await gateway.store.open(gateway.wakeups.wake)
+    await gateway.store.open(gateway.pubsub.wake)
     async with gateway.http, asyncio.timeout(60):
         call = asyncio.create_task(gateway.post("tools/call", {"name": "t", "arguments": {}, "_meta": meta}, id=7))
         await gateway.broker.sending.wait()
@@ -81,19 +93,19 @@ async def test_a_cancel_while_the_call_is_being_sent_is_heard(meta: Mapping[str,
         assert await gateway.ends() == CANCELLED
         if "progressToken" in meta:
             assert '"result"' not in answer.text
-    assert gateway.wakeups.streams == 0
+    assert gateway.pubsub.streams == 0
 
 
 @pytest.mark.parametrize("meta", [{"progressToken": 1}, {"asya.sh/wait": 30}])
 async def test_a_stop_of_the_gateway_cancels_nothing(meta: Mapping[str, object]) -> None:
     gateway = Gateway()
-    await gateway.store.open(gateway.wakeups.wake)
+    await gateway.store.open(gateway.pubsub.wake)
     gateway.broker.confirmed.set()
     async with gateway.http, asyncio.timeout(60):
         call = asyncio.create_task(gateway.post("tools/call", {"name": "t", "arguments": {}, "_meta": meta}, id=7))
         while not (await gateway.ends()):
             await asyncio.sleep(0)
-        gateway.wakeups.stop()
+        gateway.pubsub.stop()
         await call
         assert await gateway.ends() == [(Status.RUNNING, None)]
-    assert gateway.wakeups.streams == 0
+    assert gateway.pubsub.streams == 0

@@ -7,7 +7,7 @@ import pytest
 
 from asya_operator.queues import admin_settings
 from asya_operator.transport_config import parse_transports
-from asya_transport.rabbitmq.ack_timeout import ACK_TIMEOUT_MS
+from asya_transport.rabbitmq.consumer import ACK_TIMEOUT_MS
 from tests.support.pulumi_program import ENVIRONMENTS, Run, run_environment, whole_environment
 
 pytestmark = pytest.mark.unit

@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from asya_protocol.envelope import Route, format_time
-from asya_protocol.progress import LONGEST_CAUSE, Retry, read_retry
+from asya_protocol.progress import facts_in_words
 from asya_protocol.reply import ErrorItem, Item
+from asya_protocol.reports import Facts, ProgressBody, Retry
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, RetryLater
 from asya_sidecar.core.admit import Hop
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.decide import END_ACTOR_ATTEMPTS, Moment, decide
+from asya_sidecar.core.reports import LONGEST_CAUSE
 from asya_sidecar.core.retry import RetryPolicy
 from tests.unit.sidecar.samples import NOW, SPAN, TRACE, MakeWork, sent
 
@@ -44,7 +46,7 @@ def test_one_output_goes_to_the_next_actor_with_everything_it_carried(
     assert decision.settlement == Ack()
     assert decision.result == "success"
     (send,) = decision.sends
-    assert (send.queue, send.kind) == ("asya-translate", "routing")
+    assert (send.actor, send.kind) == ("translate", "routing")
     assert sent(send.body) == {
         "id": "e1",
         "parent_id": "p0",
@@ -73,7 +75,7 @@ def test_headers_that_the_handler_returned_replace_the_old_ones(make_work: MakeW
 def test_a_finished_route_goes_to_happy_end(finished: Item, make_work: MakeWork, hop: Hop, moment: Moment) -> None:
     """Finished is: current at the length, or no usable route returned."""
     decision = decide(make_work(), Replied((finished,)), hop, moment)
-    assert [(send.queue, send.kind) for send in decision.sends] == [("asya-happy-end", "happy_end")]
+    assert [(send.actor, send.kind) for send in decision.sends] == [("happy-end", "happy_end")]
 
 
 def test_no_output_sends_the_input_to_happy_end(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
@@ -116,26 +118,30 @@ def test_a_handlers_error_is_tried_again_with_backoff(make_work: MakeWork, hop: 
 
 
 def test_the_gateway_is_told_of_an_attempt_that_failed(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
-    """As words in a report that Asya 0.1.1's gateway takes; an end actor tells nothing but the end."""
+    """As fields, and in words, in a report that Asya 0.1.1's gateway takes; an end actor tells nothing but the end."""
     work = make_work(headers={"x-asya-attempt": 2})
     (report,) = decide(work, Replied(error=ERROR), hop, moment).reports
     words = "Attempt 2 failed, next in 2.0 s: processing_error: KeyError: boom"
     assert (report.kind, report.envelope_id) == ("progress", "e1")
-    assert report.body == {
-        "actors": ["ocr", "translate"], "current_actor_idx": 0, "status": "processing", "message": words,
+    assert json.loads(msgspec.json.encode(report.body)) == {
+        "actors": ["ocr", "translate"], "current_actor_idx": 0, "status": "processing", "message": words, "by": "ocr",
+        "retry": {"attempt": 2, "again_in_s": 2.0, "cause": "processing_error: KeyError: boom"},
     }  # fmt: skip
-    assert read_retry(words) == Retry(2, 2.0, "processing_error: KeyError: boom")
+    assert facts_in_words(words) == Facts(retry=Retry(2, 2.0, "processing_error: KeyError: boom"))
     (report,) = decide(make_work(), RuntimeLost("it was killed"), hop, moment).reports
-    assert report.body["message"] == "Attempt 1 failed, next in 1.0 s: it was killed"
+    assert isinstance(report.body, ProgressBody)
+    assert report.body.message == "Attempt 1 failed, next in 1.0 s: it was killed"
     end = replace(hop, actor=hop.happy_end, is_end_actor=True)
     assert decide(make_work(end), Replied(error=ERROR), end, moment).reports == ()
 
 
-def test_the_cause_of_a_failed_attempt_is_told_in_moderate_length() -> None:
-    told = read_retry(Retry(1, 0.25, "x" * 5_000).words)
-    assert told == Retry(1, 0.2, f"{'x' * LONGEST_CAUSE} ...")
-    for other in (None, "", "Processing in ocr", "Attempt one failed, next in 1 s: x"):
-        assert read_retry(other) is None
+def test_the_cause_of_a_failed_attempt_is_told_in_moderate_length(
+    make_work: MakeWork, hop: Hop, moment: Moment
+) -> None:
+    (report,) = decide(make_work(), RuntimeLost("x" * 5_000), hop, moment).reports
+    assert isinstance(report.body, ProgressBody)
+    retry = Retry(1, 1.0, f"{'x' * LONGEST_CAUSE} ...")
+    assert (report.body.retry, report.body.message) == (retry, retry.words)
 
 
 def test_the_last_attempt_ends_in_error_end_with_details(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
@@ -143,7 +149,7 @@ def test_the_last_attempt_ends_in_error_end_with_details(make_work: MakeWork, ho
     decision = decide(make_work(headers={"x-asya-attempt": 3, "k": "v"}), Replied(error=ERROR), hop, moment)
     assert (decision.settlement, decision.result, decision.failed_reason) == (Ack(), "failed", "runtime_error")
     document = sent(decision.sends[0].body)
-    assert decision.sends[0].queue == "asya-error-end"
+    assert decision.sends[0].actor == "error-end"
     assert document["payload"] == {
         "error": "processing_error",
         "details": {"message": "boom", "type": "KeyError", "traceback": "Traceback ..."},
@@ -198,7 +204,7 @@ def test_infrastructure_never_blames_the_envelope(
     assert isinstance(last.settlement, DeadLetter)
     assert "(delivered 5 times)" in last.settlement.reason
     assert last.settlement.fallback is not None
-    assert last.settlement.fallback.queue == "asya-error-end"
+    assert last.settlement.fallback.actor == "error-end"
     assert [report.kind for report in last.reports] == ["final"]
 
 
@@ -227,7 +233,7 @@ def test_outputs_before_a_final_error_still_leave(make_work: MakeWork, hop: Hop,
     """As in Asya 0.1.1: what was made before the error goes its way, then the error."""
     work = make_work(headers={"x-asya-attempt": 3})
     decision = decide(work, Replied((item(0), item(1)), error=ERROR), hop, moment)
-    assert [send.queue for send in decision.sends] == ["asya-translate", "asya-translate", "asya-error-end"]
+    assert [send.actor for send in decision.sends] == ["translate", "translate", "error-end"]
 
 
 def end(actor: str) -> Hop:
@@ -303,12 +309,13 @@ def test_completed_progress_names_this_actor_not_the_next(make_work: MakeWork, h
     """Asya 0.1.1 reported the index after this one."""
     decision = decide(make_work(), Replied((item(1, actors=("ocr", "translate", "extra")),)), hop, moment)
     (report,) = decision.reports
-    assert report.body == {
+    assert json.loads(msgspec.json.encode(report.body)) == {
         "actors": ["ocr", "translate", "extra"],
         "current_actor_idx": 0,
         "status": "completed",
         "message": "Completed processing in 250ms",
         "duration_ms": 250,
+        "by": "ocr",
     }
 
 

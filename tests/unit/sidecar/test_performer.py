@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from asya_protocol.errors import TransportUnavailable
+from asya_protocol.reports import FinalBody
 from asya_sidecar import performer as performing
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, admit
@@ -189,11 +190,11 @@ async def test_an_undelivered_final_report_keeps_the_delivery(stage: Stage, monk
         Metrics("asya_actor", "ocr", "memory"),
         GatewayReporter("http://127.0.0.1:1"),
     )
-    decision = Decision(Ack(), "end_consumed", reports=(Report("final", "e1", {}),))
+    decision = Decision(Ack(), "end_consumed", reports=(Report("final", "e1", FinalBody()),))
     done = await performer.perform(decision, stage.delivery, stage.work)
     # As a copy, so that no broker counts how long the gateway is away.
     assert isinstance(done.settlement, RetryLater)
     assert (done.result, done.settlement.delay_s) == ("released", 30.0)
     assert (await stage.depth("asya-ocr")).total == 1
-    buried = Decision(DeadLetter("poison"), "dead_lettered", reports=(Report("final", "e1", {}),))
+    buried = Decision(DeadLetter("poison"), "dead_lettered", reports=(Report("final", "e1", FinalBody()),))
     assert (await performer.perform(buried, stage.delivery, stage.work)).settlement == DeadLetter("poison")

@@ -1,1 +1,1 @@
-"""Who is asking, and how often: tokens, OpenID Connect, the rate limit, the middleware that applies them."""
+"""Authentication and rate limit: tokens, OpenID Connect, and the middleware that applies them."""

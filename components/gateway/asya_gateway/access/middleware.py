@@ -1,8 +1,8 @@
-"""What every request passes first: whose page sent it, who asks, how often, and how it is counted.
+"""The middleware before all routes: checks Origin and token, applies the rate limit, counts requests.
 
-Responses of browsers' pages of other origins are refused even where everyone may do everything: a page that a developer
-happens to look at must not call tools on the gateway of the same machine. Nor must one whose owner points its name at that
-machine (DNS rebinding), which makes its Origin and Host alike: where no token is asked for, a name has to be known as well.
+Requests of web pages of other origins are refused even when authentication is off: a page that a developer happens to visit
+must not call tools on the gateway of the same machine. A page could also point its own host name at that machine (DNS
+rebinding), which makes Origin and Host equal; without tokens the host name has to be a known one as well.
 """
 
 import ipaddress
@@ -12,16 +12,15 @@ from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asya_gateway.access.oidc import ProviderAway
-from asya_gateway.access.rate_limit import Buckets
-from asya_gateway.access.tokens import Caller
-from asya_gateway.requests import CALLER, Rooms, text_answer
-from asya_gateway.routes.oauth_resource import challenge
+from asya_gateway.access.tokens import EVERYONE, Caller, Door
+from asya_gateway.metrics import Metrics
 
 log: Final = logging.getLogger(__name__)
 
@@ -34,27 +33,94 @@ HEADERS: Final = (
 )  # fmt: skip
 
 
+CALLER: Final = "asya_caller"
+RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
+"""Where a refusal sends clients to learn who gives out tokens (RFC 9728)."""
+CALLERS_MOST: Final = 10_000
+"""Callers remembered; beyond, those whose bucket is full again are forgotten, which changes nothing for them."""
+
+
+def caller(request: Request) -> Caller:
+    """Return the authenticated caller of a request."""
+    found: Caller = request.scope.get(CALLER, EVERYONE)
+    return found
+
+
+def require(request: Request, scope: str) -> None:
+    """Check that the caller has a scope.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if not caller(request).may(scope):
+        raise HTTPException(403, f"Token lacks the scope {scope}")
+
+
+class Buckets:
+    """A token bucket per caller, for the rate limit of this process.
+
+    Args:
+        per_second: Requests that come back every second.
+        burst: Requests that a caller may make at once after a pause.
+    """
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._levels: dict[str, tuple[float, float]] = {}
+
+    def take(self, caller: str, now_s: float) -> float:
+        """Take one request from the bucket; returns 0, or the seconds to wait where the bucket is empty."""
+        level, seen_s = self._levels.get(caller, (self._burst, now_s))
+        level = min(self._burst, level + max(0.0, now_s - seen_s) * self._per_second)
+        missing = 1.0 - level
+        self._levels[caller] = (level if missing > 0 else level - 1.0, now_s)
+        if len(self._levels) > CALLERS_MOST:
+            self._forget(now_s)
+        return max(0.0, missing) / self._per_second
+
+    def _forget(self, now_s: float) -> None:
+        full_after_s = self._burst / self._per_second
+        self._levels = {who: kept for who, kept in self._levels.items() if now_s - kept[1] < full_after_s}
+
+
 class AccessMiddleware:
-    """Stands before the routes.
+    """Admits or refuses each request before it reaches its route.
 
     Args:
         app: The routes.
-        rooms: Tokens, limits and metrics.
+        door: The tokens.
+        origins: Origins of other pages that may call.
+        names: Host names of this gateway; without tokens, pages of other names may not call.
+        public_url: Where clients learn who gives out tokens; empty where no provider does.
+        buckets: The rate limit; ``None`` is without.
+        metrics: Where requests are counted.
         open_paths: Paths that need no token.
         labels: Label of the metrics by endpoint.
     """
 
-    def __init__(self, app: ASGIApp, rooms: Rooms, open_paths: Collection[str], labels: Mapping[object, str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        door: Door,
+        origins: Collection[str],
+        names: Collection[str],
+        public_url: str,
+        buckets: Buckets | None,
+        metrics: Metrics,
+        open_paths: Collection[str],
+        labels: Mapping[object, str],
+    ) -> None:
         self._app = app
+        self._door = door
+        self._origins = origins
+        self._names = names if door.callers is None else None
+        self._challenge = f'Bearer resource_metadata="{public_url}{RESOURCE_PATH}"' if public_url else "Bearer"
+        self._buckets = buckets
+        self._metrics = metrics
         self._open = open_paths
         self._labels = labels
-        self._door = rooms.door
-        self._origins = rooms.origins
-        own = {"localhost", rooms.host.lower(), urlsplit(rooms.public_url).hostname or ""}
-        self._names = own if rooms.door.callers is None else None
-        self._challenge = challenge(rooms.public_url if rooms.issuer else "")
-        self._metrics = rooms.metrics
-        self._buckets = Buckets(rooms.rate, rooms.burst) if rooms.rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -74,16 +140,16 @@ class AccessMiddleware:
     async def _refuse(self, scope: Scope) -> Response | None:
         request = Request(scope)
         if not self._expected(request):
-            return text_answer("Origin not allowed", 403)
+            return PlainTextResponse("Origin not allowed\n", 403)
         if scope["path"] in self._open:
             return None
         try:
             known = await self._door.admit(request.headers.get("authorization"))
         except ProviderAway:
-            return text_answer("Tokens cannot be checked now, try again", 503, {"Retry-After": "5"})
+            return PlainTextResponse("Tokens cannot be checked now, try again\n", 503, {"Retry-After": "5"})
         if known is None:
             self._metrics.refused.labels("unauthorized").inc()
-            return text_answer("Unauthorized", 401, {"WWW-Authenticate": self._challenge})
+            return PlainTextResponse("Unauthorized\n", 401, {"WWW-Authenticate": self._challenge})
         scope[CALLER] = known
         return self._limit(request, known)
 
@@ -110,7 +176,7 @@ class AccessMiddleware:
         if not pause_s:
             return None
         self._metrics.refused.labels("rate_limited").inc()
-        return text_answer("Too many requests", 429, {"Retry-After": str(int(pause_s) + 1)})
+        return PlainTextResponse("Too many requests\n", 429, {"Retry-After": str(int(pause_s) + 1)})
 
     def _count(self, scope: Scope, status: int, took_s: float) -> None:
         route = self._labels.get(scope.get("endpoint"), "none")
@@ -120,7 +186,7 @@ class AccessMiddleware:
 
 
 def _is_address(host: str) -> bool:
-    """Say whether a host is an address: nobody can point it elsewhere, so a page from there is of the gateway itself."""
+    """Return whether a host is an IP address: it needs no name, so DNS rebinding is impossible."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -129,7 +195,7 @@ def _is_address(host: str) -> bool:
 
 
 def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
-    """Let pages of some origins read answers; without any, no page of another origin can."""
+    """Add CORS headers for the origins that may call; without any, no page of another origin can read an answer."""
     if not origins:
         return app
     return CORSMiddleware(

@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens with scopes. Tokens are kept as digests, so that no dump of this process's state holds one.
+"""Bearer tokens and their scopes. Only digests are kept in memory, so that no dump of this process reveals a token.
 
 A line is ``TOKEN`` (may do everything) or ``TOKEN|scope,scope``. Scopes: ``call:<tool>`` or ``call:*``; ``read`` (status and
 streams); ``cancel``; ``operate`` (redrive dead letters); ``report`` (what sidecars send); ``metrics``; ``*``.
@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from asya_protocol.errors import SettingsError
-
 SHORTEST: Final = 16
 """Characters; a shorter token can be guessed."""
 SCOPE: Final = re.compile(r"\*|read|cancel|operate|report|metrics|call:.+")
@@ -19,11 +17,11 @@ SCOPE: Final = re.compile(r"\*|read|cancel|operate|report|metrics|call:.+")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What one token may do, and whose it is.
+    """An authenticated caller and its scopes.
 
     Attributes:
         scopes: What is granted.
-        name: Tells its envelopes from those of others, and no secret; empty where nobody is told from another.
+        name: Identifies the owner of envelopes; not a secret, and empty when authentication is off.
     """
 
     scopes: frozenset[str]
@@ -35,7 +33,7 @@ class Caller:
         return not self.scopes.isdisjoint({"*", scope, f"{kind}:*"})
 
     def sees(self, owner: str | None, scope: str = "read") -> bool:
-        """Whether it may follow (or cancel) an envelope: with the scope anyone's, without it what it has called."""
+        """Whether it may follow (or cancel) an envelope: any with the scope, only its own without."""
         return self.may(scope) or (owner is not None and owner == self.name)
 
 
@@ -43,30 +41,35 @@ EVERYONE: Final = Caller(frozenset({"*"}))
 
 
 class TokenCheck(Protocol):
-    """Knows tokens that somebody else gives out."""
+    """Verifies tokens of an identity provider."""
 
     @property
     def issuer(self) -> str:
-        """Who does."""
+        """The provider's issuer URL."""
 
     async def admit(self, token: str) -> Caller | None:
-        """Say who a token stands for; ``None`` when it is no good."""
+        """Verify a token; returns its caller, or ``None`` for an invalid token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Knows the tokens; without any it lets everyone do everything.
+    """Authenticates callers; when authentication is off, everyone may do everything.
 
     Attributes:
-        callers: By digest of their token; ``None`` where authentication is off.
-        provider: Who knows the tokens that are not among these.
+        callers: By digest of their token; ``None`` when authentication is off.
+        provider: Verifies tokens that are not among these.
     """
 
     callers: Mapping[bytes, Caller] | None = field(default=None, repr=False)
     provider: TokenCheck | None = None
 
+    @property
+    def issuer(self) -> str:
+        """Issuer URL of the identity provider; empty without one."""
+        return "" if self.provider is None else self.provider.issuer
+
     async def admit(self, authorization: str | None) -> Caller | None:
-        """Say who an ``Authorization`` header stands for; ``None`` is nobody we know."""
+        """Authenticate an ``Authorization`` header; ``None`` where it names no known caller."""
         if self.callers is None:
             return EVERYONE
         scheme, _, token = (authorization or "").partition(" ")
@@ -79,23 +82,23 @@ class Door:
         return known
 
 
-def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
-    """Read tokens; what follows ``#`` at the start of a line is a remark.
+def parse_tokens(text: str) -> dict[bytes, Caller]:
+    """Parse tokens; lines that start with ``#`` are comments.
 
     Raises:
-        SettingsError: A line cannot be used; the text names its number, never the token.
+        ValueError: A line cannot be used; the text names its number, never the token.
     """
     callers: dict[bytes, Caller] = {}
     entries = [entry for line in text.splitlines() if not line.lstrip().startswith("#") for entry in line.split()]
     for number, entry in enumerate(entries, 1):
         token, bar, scopes = entry.partition("|")
         if len(token) < SHORTEST:
-            raise SettingsError(variable, f"token {number} is shorter than {SHORTEST} characters")
+            raise ValueError(f"token {number} is shorter than {SHORTEST} characters")
         granted = frozenset(scopes.split(",")) if bar else frozenset({"*"})
         for scope in sorted(granted):
             if not SCOPE.fullmatch(scope):
                 allowed = "*, call:<tool>, call:*, read, cancel, operate, report, metrics"
-                raise SettingsError(variable, f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
+                raise ValueError(f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
         digest = _digest(token)
         callers[digest] = Caller(granted, f"token:{digest.hex()[:16]}")
     return callers

@@ -1,7 +1,7 @@
-"""The actors with their queues' depths and their rates, looked at together and at most every two seconds for everyone.
+"""A snapshot of all actors with queue depths and rates, taken at most every two seconds and shared by all clients.
 
-What a source does not say is measured: depths at the broker, so many queues per look and the longest unmeasured first, so
-that a mesh of any size costs the broker the same; rates in the envelope store, from what actors reported as completed.
+What the source of actors does not know is measured: depths at the broker, a fixed number of queues per snapshot and the least
+recently measured first, so that a mesh of any size costs the broker the same; rates from the completions in the envelope store.
 """
 
 import asyncio
@@ -26,24 +26,31 @@ AT_ONCE: Final = 8
 MEASURE_LIMIT_S: Final = 3.0
 RATE_OVER_S: Final = 10.0
 REST: Final = 10
-"""A source rests so many times as long as it took: a cluster of thousands is listed less often."""
+"""Wait this many times the duration of the last listing before listing again, so that large clusters are polled less often."""
 REST_MOST_S: Final = 30.0
 _ENDS: Final = names.RESERVED_ACTORS
 
 
 class ActorBoard:
-    """What everyone who asks is shown.
+    """Keeps the snapshot.
 
     Args:
-        source: Who knows the actors.
+        source: Lists the actors.
         admin: Of the broker.
         store: Where reports are kept.
-        known: Names the actors of all routes: the list, where neither source nor broker has one.
+        known: Returns the actors of all tools' routes, for brokers that cannot list queues.
+        queue_names: Of the mesh.
     """
 
     def __init__(
-        self, source: ActorSource, admin: QueueAdmin, store: EnvelopeStore, known: Callable[[], Iterable[str]]
+        self,
+        source: ActorSource,
+        admin: QueueAdmin,
+        store: EnvelopeStore,
+        known: Callable[[], Iterable[str]],
+        queue_names: names.QueueNames,
     ) -> None:
+        self.queue_names = queue_names
         self._source = source
         self._admin = admin
         self._store = store
@@ -58,7 +65,7 @@ class ActorBoard:
         self._measured_s: dict[str, float] = {}
 
     async def look(self) -> ActorList:
-        """Say how the actors stand, as of a moment ago; what is away is said in ``problems``."""
+        """Return the snapshot, renewed when it is old; what could not be found out is in ``problems``."""
         async with self._lock:
             if time.monotonic() - self._looked_s >= BEAT_S:
                 self._found = await self._look()
@@ -67,7 +74,7 @@ class ActorBoard:
 
     async def queues(self) -> list[str]:
         """Name the actors' queues."""
-        return [actor.queue for actor in (await self.look()).actors]
+        return [self.queue_names.queue(actor.name) for actor in (await self.look()).actors]
 
     async def close(self) -> None:
         """Disconnect."""
@@ -85,7 +92,7 @@ class ActorBoard:
         return ActorList(self._source.name, tuple(sorted(shown, key=_order)), tuple(problems))
 
     async def _ask(self) -> None:
-        """Ask the source when it is due; what it said last stays while it cannot say."""
+        """List the actors when that is due; the last list stays while the source fails."""
         began_s = time.monotonic()
         if began_s < self._ask_at_s:
             return
@@ -100,15 +107,15 @@ class ActorBoard:
         found = set(self._known())
         try:
             async with asyncio.timeout(MEASURE_LIMIT_S):
-                queues = await self._admin.list_queues(names.queue_prefix())
-            found |= {names.actor_of(queue) for queue in queues if not queue.endswith(names.DLQ_SUFFIX)}
+                queues = await self._admin.list_queues(self.queue_names.prefix)
+            found |= {self.queue_names.actor(queue) for queue in queues if not queue.endswith(names.DLQ_SUFFIX)}
         except (TransportError, TimeoutError) as exc:
             problems.append(f"the broker did not list its queues: {exc or 'no answer'}")
         return [ActorView(name) for name in found]
 
     async def _measure(self, actors: Sequence[ActorView], problems: list[str]) -> None:
-        wanted = {names.dlq_name(actor.queue) for actor in actors}
-        wanted |= {actor.queue for actor in actors if _is_measured(actor)}
+        wanted = {self.queue_names.dlq(actor.name) for actor in actors}
+        wanted |= {self.queue_names.queue(actor.name) for actor in actors if _is_measured(actor)}
         due = sorted(wanted, key=lambda queue: self._measured_s.get(queue, 0.0))[:QUEUES_PER_LOOK]
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -141,7 +148,8 @@ class ActorBoard:
             return None
 
     def _filled(self, actor: ActorView, rates: dict[str, float] | None) -> ActorView:
-        depth, dead = self._depths.get(actor.queue), self._depths.get(names.dlq_name(actor.queue))
+        depth = self._depths.get(self.queue_names.queue(actor.name))
+        dead = self._depths.get(self.queue_names.dlq(actor.name))
         changes: dict[str, object] = {"dead_letters": None if dead is None else dead.total}
         if depth is not None and _is_measured(actor):
             changes |= {"queued": depth.ready + depth.delayed, "in_flight": depth.in_flight}
@@ -151,7 +159,7 @@ class ActorBoard:
 
 
 def _is_measured(actor: ActorView) -> bool:
-    """Whether we count its queue: what a cluster's status says may be a minute old, a local mesh's is of this second."""
+    """Whether to measure its queue: a cluster's status may be a minute old, a local mesh's is of this second."""
     return actor.queued is None or actor.namespace is not None
 
 

@@ -1,17 +1,19 @@
-"""The actors of a cluster: AsyncActor objects with the status that the operator writes; nothing else here asks Kubernetes.
+"""The actors of a cluster: AsyncActor objects with the status that the operator writes.
 
-Needs ``list`` on ``asyncactors.asya.sh``, in all namespaces or in the one that is named. The answer may come from the API
-server's cache (``resourceVersion=0``), so that looking costs its database nothing.
+Needs ``list`` on ``asyncactors.asya.sh``, in all namespaces or in the one that is named.
 """
 
-import json
-from typing import Any, Final
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
 
 from asya_gateway.actors.port import KUBERNETES, ActorsUnknown
 from asya_gateway.actors.view import ActorView, view_of_object
 
+if TYPE_CHECKING:
+    from asya_kube.api import KubeApi
+
 TIMEOUT_S: Final = 10.0
-GROUP: Final = "/apis/asya.sh/v1alpha1"
 
 
 class KubernetesActors:
@@ -24,53 +26,33 @@ class KubernetesActors:
     name = KUBERNETES
 
     def __init__(self, namespace: str | None = None) -> None:
-        where = f"/namespaces/{namespace}" if namespace else ""
-        self._path = f"{GROUP}{where}/asyncactors"
-        self._client: Any = None
+        self._namespace = namespace
+        self._connection = AsyncExitStack()
+        self._api: KubeApi | None = None
 
     async def actors(self) -> list[ActorView] | None:
         """List them."""
         try:
-            import aiohttp
-            from kubernetes_asyncio import config
-            from kubernetes_asyncio.client import ApiClient, Configuration
+            from asya_kube.api import KubeApi
+            from asya_kube.errors import ApiError, ApiUnavailable, ObjectMissing
+            from asya_kube.resources import ACTOR
         except ImportError:
             raise ActorsUnknown("cannot ask Kubernetes: install asya-gateway[kubernetes]") from None
         try:
-            if self._client is None:
-                configuration = Configuration()
-                await config.load_config(client_configuration=configuration)
-                self._client = ApiClient(configuration)
-            answer = await self._client.call_api(
-                self._path,
-                "GET",
-                query_params=[("resourceVersion", "0")],
-                header_params={"Accept": "application/json"},
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=TIMEOUT_S,
-            )
-            text, status = await answer.read(), answer.status
-        except config.ConfigException as exc:
-            raise ActorsUnknown(f"no credentials for a cluster: {exc}") from exc
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise ActorsUnknown(f"the Kubernetes API cannot be reached: {exc or type(exc).__name__}") from exc
-        return _read(status, text)
+            async with asyncio.timeout(TIMEOUT_S):
+                if self._api is None:
+                    self._api = await self._connection.enter_async_context(KubeApi())
+                return [view_of_object(item) for item in await self._api.list(ACTOR, self._namespace, cached=True)]
+        except (TimeoutError, ApiUnavailable) as exc:
+            raise ActorsUnknown(str(exc) or "the Kubernetes API does not answer") from exc
+        except ObjectMissing as exc:
+            raise ActorsUnknown(f"{exc}; is the AsyncActor CRD installed?") from exc
+        except ApiError as exc:
+            raise ActorsUnknown(f"{exc}; its role needs list on asyncactors.asya.sh") from exc
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise ActorsUnknown(f"Kubernetes answered with something else than a list of actors: {exc}") from exc
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-
-def _read(status: int, text: bytes) -> list[ActorView]:
-    try:
-        document = json.loads(text)
-        if status == 200:
-            return [view_of_object(item) for item in document["items"]]
-        message = str(document["message"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        message = text[:200].decode("utf-8", "replace")
-    cures = {403: "; its role needs list on asyncactors.asya.sh", 404: "; is the AsyncActor CRD installed?"}
-    raise ActorsUnknown(f"Kubernetes answered {status}: {message}{cures.get(status, '')}")
+        await self._connection.aclose()
+        self._api = None

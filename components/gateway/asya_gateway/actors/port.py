@@ -1,4 +1,4 @@
-"""What the console asks about actors, whoever knows them."""
+"""The port to a source of actors."""
 
 from typing import Final, Protocol
 
@@ -9,18 +9,18 @@ KUBERNETES: Final = "kubernetes"
 
 
 class ActorsUnknown(Exception):
-    """The source cannot say; the text says why, for people."""
+    """The source cannot list actors; the text tells people why."""
 
 
 class ActorSource(Protocol):
-    """Somebody who knows the actors."""
+    """Lists the actors and their states."""
 
     @property
     def name(self) -> str:
         """``kubernetes``, ``mesh`` or ``queues``."""
 
     async def actors(self) -> list[ActorView] | None:
-        """Say how all of them stand; ``None`` where only their queues can be looked at.
+        """List all actors; ``None`` where the source knows none, so that the queues have to tell.
 
         Raises:
             ActorsUnknown: It cannot, at the moment or at all.

@@ -1,6 +1,6 @@
-"""Who knows which actors there are and how they stand: the choice between the sources.
+"""Sources of actors, chosen by ``ASYA_GATEWAY_ACTORS``.
 
-``ASYA_GATEWAY_ACTORS`` chooses. Whoever knows none still gets a list: that of the queues, without status and replicas.
+Without a source the actors are those that have a queue, without status and replicas.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ IN_CLUSTER: Final = "KUBERNETES_SERVICE_HOST"
 
 
 class QueuesAlone:
-    """Nobody knows: the actors are those who have a queue."""
+    """No source: the actors are those that have a queue."""
 
     name = QUEUES
 
     async def actors(self) -> list[ActorView] | None:
-        """Leave it to the queues."""
+        """Return nothing."""
         return None
 
     async def close(self) -> None:
@@ -32,7 +32,7 @@ class QueuesAlone:
 
 
 class MeshStatusFile:
-    """The local mesh: its supervisor leaves its status in a file, every second.
+    """A local mesh, whose supervisor writes its status to a file every second.
 
     Args:
         path: The file, ``status.json`` in the mesh's folder.
@@ -57,8 +57,8 @@ class MeshStatusFile:
         """Nothing to close."""
 
 
-def check_source(text: str) -> None:
-    """Make sure that a text names a source.
+def check_source(text: str) -> str:
+    """Check that a text names a source, and return it.
 
     Raises:
         ValueError: It does not; the text says what is allowed.
@@ -66,10 +66,11 @@ def check_source(text: str) -> None:
     kind, _, rest = text.partition(":")
     if text != QUEUES and kind != KUBERNETES and not (text.startswith(MESH) and rest):
         raise ValueError("must be queues, kubernetes, kubernetes:NAMESPACE, or mesh:PATH of a local mesh's status.json")
+    return text
 
 
 def default_source(env: Mapping[str, str]) -> str:
-    """Say who is asked where nothing is said."""
+    """Return the source to use when none is set."""
     return KUBERNETES if IN_CLUSTER in env else QUEUES
 
 

@@ -1,15 +1,13 @@
-"""An actor as the console shows it; what nobody can say is ``None``, never 0. Pure."""
+"""An actor as the console shows it; unknown values are ``None``, never 0. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from asya_protocol import names
-
 SHOWN_MOST: Final = 300
 """More than anyone reads, and few enough to send every two seconds."""
 CALM: Final = frozenset({None, "Running", "Napping", "ScalingUp", "ScalingDown", "Creating", "Updating", "Terminating"})
-"""States that want nobody's attention."""
+"""States that need no attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +42,13 @@ class ActorView:
     p50_s: float | None = None
     oldest_s: float | None = None
 
-    @property
-    def queue(self) -> str:
-        """Its queue's name."""
-        return names.queue_name(self.name)
-
 
 @dataclass(frozen=True, slots=True)
 class ActorList:
-    """What one look found.
+    """A snapshot of all actors.
 
     Attributes:
-        source: Who was asked: ``kubernetes``, ``mesh`` or ``queues``.
+        source: Where the list is from: ``kubernetes``, ``mesh`` or ``queues``.
         actors: By name.
         problems: What could not be found out, in words.
     """
@@ -66,9 +59,9 @@ class ActorList:
 
 
 def list_body(found: ActorList, part: str = "") -> dict[str, object]:
-    """Shape a list for JSON; what is not known is null.
+    """Shape a list for JSON; unknown values are null.
 
-    Of more than ``SHOWN_MOST`` those are in it that want looking at: in trouble, with dead letters, with the longest queues.
+    Of more than ``SHOWN_MOST`` it has the most urgent: in trouble, with dead letters, with the longest queues.
 
     Args:
         found: All of them.

@@ -1,7 +1,7 @@
 """``/mcp``: the Model Context Protocol over streamable HTTP, byte for byte as clients of Asya 0.1.1 know it.
 
-Sessions hold no state: an id is checked for its shape alone, so any replica answers any request. Answers are plain JSON,
-but where a client can read a stream and asked to hear of progress. Why not the SDK's server: docs/decisions/0016.
+Sessions have no state: only the form of an id is checked, so any replica answers any request. Answers are plain JSON, except
+where a client accepts a stream and asked for progress. Why not the SDK's server: docs/decisions/0016.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asya_gateway.access.middleware import caller
 from asya_gateway.calls import Answer, UnknownTool
-from asya_gateway.long_poll import InvalidWait, read_wait
 from asya_gateway.mcp import task_methods as mcp_task_methods
 from asya_gateway.mcp.streams import (
     call_frames,
@@ -45,8 +45,9 @@ from asya_gateway.mcp.wire import (
     is_modern,
     missing_tasks,
 )  # fmt: skip
-from asya_gateway.requests import caller, json_answer, read_body, rooms, text_answer
+from asya_gateway.requests import app_of, json_answer, read_body, text_answer
 from asya_gateway.tools.arguments import input_schema
+from asya_gateway.waiting import InvalidWait, read_wait
 from asya_manifest.tools import Tool
 
 SESSION: Final = re.compile(r"mcp-session-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -71,7 +72,7 @@ async def post(request: Request) -> Response:
     session = "" if modern else request.headers.get("mcp-session-id", "")
     if not modern and method != "initialize" and not SESSION.fullmatch(session):
         return text_answer("Invalid session ID", 400)
-    if call_id is None or method is None:  # a notification, or an answer to a question that we never ask
+    if call_id is None or method is None:  # a notification, or a response to a request that we never make
         return await _hear(request, method, params, session)
     spoken = request.headers.get("mcp-protocol-version", "")
     question = Question(call_id, str(method), params if isinstance(params, dict) else {}, modern, session, spoken)
@@ -88,7 +89,7 @@ async def post(request: Request) -> Response:
 
 async def listen(request: Request) -> Response:
     """Open a stream that tells when the tools change."""
-    return streamed(rooms(request), tool_frames(rooms(request)))
+    return streamed(app_of(request), tool_frames(app_of(request)))
 
 
 async def leave(_request: Request) -> Response:
@@ -99,7 +100,7 @@ async def leave(_request: Request) -> Response:
 async def _hear(request: Request, method: object, params: object, session: str) -> Response:
     if method == "notifications/cancelled" and session and isinstance(params, dict):
         topic = cancel_topic(caller(request).name, session, params.get("requestId"))
-        await rooms(request).store.announce(topic)
+        await app_of(request).store.announce(topic)
     return Response(status_code=202)
 
 
@@ -139,7 +140,7 @@ def _initialize(request: Request, params: Mapping[str, Any]) -> Mapping[str, obj
 
 
 def _list(request: Request, question: Question) -> list[dict[str, object]]:
-    tools = rooms(request).calls.tools
+    tools = app_of(request).calls.tools
     shown = [_shown(tools[name]) for name in sorted(tools) if caller(request).may(f"call:{name}")]
     if question.version == HANDSHAKE_VERSIONS[0]:
         return [{**tool, "execution": {"taskSupport": "optional"}} for tool in shown]
@@ -152,19 +153,19 @@ def _shown(tool: Tool) -> dict[str, object]:
 
 
 async def _call(request: Request, question: Question) -> Mapping[str, object] | Response:
-    params, here, who = question.params, rooms(request), caller(request)
+    params, app, who = question.params, app_of(request), caller(request)
     name, arguments = params.get("name"), params.get("arguments")
     if not isinstance(name, str) or not isinstance(arguments, dict | None):
         raise RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
     unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
-    if not who.may(f"call:{name}"):  # whoever may not call it is told what the list tells them
+    if not who.may(f"call:{name}"):  # as in the list, which leaves it out for this caller
         raise unknown
     topic = cancel_topic(who.name, question.session, question.call_id)
-    with ExitStack() as listening:  # from now on: it may be given up while it is being sent
-        given_up = listening.enter_context(here.wakeups.listening(topic))
+    with ExitStack() as listening:  # from now on, for the client may cancel while the envelope is being sent
+        given_up = listening.enter_context(app.pubsub.listening(topic))
         try:
-            wait_s = read_wait(question.meta.get(WAIT_KEY), here.max_wait_s)
-            answer = await here.calls.call(name, arguments, who.name)
+            wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
+            answer = await app.calls.call(name, arguments, who.name)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
         except UnknownTool:
@@ -181,16 +182,16 @@ async def _answer(
     given_up: asyncio.Event,
     listening: ExitStack,
 ) -> Mapping[str, object] | Response:
-    """Tell of a call in the way that its client can follow it; a stream goes on listening for its being given up."""
-    here = rooms(request)
-    if (task := await mcp_task_methods.created(here, question, answer)) is not None:
+    """Answer a call as a task, a stream or a result, whichever its client supports."""
+    app = app_of(request)
+    if (task := await mcp_task_methods.created(app, question, answer)) is not None:
         return task
     if not answer.envelope_id:
         return answer.body()
     if question.meta.get("progressToken") is not None and mcp_task_methods.reads_streams(request):
-        frames = call_frames(here, question, answer, given_up, lambda body: question.result(body, SERVER))
-        return streamed(here, frames, listening.pop_all())
-    if (record := await wait_or_give_up(here, answer.envelope_id, wait_s, given_up)) is not None:
+        frames = call_frames(app, question, answer, given_up, lambda body: question.result(body, SERVER))
+        return streamed(app, frames, listening.pop_all())
+    if (record := await wait_or_give_up(app, answer.envelope_id, wait_s, given_up)) is not None:
         answer = answer.ended(record)
     return answer.body()
 
@@ -204,7 +205,7 @@ async def _subscribe(request: Request, question: Question) -> Response:
         raise RpcError(INVALID_PARAMS, f"notifications.taskIds must be a list of at most {MOST_TASKS} ids")
     if ids and not question.knows_tasks:
         raise missing_tasks()
-    here, who = rooms(request), caller(request)
-    visible = [one for one in dict.fromkeys(ids) if (found := await here.store.get(one)) and who.sees(found.owner)]
+    app, who = app_of(request), caller(request)
+    visible = [one for one in dict.fromkeys(ids) if (found := await app.store.get(one)) and who.sees(found.owner)]
     tools = wanted.get("toolsListChanged") is True
-    return streamed(here, listen_frames(here, question, tools, visible, SERVER))
+    return streamed(app, listen_frames(app, question, tools, visible, SERVER))

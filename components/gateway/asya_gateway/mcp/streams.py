@@ -1,4 +1,4 @@
-"""Answers of ``/mcp`` that stay open: progress of a call, waiting for a task, and what changes meanwhile."""
+"""Answers of ``/mcp`` that stay open: a call's progress, a task's result, notifications of changes."""
 
 import asyncio
 import hashlib
@@ -11,24 +11,23 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from asya_gateway.calls import Answer
-from asya_gateway.long_poll import wait_final
 from asya_gateway.mcp.tasks import detailed_task
-from asya_gateway.mcp.wire import SUBSCRIPTION_KEY, Question, finish
-from asya_gateway.records.record import Record
-from asya_gateway.requests import Rooms
-from asya_gateway.routes.envelopes import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow
-from asya_gateway.wakeups import TOOLS_CHANGED
+from asya_gateway.mcp.wire import FACTS_KEY, SUBSCRIPTION_KEY, Question, finish
+from asya_gateway.pubsub import TOOLS_CHANGED
+from asya_gateway.records.record import Record, facts_body
+from asya_gateway.services import App
+from asya_gateway.waiting import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow, wait_final
 from asya_protocol.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 _THE_END = "!end"
-"""A topic that only the end of the gateway wakes, for whoever listens to nothing else."""
+"""A topic that is woken only when the gateway stops, for streams that subscribe to nothing else."""
 Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 
-def streamed(here: Rooms, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
-    """Answer with a stream, at whose end ``held`` is closed, also where not one frame is taken."""
-    return _Streamed(_counted(here, frames), held or ExitStack())
+def streamed(app: App, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
+    """Answer with a stream; ``held`` is closed at its end, even if no frame was sent."""
+    return _Streamed(_counted(app, frames), held or ExitStack())
 
 
 class _Streamed(StreamingResponse):
@@ -42,77 +41,79 @@ class _Streamed(StreamingResponse):
 
 
 def sse(message: object) -> bytes:
-    """Frame one message."""
+    """Encode one message as a server-sent event."""
     return b"event: message\ndata: %b\n\n" % msgspec.json.encode(message)
 
 
 def cancel_topic(name: str, session: str, call_id: object) -> str:
-    """Name what is announced when a caller gives one of its calls up; nobody else can name it."""
+    """Return the cancel topic of one call. It hashes caller, session and call id, so that no other caller can guess it."""
     key = msgspec.json.encode([name, session, call_id])
     return f"!cancel:{hashlib.sha256(key).hexdigest()}"
 
 
 async def call_frames(
-    here: Rooms, question: Question, answer: Answer, given_up: asyncio.Event, shape: Shape
+    app: App, question: Question, answer: Answer, given_up: asyncio.Event, shape: Shape
 ) -> AsyncIterator[bytes]:
-    """Tell a call's progress, then its result.
+    """Yield a call's progress, then its result.
 
-    The envelope is cancelled when its caller says so, and where there are no sessions when the caller goes.
+    The envelope is cancelled when its caller cancels the call, and without sessions also when the caller disconnects.
     """
     token, told, done = question.meta.get("progressToken"), -1.0, False
-    giving_up = asyncio.create_task(_cancel_when_told(here, answer.envelope_id, given_up))
+    giving_up = asyncio.create_task(_cancel_when_told(app, answer.envelope_id, given_up))
     try:
-        async for event in follow(here, answer.envelope_id):
+        async for event in follow(app, answer.envelope_id):
             if event is None:
                 yield KEEPALIVE
             elif event.progress_percent is not None and event.progress_percent > told:
                 told = event.progress_percent
                 params = {"progressToken": token, "progress": told, "total": 100}
                 params = {**params, "message": event.message} if event.message else params
+                if facts := {name: value for name, value in facts_body(event.told).items() if value is not None}:
+                    params = {**params, "_meta": {FACTS_KEY: facts}}
                 yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
-        record = await here.store.get(answer.envelope_id)
-        done = giving_up.done() or here.wakeups.stopping
+        record = await app.store.get(answer.envelope_id)
+        done = giving_up.done() or app.pubsub.stopping
         if record is not None and not done:
             done = True
             yield sse(shape(answer.ended(record).body()))
     except StoreUnavailable as exc:
-        done = True  # it may well succeed; the id was not told, but the list of tasks has it
+        done = True  # the envelope may still succeed; its id is in the list of tasks
         log.warning("stream cut", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
     finally:
         giving_up.cancel()
         if question.modern and not done:
-            here.calls.cancel_soon(answer.envelope_id)
+            app.calls.cancel_soon(answer.envelope_id)
 
 
-async def wait_or_give_up(here: Rooms, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
-    """Wait for an envelope's end as ``wait_final`` does, or not at all; cancel it where its caller gives it up."""
-    giving_up = asyncio.create_task(_cancel_when_told(here, envelope_id, given_up))
+async def wait_or_give_up(app: App, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
+    """Wait for an envelope's end like ``wait_final``; cancel the envelope when its caller cancels the call."""
+    giving_up = asyncio.create_task(_cancel_when_told(app, envelope_id, given_up))
     try:
         if given_up.is_set():
             await giving_up
-        return await wait_final(here, envelope_id, wait_s) if wait_s else None
+        return await wait_final(app, envelope_id, wait_s) if wait_s else None
     finally:
         giving_up.cancel()
 
 
-async def result_frames(here: Rooms, envelope_id: str, result: Callable[[Record], object]) -> AsyncIterator[bytes]:
-    """Wait for an envelope's end, then tell it."""
+async def result_frames(app: App, envelope_id: str, result: Callable[[Record], object]) -> AsyncIterator[bytes]:
+    """Yield keepalives until an envelope has ended, then its result."""
     yield KEEPALIVE
-    async for event in follow(here, envelope_id):
+    async for event in follow(app, envelope_id):
         if event is None:
             yield KEEPALIVE
-    record = await here.store.get(envelope_id)
+    record = await app.store.get(envelope_id)
     if record is not None and record.status.final:
         yield sse(result(record))
 
 
-async def tool_frames(here: Rooms) -> AsyncIterator[bytes]:
-    """Tell when the tools change; the stream that a client with a session may open."""
-    toolbox = here.calls.toolbox
+async def tool_frames(app: App) -> AsyncIterator[bytes]:
+    """Yield a notification for each change of the tools, for clients with a session."""
+    toolbox = app.calls.toolbox
     told = toolbox.revision
-    with here.wakeups.listening(TOOLS_CHANGED) as woken:
+    with app.pubsub.listening(TOOLS_CHANGED) as woken:
         yield KEEPALIVE
-        while not here.wakeups.stopping:
+        while not app.pubsub.stopping:
             if not await _woken(woken):
                 yield KEEPALIVE
             elif toolbox.revision != told:
@@ -121,9 +122,9 @@ async def tool_frames(here: Rooms) -> AsyncIterator[bytes]:
 
 
 async def listen_frames(
-    here: Rooms, question: Question, tools: bool, tasks: Sequence[str], server: Mapping[str, str]
+    app: App, question: Question, tools: bool, tasks: Sequence[str], server: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
-    """Tell what a client without a session has asked to hear of: changes of the tools, and of some tasks."""
+    """Yield the notifications that a client without a session subscribed to: changes of tools and of tasks."""
     meta = {SUBSCRIPTION_KEY: question.call_id}
 
     def notice(method: str, **params: object) -> bytes:
@@ -131,20 +132,20 @@ async def listen_frames(
 
     honoured: dict[str, object] = {"toolsListChanged": True} if tools else {}
     honoured = {**honoured, "taskIds": list(tasks)} if tasks else honoured
-    toolbox, open_tasks = here.calls.toolbox, dict.fromkeys(tasks, 0)
+    toolbox, open_tasks = app.calls.toolbox, dict.fromkeys(tasks, 0)
     told = toolbox.revision
-    with here.wakeups.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
+    with app.pubsub.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
         yield notice("subscriptions/acknowledged", notifications=honoured)
-        while not here.wakeups.stopping:
+        while not app.pubsub.stopping:
             woken.clear()
             if tools and toolbox.revision != told:
                 told = toolbox.revision
                 yield notice("tools/list_changed")
             for envelope_id, seen in list(open_tasks.items()):
-                record = await here.store.get(envelope_id)
+                record = await app.store.get(envelope_id)
                 if record is not None and record.events != seen:
                     open_tasks[envelope_id] = record.events
-                    yield notice("tasks", **detailed_task(record, here.kept_s))
+                    yield notice("tasks", **detailed_task(record, app.settings.kept_s))
                 if record is None or record.status.final:
                     del open_tasks[envelope_id]
             if not await _woken(woken):
@@ -162,13 +163,13 @@ async def _woken(event: asyncio.Event) -> bool:
     return True
 
 
-async def _cancel_when_told(here: Rooms, envelope_id: str, given_up: asyncio.Event) -> None:
+async def _cancel_when_told(app: App, envelope_id: str, given_up: asyncio.Event) -> None:
     await given_up.wait()
-    if not here.wakeups.stopping:
-        here.calls.cancel_soon(envelope_id)
+    if not app.pubsub.stopping:
+        app.calls.cancel_soon(envelope_id)
 
 
-async def _counted(here: Rooms, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    with here.metrics.streams.labels("mcp").track_inprogress():
+async def _counted(app: App, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with app.metrics.streams.labels("mcp").track_inprogress():
         async for frame in frames:
             yield frame

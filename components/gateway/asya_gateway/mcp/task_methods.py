@@ -1,4 +1,4 @@
-"""``tasks/*`` of both dialects, and the tasks that calls become. The shapes are ``mcp_tasks``'s."""
+"""The methods ``tasks/*`` of both dialects, and calls that are answered with a task. ``mcp.tasks`` has the shapes."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,45 +6,47 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asya_gateway.access.middleware import caller
 from asya_gateway.access.tokens import Caller
 from asya_gateway.calls import Answer
-from asya_gateway.long_poll import wait_final
 from asya_gateway.mcp import tasks as shapes
 from asya_gateway.mcp.streams import result_frames, streamed
 from asya_gateway.mcp.wire import INVALID_PARAMS, UNKNOWN_METHOD, Question, RpcError, missing_tasks
 from asya_gateway.records.record import Record
-from asya_gateway.requests import Rooms, caller, rooms
+from asya_gateway.requests import app_of
+from asya_gateway.services import App
 from asya_gateway.store.port import Applied
+from asya_gateway.waiting import wait_final
 
 PAGE: Final = 50
 
 
 def core_capability(who: Caller) -> Mapping[str, object]:
-    """Say what of 2025-11-25 is served; a list only to callers that are told from one another."""
+    """Return the task capability of 2025-11-25; listing needs an authenticated caller."""
     capability: dict[str, object] = {"cancel": {}, "requests": {"tools": {"call": {}}}}
     return {"list": {}, **capability} if who.name else capability
 
 
 def reads_streams(request: Request) -> bool:
-    """Say whether the answer may be a stream."""
+    """Return whether the client accepts a stream."""
     return "text/event-stream" in request.headers.get("accept", "")
 
 
-async def created(here: Rooms, question: Question, answer: Answer) -> Mapping[str, object] | None:
-    """Answer a call with a task where its client knows tasks; ``None`` where it does not, or nothing was started."""
+async def created(app: App, question: Question, answer: Answer) -> Mapping[str, object] | None:
+    """Answer a call with a task; ``None`` where the client does not support tasks, or nothing was started."""
     wants_core = not question.modern and isinstance(question.params.get("task"), dict)
     if not answer.envelope_id:
-        if wants_core and not question.knows_tasks:  # a task was asked for, so a result is no answer
+        if wants_core and not question.knows_tasks:  # a task was requested, so a result would be invalid
             raise RpcError(INVALID_PARAMS, answer.text)
         return None
     if not question.knows_tasks and not wants_core:
         return None
-    record = await here.store.get(answer.envelope_id)
+    record = await app.store.get(answer.envelope_id)
     if record is None:
         raise RpcError(INVALID_PARAMS, "Task not found")
     if question.knows_tasks:
-        return {"resultType": "task", **shapes.extension_task(record, here.kept_s)}
-    return {"task": shapes.core_task(record, here.kept_s)}
+        return {"resultType": "task", **shapes.extension_task(record, app.settings.kept_s)}
+    return {"task": shapes.core_task(record, app.settings.kept_s)}
 
 
 async def dispatch(request: Request, question: Question, server: Mapping[str, str]) -> Mapping[str, object] | Response:
@@ -61,15 +63,15 @@ async def dispatch(request: Request, question: Question, server: Mapping[str, st
 
 
 async def _extension(request: Request, question: Question) -> Mapping[str, object]:
-    here = rooms(request)
+    app = app_of(request)
     match question.method:
         case "tasks/get":
-            return shapes.detailed_task(await _find(request, question), here.kept_s)
+            return shapes.detailed_task(await _find(request, question), app.settings.kept_s)
         case "tasks/cancel":
             record = await _find(request, question, "cancel")
-            await here.calls.cancel(record.id)
+            await app.calls.cancel(record.id)
             return {}
-        case "tasks/update":  # no envelope ever asks anything, so every response is one that nobody waits for
+        case "tasks/update":  # envelopes never request input, so there is nothing to update
             await _find(request, question)
             return {}
         case method:
@@ -77,18 +79,18 @@ async def _extension(request: Request, question: Question) -> Mapping[str, objec
 
 
 async def _core(request: Request, question: Question, server: Mapping[str, str]) -> Mapping[str, object] | Response:
-    here = rooms(request)
+    app = app_of(request)
     match question.method:
         case "tasks/get":
-            return shapes.core_task(await _find(request, question), here.kept_s)
+            return shapes.core_task(await _find(request, question), app.settings.kept_s)
         case "tasks/result":
             return await _result(request, question, server)
         case "tasks/cancel":
             record = await _find(request, question, "cancel")
-            outcome, _ = await here.calls.cancel(record.id)
+            outcome, _ = await app.calls.cancel(record.id)
             if outcome.record is None or outcome.applied is Applied.FINAL_BEFORE:
                 raise RpcError(INVALID_PARAMS, "Cannot cancel task: already in terminal status")
-            return shapes.core_task(outcome.record, here.kept_s)
+            return shapes.core_task(outcome.record, app.settings.kept_s)
         case "tasks/list" if caller(request).name:
             return await _list(request, question)
         case method:
@@ -96,32 +98,32 @@ async def _core(request: Request, question: Question, server: Mapping[str, str])
 
 
 async def _result(request: Request, question: Question, server: Mapping[str, str]) -> Mapping[str, object] | Response:
-    here, record = rooms(request), await _find(request, question)
+    app, record = app_of(request), await _find(request, question)
     if reads_streams(request) and not record.status.final:
-        frames = result_frames(here, record.id, lambda final: question.result(shapes.core_result(final), server))
-        return streamed(here, frames)
+        frames = result_frames(app, record.id, lambda final: question.result(shapes.core_result(final), server))
+        return streamed(app, frames)
     while True:
         if record.status.final:
             return shapes.core_result(record)
-        if here.wakeups.stopping or (found := await wait_final(here, record.id, here.max_wait_s)) is None:
+        if app.pubsub.stopping or (found := await wait_final(app, record.id, app.settings.max_wait_s)) is None:
             raise RpcError(INVALID_PARAMS, "Failed to retrieve task: the gateway stops, ask again")
         record = found
 
 
 async def _list(request: Request, question: Question) -> Mapping[str, object]:
-    here, cursor = rooms(request), question.params.get("cursor")
+    app, cursor = app_of(request), question.params.get("cursor")
     try:
         after = None if cursor is None else shapes.read_cursor(str(cursor))
     except ValueError as exc:
         raise RpcError(INVALID_PARAMS, str(exc)) from None
-    found = await here.store.owned(caller(request).name, PAGE + 1, after)
-    listed: dict[str, object] = {"tasks": [shapes.core_task(record, here.kept_s) for record in found[:PAGE]]}
+    found = await app.store.owned(caller(request).name, PAGE + 1, after)
+    listed: dict[str, object] = {"tasks": [shapes.core_task(record, app.settings.kept_s) for record in found[:PAGE]]}
     return {**listed, "nextCursor": shapes.write_cursor(found[PAGE - 1])} if len(found) > PAGE else listed
 
 
 async def _find(request: Request, question: Question, scope: str = "read") -> Record:
     task_id = question.params.get("taskId")
-    record = await rooms(request).store.get(task_id) if isinstance(task_id, str) else None
+    record = await app_of(request).store.get(task_id) if isinstance(task_id, str) else None
     if record is None or not caller(request).sees(record.owner, scope):
         raise RpcError(INVALID_PARAMS, "Failed to retrieve task: Task not found")
     return record

@@ -1,4 +1,4 @@
-"""The two eras of MCP in one message's shape: what a request says of itself, and what its answer looks like. Pure.
+"""Requests and answers of MCP, for its versions with and without sessions. Pure.
 
 Up to 2025-11-25 a session begins with ``initialize``; from 2026-07-28 on there are no sessions, and every request says in
 ``_meta`` which version it speaks and what its client can do. Facts: modelcontextprotocol.io/specification, both revisions.
@@ -14,7 +14,7 @@ from typing import Any, Final
 HANDSHAKE_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 ENVELOPE_VERSION: Final = "2026-07-28"
 FALLBACK_VERSION: Final = "2025-06-18"
-"""For a client that asks for one that nobody here knows, as Asya 0.1.1 answers."""
+"""For a client that requests an unknown version, as in Asya 0.1.1."""
 WITHOUT_VERSION: Final = "2025-03-26"
 
 PARSE_ERROR: Final = -32700
@@ -39,6 +39,8 @@ TASKS: Final = f"{_PREFIX}tasks"
 """The extension's identifier."""
 WAIT_KEY: Final = "asya.sh/wait"
 """In ``_meta`` of tools/call: seconds for which the answer may be held back to tell the result."""
+FACTS_KEY: Final = "asya.sh/report"
+"""In ``_meta`` of a progress notification: the actor at work, the length of its call, the attempt that failed."""
 NAMED: Final = {"tools/call": "name", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}
 """Methods whose parameter is repeated in the header ``Mcp-Name``."""
 _BASE64: Final = re.compile(r"=\?base64\?(.*)\?=")
@@ -80,7 +82,7 @@ class Question:
 
     @property
     def meta(self) -> Mapping[str, Any]:
-        """What it says of itself."""
+        """The ``_meta`` of its parameters."""
         found = self.params.get("_meta")
         return found if isinstance(found, dict) else {}
 
@@ -97,7 +99,7 @@ class Question:
 
 
 def finish(result: Mapping[str, object], server: Mapping[str, str]) -> dict[str, object]:
-    """Add what a result of the era without sessions says of itself."""
+    """Add the metadata that results have in versions without sessions."""
     meta = result.get("_meta")
     return {
         "resultType": "complete",
@@ -107,17 +109,17 @@ def finish(result: Mapping[str, object], server: Mapping[str, str]) -> dict[str,
 
 
 def is_modern(message: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
-    """Say whether a message is of the era without sessions."""
+    """Return whether a message is of a version without sessions."""
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, dict) else None
     return headers.get("mcp-protocol-version") == ENVELOPE_VERSION or (isinstance(meta, dict) and VERSION_KEY in meta)
 
 
 def check(message: Mapping[str, Any], headers: Mapping[str, str], modern: bool) -> None:
-    """Make sure that a request is one, and without a session that its headers and its body agree.
+    """Validate a request; without a session its headers and its body must agree.
 
     Raises:
-        RpcError: It is none, they do not, or the version is not ours.
+        RpcError: It is invalid, or of an unsupported version.
     """
     if message.get("jsonrpc") != "2.0":
         raise RpcError(INVALID_REQUEST, "Invalid JSON-RPC version")
@@ -145,7 +147,7 @@ def check(message: Mapping[str, Any], headers: Mapping[str, str], modern: bool) 
 
 
 def missing_tasks() -> RpcError:
-    """The client has to say that it knows tasks."""
+    """The error for a client that does not declare support of tasks."""
     needed: object = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
     return RpcError(MISSING_CAPABILITY, f"Missing required client capability: _meta {CAPABILITIES_KEY}", needed)
 

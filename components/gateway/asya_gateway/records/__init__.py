@@ -1,1 +1,1 @@
-"""What the gateway knows about an envelope: its record, the rules of its life, its journey. Pure."""
+"""An envelope's record, the rules by which reports change it, and its journey through the actors. Pure."""

@@ -1,6 +1,6 @@
 """One envelope as the console shows it. Pure.
 
-Users' JSON is handed on as indented text: a browser that decoded it would round its long numbers.
+Users' JSON is passed on as indented text: a browser that decoded it would round long numbers.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from asya_gateway.records.journey import trace, visit_body
-from asya_gateway.records.record import Event, Record
+from asya_gateway.records.record import Event, Record, facts_body
 from asya_gateway.records.summary import Summary, failure_details, summarise, summary_body
 from asya_protocol.envelope import format_time
 
@@ -23,7 +23,7 @@ def envelope_body(
     """Shape it for JSON.
 
     Args:
-        record: It.
+        record: The envelope.
         history: Its events, as far as they are kept.
         children: Those that its fan-outs made, newest first, as many as are shown.
         children_total: How many there are.
@@ -43,6 +43,7 @@ def envelope_body(
                 "phase": event.phase,
                 "actor": event.actor,
                 "message": event.message,
+                **facts_body(event.told),
                 "timestamp": format_time(event.timestamp),
             }
             for event in history

@@ -1,45 +1,42 @@
-"""An envelope's way through its actors, worked out from what was reported about it. Pure.
+"""An envelope's visits to actors, reconstructed from its events. Pure.
 
-A visit is one go of one actor at the envelope; a handler that fails and is retried makes several. Sidecars report ``received``,
-``processing`` and ``completed`` with the place in the route; end actors report the place where the route ended and tell
-their name only in words. Reports are sent in the background, so that those of two actors may arrive interleaved, or the first
+A visit is one attempt of one actor; a handler that fails and is retried makes several. Sidecars report ``received``,
+``processing`` and ``completed`` with the actor and its place in the route; end actors report the place where the route
+ended. Reports are sent in the background, so that those of two actors may arrive interleaved, or the first
 of an actor after those of the next.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from asya_gateway.records.record import Event, Record
 from asya_protocol.envelope import format_time
-from asya_protocol.progress import Retry, read_retry
+from asya_protocol.reports import Retry
 from asya_protocol.status import Status
 
 VisitState = Literal["running", "completed", "retried", "failed", "unfinished"]
-_BY: Final = re.compile(r"Processing in (\S+)")
-_TOOK: Final = re.compile(r"Completed processing in (\d+)ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One go of one actor.
+    """One attempt of one actor.
 
     Attributes:
         index: Place in the route; its length for an end actor behind it.
-        actor: Who, as far as it is known.
-        attempt: The how-manieth go of this actor at this place, from 1.
-        state: How it went: ``retried`` is or will be followed by another go, ``unfinished`` never reported an end.
-        end_actor: Whether it is no actor of the route.
-        left_at: When the envelope was on its way here, as far as it was told.
-        received_at: When the sidecar had it.
+        actor: The actor, where it is known.
+        attempt: Number of this attempt of this actor at this place, from 1.
+        state: ``retried`` is or will be followed by another attempt, ``unfinished`` never reported an end.
+        end_actor: Whether it is an end actor, which no route lists.
+        left_at: When the envelope left the actor before.
+        received_at: When the sidecar received it.
         started_at: When the handler was called.
         ended_at: When it completed or failed.
         took_s: Length of the handler call, or of the time between its reports.
         measured: Whether the sidecar measured it.
-        error: Why it failed, where another go follows; the last error is the envelope's own.
-        retry_at: When the next go may begin.
+        error: Why it failed, where another attempt follows; the last error is the envelope's own.
+        retry_at: Earliest start of the next attempt.
     """
 
     index: int
@@ -58,19 +55,19 @@ class Visit:
 
     @property
     def began_at(self) -> datetime | None:
-        """When its work began: ``received`` and ``processing`` are sent at the same moment, just before the call."""
+        """When its work began; ``received`` and ``processing`` are reported together, just before the call."""
         return self.received_at or self.started_at or self.ended_at
 
     @property
     def waited_s(self) -> float | None:
-        """How long the envelope was on its way and in the queue; a pause before a retry counts."""
+        """Time from the previous actor to the start of work, including the delay before a retry."""
         if self.left_at is None or self.began_at is None:
             return None
         return max(0.0, (self.began_at - self.left_at).total_seconds())
 
 
 def trace(record: Record, history: Sequence[Event]) -> list[Visit]:
-    """Tell the visits in their order; ``None`` when the history is gone."""
+    """Return the visits in order; none when the history has been deleted."""
     visits: list[Visit] = []
     for event in history:
         if event.phase is not None:
@@ -112,10 +109,10 @@ def visit_body(visit: Visit) -> dict[str, object]:
 
 
 def _note(visits: list[Visit], event: Event) -> None:
-    """Add a report to the visit that it is about."""
-    index = event.current_actor_idx or 0
-    if (retry := read_retry(event.message)) is not None:
-        _note_retry(visits, event, index, retry)
+    """Add an event to its visit."""
+    index, facts = event.current_actor_idx or 0, event.told
+    if facts.retry is not None:
+        _note_retry(visits, event, index, facts.retry)
         return
     field = {"received": "received_at", "processing": "started_at", "completed": "ended_at"}[event.phase or "received"]
     place = None if field == "received_at" else _latest_without(visits, index, field)
@@ -125,21 +122,20 @@ def _note(visits: list[Visit], event: Event) -> None:
         end_actor = event.actor is None and index >= len(event.actors or ())
         place = _add(visits, Visit(index, event.actor, end_actor=end_actor))
     changes: dict[str, object] = {field: event.timestamp}
-    message = event.message or ""
-    if field == "started_at" and (by := _BY.match(message)):
-        changes |= {"actor": by[1], "end_actor": visits[place].end_actor or by[1] != event.actor}
+    if facts.by is not None:
+        changes |= {"actor": facts.by, "end_actor": visits[place].end_actor or facts.by != event.actor}
     if field == "ended_at":
         changes["state"] = "completed"
-        if took := _TOOK.match(message):
-            changes |= {"took_s": int(took[1]) / 1000, "measured": True}
+        if facts.duration_ms is not None:
+            changes |= {"took_s": facts.duration_ms / 1000, "measured": True}
     visits[place] = replace(visits[place], **changes)  # type: ignore[arg-type] # names are the visit's own
 
 
 def _add(visits: list[Visit], visit: Visit) -> int:
-    """Put a visit where it belongs and say where that is.
+    """Insert a visit and return its position.
 
-    The first that is told of a place whose followers are known already has come late: it belongs before them. Another go at a
-    place that was told before is where it came.
+    The first report of a place may come after reports of later places: it belongs before them. A further attempt at a known
+    place goes to the end.
     """
     known = any(each.index == visit.index for each in visits)
     further = (n for n, each in enumerate(visits) if each.index > visit.index)
@@ -149,7 +145,7 @@ def _add(visits: list[Visit], visit: Visit) -> int:
 
 
 def _note_retry(visits: list[Visit], event: Event, index: int, retry: Retry) -> None:
-    """End the latest go at a place, which failed."""
+    """End the latest attempt at a place, which failed."""
     place = _latest_without(visits, index, "ended_at")
     if place is None:
         place = _add(visits, Visit(index, event.actor))
@@ -163,7 +159,7 @@ def _note_retry(visits: list[Visit], event: Event, index: int, retry: Retry) -> 
 
 
 def _latest_without(visits: Sequence[Visit], index: int, field: str) -> int | None:
-    """Find the latest go at a place of which something was not told yet."""
+    """Find the latest attempt at a place that lacks a field."""
     found = (n for n, visit in enumerate(visits) if visit.index == index and getattr(visit, field) is None)
     return max(found, default=None)
 
@@ -173,7 +169,7 @@ def _attempt(before: Sequence[Visit], visit: Visit) -> int:
 
 
 def _finished(visit: Visit, following: Visit | None, record: Record, ended_at: datetime | None) -> Visit:
-    """Say how a visit ended that did not report it, and how long it took."""
+    """Derive the end of a visit that reported none, and its duration."""
     if visit.measured:
         return _placed(visit, None if following is None else following.began_at)
     if visit.state == "retried" and following is None and record.status is Status.FAILED:
@@ -196,14 +192,14 @@ def _finished(visit: Visit, following: Visit | None, record: Record, ended_at: d
 
 
 def _left(visit: Visit, following: Visit, record: Record) -> VisitState:
-    """Say how a visit went that another actor's follows."""
+    """Derive the state of a visit that is followed by another actor's."""
     if following.end_actor:
         return "failed" if record.status is Status.FAILED else "completed"
     return "completed" if following.index > visit.index else "unfinished"
 
 
 def _placed(visit: Visit, followed_at: datetime | None) -> Visit:
-    """Place a call of a known length in time: no report comes before what it tells of, so the earliest of them bound it."""
+    """Place a call of known duration in time: reports are sent after what they describe, so the earliest ones bound it."""
     assert visit.ended_at is not None and visit.took_s is not None  # noqa: S101 - that is what measured means
     took = timedelta(seconds=visit.took_s)
     ended_at = visit.ended_at if followed_at is None else min(visit.ended_at, followed_at)

@@ -1,4 +1,4 @@
-"""What a report does to an envelope's record: pure, so that every store applies the same rules inside its transaction.
+"""How a report changes an envelope's record. Pure, so that every store applies the same rules inside its transaction.
 
 Rules, each with a row in the tests: a final record never changes; what a report may lead to is the table
 ``asya_protocol.status.NEXT``; percent and position never fall; the newest position's route is the route, also a shorter one.
@@ -13,10 +13,11 @@ import msgspec
 
 from asya_gateway.records.record import Event, Record
 from asya_protocol import names
+from asya_protocol.reports import Facts
 from asya_protocol.status import Status, advance
 
 WEIGHTS: Final[Mapping[str, int]] = {"received": 10, "processing": 50, "completed": 100}
-"""Share of its actor, in percent, that a phase stands for; another phase stands for 0."""
+"""Progress within one actor, in percent, of each phase; unknown phases count 0."""
 
 SENDING: Final = "Sending envelope to first actor"
 TIMED_OUT: Final = "envelope timed out"
@@ -24,32 +25,34 @@ TIMED_OUT: Final = "envelope timed out"
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """The gateway puts the envelope on its first queue."""
+    """The gateway sends the envelope to its first queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A sidecar says where the envelope is.
+    """A sidecar reports where the envelope is.
 
     Attributes:
-        actors: The route that it carries; empty when not told.
+        actors: The route that it carries; empty when not reported.
         index: Place of the reporting actor in it.
         phase: ``received``, ``processing`` or ``completed``.
         message: In words.
+        facts: What else it says; ``None`` where it came in words alone.
     """
 
     actors: tuple[str, ...]
     index: int
     phase: str
     message: str = ""
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An end actor, or the gateway itself, says how it ended.
+    """An end actor, or the gateway itself, reports how it ended.
 
     Attributes:
-        succeeded: Whether it did.
+        succeeded: Whether it succeeded.
         result: What came out, JSON.
         error: Why it failed.
         details: More about the error, JSON.
@@ -76,7 +79,7 @@ Report = Sending | Progress | Ended
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a report led to."""
+    """A record after a report, and the event of that change."""
 
     record: Record
     event: Event
@@ -88,17 +91,17 @@ def timed_out() -> Ended:
 
 
 def cancelled() -> Ended:
-    """Its caller wants no result any more."""
+    """Its caller has cancelled it."""
     return Ended(succeeded=False, error=names.CANCELLED, message="Envelope cancelled")
 
 
 def send_failed(problem: str) -> Ended:
-    """The broker did not take it."""
+    """The broker did not accept it."""
     return Ended(succeeded=False, error=f"failed to send envelope: {problem}")
 
 
 def begun(record: Record, first: "Report | None", now: datetime) -> list[Change]:
-    """Begin a history, with what is reported along with it."""
+    """Begin a history, with the report that is applied along with it."""
     changes = [created(record)]
     if first is not None and (change := apply(changes[0].record, first, now)) is not None:
         changes.append(change)
@@ -113,7 +116,7 @@ def created(record: Record) -> Change:
 
 
 def apply(record: Record, report: Report, now: datetime) -> Change | None:
-    """Decide what a report changes; ``None`` when the record is final, so that a late report changes nothing."""
+    """Apply a report to a record; ``None`` when the record is final and nothing changes."""
     if record.status.final:
         return None
     match report:
@@ -126,7 +129,7 @@ def apply(record: Record, report: Report, now: datetime) -> Change | None:
 
 
 def percent(actors: int, index: int, phase: str) -> float:
-    """Say how far a phase of an actor is along a route."""
+    """Compute the progress along a route, in percent."""
     if actors <= 0:
         return 0.0
     if index >= actors:  # Asya 0.1.1's sidecar reports `completed` with the index of the next actor.
@@ -140,7 +143,7 @@ def _progress(record: Record, report: Progress, now: datetime) -> Change:
     actors = report.actors if report.actors and not behind else record.actors
     index = min(max(report.index, 0), len(actors))
     reached = percent(len(actors), index, report.phase)
-    # Of an actor that is reported late, only the words are news.
+    # A report of an actor that has been passed already adds an event and changes no position.
     position: dict[str, object] = {}
     if not behind:
         done = index + (1 if report.phase == "completed" and index < len(actors) else 0)
@@ -159,6 +162,7 @@ def _progress(record: Record, report: Progress, now: datetime) -> Change:
         "actors": named,
         "current_actor_idx": max(report.index, 0),
         "phase": report.phase if report.phase in WEIGHTS else None,
+        "facts": report.facts,
     }
     return _change(record, now, status=status, told=event, **position)
 
@@ -195,7 +199,7 @@ def _final_message(report: Ended) -> str:
 
 
 def _failure(report: Ended) -> bytes:
-    """Put error and details together, as the result of a failed envelope."""
+    """Combine error and details into the result of a failed envelope."""
     document: dict[str, object] = {"error": report.error, "details": msgspec.Raw(report.details or b"null")}
     if report.actor:
         document["failed_actor"] = report.actor

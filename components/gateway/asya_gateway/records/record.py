@@ -1,6 +1,6 @@
-"""What the gateway knows of one envelope, and of one thing that happened to it; values without behaviour.
+"""The record of one envelope, and the events of its history.
 
-JSON values of users (payload, result, headers) stay the bytes that came; nothing here decodes them.
+Users' JSON values (payload, result, headers) stay the bytes that were received; nothing here decodes them.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 
 from asya_protocol.envelope import format_time
+from asya_protocol.progress import facts_in_words
+from asya_protocol.reports import Facts
 from asya_protocol.status import Status
 
 NULL: Final = msgspec.Raw(b"null")
@@ -36,10 +38,10 @@ class Record:
         progress_percent: 0 to 100; never falls.
         current_actor_idx: Position in the route as last reported; never falls.
         current_actor_name: The actor there.
-        message: The last report in words.
-        actors_completed: How many actors of the route are done with it.
-        events: How many events its history has had; the last one's number.
-        owner: Whose call it is, or its parent was; ``None`` where nobody is told from another.
+        message: The message of the last report.
+        actors_completed: Number of actors of the route that have completed.
+        events: Number of its events so far, also of those that were deleted.
+        owner: The caller that created the envelope; a fan-out child inherits it. ``None`` when authentication is off.
     """
 
     id: str
@@ -69,7 +71,7 @@ class Event:
     """One change of a record.
 
     Attributes:
-        envelope_id: Whose.
+        envelope_id: The envelope.
         seq: Its number in that envelope's history, from 1.
         status: The state after it.
         timestamp: When.
@@ -81,6 +83,7 @@ class Event:
         actors: The route at that moment.
         current_actor_idx: Place of the actor in it.
         phase: ``received``, ``processing`` or ``completed``, of a progress report.
+        facts: The other fields of the report; ``None`` of sidecars that sent the message alone.
     """
 
     envelope_id: str
@@ -95,15 +98,21 @@ class Event:
     actors: tuple[str, ...] | None = None
     current_actor_idx: int | None = None
     phase: str | None = None
+    facts: Facts | None = None
+
+    @property
+    def told(self) -> Facts:
+        """The facts of a progress report; of older sidecars read from the message."""
+        return self.facts or (Facts() if self.phase is None else facts_in_words(self.message))
 
 
 def raw(value: bytes | None) -> msgspec.Raw:
-    """Put stored JSON into a document that is about to be encoded."""
+    """Wrap stored JSON for a document that is about to be encoded."""
     return NULL if value is None else msgspec.Raw(value)
 
 
 def record_body(record: Record, children: list[str]) -> dict[str, object]:
-    """Shape a record as ``GET /envelopes/{id}`` shows it; what is not set is left out."""
+    """Shape a record for ``GET /envelopes/{id}``; unset fields are left out."""
     route: dict[str, object] = {"actors": record.actors, "current": record.current_actor_idx}
     if record.metadata is not None:
         route["metadata"] = msgspec.Raw(record.metadata)
@@ -133,7 +142,7 @@ def record_body(record: Record, children: list[str]) -> dict[str, object]:
 
 
 def event_body(event: Event) -> dict[str, object]:
-    """Shape an event as streams show it; what is not set is left out."""
+    """Shape an event for streams; unset fields are left out."""
     body: dict[str, object] = {
         "id": event.envelope_id,
         "status": event.status.value,
@@ -145,13 +154,19 @@ def event_body(event: Event) -> dict[str, object]:
         "actors": event.actors,
         "current_actor_idx": event.current_actor_idx,
         "envelope_state": event.phase,
+        **facts_body(event.told),
         "timestamp": format_time(event.timestamp),
     }
     return {name: value for name, value in body.items() if value is not None}
 
 
+def facts_body(facts: Facts) -> dict[str, object]:
+    """Shape facts as fields of an event; what is not known is ``None``."""
+    return {"by": facts.by, "duration_ms": facts.duration_ms, "retry": facts.retry}
+
+
 def closing_event(record: Record) -> Event:
-    """Make the final event of a final record whose history is gone (it is kept for a day)."""
+    """Make the final event of a final record whose history has been deleted."""
     return Event(
         envelope_id=record.id,
         seq=max(record.events, 1),

@@ -1,6 +1,6 @@
-"""An envelope as lists show it, which ones are asked for, and where a list goes on; values without behaviour beyond that.
+"""Lists of envelopes: the entries, the query, and the cursor of the next page.
 
-A list is ordered by creation, newest first, then by id, so that pages neither repeat nor skip what was there before.
+Lists are ordered by creation, newest first, then by id, so that pages neither repeat nor skip an envelope.
 """
 
 import base64
@@ -16,11 +16,11 @@ from asya_protocol.envelope import format_time
 from asya_protocol.status import Status
 
 ERROR_CHARS_MOST: Final = 300
-"""A list shows how an error begins."""
+"""Lists cut longer errors."""
 
 
 class _Failure(msgspec.Struct):
-    """The part of a failure's result that tells about the handler."""
+    """The part of a failed envelope's result that describes the handler's exception."""
 
     details: dict[str, Any] = {}
 
@@ -30,10 +30,10 @@ _FAILURE: Final = msgspec.json.Decoder(_Failure)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One envelope without what its users put in.
+    """One envelope without users' data.
 
     Attributes:
-        reason: What the failed handler said, as ``type: message``, cut; ``None`` where it said nothing.
+        reason: The handler's exception as ``type: message``, cut; ``None`` where there is none.
 
     The others are those of ``Record``, the error cut.
     """
@@ -56,26 +56,26 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Behind which envelope a list goes on."""
+    """The last envelope of a page."""
 
     created_at: datetime
     id: str
 
     def cursor(self) -> str:
-        """Write it as callers hand it back."""
+        """Encode it as a cursor."""
         document = msgspec.json.encode([self.created_at, self.id])
         return base64.urlsafe_b64encode(document).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which envelopes are asked for.
+    """The query of a list.
 
     Attributes:
-        limit: At most so many.
-        statuses: In one of these states; ``None`` is any.
-        prefix: Whose ids begin so.
-        after: Behind this place; ``None`` is from the newest.
+        limit: Size of a page.
+        statuses: States to include; empty is all.
+        prefix: Beginning of the ids.
+        after: The last envelope of the page before; ``None`` is the first page.
     """
 
     limit: int
@@ -86,17 +86,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list, and where it goes on; ``None`` at its end."""
+    """One page of a list, and where the next begins; ``None`` at the end."""
 
     summaries: Sequence[Summary]
     following: Place | None = None
 
 
 def read_cursor(text: str) -> Place:
-    """Read what ``Place.cursor`` wrote.
+    """Decode a cursor.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is not a cursor of this list.
     """
     try:
         document = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -109,7 +109,7 @@ def read_cursor(text: str) -> Place:
 
 
 def summarise(record: Record) -> Summary:
-    """Leave out what lists do not show."""
+    """Make a list's entry from a record."""
     return Summary(
         id=record.id,
         actors=record.actors,
@@ -129,7 +129,7 @@ def summarise(record: Record) -> Summary:
 
 
 def failure_details(record: Record) -> Mapping[str, str]:
-    """What the failed handler told, as far as it is text: ``type``, ``message``, ``traceback``."""
+    """The handler's exception, as far as it is text: ``type``, ``message``, ``traceback``."""
     if record.error is None or record.result is None:
         return {}
     try:
@@ -140,13 +140,13 @@ def failure_details(record: Record) -> Mapping[str, str]:
 
 
 def cut(found: Sequence[Summary], limit: int) -> Page:
-    """Make a page of up to ``limit`` out of one more than that."""
+    """Make a page from up to ``limit + 1`` entries."""
     page = found[:limit]
     return Page(page, Place(page[-1].created_at, page[-1].id) if len(found) > limit else None)
 
 
 def summary_body(summary: Summary) -> dict[str, object]:
-    """Shape a summary for JSON; what is not set is left out."""
+    """Shape a summary for JSON; unset fields are left out."""
     body: dict[str, object] = {
         "id": summary.id,
         "parent_id": summary.parent_id,

@@ -1,4 +1,4 @@
-"""The console's data, for programs too: envelopes, one envelope's journey, actors, and the feed of what changes."""
+"""The console's API: lists of envelopes and actors, one envelope's journey, the stream of changes."""
 
 import asyncio
 import logging
@@ -11,13 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from asya_gateway.access.middleware import caller, require
 from asya_gateway.actors.view import list_body
 from asya_gateway.feed import COUNT_MOST, count_states
 from asya_gateway.records.body import envelope_body
 from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
-from asya_gateway.requests import Rooms, caller, json_answer, path_id, require, rooms
+from asya_gateway.requests import app_of, json_answer, path_id
 from asya_gateway.routes import dead_letters as dead_letter_routes
-from asya_gateway.routes.envelopes import KEEPALIVE, STREAM_HEADERS
+from asya_gateway.services import App
+from asya_gateway.waiting import KEEPALIVE, STREAM_HEADERS
 from asya_protocol.status import Status
 
 log: Final = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ SCOPES: Final = ("read", "cancel", "operate")
 
 
 async def me(request: Request) -> Response:
-    """Say what the caller may do; without a token, whether one is needed."""
+    """Return the caller's scopes."""
     asking = caller(request)
     return json_answer({"may": {scope: asking.may(scope) for scope in SCOPES}})
 
@@ -37,7 +39,7 @@ async def me(request: Request) -> Response:
 async def envelopes(request: Request) -> Response:
     """List envelopes, newest first: ``status`` (several with commas), ``q`` (how their ids begin), ``limit``, ``cursor``."""
     require(request, "read")
-    store = rooms(request).store
+    store = app_of(request).store
     page = await store.page(_question(request))
     return json_answer(
         {
@@ -52,7 +54,7 @@ async def envelopes(request: Request) -> Response:
 async def envelope(request: Request) -> Response:
     """Show one envelope: its journey hop by hop, its history, and its children."""
     require(request, "read")
-    store = rooms(request).store
+    store = app_of(request).store
     record = await store.get(path_id(request))
     if record is None:
         raise HTTPException(404, "Envelope not found")
@@ -64,20 +66,20 @@ async def envelope(request: Request) -> Response:
 async def actors(request: Request) -> Response:
     """List the actors with status, replicas, depths and rates; ``q`` is a part of their names."""
     require(request, "read")
-    return json_answer(list_body(await rooms(request).watched.board.look(), request.query_params.get("q", "").strip()))
+    return json_answer(list_body(await app_of(request).board.look(), request.query_params.get("q", "").strip()))
 
 
 async def feed(request: Request) -> Response:
     """Stream what changes: ``envelopes``, ``actors``, ``problem``."""
     require(request, "read")
-    return StreamingResponse(_frames(rooms(request)), media_type="text/event-stream", headers=STREAM_HEADERS)
+    return StreamingResponse(_frames(app_of(request)), media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
-async def _frames(here: Rooms) -> AsyncIterator[bytes]:
+async def _frames(app: App) -> AsyncIterator[bytes]:
     yield KEEPALIVE  # the answer's head goes out with it, so that a watcher knows that it is heard
     # Closed at once when the client leaves, also in the middle of a frame: else the feed would look on for nobody.
-    with here.metrics.streams.labels("feed").track_inprogress():
-        async with aclosing(here.watched.feed.watch()) as frames:
+    with app.metrics.streams.labels("feed").track_inprogress():
+        async with aclosing(app.feed.watch()) as frames:
             async for frame in frames:
                 yield KEEPALIVE if frame is None else b"event: %b\ndata: %b\n\n" % (frame[0].encode(), frame[1])
 

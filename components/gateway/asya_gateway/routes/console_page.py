@@ -1,6 +1,6 @@
-"""The console's page and its parts, from the folder ``console`` of this package: open to everyone, for they hold no data.
+"""The console's static files, from the folder ``console`` of this package. They need no token, for they hold no data.
 
-The policy lets the page load from here and nowhere else, and lets no text become markup or code.
+The content security policy allows only files of this origin, and forbids turning text into markup or code.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Dead letters: how many, which, and sending them again."""
+"""Dead letters: counting, showing and redriving them."""
 
 import logging
 from collections.abc import Iterator
@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asya_gateway.access.middleware import caller, require
 from asya_gateway.dead_letters import UnderWay
-from asya_gateway.requests import caller, json_answer, read_json, require, rooms
+from asya_gateway.requests import app_of, json_answer, read_json
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_transport.dead_letters.documents import letter_summary, tally_document
 from asya_transport.dead_letters.letter import DeadLetter
@@ -24,7 +25,7 @@ BODY_BYTES_MOST: Final = 4096
 
 
 class RedriveBody(msgspec.Struct):
-    """Which dead letters go where."""
+    """Which dead letters to redrive, and where to."""
 
     actor: str = ""
     id: str | None = None
@@ -35,10 +36,10 @@ class RedriveBody(msgspec.Struct):
 async def show(request: Request) -> Response:
     """Count them by actor; with ``actor`` show up to ``limit`` of that actor's.
 
-    A look takes its entries out of everyone's sight for the moment that it lasts.
+    While they are read, the entries are invisible to others.
     """
     require(request, "read")
-    letters = rooms(request).watched.letters
+    letters = app_of(request).letters
     actor = request.query_params.get("actor")
     with _translated():
         if actor is None:
@@ -50,15 +51,13 @@ async def show(request: Request) -> Response:
 
 
 async def redrive(request: Request) -> Response:
-    """Send them out again with all their attempts: all of an actor's, or those of one envelope."""
+    """Redrive dead letters: all of an actor, or those of one envelope. Each gets its full number of attempts again."""
     require(request, "operate")
     body = await read_json(request, RedriveBody)
     if not body.actor:
         raise HTTPException(400, "Missing required field: actor")
     with _translated():
-        tally = await rooms(request).watched.letters.redrive(
-            body.actor, envelope_id=body.id, to=body.to, dry_run=body.dry_run
-        )
+        tally = await app_of(request).letters.redrive(body.actor, envelope_id=body.id, to=body.to, dry_run=body.dry_run)
     done = {"actor": body.actor, "redriven": tally.done, "matched": tally.matched, "by": caller(request).name}
     log.info("dead letters redriven", extra=done)
     return json_answer(tally_document(tally, "redriven", body.dry_run))

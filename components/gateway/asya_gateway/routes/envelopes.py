@@ -1,6 +1,5 @@
-"""Envelopes as callers see them: their state, their events, cancelling them."""
+"""Envelopes for callers: state, events, cancellation."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,34 +10,32 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from asya_gateway.long_poll import InvalidWait, read_wait, wait_final
-from asya_gateway.records.record import Event, Record, closing_event, event_body, record_body
-from asya_gateway.requests import Rooms, caller, json_answer, path_id, require, rooms
+from asya_gateway.access.middleware import caller, require
+from asya_gateway.records.record import Record, event_body, record_body
+from asya_gateway.requests import app_of, json_answer, path_id
+from asya_gateway.services import App
 from asya_gateway.store.port import Applied
+from asya_gateway.waiting import KEEPALIVE, STREAM_HEADERS, InvalidWait, follow, read_wait, wait_final
 from asya_protocol.errors import StoreUnavailable
 
 log: Final = logging.getLogger(__name__)
-
-KEEPALIVE_S: Final = 15.0
-KEEPALIVE: Final = b": keepalive\n\n"
-STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "Connection": "keep-alive", "X-Accel-Buffering": "no"}
 
 
 async def show(request: Request) -> Response:
     """Show an envelope, with the ids of the children that its fan-outs made; with ``?wait=SECONDS`` once it is final."""
     try:
-        wait_s = read_wait(request.query_params.get("wait"), rooms(request).max_wait_s)
+        wait_s = read_wait(request.query_params.get("wait"), app_of(request).settings.max_wait_s)
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
     record = await _found(request)
     if wait_s and not record.status.final:
-        record = await wait_final(rooms(request), record.id, wait_s) or record
-    return json_answer(record_body(record, await rooms(request).store.children(record.id)))
+        record = await wait_final(app_of(request), record.id, wait_s) or record
+    return json_answer(record_body(record, await app_of(request).store.children(record.id)))
 
 
 async def active(request: Request) -> Response:
-    """Say whether anybody still waits for an envelope."""
-    who, record = caller(request), await rooms(request).store.get(path_id(request))
+    """Return whether an envelope still has to be worked on: it is not final, and its deadline has not passed."""
+    who, record = caller(request), await app_of(request).store.get(path_id(request))
     if not who.may("report") and (record is None or not who.sees(record.owner)):  # sidecars ask too
         require(request, "read")
     waiting = (
@@ -50,9 +47,9 @@ async def active(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    """End an envelope as cancelled; ``actors_told`` says whether a handler that runs is interrupted, too."""
+    """Cancel an envelope; ``actors_told`` says whether a running handler is interrupted too."""
     await _found(request, "cancel")
-    outcome, told = await rooms(request).calls.cancel(path_id(request))
+    outcome, told = await app_of(request).calls.cancel(path_id(request))
     if outcome.record is None:
         raise HTTPException(404, "Envelope not found")
     if outcome.applied is Applied.FINAL_BEFORE:
@@ -61,58 +58,30 @@ async def cancel(request: Request) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    """Send the history after ``Last-Event-ID``, then what happens, up to the final event."""
+    """Stream the events after ``Last-Event-ID`` up to the final one, as they happen."""
     record = await _found(request)
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0  # the database's int is 32 bits
-    frames = _frames(rooms(request), record.id, after)
+    frames = _frames(app_of(request), record.id, after)
     return StreamingResponse(frames, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
-async def follow(here: Rooms, envelope_id: str, after: int = 0) -> AsyncIterator[Event | None]:
-    """Yield an envelope's events after a number up to the final one; none whenever nothing happened for a while.
-
-    Ends early when the gateway stops.
-    """
-    with here.wakeups.listening(envelope_id) as woken:
-        while True:
-            woken.clear()
-            # In this order: when the record read is final, the history read after it has the final event.
-            record = await here.store.get(envelope_id)
-            for event in await here.store.history(envelope_id, after):
-                after = event.seq
-                yield event
-                if event.status.final:
-                    return
-            if record is None or record.status.final:
-                if record is not None and (after < record.events or not record.events):
-                    yield closing_event(record)
-                return
-            if here.wakeups.stopping:
-                return
-            try:
-                async with asyncio.timeout(KEEPALIVE_S):
-                    await woken.wait()
-            except TimeoutError:
-                yield None
-
-
-async def _frames(here: Rooms, envelope_id: str, after: int) -> AsyncIterator[bytes]:
+async def _frames(app: App, envelope_id: str, after: int) -> AsyncIterator[bytes]:
     try:
-        with here.metrics.streams.labels("events").track_inprogress():
-            async for event in follow(here, envelope_id, after):
+        with app.metrics.streams.labels("events").track_inprogress():
+            async for event in follow(app, envelope_id, after):
                 if event is None:
                     yield KEEPALIVE
                 else:
                     yield b"id: %d\nevent: update\ndata: %b\n\n" % (event.seq, msgspec.json.encode(event_body(event)))
     except StoreUnavailable as exc:
-        # The client comes again with its Last-Event-ID and misses nothing.
+        # The client reconnects with its Last-Event-ID and misses nothing.
         log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})
 
 
 async def _found(request: Request, scope: str = "read") -> Record:
-    """Read the envelope of a path for a caller who has the scope, or has called it."""
-    record = await rooms(request).store.get(path_id(request))
+    """Read an envelope that the caller owns or has the scope for."""
+    record = await app_of(request).store.get(path_id(request))
     if record is None or not caller(request).sees(record.owner, scope):
         require(request, scope)
         raise HTTPException(404, "Envelope not found")

@@ -1,4 +1,4 @@
-"""Where MCP clients learn who gives out tokens for this gateway: OAuth's protected resource metadata (RFC 9728)."""
+"""OAuth's protected resource metadata (RFC 9728): tells MCP clients which provider issues tokens for this gateway."""
 
 from typing import Final
 
@@ -7,29 +7,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from asya_gateway.requests import json_answer, rooms
+from asya_gateway.access.middleware import RESOURCE_PATH
+from asya_gateway.requests import app_of, json_answer
 
-PATH: Final = "/.well-known/oauth-protected-resource"
-PATHS: Final = frozenset({PATH, f"{PATH}/mcp"})
+PATHS: Final = frozenset({RESOURCE_PATH, f"{RESOURCE_PATH}/mcp"})
 """The second is where clients of ``/mcp`` look first."""
 SCOPES: Final = ("call:*", "read", "cancel")
-"""What a person or an agent asks for; the others are for processes of the mesh."""
-
-
-def challenge(public_url: str) -> str:
-    """Write what a refusal says about getting in."""
-    return f'Bearer resource_metadata="{public_url}{PATH}"' if public_url else "Bearer"
+"""Scopes for people and agents; the others are for processes of the mesh."""
 
 
 async def show(request: Request) -> Response:
-    """Name the provider."""
-    here = rooms(request)
-    if not here.public_url or not here.issuer:
+    """Return the metadata."""
+    settings = app_of(request).settings
+    if not settings.public_url or not settings.door.issuer:
         raise HTTPException(404, "Not found")
     return json_answer(
         {
-            "resource": f"{here.public_url}/mcp",
-            "authorization_servers": [here.issuer],
+            "resource": f"{settings.public_url}/mcp",
+            "authorization_servers": [settings.door.issuer],
             "bearer_methods_supported": ["header"],
             "scopes_supported": SCOPES,
         }

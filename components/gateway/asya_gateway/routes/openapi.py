@@ -1,6 +1,6 @@
-"""``/openapi.json``: what the routes take and answer, for programs. Bodies come from the types that read them.
+"""``/openapi.json``: the description of the routes. Schemas of bodies are generated from the types that decode them.
 
-A test holds it against the routes of the application, and schemathesis sends what it promises to a real gateway.
+A test compares it with the routes of the application, and schemathesis tests a real gateway with it.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.requests import LONGEST_ID, json_answer
+from asya_gateway.reports import LONGEST_ID
+from asya_gateway.requests import json_answer
 from asya_gateway.routes.oauth_resource import PATHS as RESOURCE
-from asya_gateway.routes.report_batch import MOST, BatchBody
-from asya_gateway.routes.reports import ChildBody, FinalBody, ProgressBody
+from asya_gateway.routes.reports import MOST
 from asya_gateway.routes.tools import ToolCall
+from asya_protocol.reports import BatchAnswer, BatchBody, ChildBody, FinalBody, ProgressBody
 from asya_protocol.status import Status
 
 Shape = dict[str, Any]
@@ -85,6 +86,7 @@ SCHEMAS: Final[Shape] = {
         id=STRING, status=STATUSES, message=STRING, result={}, error=STRING, progress_percent=NUMBER, actor=STRING,
         actors=ACTORS, current_actor_idx=INTEGER, timestamp=TIME,
         envelope_state={"type": "string", "enum": ["received", "processing", "completed"]},
+        by=STRING, duration_ms=NUMBER, retry=_ref("Retry"),
     ),
 }  # fmt: skip
 OK: Final = _object(("status",), status={"const": "ok"})
@@ -96,7 +98,7 @@ REQUIRED: Final[Mapping[str, Shape]] = {
     },
     "FinalBody": {"status": {"type": "string", "enum": [Status.SUCCEEDED.value, Status.FAILED.value]}},
 }
-BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody, BatchBody)
+BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody, BatchBody, BatchAnswer)
 
 
 def _operation(summary: str, answers: Shape, *, body: str = "", parameters: tuple[Shape, ...] = ()) -> Shape:
@@ -123,7 +125,6 @@ _ENVELOPE: Final = _answers({200: ("The envelope", _json(_ref("Envelope")))}, 40
 _STREAM: Final[Shape] = {"text/event-stream": {}}
 _ACTIVE: Final = _object(("active",), active={"type": "boolean"})
 _CANCELLED: Final = _object(("status", "actors_told"), status={"const": "cancelled"}, actors_told={"type": "boolean"})
-_STATUSES: Final = _object(("statuses",), statuses={"type": "array", "items": INTEGER})
 _RPC: Final[Shape] = {
     "200": {"description": "An answer of JSON-RPC 2.0, or a stream", "content": {**_json({"type": "object"}), **_STREAM}},
     "202": {"description": "A notification was heard"},
@@ -204,7 +205,7 @@ PATHS: Final[Shape] = {
     "/reports": {
         "post": _operation(
             "Report progress and children of many envelopes, in order",
-            _answers({200: ("Of each what its own route would have answered", _json(_STATUSES))}, 400, 408, 413),
+            _answers({200: ("Of each what its own route would have answered", _json(_ref("BatchAnswer")))}, 400, 408, 413),
             body="BatchBody",
         )
     },

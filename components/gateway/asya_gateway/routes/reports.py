@@ -1,159 +1,80 @@
-"""What sidecars send: progress, final reports, children of a fan-out."""
+"""Reports of sidecars: progress, final reports, children of a fan-out, and batches of them.
 
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+Asya 0.1.1 has no batches. The reports of a batch are applied in order, and each gets the status that its own route would have
+answered.
+"""
+
+from typing import Final
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.records.lifecycle import Ended, Progress, Report
+from asya_gateway.access.middleware import require
 from asya_gateway.records.record import Record
-from asya_gateway.requests import LONGEST_ID, Rooms, json_answer, path_id, read_json, require, rooms
-from asya_gateway.store.port import Applied
-from asya_protocol.status import Status
+from asya_gateway.reports import LONGEST_ID, Refused, Reports
+from asya_gateway.requests import app_of, json_answer, path_id, read_json
+from asya_protocol.errors import StoreUnavailable
+from asya_protocol.reports import BatchAnswer, BatchBody, BatchEntry, ChildBody, FinalBody, ProgressBody
 
-OUTCOMES: Final = {Applied.CHANGED: "changed", Applied.FINAL_BEFORE: "late", Applied.UNKNOWN: "unknown"}
-Index = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-"""Place in a route; what the database's int holds."""
-
-
-class ChildBody(msgspec.Struct):
-    """A fan-out made an envelope."""
-
-    id: str | None = None
-    parent_id: str | None = None
-    actors: list[str] | None = None
-    current: Index | None = None
-
-
-class ProgressBody(msgspec.Struct):
-    """Where an envelope is."""
-
-    actors: list[str] | None = None
-    current_actor_idx: Index | None = None
-    status: str | None = None
-    message: str | None = None
-
-
-class FinalBody(msgspec.Struct):
-    """How an envelope ended."""
-
-    status: str | None = None
-    result: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
-    error: Any = None
-    error_details: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
-    metadata: dict[str, Any] | None = None
-    current_actor_idx: Index | None = None
-    current_actor_name: str | None = None
-    actors: list[str] | None = None
+MOST: Final = 500
+"""Reports in one request."""
+STATUS: Final = {Refused.UNKNOWN: 404, Refused.TAKEN_ID: 409}
+"""Of a report that was refused; 400 is the rest."""
 
 
 async def add_child(request: Request) -> Response:
-    """Record a child under its parent; nothing is sent, its sidecar has done that. The same child twice is one child."""
+    """Record a child of a fan-out."""
     require(request, "report")
-    body = await read_json(request, ChildBody)
-    await take_child(rooms(request), body)
-    return json_answer({"id": body.id, "status": "created"}, 201)
-
-
-async def take_child(here: Rooms, body: ChildBody) -> None:
-    """Keep a child.
-
-    Raises:
-        HTTPException: 400, it has no id that can be used; 409, the id is another envelope's.
-    """
-    if not body.id:
-        raise HTTPException(400, "Missing required field: id")
-    if len(body.id) > LONGEST_ID or "/" in body.id or "\x00" in body.id:
-        raise HTTPException(400, "Invalid envelope id")
-    now = datetime.now(UTC)
-    actors = tuple(body.actors or ())
-    current = min(max(body.current or 0, 0), len(actors))
-    child = Record(
-        id=body.id,
-        actors=actors,
-        created_at=now,
-        updated_at=now,
-        parent_id=body.parent_id or None,
-        current_actor_idx=current,
-        current_actor_name=actors[current] if current < len(actors) else None,
-    )
-    if child.parent_id is not None and (parent := await here.store.get(child.parent_id)) is not None:
-        # Without the parent's deadline, a child whose reports are lost would stay open for ever.
-        child = replace(child, timeout_s=parent.timeout_s, deadline=parent.deadline, owner=parent.owner)
-    kept = await here.store.create(child)
-    here.metrics.reports.labels("child", "changed" if kept else "late").inc()
-    if not kept:
-        known = await here.store.get(body.id)
-        if known is None or known.parent_id != child.parent_id:
-            raise HTTPException(409, "Envelope exists already")
+    child = _taken(await app_of(request).reports.child(await read_json(request, ChildBody)))
+    return json_answer({"id": child.id, "status": "created"}, 201)
 
 
 async def progress(request: Request) -> Response:
-    """Take a progress report; one for a final envelope changes nothing."""
+    """Take a progress report."""
     require(request, "report")
-    record = await take_progress(rooms(request), path_id(request), await read_json(request, ProgressBody))
+    body = await read_json(request, ProgressBody)
+    record = _taken(await app_of(request).reports.progress(path_id(request), body))
     return json_answer({"progress_percent": record.progress_percent, "status": "ok"})
 
 
-async def take_progress(here: Rooms, envelope_id: str, body: ProgressBody) -> Record:
-    """Apply a progress report; the record that comes of it.
-
-    Raises:
-        HTTPException: 404, there is no such envelope.
-    """
-    report = Progress(
-        actors=tuple(body.actors or ()),
-        index=body.current_actor_idx or 0,
-        phase=body.status or "",
-        message=body.message or "",
-    )
-    return await _apply(here, envelope_id, "progress", report)
-
-
 async def final(request: Request) -> Response:
-    """Take a final report; a second one changes nothing."""
+    """Take a final report."""
     require(request, "report")
     body = await read_json(request, FinalBody)
-    if body.status not in {Status.SUCCEEDED.value, Status.FAILED.value}:
-        raise HTTPException(400, "Invalid status: must be 'succeeded' or 'failed'")
-    succeeded = body.status == Status.SUCCEEDED.value
-    where = (body.metadata or {}).get("s3_uri")
-    report = Ended(
-        succeeded=succeeded,
-        result=_value(body.result),
-        error="" if succeeded else _words(body.error),
-        details=None if succeeded else _value(body.error_details),
-        stored_at=where if isinstance(where, str) else "",
-        actor=body.current_actor_name or "",
-        index=body.current_actor_idx,
-        actors=tuple(body.actors or ()),
-    )
-    await _apply(rooms(request), path_id(request), "final", report)
+    _taken(await app_of(request).reports.final(path_id(request), body))
     return json_answer({"status": "ok"})
 
 
-async def _apply(here: Rooms, envelope_id: str, kind: str, report: Report) -> Record:
-    outcome = await here.store.report(envelope_id, report)
-    here.metrics.reports.labels(kind, OUTCOMES[outcome.applied]).inc()
-    if outcome.record is None:
-        raise HTTPException(404, "Envelope not found")
-    return outcome.record
+async def take_batch(request: Request) -> Response:
+    """Take many reports; the answer is a status for each."""
+    require(request, "report")
+    batch = await read_json(request, BatchBody)
+    if len(batch.reports) > MOST:
+        raise HTTPException(400, f"More than {MOST} reports in one request")
+    return json_answer(BatchAnswer([await take_entry(app_of(request).reports, entry) for entry in batch.reports]))
 
 
-def _value(value: msgspec.Raw) -> bytes | None:
-    kept = bytes(value)
+async def take_entry(reports: Reports, entry: BatchEntry) -> int:
+    """Take one report of a batch; the status that its own route would have answered."""
     try:
-        kept.decode("utf-8")  # msgspec does not look into what it hands on as it is
-    except UnicodeDecodeError:
-        raise HTTPException(400, "Invalid request body") from None
-    return None if kept.strip() == b"null" else kept
+        if entry.kind == "child":
+            return _status(await reports.child(msgspec.json.decode(entry.body, type=ChildBody)), 201)
+        if not entry.id or len(entry.id) > LONGEST_ID:
+            return 404
+        return _status(await reports.progress(entry.id, msgspec.json.decode(entry.body, type=ProgressBody)), 200)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return 400
+    except StoreUnavailable:
+        return 503
 
 
-def _words(error: object) -> str:
-    if error is None:
-        return ""
-    return error if isinstance(error, str) else msgspec.json.encode(error).decode()
+def _status(taken: Record | Refused, good: int) -> int:
+    return STATUS.get(taken, 400) if isinstance(taken, Refused) else good
+
+
+def _taken(taken: Record | Refused) -> Record:
+    if isinstance(taken, Refused):
+        raise HTTPException(STATUS.get(taken, 400), taken.value)
+    return taken

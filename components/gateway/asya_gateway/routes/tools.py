@@ -7,9 +7,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asya_gateway.access.middleware import caller, require
 from asya_gateway.calls import UnknownTool
-from asya_gateway.long_poll import InvalidWait, read_wait, wait_final
-from asya_gateway.requests import caller, json_answer, read_json, require, rooms
+from asya_gateway.requests import app_of, json_answer, read_json
+from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
 
 class ToolCall(msgspec.Struct):
@@ -27,14 +28,14 @@ async def call_tool(request: Request) -> Response:
     if not body.name:
         raise HTTPException(400, "Tool name is required")
     require(request, f"call:{body.name}")
-    here = rooms(request)
+    app = app_of(request)
     try:
-        wait_s = read_wait(body.wait, here.max_wait_s)
-        answer = await here.calls.call(body.name, body.arguments, caller(request).name)
+        wait_s = read_wait(body.wait, app.settings.max_wait_s)
+        answer = await app.calls.call(body.name, body.arguments, caller(request).name)
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
     except UnknownTool:
         raise HTTPException(404, f'Tool "{body.name}" not found') from None
-    if wait_s and (record := await wait_final(here, answer.envelope_id, wait_s)) is not None:
+    if wait_s and (record := await wait_final(app, answer.envelope_id, wait_s)) is not None:
         answer = answer.ended(record)
     return json_answer(answer.body())

@@ -1,4 +1,4 @@
-"""The choice between the stores; psycopg is imported only when it is chosen."""
+"""Opens the store that a URL names; psycopg is imported only for Postgres."""
 
 from pathlib import Path
 from typing import Final
@@ -10,8 +10,8 @@ SQLITE: Final = "sqlite:"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-def check_database_url(url: str) -> None:
-    """Make sure that a URL names a store.
+def check_database_url(url: str) -> str:
+    """Check that a URL names a store, and return it.
 
     Raises:
         ValueError: It does not; the text says what is allowed, and repeats nothing of the URL, which may hold a password.
@@ -20,10 +20,11 @@ def check_database_url(url: str) -> None:
         raise ValueError("must be memory:, sqlite:PATH, or start with postgresql://")
     if url.startswith(POSTGRES):
         _check_postgres_url(url)
+    return url
 
 
 def _check_postgres_url(url: str) -> None:
-    """Find what libpq would complain of in words that repeat parts of a password."""
+    """Find errors that libpq would report in a text that repeats parts of the password."""
     from asya_gateway.store.postgres_schema import read_url
 
     wrong = "is not a URL as Postgres reads it; write special characters of the password as %40 (@), %2F (/), %23 (#), %3A (:)"

@@ -1,4 +1,4 @@
-"""Envelopes in this process: for tests and for trying things out; gone with it."""
+"""Envelopes in memory, for tests and trying things out; lost when the process ends."""
 
 import heapq
 from collections import Counter
@@ -21,7 +21,7 @@ def _age(record: Record) -> tuple[datetime, str]:
 
 
 class MemoryStore:
-    """Two dictionaries; nothing here waits, so nothing interleaves."""
+    """A store of dictionaries; no method awaits anything, so calls never interleave."""
 
     def __init__(self, clock: Callable[[], datetime] = _now) -> None:
         self._clock = clock
@@ -32,11 +32,11 @@ class MemoryStore:
         self._wake: Wake = lambda _: None
 
     async def open(self, wake: Wake) -> None:
-        """Remember whom to wake."""
+        """Keep the callback."""
         self._wake = wake
 
     async def ping(self) -> None:
-        """It is here."""
+        """Always available."""
 
     async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
@@ -67,7 +67,7 @@ class MemoryStore:
         return [record for record in found if after is None or (record.created_at, record.id) < after][:limit]
 
     async def announce(self, topic: str) -> None:
-        """Wake those in this process; there are no others."""
+        """Wake streams of this process; there are no others."""
         self._wake(topic)
 
     async def report(self, envelope_id: str, report: Report) -> Outcome:
@@ -125,7 +125,7 @@ class MemoryStore:
         )
 
     async def expire(self, limit: int = 100) -> list[str]:
-        """Fail what is due."""
+        """Fail envelopes that are due."""
         now = self._clock()
         due = [envelope_id for envelope_id, deadline in self._open.items() if deadline <= now][:limit]
         for envelope_id in due:
@@ -133,11 +133,11 @@ class MemoryStore:
         return due
 
     async def purge(self, older_than_s: float) -> int:
-        """Forget what has been final for long."""
+        """Delete old final records."""
         return await self.forget(older_than_s, len(self._records))
 
     async def forget(self, older_than_s: float, limit: int = 1000) -> int:
-        """Forget what has been final for long."""
+        """Delete old final records."""
         before = self._clock() - timedelta(seconds=older_than_s)
         gone = [record for record in self._records.values() if record.status.final and record.updated_at < before]
         for record in gone[:limit]:

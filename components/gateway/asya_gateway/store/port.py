@@ -1,9 +1,9 @@
-"""What every store of envelopes promises, whichever database is behind it; proven by one contract suite.
+"""The port of the envelope stores. One contract suite tests all of them.
 
 * A report is applied by ``asya_gateway.records.lifecycle`` as in a transaction: of two that race, the second sees the first.
 * Every change adds one event; an envelope's events are numbered from 1 without gaps.
-* A deadline fires once, whichever replica sweeps first, also after a restart; memory alone forgets with its process.
-* ``StoreUnavailable`` means nothing is known to have changed; trying again is safe.
+* A deadline fires once, whichever replica sweeps first, also after a restart (except in memory).
+* After ``StoreUnavailable`` it is unknown whether anything changed; trying again is safe.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +18,11 @@ from asya_gateway.records.summary import Page, Question, Summary
 from asya_protocol.status import Status
 
 Wake = Callable[[str], None]
-"""Called with an envelope's id after its history grew, by this process or another; with "" when that may be missed."""
+"""Called with an envelope's id after each new event, of any replica; with "" when some may have been missed."""
 
 
 class Applied(Enum):
-    """What became of a report."""
+    """Effect of a report."""
 
     CHANGED = auto()
     FINAL_BEFORE = auto()
@@ -31,7 +31,7 @@ class Applied(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a report, and the record after it; none of an unknown envelope."""
+    """Effect of a report, and the record after it; ``None`` for an unknown envelope."""
 
     applied: Applied
     record: Record | None = None
@@ -44,10 +44,10 @@ class EnvelopeStore(Protocol):
         """Connect, and bring the schema up to date."""
 
     async def ping(self) -> None:
-        """Make sure that it answers."""
+        """Check that the database answers."""
 
     async def create(self, record: Record, first: Report | None = None) -> bool:
-        """Keep a new record with its first event and a first report; false, and nothing kept, when the id is taken."""
+        """Insert a record with its first event and a first report; false, and no change, when the id exists."""
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -59,13 +59,13 @@ class EnvelopeStore(Protocol):
         """Records of one owner without those of fan-out children, newest first.
 
         Args:
-            owner: Whose.
-            limit: At most so many.
-            after: Creation time and id of the last one already seen.
+            owner: The owner.
+            limit: Maximum number.
+            after: Creation time and id of the last record of the page before.
         """
 
     async def announce(self, topic: str) -> None:
-        """Wake whoever waits for a topic, in every replica; may be missed while one is not connected."""
+        """Wake subscribers of a topic in every replica; a replica that is disconnected may miss it."""
 
     async def report(self, envelope_id: str, report: Report) -> Outcome:
         """Apply a report."""
@@ -77,13 +77,13 @@ class EnvelopeStore(Protocol):
         """List envelopes, newest first."""
 
     async def summaries(self, ids: Sequence[str]) -> list[Summary]:
-        """Summarise those of these envelopes that are known, newest first."""
+        """Summarise the known ones of these envelopes, newest first."""
 
     async def counts(self, most: int) -> Mapping[Status, int]:
         """Count the envelopes in every state, each only up to ``most``, so that a large table costs no more."""
 
     async def completed(self, within_s: float) -> Mapping[str, int]:
-        """Count what actors completed in the last seconds, by actor; those that completed nothing are left out."""
+        """Count completions of the last seconds by actor; actors without any are left out."""
 
     async def expire(self, limit: int = 100) -> list[str]:
         """Fail envelopes whose deadline has passed; ids of those that this call failed."""
@@ -95,7 +95,7 @@ class EnvelopeStore(Protocol):
         """
 
     async def forget(self, older_than_s: float, limit: int = 1000) -> int:
-        """Remove records that have been final for so long, with their histories; how many, ``limit`` at most."""
+        """Delete up to ``limit`` records that have been final for this long, with their histories; returns the number."""
 
     async def close(self) -> None:
         """Disconnect. Never raises."""

@@ -1,7 +1,7 @@
-"""Envelopes in Postgres, shared by all replicas; with ``postgres_schema`` the only modules here that know psycopg.
+"""Envelopes in Postgres, shared by all replicas.
 
-A report is written only over the events that it was decided on, so that the database orders what races; its clock decides
-about deadlines. ``postgres_notices`` tells the other replicas that a history grew.
+A report is written only if no other event was added since the record was read, so the database orders racing reports. Its clock
+decides about deadlines. ``postgres_notices`` notifies the other replicas of new events.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -24,6 +25,7 @@ from asya_gateway.store.postgres_lists import COMPLETED, COUNTS, SOME, page_stat
 from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.reports import Facts
 from asya_protocol.status import Status
 
 log: Final = logging.getLogger(__name__)
@@ -43,9 +45,9 @@ FOR UPDATE SKIP LOCKED"""
 )
 _NOTE: Final[LiteralString] = """
 INSERT INTO envelope_updates (envelope_id, seq, status, message, result, error, timestamp, progress_percent, actor,
-    actors, current_actor_idx, envelope_state)
+    actors, current_actor_idx, envelope_state, facts)
 SELECT id, %(events)s, %(status)s, %(e_message)s, %(e_result)s::json, %(e_error)s, %(e_timestamp)s, %(e_percent)s,
-    %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s FROM kept RETURNING envelope_id)
+    %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s, %(e_facts)s::json FROM kept RETURNING envelope_id)
 SELECT envelope_id FROM noted"""
 _KEEP: Final[LiteralString] = """
 WITH kept AS (
@@ -75,7 +77,7 @@ WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), noted AS ("""
 )
 HISTORY: Final[LiteralString] = """
 SELECT envelope_id, seq, status, timestamp, message, result::text, error, progress_percent::float8, actor, actors,
-    current_actor_idx, envelope_state
+    current_actor_idx, envelope_state, facts::text
 FROM envelope_updates WHERE envelope_id = %s AND seq > %s ORDER BY seq"""
 CHILDREN: Final[LiteralString] = "SELECT id FROM envelopes WHERE parent_id = %s ORDER BY created_at, id"
 OWNED: Final[LiteralString] = (
@@ -133,7 +135,7 @@ class PostgresStore:
         self._listener = asyncio.create_task(self._listen())
 
     async def ping(self) -> None:
-        """Ask something."""
+        """Run a query."""
         await self._rows("SELECT 1")
 
     async def create(self, record: Record, first: Report | None = None) -> bool:
@@ -167,11 +169,11 @@ class PostgresStore:
         return [_record(row) for row in await self._rows(OWNED, (owner, created_at, last_id, limit))]
 
     async def announce(self, topic: str) -> None:
-        """Wake those in every replica."""
+        """Wake streams of every replica."""
         self._notices.tell(topic)
 
     async def report(self, envelope_id: str, report: Report) -> Outcome:
-        """Apply a report to the record as it is; once more when another report came between reading and writing."""
+        """Apply a report; read the record again when another report was written in between."""
         while True:
             rows = await self._rows(READ_ONE, (_clean(envelope_id),))
             if not rows:
@@ -206,7 +208,7 @@ class PostgresStore:
         return {row[0]: row[1] for row in await self._rows(COMPLETED, (within_s,))}
 
     async def expire(self, limit: int = 100) -> list[str]:
-        """Fail what is due; rows that another replica has in hand are left to it."""
+        """Fail envelopes that are due, except those that another replica has locked."""
         expired = []
         async with self._transaction() as connection:
             for row in await (await connection.execute(LOCK_DUE, (limit,))).fetchall():
@@ -252,7 +254,7 @@ class PostgresStore:
                 yield connection
 
     async def _listen(self) -> None:
-        """Wake streams of this process when a history grew anywhere; after every gap, all of them."""
+        """Wake streams of this process on new events of any replica; after a gap, all of them."""
         while True:
             try:
                 async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
@@ -266,9 +268,9 @@ class PostgresStore:
 
 
 async def _check(connection: AsyncConnection[tuple[Any, ...]]) -> None:
-    """See whether a connection that has been idle still stands, without asking the server.
+    """Check an idle connection without a query.
 
-    What a server says to a connection that it ends waits in its socket; nothing else ever waits there.
+    Only a server that closes the connection sends data to an idle one.
     """
     look = select.poll()  # select.select knows no descriptor over 1023
     look.register(connection.fileno(), select.POLLIN)
@@ -277,7 +279,7 @@ async def _check(connection: AsyncConnection[tuple[Any, ...]]) -> None:
 
 
 class _translated:  # noqa: N801 - used as a statement
-    """Turn the client's errors into ours."""
+    """Translate psycopg's errors."""
 
     def __enter__(self) -> None:
         return None
@@ -292,7 +294,7 @@ def _words(exc: BaseException) -> str:
 
 
 def _clean(text: str | None) -> str | None:
-    """Postgres's text holds every character but one."""
+    """Replace U+0000, the only character that Postgres's text cannot hold."""
     return None if text is None else text.replace("\x00", "\ufffd")
 
 
@@ -337,6 +339,7 @@ def _values(change: Change) -> Mapping[str, object]:
         "e_actors": None if event.actors is None else [_clean(actor) for actor in event.actors],
         "e_index": event.current_actor_idx,
         "e_phase": event.phase,
+        "e_facts": None if event.facts is None else _json(msgspec.json.encode(event.facts)),
     }
 
 
@@ -380,4 +383,5 @@ def _event(row: tuple[Any, ...]) -> Event:
         actors=None if row[9] is None else tuple(row[9]),
         current_actor_idx=row[10],
         phase=row[11],
+        facts=None if row[12] is None else msgspec.json.decode(row[12], type=Facts),
     )

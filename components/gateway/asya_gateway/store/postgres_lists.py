@@ -1,4 +1,4 @@
-"""Statements of the Postgres store that list and count envelopes, and how their rows are read; no client in here."""
+"""Statements of the Postgres store that list and count envelopes, and the parsing of their rows."""
 
 from collections.abc import Mapping
 from typing import Any, Final, LiteralString
@@ -13,14 +13,14 @@ SELECT id, route_actors, created_at, updated_at, parent_id, status, left(error, 
         CASE WHEN json_typeof(result) = 'object' AND json_typeof(result -> 'details') = 'object' THEN
             left(concat_ws(': ', result -> 'details' ->> 'type', result -> 'details' ->> 'message'), 300) END END
 FROM envelopes """
-"""Characters that Postgres's text cannot hold may stand in JSON; reading them would fail the whole list."""
+"""JSON may contain characters that Postgres's text cannot hold; extracting them would fail the whole list."""
 SOME: Final[LiteralString] = LIST + "WHERE id = ANY(%s) ORDER BY created_at DESC, id DESC"
 COUNTS: Final[LiteralString] = """
 SELECT 'pending', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'pending' LIMIT %(most)s) AS some_pending UNION ALL
 SELECT 'running', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'running' LIMIT %(most)s) AS some_running UNION ALL
 SELECT 'succeeded', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'succeeded' LIMIT %(most)s) AS some_good UNION ALL
 SELECT 'failed', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'failed' LIMIT %(most)s) AS some_failed"""
-"""Written out, so that the planner sees which states are rare: with them as values it reads the whole table for each."""
+"""States are literals, so that the planner knows which are rare: as parameters each would scan the whole table."""
 COMPLETED: Final[LiteralString] = """
 SELECT actor, count(*) FROM envelope_updates
 WHERE envelope_state = 'completed' AND timestamp > now() - %s * interval '1 second' AND actor IS NOT NULL
@@ -29,9 +29,9 @@ GROUP BY actor"""
 
 
 def page_statement(question: Question) -> tuple[LiteralString, Mapping[str, object]]:
-    """Write the statement that finds one more than a page, and its values.
+    """Build the statement that selects one entry more than a page, and its values.
 
-    Conditions that are not asked for are not in it: with a catch-all the planner would leave the indexes alone.
+    Conditions that are not needed are left out: with catch-all conditions the planner would not use the indexes.
     """
     statement: LiteralString = LIST + "WHERE true"
     values: dict[str, object] = {"limit": question.limit + 1}
@@ -48,7 +48,7 @@ def page_statement(question: Question) -> tuple[LiteralString, Mapping[str, obje
 
 
 def read_summary(row: tuple[Any, ...]) -> Summary:
-    """Read a row of ``LIST``."""
+    """Parse a row of ``LIST``."""
     return Summary(
         id=row[0],
         actors=tuple(row[1]),

@@ -1,9 +1,8 @@
-"""How replicas hear of one another's changes: ``NOTIFY``, many changes in one statement, apart from the changes themselves.
+"""Notifications between replicas by ``NOTIFY``, batched and outside of the transactions that change records.
 
-A transaction that notifies holds a lock of the whole database until its commit is on disk, so notifying with every change
-would line up all changes of all replicas. Here one statement tells of all that changed within a few milliseconds. A replica
-that dies in between tells nobody; streams look by themselves every 15 s. A notice is ``INSTANCE TOPIC``, so that its own
-sender, which woke its streams already, can tell.
+A transaction that notifies holds a lock of the whole database until its commit is on disk, which would serialise all changes of
+all replicas. Instead one statement notifies of all changes of a few milliseconds. A replica that dies in between notifies
+nobody; streams poll every 15 s for that case. A notice is ``INSTANCE TOPIC``; the sender ignores its own notices.
 """
 
 import asyncio
@@ -21,18 +20,18 @@ CHANNEL: Final = "asya_envelopes"
 LINGER_S: Final = 0.01
 RETRY_S: Final = 1.0
 MOST: Final = 10_000
-"""Topics that wait; when there are more, everybody is told to look at everything."""
+"""Topics in the backlog; above it one notice wakes all streams."""
 EVERYTHING: Final = ""
 
 Send = Callable[[list[str]], Awaitable[None]]
-"""Puts payloads on the channel; raises StoreUnavailable."""
+"""Sends payloads to the channel; raises StoreUnavailable."""
 
 
 class Notices:
-    """Sent and received by one replica.
+    """Sends and receives notices of one replica.
 
     Args:
-        send: Puts payloads on the channel.
+        send: Sends payloads to the channel.
     """
 
     def __init__(self, send: Send) -> None:
@@ -43,20 +42,20 @@ class Notices:
         self.wake: Wake = lambda _: None
 
     def tell(self, topic: str) -> None:
-        """Wake this replica's streams now, and those of the others soon."""
+        """Wake streams of this replica now, and of the others within milliseconds."""
         self.wake(topic)
         self._keep({topic: None})
         if self._sending is None:
             self._sending = asyncio.create_task(self._run())
 
     def hear(self, payload: str) -> None:
-        """Wake the streams that a notice of another replica is about."""
+        """Wake the streams of a received notice."""
         instance, _, topic = payload.partition(" ")
         if instance != self._instance:
             self.wake(topic)
 
     async def close(self) -> None:
-        """Tell what still waits, as far as the database takes it."""
+        """Send the backlog, if the database is available."""
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)
@@ -77,10 +76,10 @@ class Notices:
         self._sending = None
 
     async def _flush(self) -> None:
-        topics, self._waiting = self._waiting, {}  # what is told from now on is not in this statement
+        topics, self._waiting = self._waiting, {}  # topics added from now on go into the next statement
         try:
             await self._send([f"{self._instance} {topic}" for topic in topics])
-        except BaseException:  # also a cancellation: once too often is better than never
+        except BaseException:  # also a cancellation: a duplicate notice does no harm
             told_since, self._waiting = self._waiting, topics
             self._keep(told_since)
             raise

@@ -1,6 +1,6 @@
-"""The tables, and how they come to be: version 1 is Asya 0.1.1's (0.1.1) schema, so that its databases go up as they are.
+"""The schema and its migrations. Version 1 is the schema of Asya 0.1.1, so that its databases can be migrated.
 
-All steps that are missing run in one transaction under an advisory lock, so that replicas may start at once.
+All missing steps run in one transaction under an advisory lock, so that replicas may start at the same time.
 """
 
 from typing import Final, LiteralString
@@ -96,14 +96,16 @@ ALTER TABLE envelopes ADD COLUMN owner text;
 CREATE INDEX envelopes_owner ON envelopes (owner, created_at DESC, id DESC) WHERE owner IS NOT NULL AND parent_id IS NULL;
 """
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS)
+FACTS: Final[LiteralString] = "ALTER TABLE envelope_updates ADD COLUMN facts json"
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS)
 
 
 def read_url(url: str) -> dict[str, str]:
-    """Take a URL apart.
+    """Parse a URL.
 
     Raises:
-        ValueError: It is none; says nothing of it.
+        ValueError: It is invalid; the text repeats nothing of it.
     """
     try:
         return {name: str(value) for name, value in conninfo_to_dict(url).items()}
@@ -112,7 +114,7 @@ def read_url(url: str) -> dict[str, str]:
 
 
 async def bring_up_to_date(connection: AsyncConnection[tuple[object, ...]]) -> None:
-    """Run the steps that this database has not seen."""
+    """Run the missing steps."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         await connection.execute(VERSIONS)

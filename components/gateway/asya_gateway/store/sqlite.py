@@ -1,6 +1,6 @@
-"""Envelopes in one SQLite file: for one gateway on one machine, restarts included. Its calls run in one thread.
+"""Envelopes in a SQLite file, for a single gateway; they survive restarts. All calls run in one thread.
 
-Records and events are JSON documents beside the columns that questions need.
+Records and events are MessagePack documents, beside the columns that queries need.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class SqliteStore:
         await self._run(self._open)
 
     async def ping(self) -> None:
-        """Ask something."""
+        """Run a query."""
         await self._run(lambda: self._connection.execute("SELECT 1").fetchone())
 
     async def create(self, record: Record, first: Report | None = None) -> bool:
@@ -123,7 +123,7 @@ class SqliteStore:
         return dict(await self._run(lambda: self._connection.execute(question, (since,)).fetchall()))
 
     async def expire(self, limit: int = 100) -> list[str]:
-        """Fail what is due."""
+        """Fail envelopes that are due."""
         expired = await self._run(lambda: self._in_transaction(lambda: self._expire(limit)))
         for envelope_id in expired:
             self._wake(envelope_id)
@@ -237,7 +237,7 @@ class SqliteStore:
 
 
 def _page(question: Question) -> tuple[str, list[object]]:
-    """Write the statement that finds one more than a page."""
+    """Build the statement that selects one entry more than a page."""
     parts: list[str] = []
     values: list[object] = []
     if question.statuses:

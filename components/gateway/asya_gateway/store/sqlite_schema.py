@@ -1,4 +1,4 @@
-"""The tables of the SQLite store, and how a file of an earlier version gets them; its ``user_version`` says which it has."""
+"""The tables of the SQLite store and their migrations; the file's ``user_version`` is the last one applied."""
 
 import sqlite3
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def bring_up_to_date(database: sqlite3.Connection) -> None:
-    """Run the steps that this file has not seen, each in a transaction."""
+    """Run the missing steps, each in a transaction."""
     database.executescript(PRAGMAS)
     steps: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = ((FIRST, _nothing), (LISTS, _fill))
     for version, (script, fill) in enumerate(steps, 1):

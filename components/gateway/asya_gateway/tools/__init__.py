@@ -1,1 +1,1 @@
-"""The tools of this gateway: the files that are read and re-read, and the arguments of a call."""
+"""The tools of this gateway: reloading their files, and checking the arguments of a call."""

@@ -1,6 +1,6 @@
-"""A tool's arguments: the JSON schema that agents see, and the check and completion of what they send. Pure.
+"""A tool's arguments: their JSON schema, and the validation and completion of a call's. Pure.
 
-Arguments that no parameter describes are passed on, as Asya 0.1.1 does.
+Unknown arguments are passed on, as in Asya 0.1.1.
 """
 
 import copy
@@ -45,7 +45,7 @@ def complete(tool: Tool, arguments: Mapping[str, object] | None) -> dict[str, ob
 
 
 def _validator(tool: Tool) -> jsonschema.Draft202012Validator:
-    """Make a tool's validator once; the table goes when the tool does."""
+    """Return a tool's validator, which is made once and lives as long as the tool."""
     found = _VALIDATORS.get(id(tool))
     if found is None:
         found = _VALIDATORS[id(tool)] = jsonschema.Draft202012Validator(input_schema(tool))

@@ -1,6 +1,6 @@
-"""The tools that can be called now. Files are read again while the gateway runs; broken ones leave the last good tools.
+"""The tools that can be called now. Files are reloaded while the gateway runs; broken files leave the last good tools.
 
-Contents are compared, not times: a mounted ConfigMap changes by the swap of one symbolic link, an editor by renaming.
+Contents are compared, not times: a mounted ConfigMap is replaced by swapping a symbolic link, and editors rename files.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class Toolbox:
     """Tools by name.
 
     Args:
-        path: A file or a folder; none has no tools.
+        path: A file or a folder; ``None`` has no tools.
         metrics: Where changes are counted.
 
     Raises:
@@ -35,18 +35,18 @@ class Toolbox:
         self.problem: str | None = None
         """Why the files as they are now cannot be used; ``None`` when they are in use."""
         self.revision = 0
-        """How often the tools have changed."""
+        """Number of changes so far."""
         self._metrics.tools.set(len(self.tools))
 
     def reload(self) -> bool:
-        """Read the files again; true when the tools are others now. No file makes it raise."""
+        """Reload the files; returns whether the tools changed. Never raises for a broken file."""
         try:
             texts = read_texts(self._path)
             if texts == self._texts and self.problem is None:
                 return False
             tools = parse_tools(texts)
         except InvalidTools:
-            # Files that are just being replaced may not fit together; once more tells.
+            # Files that are just being replaced may be inconsistent for a moment.
             try:
                 texts = read_texts(self._path)
                 tools = parse_tools(texts)
@@ -65,7 +65,7 @@ class Toolbox:
         return True
 
     async def watch(self, every_s: float, changed: Callable[[], None]) -> None:
-        """Reload until cancelled, and tell of every change."""
+        """Reload periodically until cancelled, and call ``changed`` after every change."""
         while True:
             await asyncio.sleep(every_s)
             try:

@@ -1,10 +1,9 @@
 """What the core can ask of the shell: sends, gateway reports, and exactly one settlement per delivery."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from asya_protocol import names
+from asya_protocol.reports import ChildBody, FinalBody, ProgressBody
 
 MessageType = Literal["routing", "happy_end", "error_end", "notice"]
 
@@ -18,11 +17,6 @@ class Send:
     kind: MessageType
     delay_s: float = 0.0
 
-    @property
-    def queue(self) -> str:
-        """Full name of the queue."""
-        return names.queue_name(self.actor)
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -31,15 +25,15 @@ class Report:
     Attributes:
         kind: ``progress`` and ``child`` are best effort; ``final`` must arrive before the settlement.
         envelope_id: Whose progress it is.
-        body: JSON object as compat of Asya 0.1.1's gateway routes wants it.
+        body: Body of the gateway's route of that kind.
         child: Of a final report: body of the report about the fan-out that made the envelope, should the gateway not
             have it yet.
     """
 
     kind: Literal["progress", "child", "final"]
     envelope_id: str
-    body: Mapping[str, object]
-    child: Mapping[str, object] | None = None
+    body: ProgressBody | ChildBody | FinalBody
+    child: ChildBody | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
     sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True)
     if reply.streamed and not hop.is_collector:
         sends += close_group(work.envelope, _route_of(work, items), reply.streamed + len(items))
-    done = completed_report(work.envelope, items, moment.elapsed_s)
+    done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s)
     return Decision(Ack(), "success", sends=sends, reports=(*reports, done))
 
 
@@ -225,7 +225,7 @@ def _again(
 ) -> Decision:
     copy = with_counters(work.source or work.body, attempt=attempt or work.attempt, delivery=delivery or work.delivery)
     # Of an end actor nothing is told but the end: its envelope still stands at the actor before it.
-    reports = () if hop.is_end_actor else (retry_report(work.envelope, work.attempt, delay_s, cause),)
+    reports = () if hop.is_end_actor else (retry_report(work.envelope, hop.actor, work.attempt, delay_s, cause),)
     return Decision(RetryLater(copy, delay_s), "retried", reports=reports, failed_reason="runtime_error", cause=cause)
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from asya_protocol.reports import ChildBody
 from asya_sidecar.core.actions import Report
 
 LIMIT: Final = 5000
@@ -71,7 +72,7 @@ class Backlog:
         taken: list[Waiting] = []
         while self._children and len(taken) < most:
             taken.append(self._children.popleft())
-        busy: set[object] = {entry.report.body.get("parent_id") for entry in taken}
+        busy = {entry.report.body.parent_id for entry in taken if isinstance(entry.report.body, ChildBody)}
         while self._progress and len(taken) < most and self._progress[0].report.envelope_id not in busy:
             entry = self._progress.popleft()
             if self._last.get(entry.report.envelope_id) is entry:

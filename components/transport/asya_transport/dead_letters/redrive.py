@@ -36,8 +36,8 @@ class Tally:
     Attributes:
         expected: What the queue held at the start, about.
         read: How many were looked at.
-        matched: How many of those were chosen; the others are given back.
-        done: How many were sent or thrown away for good; with ``dry_run`` ``None``.
+        matched: How many of those were chosen; the others are released.
+        done: How many were sent or thrown away for good; with ``dry_run`` none.
         uncertain: Sent, but perhaps not taken out: they may be there again, as duplicates.
         failed: Reasons why some could not be sent, and how many; these stay.
         interrupted: Whether the caller ended it early.
@@ -62,7 +62,7 @@ class Selection:
         where: Conditions that all must hold.
         rate: At most so many a second; ``None`` is as fast as the broker.
         dry_run: Choose and count, touch nothing.
-        stopping: Set by the caller to end the pass: what is in flight is finished, the rest given back.
+        stopping: Set by the caller to end the pass: what is in flight is finished, the rest released.
         progress: Told of the tally after each.
     """
 
@@ -155,11 +155,12 @@ async def purge(transport: Transport, admin: QueueAdmin, queue: str, *, selectio
     return await _Pass(queue, act, selection or Selection()).run(transport, admin)
 
 
-async def count_dead_letters(admin: QueueAdmin, queues: Iterable[str] = ()) -> dict[str, int]:
+async def count_dead_letters(admin: QueueAdmin, prefix: str, queues: Iterable[str] = ()) -> dict[str, int]:
     """Count the entries of all dead letter queues.
 
     Args:
         admin: Of the broker.
+        prefix: Begins the names of the mesh's queues.
         queues: Queues that are known to have one; without any, the broker has to list them.
 
     Returns:
@@ -171,7 +172,7 @@ async def count_dead_letters(admin: QueueAdmin, queues: Iterable[str] = ()) -> d
     """
     dead = {names.dlq_name(queue) for queue in queues}
     try:
-        dead |= {name for name in await admin.list_queues(names.queue_prefix()) if name.endswith(names.DLQ_SUFFIX)}
+        dead |= {name for name in await admin.list_queues(prefix) if name.endswith(names.DLQ_SUFFIX)}
     except TransportUnavailable:
         raise
     except TransportError:

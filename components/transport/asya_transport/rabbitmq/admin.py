@@ -15,7 +15,7 @@ from pika.exchange_type import ExchangeType
 from asya_protocol import names
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Depth, QueueSpec
-from asya_transport.rabbitmq.ack_timeout import ARGUMENTS
+from asya_transport.rabbitmq.consumer import ACK_TIMEOUT
 from asya_transport.rabbitmq.delay import (
     AT_LEAST_ONCE_SINCE,
     bind_return,
@@ -47,7 +47,7 @@ def queue_arguments(queue: str, spec: QueueSpec, version: tuple[int, ...]) -> di
         "x-delivery-limit": max(0, spec.max_deliveries - 1),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": names.dlq_name(queue),
-        **ARGUMENTS,
+        **ACK_TIMEOUT,
     }
     if version >= AT_LEAST_ONCE_SINCE:
         arguments |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
@@ -70,6 +70,7 @@ class RabbitMqAdmin:
 
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)
+        self._names = settings.queue_names
         self._exchange = settings.rabbitmq_exchange
         self._management: Management | None = None
         if settings.rabbitmq_management_url:
@@ -81,12 +82,12 @@ class RabbitMqAdmin:
         """See the port; also makes the exchange, and binds the queue to it by its actor's name."""
         await self._link.open()
         dlq = names.dlq_name(queue)
-        await declare_queue(self._link, dlq, {"x-queue-type": "quorum", **ARGUMENTS})
+        await declare_queue(self._link, dlq, {"x-queue-type": "quorum", **ACK_TIMEOUT})
         if not await declare_queue(self._link, queue, queue_arguments(queue, spec, self._link.version)):
             log.info("queue exists with other arguments and stays as it is", extra={"queue": queue})
         await self._declare_exchange()
         async with self._link.throwaway() as channel:
-            raw, key = channel.raw, names.actor_of(queue)
+            raw, key = channel.raw, self._names.actor(queue)
             await channel.call(lambda done: raw.queue_bind(queue, self._exchange, routing_key=key, callback=done))
         # Delayed envelopes find a queue that was deleted and made again.
         await declare_return(self._link)

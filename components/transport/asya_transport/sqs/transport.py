@@ -1,13 +1,13 @@
 """The SQS transport: AWS, LocalStack, or anything that speaks its protocol.
 
-This is the only door to botocore together with the other ``sqs_*`` modules: client, errors, batches, bodies, sender,
-consumer and admin. They are imported only when SQS is the chosen transport.
+This folder is the only one that imports botocore, and is imported only when SQS is the chosen transport.
 """
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
+from asya_process.backoff import pauses
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
 from asya_transport.settings import TransportSettings
 from asya_transport.sqs.client import SqsClient
@@ -27,6 +27,9 @@ class SqsTransport:
         settings: Region, endpoint, lease, wait time and limits.
     """
 
+    name = "sqs"
+    max_delay_s = MAX_DELAY_S
+
     def __init__(self, settings: TransportSettings) -> None:
         self._settings = settings
         self._client = SqsClient(settings)
@@ -34,33 +37,21 @@ class SqsTransport:
         self._consumers: set[SqsConsumer] = set()
 
     @property
-    def name(self) -> Literal["sqs"]:
-        """The transport's name."""
-        return "sqs"
-
-    @property
     def max_body_bytes(self) -> int:
         """Largest body with its attributes."""
         return self._settings.sqs_max_body_bytes
 
-    @property
-    def max_delay_s(self) -> float:
-        """Longest delay that ``send`` honours."""
-        return MAX_DELAY_S
-
     async def connect(self) -> None:
         """Reach SQS; how often that is tried is in the settings."""
-        pause_s = self._settings.queue_retry_backoff_s
-        for attempt in range(1, self._settings.queue_retry_max_attempts + 1):
+        settings = self._settings
+        for pause_s in pauses(settings.queue_retry_backoff_s, _MAX_BACKOFF_S, settings.queue_retry_max_attempts):
             try:
                 await self.ping()
             except TransportUnavailable:
-                if attempt == self._settings.queue_retry_max_attempts:
-                    raise
+                await asyncio.sleep(pause_s)
             else:
                 return
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _MAX_BACKOFF_S)
+        await self.ping()
 
     async def ping(self) -> None:
         """See the port."""
@@ -88,7 +79,7 @@ class SqsTransport:
         return consumer
 
     async def close(self) -> None:
-        """Finish polls and sends under way, give back what is out, and disconnect."""
+        """Finish polls and sends under way, release what is out, and disconnect."""
         await asyncio.gather(*(consumer.close() for consumer in list(self._consumers)), return_exceptions=True)
         await self._sender.finish()
         await self._client.close()

@@ -1,0 +1,57 @@
+"""The services behind the routes, one object for the whole application."""
+
+from asya_gateway.actors.board import ActorBoard
+from asya_gateway.actors.sources import open_source
+from asya_gateway.calls import Calls
+from asya_gateway.dead_letters import DeadLetters
+from asya_gateway.feed import EventStream
+from asya_gateway.metrics import Metrics
+from asya_gateway.pubsub import PubSub
+from asya_gateway.reports import Reports
+from asya_gateway.settings import GatewaySettings
+from asya_gateway.store.port import EnvelopeStore
+from asya_transport.port import QueueAdmin, Transport
+
+
+class App:
+    """What the routes work with.
+
+    Args:
+        settings: Of this gateway.
+        store: Open.
+        transport: Connected.
+        admin: Of the same broker; closed with the application.
+        calls: Over the same store and transport.
+        pubsub: Woken by the store.
+        metrics: Of this gateway.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        store: EnvelopeStore,
+        transport: Transport,
+        admin: QueueAdmin,
+        calls: Calls,
+        pubsub: PubSub,
+        metrics: Metrics,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.calls = calls
+        self.pubsub = pubsub
+        self.metrics = metrics
+        self.reports = Reports(store, metrics)
+        self.board = ActorBoard(
+            open_source(settings.actors), admin, store, calls.actors, settings.transport.queue_names
+        )
+        self.letters = DeadLetters(transport, admin, self.board, pubsub)
+        self.feed = EventStream(store, self.board, pubsub)
+        self._admin = admin
+
+    async def aclose(self) -> None:
+        """Stop watching the actors."""
+        await self.feed.close()
+        await self.board.close()
+        await self._admin.close()
