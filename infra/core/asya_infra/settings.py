@@ -37,7 +37,7 @@ _URL: Final = re.compile(r"https?://[^/\s]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Images of the mesh's own processes; `asya:registry` begins the names of those that are not set."""
+    """Images of the mesh's own processes; the gateway is left out without one."""
 
     operator: str = f"asya-operator:{VERSION}"
     """`asya:operatorImage`: image of the operator."""
@@ -80,6 +80,8 @@ class Settings:
     system_namespace: str = "asya-system"
     """`asya:systemNamespace`: where the operator, the gateway and what is installed for them live."""
     images: Images = field(default_factory=Images)
+    registry: str = ""
+    """`asya:registry`: where the mesh's images are whose names are not set: `REGISTRY/asya-operator:VERSION`."""
     region: str = ""
     """`asya:region`: AWS region; needed with `sqs`, `s3`, `rds` or `eks`."""
     sqs_endpoint: str = ""
@@ -153,6 +155,7 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         namespace=_label(read, "namespace", "asya"),
         system_namespace=_label(read, "systemNamespace", "asya-system"),
         images=images,
+        registry=read.text("registry"),
         region=_region(read),
         sqs_endpoint=_url(read, "sqsEndpoint"),
         s3_endpoint=_url(read, "s3Endpoint"),

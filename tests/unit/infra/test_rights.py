@@ -6,14 +6,17 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from asya_infra import AsyncActor, connect
 from asya_infra.cluster_target import EXPECTS_CREDENTIALS
 from asya_infra.errors import ConfigError
+from lab.checkout import ROOT
 from tests.support.pulumi_program import STACKS, Run, on_a_cluster, run_environment, run_program
 
 pytestmark = pytest.mark.unit
 
+PAGE = "docs/aws.md"
 PLATFORM = "acme/asya/prod"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 MODELS = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::models/*"]}
@@ -66,6 +69,25 @@ def test_a_team_s_program_shows_no_kubeconfig_and_knows_its_queue() -> None:
     seen = team(program)
     assert seen.exports["queue"] == "https://sqs.eu-central-1.amazonaws.com/123456789012/asya-ocr"
     assert "kubeconfig" in seen.one("pulumi:providers:kubernetes").secrets
+
+
+def block(language: str) -> str:
+    """The first piece of code of a language in the page about AWS."""
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    return text.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
+@pytest.mark.usefixtures("platform")
+def test_the_page_s_program_runs() -> None:
+    seen = run_program(lambda: exec(block("python"), {}), stack="team")  # noqa: S102 - our own page
+    assert {each["Sid"] for each in allowed(seen, "asya-aws-actor-ocr") if "Sid" in each} >= {"OwnQueue", "Send"}
+    assert seen.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+
+
+def test_the_page_s_node_groups_are_made() -> None:
+    given = {key.removeprefix("asya:"): value for key, value in yaml.safe_load(block("yaml")).items()}
+    seen = run_environment("aws", keda="installed", **given)
+    assert [each.name for each in seen.of_type("aws:eks/nodeGroup:NodeGroup")] == ["asya-aws-cpu", "asya-aws-gpu"]
 
 
 @pytest.mark.usefixtures("platform")
