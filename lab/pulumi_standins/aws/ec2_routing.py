@@ -167,7 +167,11 @@ class LaunchTemplate(Resource):
             # The plugin's schema has these two as text.
             disk = mapping.get("ebs") or {}
             disk |= {key: disk[key] == "true" for key in ("encrypted", "deleteOnTermination") if key in disk}
-        return dict(capitalised(data))
+        tagged = [
+            {"ResourceType": each["resourceType"], "Tags": [{"Key": k, "Value": v} for k, v in each["tags"].items()]}
+            for each in data.pop("tagSpecifications", None) or []
+        ]
+        return {**capitalised(data), **({"TagSpecifications": tagged} if tagged else {})}
 
     def create(self, clients: Clients, inputs: Properties) -> str:
         """CreateLaunchTemplate."""

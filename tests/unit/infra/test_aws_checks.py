@@ -163,7 +163,7 @@ def test_a_prefix_is_claimed_before_anything_that_costs() -> None:
 
 
 def test_roles_keep_to_a_company_s_rules() -> None:
-    rules = {"rolePath": "/asya/", "permissionsBoundary": "arn:aws:iam::123456789012:policy/boundary"}
+    rules: dict[str, Any] = {"rolePath": "/asya/", "permissionsBoundary": "arn:aws:iam::123456789012:policy/boundary"}
     seen = run_environment("aws", keda="installed", compute="node-groups", podLogs="true", **rules)
     made = {(each.inputs["path"], each.inputs["permissionsBoundary"]) for each in seen.of_type("aws:iam/role:Role")}
     assert made == {tuple(rules.values())}

@@ -38,7 +38,7 @@ def test_without_a_way_out_there_is_one_to_each_service() -> None:
 
 
 def test_zones_without_a_control_plane_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ZONES, UNFIT_ZONES[0], "opt-in-not-required")  # type: ignore[arg-type]
+    monkeypatch.setitem(ZONES, UNFIT_ZONES[0], "opt-in-not-required")
     seen = run_environment("aws", keda="installed", zones="3")
     assert UNFIT_ZONES[0] not in {each.inputs["availabilityZone"] for each in seen.of_type("aws:ec2/subnet:Subnet")}
 
@@ -66,7 +66,7 @@ def test_every_partition_has_names_of_its_own(
     from tests.support.pulumi_program import FUNCTIONS
 
     token = "aws:index/getPartition:getPartition"
-    monkeypatch.setitem(FUNCTIONS, token, {"partition": partition, "dnsSuffix": suffix})  # type: ignore[arg-type]
+    monkeypatch.setitem(FUNCTIONS, token, {"partition": partition, "dnsSuffix": suffix})
     seen = run_environment("aws", keda="installed", region=region)
     assert seen.exports["queueUrl"] == f"https://sqs.{region}.{suffix}/123456789012"
     operator = next(each for each in seen.of_type("aws:iam/rolePolicy:RolePolicy") if each.name == "asya-aws-operator")

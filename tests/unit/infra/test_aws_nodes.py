@@ -149,7 +149,7 @@ def test_tags_reach_instances_and_volumes_and_queues() -> None:
     ("compute", "provisioner"), [("auto", "ebs.csi.eks.amazonaws.com"), ("node-groups", "ebs.csi.aws.com")]
 )
 def test_whatever_claims_a_volume_finds_a_class(compute: str, provisioner: str) -> None:
-    changes = {"compute": compute, "monitoring": "true", "queue": "rabbitmq", "password": "good-enough"}
+    changes: dict[str, Any] = {"compute": compute, "monitoring": "true", "queue": "rabbitmq", "password": "good-enough"}
     seen = run_environment("aws", keda="installed", **changes)
     storage = seen.one("kubernetes:storage.k8s.io/v1:StorageClass")
     assert storage.inputs["provisioner"] == provisioner
