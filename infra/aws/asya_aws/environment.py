@@ -188,6 +188,7 @@ class Aws:
         config: dict[str, pulumi.Input[Any]] = {
             "region": settings.region,
             "accountId": self._account.apply(lambda scope: scope.account),
+            "dnsSuffix": self._account.apply(lambda scope: scope.dns_suffix),
             "visibilityTimeout": 300,
             "waitTimeSeconds": 20,
             "queues": QUEUES,

@@ -50,18 +50,38 @@ class McpTool(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
-        said = {"description": description, "parameters": parameters, "metadata": metadata}
         names = [actor.name if isinstance(actor, AsyncActor) else actor for actor in route]
-        write = partial(tool_file, name, timeout=timeout, progress=progress)
-        text: pulumi.Input[str]
-        if _later([*names, said]):
-            # Known only during the update; judged then, which is late, but not too late.
-            text = pulumi.Output.all(names, said).apply(lambda known: write(known[0], **known[1]))
-        else:
-            text = write(names, **said)  # type: ignore[arg-type]  # nothing of it is an output
+        text = written_tool(
+            name,
+            names,
+            description=description,
+            parameters=parameters,
+            timeout=timeout,
+            progress=progress,
+            metadata=metadata,
+        )
         mesh.target.tool(name, text, self, [actor for actor in route if isinstance(actor, AsyncActor)])
         self.tool = pulumi.Output.from_input(name)
         self.register_outputs({"name": self.tool})
+
+
+def written_tool(
+    name: str,
+    route: Sequence[pulumi.Input[str]],
+    *,
+    timeout: int | None = None,
+    progress: bool | None = None,
+    **said: Any,  # noqa: ANN401 - description, parameters and metadata, with outputs in them
+) -> pulumi.Input[str]:
+    """``tool_file``, during the update where something of it is known only then; judged then, which is late.
+
+    Raises:
+        ConfigError: The gateway would refuse it.
+    """
+    write = partial(tool_file, name, timeout=timeout, progress=progress)
+    if not _later([*route, said]):
+        return write([str(actor) for actor in route], **said)
+    return pulumi.Output.all(list(route), said).apply(lambda known: write(known[0], **known[1]))
 
 
 def _later(value: Any) -> bool:  # noqa: ANN401 - nested arguments

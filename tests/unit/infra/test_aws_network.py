@@ -7,6 +7,7 @@ import pytest
 from asya_aws.network import SERVICES, UNFIT_ZONES
 from asya_aws.policies import endpoint_policy
 from asya_aws.scope import Scope
+from asya_operator.transport_config import SqsConfig, parse_transports
 from tests.support.pulumi_program import ZONES, run_environment
 
 pytestmark = pytest.mark.unit
@@ -69,6 +70,10 @@ def test_every_partition_has_names_of_its_own(
     monkeypatch.setitem(FUNCTIONS, token, {"partition": partition, "dnsSuffix": suffix})
     seen = run_environment("aws", keda="installed", region=region)
     assert seen.exports["queueUrl"] == f"https://sqs.{region}.{suffix}/123456789012"
+    config = seen.one("kubernetes:core/v1:ConfigMap", "mesh-configmap-asya-system-asya-operator-config").inputs
+    sqs = parse_transports(config["data"]["transports.json"]).get("sqs").config
+    assert isinstance(sqs, SqsConfig)
+    assert sqs.queue_url("asya-ocr") == f"https://sqs.{region}.{suffix}/123456789012/asya-ocr"
     operator = next(each for each in seen.of_type("aws:iam/rolePolicy:RolePolicy") if each.name == "asya-aws-operator")
     assert f"arn:{partition}:sqs:{region}:123456789012:asya-*" in operator.inputs["policy"]
     crew = next(each for each in seen.of_type("aws:iam/rolePolicy:RolePolicy") if "happy" in each.name)
