@@ -36,6 +36,7 @@ class AsyncActor(pulumi.ComponentResource):
         handler: ``module.func`` or ``module.Class.method``.
         scaling: Without one, one replica runs; ``Scaling()`` scales from zero by the operator's defaults.
         env: Variables of the handler's container.
+        secrets: The same, kept in a Secret: the AsyncActor and its pods' definition only name it.
         source: Folder of the handler's code, for the local mesh, which runs no images.
         retry: What happens when it raises.
         timeout: Its time limits.
@@ -78,6 +79,7 @@ class AsyncActor(pulumi.ComponentResource):
         delivery: Delivery | Mapping[str, Any] | None = None,
         sidecar: Sidecar | Mapping[str, Any] | None = None,
         env: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, Any]] | None = None,
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
         resources: Mapping[str, Any] | None = None,
         service_account: pulumi.Input[str] | None = None,
         policies: Sequence[Policy] = (),
@@ -105,7 +107,9 @@ class AsyncActor(pulumi.ComponentResource):
             labels=labels or {},
         )
         names = None if sends_to is None else tuple(to if isinstance(to, str) else to.name for to in sends_to)
-        rights = Rights(sends_to=names, policies=tuple(policies), service_account=service_account)
+        rights = Rights(
+            sends_to=names, policies=tuple(policies), service_account=service_account, secrets=secrets or {}
+        )
         self._declare(
             name,
             mesh,

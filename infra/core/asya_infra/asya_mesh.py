@@ -13,6 +13,7 @@ from asya_infra.cluster_target import KubernetesTarget
 from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
 from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_name
+from asya_infra.pod_shapes import settings_digest
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
 from asya_infra.removal_guard import RemovalGuard
 from asya_infra.settings import KEDA_IMAGES, Images
@@ -205,7 +206,7 @@ class AsyaMesh(pulumi.ComponentResource):
         for manifest in manifests:
             if manifest["kind"] == "Deployment":
                 pod = manifest["spec"]["template"]["metadata"]
-                pod["annotations"] = {"asya.sh/settings": gateway.settings_digest(settings)}
+                pod["annotations"] = {"asya.sh/settings": settings_digest(settings)}
         ready = (*shared, *self._platform(), *queue.ready, *(self._store.ready if self._store else ()))
         return self._apply("operator", manifests, ready)
 

@@ -10,8 +10,9 @@ import pulumi
 
 from asya_infra.actor_wait import ActorReady
 from asya_infra.errors import ConfigError
+from asya_infra.installation import secret
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
-from asya_infra.pod_shapes import meta
+from asya_infra.pod_shapes import meta, settings_digest
 from asya_infra.target import Identities, Rights
 from asya_infra.tool_names import file_name
 from asya_protocol import names
@@ -21,6 +22,10 @@ TOOLS_CONFIG: Final = "asya-gateway-tools"
 EXPECTS_CREDENTIALS: Final = "asya.sh/expects-aws-credentials"
 """Annotation of actors and service accounts: their pods get credentials when they are admitted. A pod that came before the
 association of its account was known everywhere has none, and never gets them; the operator makes it anew."""
+RUNTIME: Final = "asya-runtime"
+"""The handler's container."""
+SECRETS_VERSION: Final = "asya.sh/secrets"
+"""Annotation of pods: which version of their Secret they read when they started."""
 _NO_RIGHTS: Final = Rights()
 PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
 """Annotation: who owns the fields of a patch; each tool has an owner, so that they do not undo one another."""
@@ -85,6 +90,11 @@ class KubernetesTarget:
             notes = {EXPECTS_CREDENTIALS: "true"}
         else:
             refuse_rights(actor_name, self.transport, rights)
+        if rights.secrets:
+            kept = secret(f"asya-{actor_name}-env", self.namespace, rights.secrets)
+            opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=list(self.after))
+            before = [*before, KubernetesObject(f"{name}-secrets", kept, opts)]
+            manifest = with_secret(manifest, kept["metadata"]["name"], settings_digest(rights.secrets))
         if self.pull_secret:
             manifest = with_pod(manifest, {"imagePullSecrets": [{"name": self.pull_secret}]})
         meta = dict(manifest["metadata"])
@@ -163,6 +173,21 @@ def refuse_rights(actor: str, transport: str, rights: Rights) -> None:
 def with_service_account(manifest: Mapping[str, Any], account: pulumi.Input[str]) -> dict[str, Any]:
     """Name the pods' service account and keep its token from them; what the manifest says of either stays."""
     return with_pod(manifest, {"serviceAccountName": account, "automountServiceAccountToken": False})
+
+
+def with_secret(manifest: Mapping[str, Any], name: str, version: pulumi.Input[str]) -> dict[str, Any]:
+    """Let the handler's container read its variables from a Secret too; another version of that starts new pods."""
+    workload = with_pod(manifest, {"containers": [{"name": RUNTIME}]})["spec"]["workload"]
+    template, pod = workload["template"], workload["template"]["spec"]
+    source = {"secretRef": {"name": name}}
+    containers = [
+        {**each, "envFrom": [*each.get("envFrom", ()), source]} if each["name"] == RUNTIME else each
+        for each in pod["containers"]
+    ]
+    noted = template.get("metadata") or {}
+    notes = {**(noted.get("annotations") or {}), SECRETS_VERSION: version}
+    changed = {**template, "metadata": {**noted, "annotations": notes}, "spec": {**pod, "containers": containers}}
+    return {**manifest, "spec": {**manifest["spec"], "workload": {**workload, "template": changed}}}
 
 
 def with_pod(manifest: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

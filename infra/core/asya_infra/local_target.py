@@ -43,10 +43,10 @@ class LocalTarget:
         return pulumi.Output.from_input(queue)
 
     def actor(
-        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, _rights: Rights
+        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, rights: Rights
     ) -> pulumi.Output[str]:
         """Put the manifest where the mesh finds it, and wait for the mesh; processes have no role of a cloud."""
-        manifest = with_absolute_source(manifest, self.root)
+        manifest = with_variables(with_absolute_source(manifest, self.root), rights.secrets)
         made = LocalActor(
             name,
             mesh={"home": self.home, "transport": self.transport, "endpoint": self.endpoint},
@@ -76,6 +76,22 @@ class LocalTarget:
             text=text,
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.mesh, *after]),
         )
+
+
+def with_variables(manifest: Mapping[str, Any], variables: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
+    """Add variables to the handler's container: on this machine they are in the manifest, which is its user's own."""
+    if not variables:
+        return dict(manifest)
+    more = [{"name": key, "value": value} for key, value in variables.items()]
+    spec = manifest["spec"]
+    workload = spec.get("workload") or {"template": {"spec": {"containers": [{"name": "asya-runtime"}]}}}
+    template, pod = workload["template"], workload["template"]["spec"]
+    containers = [
+        {**each, "env": [*each.get("env", ()), *more]} if each["name"] == "asya-runtime" else each
+        for each in pod["containers"]
+    ]
+    changed = {**workload, "template": {**template, "spec": {**pod, "containers": containers}}}
+    return {**manifest, "spec": {**spec, "workload": changed}}
 
 
 def with_absolute_source(manifest: Mapping[str, Any], root: Path) -> dict[str, Any]:

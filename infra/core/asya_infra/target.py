@@ -4,7 +4,7 @@ A component asks the target of its mesh, and knows neither.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pulumi
@@ -21,11 +21,13 @@ class Rights:
         sends_to: The only actors that it may send to, besides the end actors; ``None`` allows every actor of the mesh.
         policies: What its role allows besides queues, store and key.
         service_account: Of its pods, in place of one that is made; somebody else makes it.
+        secrets: Variables of its handler that nobody may read in its manifest.
     """
 
     sends_to: tuple[str, ...] | None = None
     policies: tuple[Policy, ...] = ()
     service_account: pulumi.Input[str] | None = None
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 
 class Target(Protocol):

@@ -67,6 +67,21 @@ def test_an_account_may_be_an_output() -> None:
     assert pod["serviceAccountName"] == "mine"
 
 
+def test_secret_variables_are_in_a_secret_and_nowhere_else() -> None:
+    seen = actor(secrets=lambda: {"API_KEY": pulumi.Output.secret("hush")}, env=lambda: {"LANGUAGE": "de"})
+    kept = seen.one("kubernetes:core/v1:Secret", "ocr-secrets")
+    assert kept.inputs["stringData"] == {"API_KEY": "hush"} and "stringData" in kept.secrets
+    made = seen.one(KIND)
+    template = made.inputs["spec"]["workload"]["template"]
+    (container,) = template["spec"]["containers"]
+    assert container["env"] == [{"name": "LANGUAGE", "value": "de"}]
+    assert container["envFrom"] == [{"secretRef": {"name": "asya-ocr-env"}}]
+    assert (kept.type, kept.name) in made.depends
+    assert "hush" not in str(made.inputs) and made.secrets == frozenset()
+    another = actor(secrets=lambda: {"API_KEY": "other"}).one(KIND).inputs["spec"]["workload"]["template"]
+    assert another["metadata"] != template["metadata"], "pods read it when they start"
+
+
 REFUSED: list[tuple[dict[str, Callable[[], Any]], str]] = [
     (
         {"scaling": lambda: {"max": 5}},
