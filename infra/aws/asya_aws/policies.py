@@ -213,6 +213,12 @@ def cluster(scope: Scope, *, auto: bool) -> Document:
     return document(refuse, *(tags if auto else []))
 
 
+def node(scope: Scope) -> Document:
+    """What nodes have besides AWS's own policies: the first pull through a cache makes its repository."""
+    caches = f"arn:{scope.partition}:ecr:{scope.region}:{scope.account}:repository/asya-cache/*"
+    return document(allow("Caches", ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"], [caches]))
+
+
 def key_policy(scope: Scope, *, volumes: bool = False) -> Document:
     """Policy of the mesh's key: the account's own IAM policies decide. In a key's policy ``*`` is that key.
 
