@@ -47,7 +47,7 @@ from queue import Empty, SimpleQueue
 
 TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, NoReturn
 
 PROTOCOL = 2
@@ -411,14 +411,36 @@ def encode_json(value: Any) -> bytes:
     try:
         return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError as exc:
-        surrogate = ascii(exc.object[exc.start])
-        raise ValueError("handler result is not JSON: a string holds the lone surrogate %s" % surrogate) from None
+        error: Exception = ValueError("a string holds the lone surrogate %s" % ascii(exc.object[exc.start]))
     except RecursionError:
-        raise RecursionError("handler result is not JSON: it is nested too deeply") from None
-    except TypeError as exc:
-        raise TypeError("handler result is not JSON: %s" % exc) from None
-    except ValueError as exc:
-        raise ValueError("handler result is not JSON: %s" % exc) from None
+        error = RecursionError("it is nested too deeply")
+    except (TypeError, ValueError) as exc:
+        error = exc if type(exc) in (TypeError, ValueError) else ValueError(str(exc))
+    try:
+        place = " (at %s: %s)" % next(_not_json(value, ""))
+    except (StopIteration, RecursionError):
+        place = ""
+    broken = type(error)("handler result is not JSON: %s%s" % (error, place))
+    broken.asya_permanent = True  # type: ignore[attr-defined]  # another attempt makes another such result
+    raise broken
+
+
+def _not_json(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Find what JSON cannot hold: its place in the result, e.g. ``pages[3].vector``, and what it is, with the cure."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, (str, int, float, type(None))):
+                yield place or "the result", "a key of type %s, use str(key)" % type(key).__name__
+            yield from _not_json(inner, ("%s.%s" % (place, key)).lstrip("."))
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            yield from _not_json(inner, "%s[%d]" % (place, index))
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield place or "the result", "%r, use None" % value
+    elif not isinstance(value, (str, int, type(None))):
+        ways = ["use its %s()" % name for name in ("tolist", "isoformat", "_asdict", "dict") if hasattr(value, name)]
+        yield place or "the result", "%s, %s" % (type(value).__name__, (ways or ["make it text or a number"])[0])
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -521,16 +543,33 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
         message = "(its text cannot be read: %s)" % type(broken).__name__
     if stack is None:
         try:
-            stack = "".join(traceback.format_exception(kind, exc, exc.__traceback__))
+            frames = exc.__traceback__
+            while frames is not None and frames.tb_frame.f_code.co_filename == error_item.__code__.co_filename:
+                frames = frames.tb_next  # ours, which tell nobody anything
+            stack = "".join(traceback.format_exception(kind, exc, frames or exc.__traceback__))
         except BaseException as broken:  # noqa: BLE001 - as above
             stack = "(its traceback cannot be written: %s)" % type(broken).__name__
-    details = {
+    mro = [_clip(base.__name__) for base in kind.__mro__ if base not in dropped]
+    details: dict[str, object] = {
         "message": _clip(message),
         "type": _clip(kind.__name__),
-        "mro": [_clip(base.__name__) for base in kind.__mro__ if base not in dropped],
+        "mro": [*mro, *(name for name in _names_within(exc) if name not in mro)],
         "traceback": _clip(stack),
     }
+    if getattr(exc, "asya_permanent", False):
+        details["permanent"] = True
     return _ENCODER.encode({"error": code, "details": details}).encode("utf-8")
+
+
+def _names_within(exc: BaseException) -> Iterator[str]:
+    """Classes of the exceptions that a group holds, so that rules for retries see what a TaskGroup wraps."""
+    inner = getattr(exc, "exceptions", ())
+    if any(base.__name__ == "BaseExceptionGroup" for base in type(exc).__mro__) and isinstance(inner, tuple):
+        for each in inner:
+            for base in type(each).__mro__:
+                if base not in (object, BaseException, Exception):
+                    yield _clip(base.__name__)
+            yield from _names_within(each)
 
 
 def _clip(text: str) -> str:
@@ -662,10 +701,12 @@ class Request:
         self.connection.send(body)
         self._flushed = time.monotonic()
 
-    def finish(self, items: Iterable[bytes] = ()) -> None:
-        """Send the final frame of a success."""
+    def finish(self, items: Iterable[bytes] = (), is_list: bool = False) -> None:
+        """Send the final frame of a success; a list or stream without items is told from no result at all."""
         with self.lock:
             items = list(items)
+            if is_list and self.streams and not self.count and not items:
+                self.connection.send(b'{"more":[]}')
             self.count += len(items)
             body = b"[" + b",".join(self._held + items) + b"]"
             if len(body) > MAX_FRAME_BYTES:
@@ -1250,17 +1291,17 @@ class Server:
             finally:
                 result.close()
             request.in_handler = False
-            request.finish()
+            request.finish(is_list=True)
         elif isinstance(result, types.AsyncGeneratorType):
             self._loop.run(_forward(result, add), request)
             request.in_handler = False
-            request.finish()
+            request.finish(is_list=True)
         else:
             items = _write_result(result, write)
             request.in_handler = False
             if len(items) == 1 and isinstance(result, (list, tuple)):
                 request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
-            request.finish(items)
+            request.finish(items, is_list=isinstance(result, (list, tuple)))
 
     def _call_batch(self, request: Request) -> None:
         """Call the handler once with every payload that is fit for it; what is not is answered for by itself."""

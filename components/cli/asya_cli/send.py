@@ -52,6 +52,7 @@ def send(
     """
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
+    from asya_protocol.trace import trace_id_of
     from asya_store.claims import ClaimCheck
     from asya_store.factory import open_store
 
@@ -77,7 +78,8 @@ def send(
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
         return
     console.note(f"sent {envelope.id}")
-    found = wait_for_result(environment, envelope.id, timeout_s, console)
+    trace_id = trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
+    found = wait_for_result(environment, envelope.id, timeout_s, console, trace_id=trace_id)
     print_result(console, found)
     sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
 

@@ -20,14 +20,13 @@ from asya_local.probe import get
 from asya_local.processes import MARKER, Launcher, ProcessSpec, RunningProcess, own_python
 from asya_local.replica import Child
 from asya_local.state import Request, StateFolder
-from asya_manifest.tool_files import read_tools
-from asya_manifest.tools import Tool
+from asya_manifest.tools import Tool, read_tools
 from asya_protocol import names
 
 log: Final = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
-"""This machine alone: a developer's mesh is nobody else's business."""
+"""Loopback only: a developer's mesh is not for other machines."""
 TOOL_FILES: Final = ("tools.yaml", "tools.yml")
 """Looked for beside the manifests."""
 START_LIMIT_S: Final = 120.0

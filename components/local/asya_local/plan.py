@@ -1,4 +1,4 @@
-"""What should run for one actor: its processes' programs, environments and folders, and its scaling bounds.
+"""The plan of one actor: its processes' programs, environments and folders, and its scaling bounds.
 
 Made from an AsyncActor and the mesh's settings; equal manifests give equal plans, and a changed digest means that running
 replicas are out of date. Looks up programs on this machine, starts nothing.
@@ -16,10 +16,11 @@ from asya_local.container import FilePlan, container_env, plan_files, resolve_en
 from asya_local.errors import MeshError
 from asya_local.interpreter import Interpreter, choose_python
 from asya_local.processes import MARKER, ProcessSpec, own_python
-from asya_manifest.actor import ANNOTATION_SOURCE, AsyncActor
+from asya_manifest.actor import AsyncActor
 from asya_manifest.environment import build_runtime_env, build_sidecar_env
 from asya_manifest.errors import ManifestError
 from asya_manifest.files import DeclaredActor, Manifests
+from asya_manifest.labels import ANNOTATION_SOURCE
 from asya_manifest.pod import EnvVar
 from asya_process.command import runtime_file
 from asya_protocol.names import QueueNames

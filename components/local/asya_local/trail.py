@@ -1,4 +1,4 @@
-"""Where an envelope has been in a local mesh: what its sidecars' logs say, and in which handler it is now.
+"""An envelope's path through a local mesh, from its sidecars' logs, and the handler that runs it now.
 
 Payloads are in neither; ids are.
 """
@@ -26,11 +26,13 @@ class Step:
         at_s: Seconds since 1970.
         actor: Where.
         result: The sidecar's word: success, retried, failed, dead_lettered, released, cancelled and so on.
-        to: Actor that the first output went to; empty when there was ``None``.
+        to: Actor that the first output went to; empty when there was none.
         cause: Why it failed.
         attempt: Attempts of the handler until then; ``None`` when nothing failed.
         delivery: Deliveries spent on infrastructure until then; ``None`` when nothing failed.
         again_in_s: Seconds until it comes again, of one that was sent again.
+        parents: Ids of the envelopes whose fan-outs it comes from.
+        group: Id of the group that fan-in is to join it with.
     """
 
     at_s: float
@@ -41,6 +43,8 @@ class Step:
     attempt: int | None = None
     delivery: int | None = None
     again_in_s: float | None = None
+    parents: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,8 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
             attempt=entry.get("attempt"),
             delivery=entry.get("delivery"),
             again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
+            parents=tuple(str(parent) for parent in entry.get("parents", ())),
+            group=str(entry.get("group", "")),
         )
     except (ValueError, KeyError, TypeError):
         return None

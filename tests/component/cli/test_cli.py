@@ -111,6 +111,26 @@ def test_a_cancel_ends_a_running_handler_and_what_has_ended_cannot_be_cancelled(
     assert (late.code, late.out) == (1, f"{done}: has already succeeded\n")
 
 
+def test_a_cancel_ends_no_envelope_whose_id_only_begins_with_it(asya: CommandLine):
+    """Neither one that runs, nor one that is sent later, nor is such a one told to be cancelled."""
+    assert asya("send", "forget", "--payload", "{}", "--id", "report-11").code == 0
+    assert asya("send", "forget", "--payload", "{}", "--id", "report-11-30").code == 0
+    answer = asya("cancel", "report-11", "--wait", "120s")
+    assert (answer.code, answer.out) == (0, "report-11: cancelled\n")
+    later = asya("send", "greet", "--payload", '{"who": "x"}', "--id", "report-11-28", "--wait", "--timeout", "120s")
+    assert later.code == 0, later.err
+    assert json.loads(asya("why", "report-11-30", "--json").out)["held_by"] in ("handler", "queue", "scaling")
+    assert asya("cancel", "report-11-30", "--wait", "120s").out == "report-11-30: cancelled\n"
+
+
+def test_a_wait_is_for_the_end_of_this_send(asya: CommandLine):
+    for who in ("first", "second"):
+        answer = asya(
+            "send", "greet", "--payload", f'{{"who": "{who}"}}', "--id", "again", "--wait", "--timeout", "120s"
+        )
+        assert json.loads(answer.out) == {"message": f"Hello {who}!"}
+
+
 @pytest.mark.parametrize("route", [["gret"], ["greet", "gret"]])
 def test_an_actor_that_the_mesh_does_not_have_is_refused_with_the_nearest_name(asya: CommandLine, route: list[str]):
     answer = asya("send", *route, "--payload", '{"who": "you"}')
