@@ -86,7 +86,10 @@ def install(version: str = OWN) -> None:
         RuntimeError: It cannot be installed here; says why.
     """
     if version != OWN:
-        debian.install(SUITES[version], PACKAGE)
+        root = debian.install(SUITES[version], PACKAGE)
+        found = [path.name for path in root.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")]
+        if not any(name.startswith(f"rabbitmq_server-{version}.") for name in found):
+            raise RuntimeError(f"{SUITES[version]} has {found}, and not {version}: SUITES wants another release")
     elif find_server() is None:
         apt_install(PACKAGE)
 
@@ -427,13 +430,13 @@ def main(arguments: list[str]) -> int:
         return 0
     for version in versions():
         try:
-            if version == OWN or not (reason := debian.why_not()):
-                install(version)
-                reason = " ".join(command("rabbitmq-server", version) or [])
+            install(version)
         except RuntimeError as exc:
             print(f"rabbitmq ({version}): {exc}", file=sys.stderr)
-            return 1
-        print(f"rabbitmq ({version}): {reason}")
+            if version == OWN or (os.environ.get("CI") and not debian.why_not()):
+                return 1
+        else:
+            print(f"rabbitmq ({version}): installed")
     return 0
 
 

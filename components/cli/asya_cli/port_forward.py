@@ -190,7 +190,7 @@ def _until_healthy(url: str, process: "subprocess.Popen[bytes]") -> bool:
 
 def _healthy(url: str) -> bool:
     try:
-        return GatewayHttp(url).request("GET", "/health", limit_s=HEALTH_LIMIT_S).status == 200
+        return GatewayHttp(url).request("GET", "/health", limit_s=HEALTH_LIMIT_S).status_code == 200
     except CommandError:
         return False
 

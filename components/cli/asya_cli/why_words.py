@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
+from asya_protocol.envelope import child_id
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
 IN_TROUBLE: Final = WARNINGS | {"Terminating"}
@@ -61,6 +62,7 @@ class GroupFacts:
     here: int
     count: int | None
     missing: tuple[int, ...] = ()
+    opener: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,7 @@ def _fan_in(evidence: Evidence) -> Why | None:
     count = "nobody knows yet how many" if group.count is None else str(group.count)
     some = ", ".join(str(index) for index in group.missing[:10])
     missing = f"; missing: {some}{' and more' if len(group.missing) > 10 else ''}" if group.missing else ""
-    child = f"{evidence.id}-{group.missing[0]}" if group.missing else ""
+    child = child_id(group.opener or evidence.id, group.missing[0]) if group.missing else ""
     cure = f"look at one that is missing: asya why {child}" if child else ""
     return Why("fan_in", f"fan-in waits for its siblings: {group.here} of {count} are there{missing}", cure)
 

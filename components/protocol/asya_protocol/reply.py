@@ -56,6 +56,7 @@ class ErrorItem:
         type: Class name of the exception.
         mro: Names of the class and its bases, most derived first; only ``(type,)`` from Asya 0.1.1's runtime.
         traceback: Full text.
+        permanent: Another attempt would end the same, e.g. with a result that is no JSON.
     """
 
     code: str
@@ -63,6 +64,7 @@ class ErrorItem:
     type: str = ""
     mro: tuple[str, ...] = ()
     traceback: str = ""
+    permanent: bool = False
 
     def details(self) -> dict[str, object]:
         """Shape it for an error envelope: ``{"message"?, "type"?, "traceback"?}``, empty ones left out."""
@@ -147,4 +149,5 @@ def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:
         type=kind,
         mro=tuple(str(name) for name in mro) if isinstance(mro, list) else (kind,) if kind else (),
         traceback=str(details.get("traceback") or ""),
+        permanent=details.get("permanent") is True,
     )

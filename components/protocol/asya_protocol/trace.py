@@ -9,6 +9,12 @@ from typing import Final
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
 
+def trace_id_of(traceparent: object) -> str | None:
+    """Read the trace's id; ``None`` where the header is missing or broken."""
+    match = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
+    return match[1] if match else None
+
+
 def next_traceparent(current: object, *, trace_id: str, span_id: str) -> str:
     """Continue a trace with a new span, or start one where the header is missing or broken.
 

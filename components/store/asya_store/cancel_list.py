@@ -6,7 +6,7 @@ than an envelope lives in any queue of ours (four days), and removed by later ca
 
 from typing import Final
 
-from asya_store.key_segment import segment
+from asya_protocol.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "cancelled/"

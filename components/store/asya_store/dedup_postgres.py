@@ -12,8 +12,8 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.key_segment import segment
 from asya_store.dedup_port import SWEEP_EVERY, Verdict
-from asya_store.key_segment import segment
 
 CONNECTIONS: Final = 4
 """Per sidecar; a question takes about a millisecond."""

@@ -12,8 +12,10 @@ import pulumi
 from pydantic.alias_generators import to_camel
 
 from asya_infra.errors import ConfigError
-from asya_manifest.actor import ANNOTATION_SOURCE, API_VERSION, KIND, parse_actor
+from asya_manifest.actor import API_VERSION, KIND, parse_actor
 from asya_manifest.errors import InvalidActor
+from asya_manifest.labels import ANNOTATION_SOURCE
+from asya_manifest.pod import RUNTIME_CONTAINER
 
 Seconds = float | str
 """A number of seconds, or Go's notation (``5m``)."""
@@ -218,7 +220,7 @@ def _workload(args: ActorArgs) -> dict[str, Any] | None:
         return dict(args.workload)
     if not said:
         return None
-    container: dict[str, Any] = {"name": "asya-runtime"}
+    container: dict[str, Any] = {"name": RUNTIME_CONTAINER}
     if isinstance(args.env, pulumi.Output):
         container["env"] = args.env.apply(_variables)
     elif args.env:

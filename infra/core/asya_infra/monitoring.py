@@ -11,7 +11,7 @@ import yaml
 
 from asya_infra.installation import Manifest, config_map, let_in
 from asya_infra.pod_shapes import claim, meta, resources, service, workload
-from asya_manifest.environment import METRICS_PORT_NAME
+from asya_manifest.labels import METRICS_PORT_NAME
 
 PROMETHEUS_IMAGE: Final = "quay.io/prometheus/prometheus:v3.5.0"
 GRAFANA_IMAGE: Final = "docker.io/grafana/grafana:12.1.1"

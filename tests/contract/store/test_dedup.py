@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.key_segment import segment
 from asya_store.dedup import MemoryDedup, open_dedup
 from asya_store.dedup_port import DedupStore, Verdict
 from asya_store.dedup_postgres import PostgresDedup
-from asya_store.key_segment import segment
 from lab.servers.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]

@@ -37,7 +37,7 @@ class Run:
     """One payload's way through the mesh.
 
     Attributes:
-        id: Id of its first envelope; those made from it start with it.
+        id: Id of its first envelope; ours and without a hyphen, so that those made from it are known by it.
         done: Set when everything that was sent is settled, or to the error that makes that impossible.
         open: What is not, by token.
         trouble: Why its first envelope could not be sent yet.
@@ -104,7 +104,7 @@ class Ledger:
             run.open.pop(token, None)
 
     def mark(self, token: str, *, taken: bool) -> None:
-        """Note that a body was received, or given back."""
+        """Note that a body was received, or released."""
         if (run := self._run_of(token)) is not None and token in run.open:
             run.open[token].taken = taken
 

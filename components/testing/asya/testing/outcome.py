@@ -149,6 +149,6 @@ def _payload(envelope: Envelope) -> object:
 
 
 def _place(each: Result | Failure) -> tuple[list[int], str]:
-    """Order by the numbers behind the run's id; two fan-outs in a row can give the same id twice."""
+    """Order by the numbers behind the run's id, which has no hyphen; two fan-outs in a row can give the same id twice."""
     numbers = [int(part) for part in each.id.split("-")[1:] if part.isdecimal()]
     return numbers, json.dumps(each.payload, sort_keys=True)

@@ -118,6 +118,11 @@ class CountingConsumer:
         """See the port."""
         return self._inner.last_poll_s
 
+    @property
+    def returns_are_free(self) -> bool:
+        """See the port."""
+        return self._inner.returns_are_free
+
     async def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """See the port."""
         deliveries = await self._inner.receive(limit, wait_s)

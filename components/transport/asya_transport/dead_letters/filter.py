@@ -56,7 +56,7 @@ class Condition:
 
 
 def matches(conditions: Sequence[Condition], letter: DeadLetter) -> bool:
-    """Whether all conditions hold; none at all do."""
+    """Whether all conditions hold; true without any."""
     return all(condition.holds(letter) for condition in conditions)
 
 

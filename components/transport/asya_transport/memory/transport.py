@@ -95,6 +95,7 @@ class MemoryConsumer:
     """A subscription to one queue; deliveries stay ours as long as the connection."""
 
     lease_s = None
+    returns_are_free = True
 
     def __init__(self, session: Session, queue: str) -> None:
         self._session = session

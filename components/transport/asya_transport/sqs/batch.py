@@ -81,7 +81,7 @@ class Coalescer(Generic[Entry]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # Whoever was cancelled while waiting has nothing on its way yet, so nothing need be done for it.
+        # A caller that was cancelled while waiting has nothing on its way yet.
         batch = [each for each in self._waiting if not each.done.done()]
         self._waiting, self._bytes = [], 0
         if batch:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from asya_operator.specs.stop import LIFECYCLE
+from asya_operator.specs.pod_defaults import LIFECYCLE
 
 STATUS = "Name:\tpython3\nSigQ:\t0/1\nSigBlk:\t{blocked}\nSigIgn:\t0000000001001000\nSigCgt:\t{caught}\n"
 NONE = "0000000000000000"

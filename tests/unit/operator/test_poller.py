@@ -1,6 +1,6 @@
-"""When the queues of actors are counted, and which count is news."""
+"""Which queues are counted when, and what is news."""
 
-from asya_operator.depths import IDLE_S, Depths
+from asya_operator.poller import IDLE_S, Depths
 from asya_transport.port import Depth
 
 
