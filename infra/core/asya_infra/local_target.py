@@ -12,7 +12,8 @@ from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.target import Rights
 from asya_infra.tool_names import file_name
-from asya_manifest.labels import ANNOTATION_SOURCE, RUNTIME_CONTAINER
+from asya_manifest.labels import ANNOTATION_SOURCE
+from asya_manifest.pod import RUNTIME_CONTAINER
 from asya_protocol import names
 
 

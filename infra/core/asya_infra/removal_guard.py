@@ -68,8 +68,7 @@ async def look(props: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
     A cluster that does not answer has nothing to say here: the provider of its objects refuses in its own words.
     """
-    from asya_kube.api import KubeApi
-    from asya_kube.errors import ApiError, ApiUnavailable
+    from asya_kube.api import ApiError, ApiUnavailable, KubeApi
     from asya_kube.resources import ACTOR, SCALED_OBJECT
 
     found: list[list[dict[str, Any]]] = []

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import pytest
 
 from asya_infra.removal_guard import foreign, look, words
-from asya_kube.errors import ApiUnavailable, ObjectMissing
+from asya_kube.api import ApiUnavailable, ObjectMissing
 from tests.support.pulumi_program import run_environment
 
 pytestmark = pytest.mark.unit
