@@ -1,4 +1,4 @@
-"""Keep files and functions small enough to read in one sitting.
+"""Checks that files and functions stay small enough to read in one sitting.
 
 Hard stops: 500 lines for a source file, 800 for a test file, 100 for a function. Functions over 60 lines are listed,
 not refused. An exception needs a reason, here.

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: installed from the distribution's package, in a folder of its own, gone afterwards.
+"""A real PostgreSQL for tests: the distribution's package, run in a temporary folder.
 
 ``python -m lab.servers.postgres install`` installs the package where it is missing. With ``POSTGRES=18`` in the environment
 both mean that version, from another release of Debian (``lab/installs/debian.py``).

@@ -1,4 +1,4 @@
-"""A real RabbitMQ for tests: installed from the distribution's package, run as a child process, left nowhere.
+"""A real RabbitMQ for tests: the distribution's package, run as a child process in a temporary folder.
 
 ``RabbitMqServer`` is one broker with a folder of its own (home, data, logs, configuration), free ports and its own
 epmd, so that nothing on the machine is shared or changed. Fault tests own one and restart, kill or cut it.

@@ -1,4 +1,4 @@
-"""What an engine's failure means and how to go on; pure. The first line that matches is the likeliest cause."""
+"""Explains the engine's failures and how to go on. Pure. The first line that matches is the likeliest cause."""
 
 import re
 from typing import Final

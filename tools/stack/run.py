@@ -137,7 +137,7 @@ class _Stack:
     pulumi: str
 
     def given(self) -> list[str]:
-        """What every command on the stack is told."""
+        """Options of every command on the stack."""
         return ["--stack", self.name, "--config-file", str(self.settings.resolve())]
 
     def call(self, arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What the command line tells its caller by its exit code, and errors that carry one.
+"""The exit codes of the command line, and the errors that carry them.
 
 CommandError
 ├── NotFound             the thing asked for is not there, or the envelope failed (1)

@@ -1,4 +1,4 @@
-"""What a gateway can be asked: its tools, a call, an envelope's state, its events, a cancel."""
+"""The client of a gateway: its tools, calls, an envelope's state and events, cancels."""
 
 import json
 import time

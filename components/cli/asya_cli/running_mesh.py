@@ -1,4 +1,4 @@
-"""The running mesh, as commands use it: find it or another broker, know its actors, work on its broker."""
+"""The running mesh as commands use it: finds it, or another broker, and opens its transport."""
 
 import os
 import signal

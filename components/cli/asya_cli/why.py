@@ -1,4 +1,4 @@
-"""``asya why``: what holds an envelope, from the gateway and from whatever else can be looked at."""
+"""``asya why``: collects the evidence of what holds an envelope: gateway, sidecars, logs, queues, store."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""What holds an envelope: from what is known of it to one answer. Pure; time is in the evidence.
+"""The rules of ``asya why``: from the evidence to one answer. Pure: the time is part of the evidence.
 
 The first row of ``RULES`` that applies decides: what has ended is told before what is on its way, and what is certain (a
 handler at work, a dead letter) before what can only be concluded (it waits in a queue).
@@ -20,7 +20,7 @@ IN_TROUBLE: Final = WARNINGS | {"Terminating"}
 
 @dataclass(frozen=True, slots=True)
 class ActorFacts:
-    """One actor as it stands; what nobody can say is ``None``."""
+    """One actor's state; ``None`` is unknown."""
 
     name: str
     status: str = ""
@@ -34,7 +34,7 @@ class ActorFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """The last settlement, as a sidecar logged it or told the gateway."""
+    """The last settlement, as a sidecar logged or reported it."""
 
     at_s: float
     actor: str
@@ -149,7 +149,7 @@ class Evidence:
 
     @property
     def attempts(self) -> int | None:
-        """Attempts of the handler where it is, one that runs included; ``None`` when nobody counted."""
+        """Attempts of the handler where it is, one that runs included; ``None`` when unknown."""
         if self.running is not None:
             return self.running[1]
         if self.dead is not None:

@@ -2,7 +2,7 @@
 
 Handler for the runtime, in envelope mode, without validation, in batches. Children are kept in the object store, so that a
 kill loses nothing: a redelivered child overwrites itself. One envelope of a group, the *winner*, ends it; when that one is
-redelivered it does so again, everybody else who comes after it is swallowed. The envelope that opened a group starts a
+redelivered it does so again; all others that come later are acknowledged and dropped. The envelope that opened a group starts a
 timer, which is an envelope to ourselves with a delay.
 """
 
@@ -52,7 +52,7 @@ class FanIn:
     def handle(self, envelopes: list[Envelope]) -> list[Output]:
         """Take envelopes, and return for each what is to be sent: nothing, a joined envelope, a failed one, a timer.
 
-        What goes wrong with one, its exception stands in its place; its neighbours know nothing of it.
+        An envelope that fails has its exception in its place; the others are not affected.
         """
         arrivals = [_own(self._arrive, envelope) for envelope in envelopes]
         brought = {
@@ -108,7 +108,7 @@ class FanIn:
         return [self._end(verdict, entry, group, envelope), *timer]
 
     def _is_over(self, entry: Entry) -> bool:
-        """Whether another envelope has ended the group; asked of the store where somebody may have without our knowing."""
+        """Whether another envelope has ended the group; asks the store where another process may have done so."""
         winner = self._over.get(entry.group)
         if winner is None and not self._is_fresh(entry, self._clock()):
             winner = self._groups.winner(entry.group)
@@ -150,7 +150,7 @@ class FanIn:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """What an envelope says of its group, and whether that is over; no entry for an envelope that no fan-out made."""
+    """An envelope's entry of its group, and whether the group is over; no entry for an envelope outside of any fan-out."""
 
     entry: Entry | None
     late: bool
@@ -168,7 +168,7 @@ def _own(step: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | E
 
 
 def _remember(kept: OrderedDict[str, T], group: str, value: T) -> None:
-    """Keep what is known of a group, and forget the groups that were heard of least lately."""
+    """Cache a group's state, and evict the least recently used groups."""
     kept[group] = value
     kept.move_to_end(group)
     while len(kept) > REMEMBERED:

@@ -1,4 +1,4 @@
-"""Groups in the object store, so that they outlive every process: one object per child, and who ended the group.
+"""Fan-in groups in the object store: one object per child, and one that says who ended the group.
 
 Below ``fan-in/<group>/``: ``group.json`` (who was here first, and when), ``count.json``, ``items/<index>.json`` with a child's
 payload, ``missing/<index>.json`` with a reason, ``winner``: the token of the one envelope that ends the group. The winner
@@ -33,7 +33,7 @@ class GroupStore:
             found: Entries and payloads.
 
         Returns:
-            For each why it is not kept, or none: ``StoreUnavailable``, or ``ValueError`` for what is no JSON.
+            For each, why it is not kept, or ``None``: ``StoreUnavailable``, or ``ValueError`` for what is no JSON.
         """
         return list(self._threads.map(lambda pair: self._try_to_keep(*pair), found))
 

@@ -1,4 +1,4 @@
-"""What is known of one fan-out's children, and what follows from it. Pure: the clock is an argument.
+"""The state of one fan-in group, and what to do next. Pure: the clock is an argument.
 
 | known                                              | verdict                                             |
 |----------------------------------------------------|-----------------------------------------------------|

@@ -1,4 +1,4 @@
-"""Names of the objects that the end actors write. Pure: the moment is an argument.
+"""Keys of the objects that the end actors write. Pure: the time is an argument.
 
 Two objects per envelope: the index ``<prefix><id>.json``, found without listing, and Asya 0.1.1's dated one,
 ``<prefix><moment>/<last actor>/<id>.json``. No id and no actor name leads out of the prefix.

@@ -1,4 +1,4 @@
-"""What became of an envelope: written once by the end actors, found again by its id.
+"""The outcome of an envelope: written once by the end actors, found by its id.
 
 A redelivered envelope overwrites its own objects. The dated key holds the moment of the first write, so it is kept
 in the index object's metadata, which is written first: whatever interrupts us, the next delivery finds the same name.

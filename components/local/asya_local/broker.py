@@ -1,4 +1,4 @@
-"""The mesh's broker and store: somebody else's, or a process that the mesh starts, watches and ends itself.
+"""The mesh's broker and store: an existing one, or a process that the mesh starts, watches and ends.
 
 The broker does not die with its supervisor, on purpose: it holds acknowledged envelopes. The next supervisor takes it
 over by its record, and ``down`` ends it.
@@ -42,7 +42,7 @@ WAIT_TIME_S: Final = 2
 _POLL_S: Final = 0.1
 
 Started = Callable[[BrokerRecord], None]
-"""Told of a broker's process as soon as it runs, so that it is never forgotten."""
+"""Called with a broker's process as soon as it runs, so that it is always recorded."""
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Broker:
 
     @property
     def alive(self) -> bool:
-        """Whether its process lives; somebody else's broker is taken to."""
+        """Whether its process lives; an existing broker is assumed to."""
         if self.process is not None and self.process.poll() is not None:
             return False
         return self.record is None or self.record.process.alive
@@ -228,7 +228,7 @@ def _listens(path: Path) -> bool:
 
 
 def _free_port() -> int:
-    """Find a port below those that the system gives to whoever connects: it is bound only seconds later."""
+    """Find a port outside the range of ephemeral ports, since it is bound only seconds later."""
     while True:
         port = secrets.choice(PORTS)
         with socket.socket() as probe, suppress(OSError):

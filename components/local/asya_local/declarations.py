@@ -1,4 +1,4 @@
-"""From a request to the plans of all actors: reads the manifests, adds the crew, notices when files have changed."""
+"""From a request to the plans of all actors: reads the manifests, adds the crew, detects changed files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ from asya_protocol import names
 log: Final = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
-"""This machine alone: a developer's mesh is nobody else's business."""
+"""Loopback only: a developer's mesh is not for other machines."""
 TOOL_FILES: Final = ("tools.yaml", "tools.yml")
 """Looked for beside the manifests."""
 START_LIMIT_S: Final = 120.0

@@ -1,4 +1,4 @@
-"""Logs as files: kept below a size while processes write to them, read back, and followed.
+"""Log files: truncated while processes write to them, read from their end, and followed.
 
 Processes hold their log open, so a full one is copied aside and cut to zero (they append, so they go on at the start).
 Lines written between copy and cut are lost; a log that nobody could cut would fill the disk, which loses more.

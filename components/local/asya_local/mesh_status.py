@@ -1,4 +1,4 @@
-"""What the mesh says about itself, and the rule that names an actor's state. Pure."""
+"""The status of the mesh and of its actors, and the rule that names an actor's status. Pure."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -24,7 +24,7 @@ class ActorStatus:
         restarts: Processes started again after they died.
         message: What a person should know, else empty.
         rate: Envelopes finished per second over the last ten seconds, failed ones included.
-        p50_s: Median of the handler calls in that time, ``None`` when there was ``None``; 120 stands for all that is longer.
+        p50_s: Median of the handler calls in that time, ``None`` when there was none; 120 stands for all that is longer.
         oldest_s: How long the oldest envelope has been waiting, about; ``None`` when none waits.
         python: The interpreter of its handler, and who chose it.
     """
@@ -54,7 +54,7 @@ class MeshStatus:
     Attributes:
         running: Whether its supervisor lives.
         transport: Its broker's kind; empty when no mesh is there.
-        updated_at: Unix time of the last beat, 0 when there was ``None``.
+        updated_at: Unix time of the last beat, 0 when there was none.
         actors: By name.
         message: Trouble that concerns all (manifests that cannot be read, a broker away), else empty.
     """

@@ -1,4 +1,4 @@
-"""What should run for one actor: its processes' programs, environments and folders, and its scaling bounds.
+"""The plan of one actor: its processes' programs, environments and folders, and its scaling bounds.
 
 Made from an AsyncActor and the mesh's settings; equal manifests give equal plans, and a changed digest means that running
 replicas are out of date. Looks up programs on this machine, starts nothing.

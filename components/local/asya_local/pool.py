@@ -1,4 +1,4 @@
-"""The replicas of one actor: how many there should be, which of them go, and what is said about them.
+"""The replicas of one actor: starts and stops them as scaling asks, and reports their status.
 
 Level-based: ``tick`` compares what is with what should be and takes the next step. No loop, no broker, no clock in here.
 """

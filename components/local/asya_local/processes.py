@@ -1,4 +1,4 @@
-"""Processes: start them in groups of their own, remember them by pid and start, and end what is left of them.
+"""Starts processes in groups of their own, records them by pid and start time, and ends those that are left.
 
 A pid alone names whoever has it now; with its start it names one process for ever. Wall times move when the clock is set,
 and then every process would seem to be another one, so the start is counted in ticks since boot. A process group is ended as

@@ -36,7 +36,7 @@ class Stage(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """One process that ended though nobody asked it to.
+    """One process that ended without being asked to.
 
     Attributes:
         role: ``sidecar`` or ``runtime``.

@@ -1,4 +1,4 @@
-"""The mesh's folder: who writes which file, and how it is read while it is being written.
+"""The mesh's state folder: which process writes which file, and how to read one that is being written.
 
 ``request.json``    written by ``up``: what the user asks for
 ``mesh.json``       written by the supervisor: who it is, how to reach its broker and store, how far it has come

@@ -1,4 +1,4 @@
-"""Where an envelope has been in a local mesh: what its sidecars' logs say, and in which handler it is now.
+"""An envelope's path through a local mesh, from its sidecars' logs, and the handler that runs it now.
 
 Payloads are in neither; ids are.
 """
@@ -26,7 +26,7 @@ class Step:
         at_s: Seconds since 1970.
         actor: Where.
         result: The sidecar's word: success, retried, failed, dead_lettered, released, cancelled and so on.
-        to: Actor that the first output went to; empty when there was ``None``.
+        to: Actor that the first output went to; empty when there was none.
         cause: Why it failed.
         attempt: Attempts of the handler until then; ``None`` when nothing failed.
         delivery: Deliveries spent on infrastructure until then; ``None`` when nothing failed.

@@ -1,4 +1,4 @@
-"""Names shared by several rooms, each with a sentence; a change here is a change of the wire."""
+"""Names that several rooms share: queues, headers, files. Changing one changes the wire format."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ RESERVED_ACTORS: Final = frozenset({HAPPY_END, ERROR_END})
 """Actors that the sidecars send to by themselves."""
 
 CANCELLED: Final = "Cancelled by its caller"
-"""Error text of an envelope at error-end that somebody cancelled."""
+"""Error text of a cancelled envelope at error-end."""
 
 QUEUE_PREFIX: Final = "asya-"
 """Every actor's queue is this prefix and the actor's name, unless the mesh has a prefix of its own (``QueueNames``)."""

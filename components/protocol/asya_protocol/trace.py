@@ -1,4 +1,4 @@
-"""W3C trace context inside envelope headers, so that a trace survives queues, retries and dead letters.
+"""W3C trace context in envelope headers: keeps a trace across queues, retries and dead letters.
 
 Source: https://www.w3.org/TR/trace-context/#traceparent-header
 """

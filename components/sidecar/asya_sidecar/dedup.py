@@ -1,4 +1,4 @@
-"""No second effect for the same envelope at the same place of its route within a window, where an actor asks for it."""
+"""Deduplication: where an actor asks for it, an envelope is not run twice at the same place of its route within a window."""
 
 import asyncio
 import logging

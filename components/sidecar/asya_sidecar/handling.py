@@ -1,4 +1,4 @@
-"""From admitted envelopes to their decisions: the handler call, timed, reported and judged."""
+"""The handler call: from admitted envelopes to decisions, with its time limit, its reports and its cancels."""
 
 import asyncio
 import logging

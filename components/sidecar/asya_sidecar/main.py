@@ -173,7 +173,7 @@ class _State:
         return f"no poll for {silent_s:.0f}s\n" if silent_s > STALL_S else None
 
     def work(self) -> object:
-        """What is in hand."""
+        """The deliveries that are held."""
         return {} if self.pipeline is None else self.pipeline.work_in_hand()
 
     def ready(self) -> str | None:

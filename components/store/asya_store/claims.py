@@ -20,7 +20,7 @@ class ClaimLost(Exception):
 
 
 class ClaimRedeemed(Exception):
-    """Somebody acknowledged a delivery with this very claim: this one is its duplicate."""
+    """A delivery with the same claim was acknowledged already: this one is its duplicate."""
 
 
 class ClaimCheck:
@@ -61,7 +61,7 @@ class ClaimCheck:
         return payload
 
     def redeem(self, claim: Claim) -> None:
-        """Give a payload's place free; its key remembers that it was used.
+        """Replace the payload by an empty object, which marks the claim as redeemed.
 
         Raises:
             StoreUnavailable: It stays until the bucket's lifecycle rule removes it.

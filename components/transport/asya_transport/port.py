@@ -1,4 +1,4 @@
-"""The port between the mesh and its brokers: what every transport promises, whichever broker is behind it.
+"""The port of the transports: what each promises, whichever broker is behind it.
 
 Promises, each proven by ``tests/contract`` on every implementation:
 

@@ -37,7 +37,7 @@ AFTER_NODES: Final = ("coredns", "metrics-server")
 SubnetIds = pulumi.Input[Sequence[pulumi.Input[str]]]
 LOGS: Final = ("api", "audit", "authenticator")
 _CNI: Final = json.dumps({"enableNetworkPolicy": "true"})
-"""Without it NetworkPolicies are objects that nobody reads."""
+"""Without it NetworkPolicies have no effect."""
 
 
 def kubeconfig(name: str, endpoint: str, certificate: str, region: str, *, role: str = "", profile: str = "") -> str:

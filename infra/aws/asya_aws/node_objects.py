@@ -51,7 +51,7 @@ def node_class(
 
 
 def node_pools(gpus: int) -> list[Manifest]:
-    """The pools of Auto Mode: amd64 for whoever says nothing, arm64 and GPUs for whoever tolerates their taints.
+    """The pools of Auto Mode: amd64 by default, arm64 and GPUs for pods that tolerate their taints.
 
     Args:
         gpus: How many may run at once; 0 makes no pool.

@@ -1,4 +1,4 @@
-"""Every IAM document of a mesh on AWS, as pure functions: who may do what, on what, and why that is enough.
+"""Every IAM document of a mesh on AWS, as pure functions: who may do what on what, and why that is enough.
 
 No statement allows an action on ``*``. Where the name of a queue is not known in advance (the operator makes queues, a route
 may lead to any actor) the resource is the mesh's own prefix in one account and region. ``ListQueues`` is the one action that
@@ -247,7 +247,7 @@ def key_policy(scope: Scope, *, volumes: bool = False) -> Document:
 
 
 def tls_only_bucket(arn: str) -> Document:
-    """Policy of a bucket: nobody comes without TLS."""
+    """Policy of a bucket: requests without TLS are refused."""
     return document(
         {
             "Sid": "TlsOnly",

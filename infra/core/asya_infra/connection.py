@@ -1,4 +1,4 @@
-"""A way to a mesh for users' own programs: ``mesh = connect()``, and the stack's settings say where it leads."""
+"""Connects users' own programs to a mesh: ``mesh = connect()``, and the stack's settings say where it leads."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""From a stack's settings to a mesh's options."""
+"""Turns a stack's settings into a mesh's options."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Shapes that every workload of the mesh shares: Pod Security `restricted`, a read-only root, limits. Pure."""
+"""What all workloads of the mesh share: Pod Security `restricted`, a read-only root, limits. Pure."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Where actors and tools are declared, as a port: a cluster, or the mesh on this machine.
+"""The port to where actors and tools are declared: a cluster, or the mesh on this machine.
 
 A component asks the target of its mesh, and knows neither.
 """

@@ -1,4 +1,4 @@
-"""A server in the cluster, in a namespace of its own, for whatever keeps data there: a broker, a store, a database."""
+"""A server with a volume in a namespace of its own: the broker, the store or the database in the cluster."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""EC2's ways: route tables, NAT, endpoints of AWS's services, flow logs, and the templates of nodes."""
+"""EC2's routing: route tables, NAT, endpoints of AWS's services, flow logs, and the templates of nodes."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -133,7 +133,7 @@ def _refuse_bytes(body: bytes, hop: Hop, text: str, reason: str) -> Decision:
 
 
 def _admit_at_end(body: bytes, hop: Hop) -> Work | Decision:
-    """Take whatever has an id; what has ``None`` is wrapped so that error-end can persist it, never sent to itself."""
+    """Keep whatever has an id; wrap what has none, so that error-end can persist it. It is never sent to itself."""
     try:
         document = parse_object(body)
         envelope_id = parse_id(document)

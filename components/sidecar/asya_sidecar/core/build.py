@@ -1,4 +1,4 @@
-"""Building the envelopes that leave a hop: the next one, fan-out children, error envelopes, retry copies."""
+"""Builds the envelopes that leave a hop: the next one, fan-out children, error envelopes, retry copies."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What can come of one handler call, whatever the runtime did."""
+"""The possible outcomes of one handler call."""
 
 from dataclasses import dataclass
 

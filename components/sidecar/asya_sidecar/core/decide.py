@@ -1,4 +1,4 @@
-"""The decision table: one admitted envelope and what came of its handler call, in; everything that happens next, out.
+"""The decision table: from an admitted envelope and the outcome of its handler call to everything that happens next.
 
 Rows, first match wins:
 

@@ -1,4 +1,4 @@
-"""An actor's sidecar inside this process. The one place of this room that knows how a sidecar is put together."""
+"""An actor's sidecar inside this process: the only module here that wires a sidecar's parts together."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What each run has sent and not settled: a run is over when that is nothing, whatever the broker's own figures say.
+"""Counts what each run has sent and not settled: the run is over at zero, whatever the broker's figures say.
 
 Every send gets a token, which travels as a transport attribute; so a redelivery is the same entry, and a body that a broker
 took although it did not say so is none. Used by one event loop.
@@ -66,7 +66,7 @@ class Run:
 
 
 class Ledger:
-    """The runs that are under way; whatever belongs to none of them is ignored."""
+    """The runs that are under way; bodies of other runs are ignored."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}

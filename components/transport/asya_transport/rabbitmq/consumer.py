@@ -1,4 +1,4 @@
-"""A consumer on RabbitMQ: the broker pushes into a buffer, ``receive`` takes from it, a keeper subscribes again.
+"""A consumer on RabbitMQ: the broker pushes into a buffer that ``receive`` reads; a background task resubscribes.
 
 A subscription is one channel with one AMQP consumer on it. A delivery belongs to its channel: once that is gone the
 broker hands the delivery out again, and settling the old one is ``LeaseLost``. The keeper makes the next
@@ -342,7 +342,7 @@ class RabbitMqConsumer:
                 await asyncio.sleep(pause_s(failures, RESUBSCRIBE_FIRST_S, RESUBSCRIBE_MOST_S))
 
     def _drop(self, subscription: Subscription) -> None:
-        """Throw away what a dead subscription delivered and nobody took; it comes again."""
+        """Discard what a dead subscription delivered and no one received; the broker redelivers it."""
         self._buffer.clear()
         reason = subscription.channel.reason
         text = f"queue {self._queue!r}: the broker cancelled the consumer, or did not answer it"

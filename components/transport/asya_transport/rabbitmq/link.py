@@ -1,4 +1,4 @@
-"""One AMQP connection that is kept alive: dial, notice the loss, dial again with growing pauses; pika's callbacks as futures.
+"""One AMQP connection, kept alive: reconnects with back-off, and turns pika's callbacks into futures.
 
 ``Link`` owns the connection, ``Channel`` wraps one of pika's channels. Everything runs on the running loop, through
 pika's asyncio adapter. Channels die with their connection and are never reopened here: their users open others.

@@ -1,4 +1,4 @@
-"""RabbitMQ's management API, as far as AMQP cannot tell: unacknowledged counts and the list of queues.
+"""RabbitMQ's management API, for what AMQP cannot answer: unacknowledged counts and the list of queues.
 
 Its counts are samples, up to 5 s old by default (``collect_statistics_interval``, and as much again for quorum
 queues), so callers combine them with what AMQP says live. Blocking; callers run it in a thread.

@@ -1,4 +1,4 @@
-"""Coalesces single requests into batches: a few milliseconds of patience for up to ten entries in one SQS request.
+"""Coalesces single requests into batches: waits a few milliseconds to put up to ten entries into one SQS request.
 
 Each caller awaits its own entry. An entry that fails inside a batch is tried once more alone, so that its caller gets
 the error that belongs to it. Knows nothing of SQS beyond the limits that it is given.

@@ -1,4 +1,4 @@
-"""A consumer of one SQS queue: long polls, settlements in batches, and leases that are known to have ended.
+"""A consumer of one SQS queue: long polls, batched settlements, and a clock for the leases.
 
 SQS takes settlements of an expired lease without a word, so the consumer keeps each lease's end itself: what has
 expired is ``LeaseLost``. A poll is never abandoned half-way: SQS may already have handed envelopes to it, and they
