@@ -64,7 +64,13 @@ class FoundResult:
 
 
 def wait_for_result(
-    environment: Mapping[str, str], envelope_id: str, wait_s: float, console: Console, *, poll_s: float = POLL_S
+    environment: Mapping[str, str],
+    envelope_id: str,
+    wait_s: float,
+    console: Console,
+    *,
+    trace_id: str | None = None,
+    poll_s: float = POLL_S,
 ) -> FoundResult:
     """Read a result from the crew's store, waiting for it.
 
@@ -73,6 +79,7 @@ def wait_for_result(
         envelope_id: The id that was sent; a fan-out's further children have ids of their own.
         wait_s: How long to look again; 0 looks once.
         console: Told that we wait.
+        trace_id: Whose send it is, where the id may have been sent before; ``None`` takes the end of any.
         poll_s: Pause between looks.
 
     Raises:
@@ -89,7 +96,7 @@ def wait_for_result(
     deadline, quiet_s = time.monotonic() + wait_s, QUIET_S
     with console.progress(f"waiting for {envelope_id}") as step:
         while True:
-            found = find_result(store, environment, envelope_id)
+            found = find_result(store, environment, envelope_id, trace_id)
             if found is not None:
                 return FoundResult(found[0] is Status.SUCCEEDED, found[1])
             left_s = deadline - time.monotonic()

@@ -1,4 +1,4 @@
-"""What holds an envelope: from what is known of it to one answer. Pure; time is in the evidence.
+"""The rules of ``asya why``: from the evidence to one answer. Pure: the time is part of the evidence.
 
 The first row of ``RULES`` that applies decides: what has ended is told before what is on its way, and what is certain (a
 handler at work, a dead letter) before what can only be concluded (it waits in a queue).
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
+from asya_protocol.envelope import child_id
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
 IN_TROUBLE: Final = WARNINGS | {"Terminating"}
@@ -19,7 +20,7 @@ IN_TROUBLE: Final = WARNINGS | {"Terminating"}
 
 @dataclass(frozen=True, slots=True)
 class ActorFacts:
-    """One actor as it stands; what nobody can say is ``None``."""
+    """One actor's state; ``None`` is unknown."""
 
     name: str
     status: str = ""
@@ -33,7 +34,7 @@ class ActorFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """The last settlement, as a sidecar logged it or told the gateway."""
+    """The last settlement, as a sidecar logged or reported it."""
 
     at_s: float
     actor: str
@@ -61,6 +62,7 @@ class GroupFacts:
     here: int
     count: int | None
     missing: tuple[int, ...] = ()
+    opener: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Evidence:
 
     @property
     def attempts(self) -> int | None:
-        """Attempts of the handler where it is, one that runs included; ``None`` when nobody counted."""
+        """Attempts of the handler where it is, one that runs included; ``None`` when unknown."""
         if self.running is not None:
             return self.running[1]
         if self.dead is not None:
@@ -262,7 +264,7 @@ def _fan_in(evidence: Evidence) -> Why | None:
     count = "nobody knows yet how many" if group.count is None else str(group.count)
     some = ", ".join(str(index) for index in group.missing[:10])
     missing = f"; missing: {some}{' and more' if len(group.missing) > 10 else ''}" if group.missing else ""
-    child = f"{evidence.id}-{group.missing[0]}" if group.missing else ""
+    child = child_id(group.opener or evidence.id, group.missing[0]) if group.missing else ""
     cure = f"look at one that is missing: asya why {child}" if child else ""
     return Why("fan_in", f"fan-in waits for its siblings: {group.here} of {count} are there{missing}", cure)
 

@@ -133,6 +133,8 @@ class SqsConfig(ConfigPart):
     actor_role_arn: str = ""
     """IAM role that actors assume by their service account (IRSA)."""
     account_id: str = ""
+    dns_suffix: str = "amazonaws.com"
+    """Of the region's partition: ``amazonaws.com.cn`` in China, ``amazonaws.eu`` in the EU sovereign cloud."""
     endpoint: str = ""
     """A stand-in for AWS, such as LocalStack."""
     visibility_timeout: int = Field(default=0, ge=0, le=43_200)
@@ -156,7 +158,7 @@ class SqsConfig(ConfigPart):
             return f"{self.endpoint.rstrip('/')}/{self.account_id or STAND_IN_ACCOUNT}/{queue}"
         if not self.region or not self.account_id:
             raise TransportRefused("scaling by an SQS queue needs region and accountId in operator configuration")
-        return f"https://sqs.{self.region}.amazonaws.com/{self.account_id}/{queue}"
+        return f"https://sqs.{self.region}.{self.dns_suffix}/{self.account_id}/{queue}"
 
 
 TransportType = Literal["rabbitmq", "sqs"]

@@ -1,4 +1,4 @@
-"""Asks the API server how an actor is, until it can take envelopes or the time is up."""
+"""Polls an actor's status until it can take envelopes, or the time is over."""
 
 import asyncio
 from collections.abc import Mapping

@@ -10,8 +10,6 @@ from asya_manifest.errors import LONGEST_QUOTE, InvalidActor
 POD = "spec.workload.template.spec"
 MOVED: dict[str, Any] = {"sidecar": {"env": [{"name": "ASYA_METRICS_ADDR", "value": ":9090"}]}}
 
-UNKNOWN: dict[str, Any] = {"y" * 100_000: 1}
-
 
 def declared(pod: dict[str, Any] | None = None, name: str = "ocr", **spec: Any) -> dict[str, Any]:
     """An actor whose pod has a runtime container beside what is given."""
@@ -188,7 +186,7 @@ def test_two_grace_periods_are_one_too_many() -> None:
     "document",
     [
         declared(name="x" * 100_000),
-        declared(None, **UNKNOWN),
+        declared(**dict[str, Any]({"y" * 100_000: 1})),
         declared(retry={"retryOn": [f"{'z' * 100_000}-"]}),
         declared(timeout={"processing": "q" * 100_000}),
         declared(runtime(env=[{"name": "A", "value": {"k" * 100_000: 1}}])),

@@ -30,7 +30,7 @@ def build_workload(actor: AsyncActor, uid: str, context: RenderContext) -> dict[
 def at_first(manifest: Mapping[str, Any], actor: AsyncActor) -> dict[str, Any]:
     """The same workload with the replicas that it starts with where KEDA decides: the least it may have.
 
-    Kubernetes would start one pod where ``None`` is named, only for KEDA to end it again.
+    Kubernetes would start one pod where no number is named, only for KEDA to end it again.
     """
     return {**manifest, "spec": {**manifest["spec"], "replicas": actor.spec.scaling.min_replicas}}
 

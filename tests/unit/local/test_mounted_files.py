@@ -2,8 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from asya_local.container import FilePlan, MountedFile
-from asya_local.volumes import lay_out
+from asya_local.container import FilePlan, MountedFile, lay_out
 
 
 def test_mounted_files_are_written_changed_and_removed_and_scratch_stays(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Any text as one segment of a key. Pure."""
+"""Encodes any text as one segment of a key. Pure."""
 
 import hashlib
 from typing import Final

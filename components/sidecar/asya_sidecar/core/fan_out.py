@@ -12,9 +12,13 @@ from typing import Final
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, Route
+from asya_protocol.envelope import Envelope, Route, as_child, origin_mark
+from asya_protocol.trace import trace_id_of
 from asya_sidecar.core.actions import Send
+from asya_sidecar.core.build import count_of
 
+TRACE_CHARS: Final = 8
+"""Of a trace's id in a group's: enough to tell sends of one id apart."""
 _OWN: Final = (names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_CLAIM)
 
 
@@ -37,9 +41,22 @@ def stack_of(headers: Mapping[str, object]) -> list[dict[str, object]]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
+def innermost_group(envelope: Envelope) -> object:
+    """Id of the group that an envelope is to be joined with; ``None`` when it belongs to none."""
+    stack = stack_of(envelope.headers)
+    return stack[-1].get("group") if stack else None
+
+
 def group_id(envelope: Envelope) -> str:
-    """Name the group that an envelope's hop opens."""
-    return f"{envelope.id}@{envelope.route.current}"
+    """Name the group that an envelope's hop opens.
+
+    A delivery that comes again names the same one; another attempt of the hop, and what is sent again, name one of their own.
+    """
+    headers = envelope.headers
+    trace_id = trace_id_of(headers.get(names.HEADER_TRACEPARENT)) or ""
+    tries = f"{count_of(headers, names.HEADER_ATTEMPT)}.{count_of(headers, names.HEADER_DELIVERY)}"
+    ours = [origin_mark(headers), trace_id[:TRACE_CHARS], "" if tries == "1.1" else f"try{tries}"]
+    return "~".join([f"{envelope.id}@{envelope.route.current}", *filter(None, ours)])
 
 
 def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) -> Envelope:
@@ -58,8 +75,7 @@ def join_group(made: Envelope, parent: Envelope, index: int, count: int | None) 
     entry: dict[str, object] = {"group": group_id(parent), "index": index}
     if count is not None:
         entry["count"] = count
-    child = replace(made, id=f"{parent.id}-{index}", parent_id=parent.id)
-    return child.with_headers({names.HEADER_FAN_IN: [*stack_of(made.headers), entry]})
+    return as_child(made, parent, index).with_headers({names.HEADER_FAN_IN: [*stack_of(made.headers), entry]})
 
 
 def close_group(parent: Envelope, route: Route, count: int) -> tuple[Send, ...]:
@@ -76,6 +92,21 @@ def close_group(parent: Envelope, route: Route, count: int) -> tuple[Send, ...]:
     group = group_id(parent)
     stack = [*stack_of(parent.headers), {"group": group, "count": count, "end": True}]
     return (_notice(replace(parent, route=route), f"{group}/end", place, stack),)
+
+
+def call_off(parent: Envelope, reason: str) -> tuple[Send, ...]:
+    """Tell fan-in not to join what a hop has made so far: the hop did not come to its end, and its own end is told elsewhere.
+
+    Args:
+        parent: The envelope whose hop made it.
+        reason: For people.
+    """
+    place = place_ahead(parent.route)
+    if place is None:
+        return ()
+    group = group_id(parent)
+    stack: list[Mapping[str, object]] = [*stack_of(parent.headers), {"group": group, "called_off": reason[:500]}]
+    return (_notice(parent, f"{group}/called-off", place, stack),)
 
 
 def give_up(envelope: Envelope, actor: str, reason: str) -> tuple[Send, ...]:
