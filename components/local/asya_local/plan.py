@@ -18,7 +18,7 @@ from asya_local.handler_environment import read_dotenv
 from asya_local.interpreter import Interpreter, choose_python
 from asya_local.processes import MARKER, ProcessSpec, own_python
 from asya_manifest.actor import AsyncActor
-from asya_manifest.environment import build_runtime_env, build_sidecar_env
+from asya_manifest.environment import asked_grace_s, build_runtime_env, build_sidecar_env
 from asya_manifest.errors import ManifestError
 from asya_manifest.files import DeclaredActor, Manifests
 from asya_manifest.labels import ANNOTATION_SOURCE
@@ -126,7 +126,7 @@ class ActorPlan:
     @property
     def grace_s(self) -> float:
         """Seconds from SIGTERM to SIGKILL."""
-        return self.actor.spec.timeout.graceful_shutdown
+        return asked_grace_s(self.actor)
 
     def sidecar_spec(self, folder: Path, logs: Path, number: int) -> ProcessSpec:
         """The sidecar of one replica."""
