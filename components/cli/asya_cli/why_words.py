@@ -108,8 +108,8 @@ class Evidence:
             return ": ".join(str(part) for part in (known, details.get("type"), details.get("message")) if part)
         if known or self.end is None:
             told = self.dead.reason if self.dead else self.last.cause if self.last else ""
-            retry = next((event["retry"] for event in reversed(self.events) if event.get("retry")), {})
-            return known or told or str(retry.get("cause", ""))
+            causes = (str(event["retry"]["cause"]) for event in reversed(self.events) if event.get("retry"))
+            return known or told or next(causes, "")
         return self.end[1]
 
     @property
