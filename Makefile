@@ -33,7 +33,7 @@ PROGRAMS := examples/pulumi-
 PARALLEL := -n 2 --dist loadgroup
 CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
 PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
-RUNTIME_TESTS := tests/contract/test_runtime*.py tests/component/test_runtime*.py
+RUNTIME_TESTS := tests/contract/runtime tests/component/runtime
 
 ##@ Start here
 .PHONY: help
@@ -130,6 +130,7 @@ e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which 
 .PHONY: e2e-stack
 e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be
 	@$(BIN)/python -m lab.engine build >/dev/null
+	@$(BIN)/python -m lab.engine.kubernetes_provider >/dev/null
 	@$(BIN)/pytest tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: test-gateway

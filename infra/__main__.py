@@ -1,10 +1,14 @@
 """The program of every environment: read the stack's settings, choose one of each part, build the mesh on them."""
 
+from collections.abc import Callable
+
 import pulumi
 
 import asya_oss as oss
-from asya_aws import Aws, read_aws_settings
+from asya_aws import Aws, check_together, read_aws_settings
 from asya_infra import AsyaMesh, LocalEnvironment, Settings, declare, mesh_options, read_declared, read_settings
+from asya_infra.config_reader import ConfigReader
+from asya_infra.ports import Cluster, Database, Queue, Store
 
 
 def build(settings: Settings) -> AsyaMesh | LocalEnvironment:
@@ -12,28 +16,41 @@ def build(settings: Settings) -> AsyaMesh | LocalEnvironment:
     if settings.cluster == "none":
         return LocalEnvironment("mesh", settings)
     options = mesh_options(settings)
-    aws = Aws(settings, read_aws_settings(config))
-    clusters = {"kubeconfig": oss.kubeconfig_cluster, "kind": oss.kind_cluster, "eks": aws.cluster}
-    queues = {
-        "rabbitmq": oss.rabbitmq,
-        "rabbitmq-endpoint": oss.rabbitmq_endpoint,
-        "sqs": aws.queue,
-        "sqs-endpoint": oss.sqs_endpoint,
+    own = read_aws_settings(config)
+    check_together(config, settings, own, pulumi.get_stack())
+    aws = Aws(settings, own)
+    clusters: dict[str, Callable[[], Cluster]] = {
+        "kubeconfig": lambda: oss.kubeconfig_cluster(settings),
+        "kind": oss.kind_cluster,
+        "eks": aws.cluster,
     }
-    stores = {"seaweedfs": oss.seaweedfs, "s3": aws.store, "s3-endpoint": oss.s3_endpoint}
-    databases = {"postgres": oss.postgres, "rds": aws.database, "url": oss.url_database}
-
-    cluster = clusters[settings.cluster](settings)
-    queue = queues[settings.queue](settings, cluster)
-    store = stores[settings.store](settings, cluster) if settings.store != "none" else None
-    database = databases[settings.database](settings, cluster) if settings.database != "none" else None
-    roles = aws.identities(settings)
+    cluster = clusters[settings.cluster]()
+    queues: dict[str, Callable[[], Queue]] = {
+        "rabbitmq": lambda: oss.rabbitmq(settings, cluster),
+        "rabbitmq-endpoint": lambda: oss.rabbitmq_endpoint(settings),
+        "sqs": aws.queue,
+        "sqs-endpoint": lambda: oss.sqs_endpoint(settings),
+    }
+    stores: dict[str, Callable[[], Store | None]] = {
+        "seaweedfs": lambda: oss.seaweedfs(settings, cluster),
+        "s3": aws.store,
+        "s3-endpoint": lambda: oss.s3_endpoint(settings),
+        "none": lambda: None,
+    }
+    databases: dict[str, Callable[[], Database | None]] = {
+        "postgres": lambda: oss.postgres(settings, cluster),
+        "rds": aws.database,
+        "url": lambda: oss.url_database(settings),
+        "none": lambda: None,
+    }
+    queue, store, database = queues[settings.queue](), stores[settings.store](), databases[settings.database]()
+    roles = aws.identities()
     return AsyaMesh(
         "mesh", cluster=cluster, queue=queue, store=store, database=database, options=options, identities=roles
     )
 
 
-config = pulumi.Config("asya")
+config = ConfigReader()
 stack = read_settings(config, pulumi.get_stack())
 manifests = read_declared(stack)  # what is wrong in a file is said before anything is made
 mesh = build(stack)

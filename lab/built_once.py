@@ -18,6 +18,9 @@ from typing import Final
 PAUSES_S: Final = (5.0, 30.0)
 """Before the second and the third try."""
 
+GO: Final = Path(__file__).with_name("go.py")
+"""Decides what every build of a Go module makes."""
+
 
 def cache_root() -> Path:
     """The folder for what outlives a checkout."""

@@ -11,4 +11,10 @@ cluster-down: $(STAMP) ## Stop it and leave nothing of it
 images: $(STAMP) ## Build the container images, and load them into the cluster when it is up; IMAGES="sidecar crew"
 	@$(BIN)/python -m lab.images $(IMAGES)
 
+.PHONY: publish
+publish: $(STAMP) ## Build the images for amd64 and arm64 and push them: REGISTRY=host/path, STACK=aws writes the digests there
+	@$(BIN)/python -m lab.images.publish '$(REGISTRY)' $(if $(STACK),--stack '$(STACK)') $(if $(IMAGES),--images $(IMAGES))
+
 IMAGES ?=
+REGISTRY ?=
+STACK ?=

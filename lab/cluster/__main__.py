@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from lab.cluster.errors import ClusterError
 from lab.cluster.place import place
+from lab.errors import ClusterError, LabError
 
 
 def main() -> None:
@@ -21,9 +21,9 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         _run(arguments)
-    except ClusterError as exc:
+    except LabError as exc:
         print(f"cluster: {exc}", file=sys.stderr)
-        _tell_more(exc.part)
+        _tell_more(exc.part if isinstance(exc, ClusterError) else "build")
         sys.exit(1)
 
 

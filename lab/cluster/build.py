@@ -11,7 +11,8 @@ from pathlib import Path
 
 from lab.built_once import built_once
 from lab.cluster import pins, recipes
-from lab.cluster.errors import ClusterError
+from lab.errors import ClusterError
+from lab.go import LANGUAGE
 from lab.installs.apt import apt_install
 
 
@@ -32,7 +33,7 @@ def build() -> Path:
     if done.is_dir():
         return done
     if shutil.which("go") is None:
-        raise ClusterError("build", f"Go is not installed; get {pins.GO_LANGUAGE} or newer from https://go.dev/dl")
+        raise ClusterError("build", f"Go is not installed; get {LANGUAGE} or newer from https://go.dev/dl")
     print(f"cluster: building its parts into {done}; cold this takes about 15 minutes", flush=True)
     return built_once(done, _make)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from lab.cluster import groups, kind, network
-from lab.cluster.errors import ClusterError
 from lab.cluster.place import Place
+from lab.errors import ClusterError
 
 _CNI_RESULTS: Final = Path("/var/lib/cni/results")
 _LOG_LINKS: Final = Path("/var/log/containers")

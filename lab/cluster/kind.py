@@ -10,8 +10,8 @@ import sys
 from typing import Final
 
 from lab.cluster import pins
-from lab.cluster.errors import ClusterError
 from lab.cluster.place import Place
+from lab.errors import ClusterError
 
 _GATEWAYS: Final = "{{range .IPAM.Config}}{{.Gateway}} {{end}}"
 

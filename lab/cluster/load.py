@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from lab.cluster.errors import ClusterError
 from lab.cluster.place import Place
+from lab.errors import ClusterError
 
 _NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 """Where an archive says its image's name. Docker writes the whole name into the first and the bare tag into the second."""

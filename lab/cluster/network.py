@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Final
 
-from lab.cluster.errors import ClusterError
 from lab.cluster.place import Place
+from lab.errors import ClusterError
 
 _LINKS: Final = IPv4Network("10.213.0.0/16")
 """Each cluster takes a free /30 of this."""

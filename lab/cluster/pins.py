@@ -4,17 +4,15 @@ The folder's name is a hash of this file and of those that build from it, so eve
 one build, and a changed pin never meets an old binary.
 """
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Final
+
+from lab.built_once import GO, pinned_folder
 
 ETCD: Final = "3.6.6"
 KUBERNETES: Final = "1.35.0"
 COREDNS: Final = "1.12.4"
 KEDA: Final = "2.21.0"
-GO_LANGUAGE: Final = "1.26"
-"""What the generated go.mod files ask for; a newer Go does, an older one fetches this toolchain by itself."""
 
 KUBERNETES_PARTS: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 
@@ -38,14 +36,7 @@ DEBIAN_PACKAGES: Final = {
 """A command or file, and the package that brings it."""
 
 
-def cache_root() -> Path:
-    """The folder for what outlives a checkout."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asya"
-
-
 def cache_folder() -> Path:
     """The folder of this build: ``bin``, ``images`` and ``keda.yaml``."""
     here = Path(__file__).parent
-    makers = ("pins.py", "recipes.py", "archive.py")
-    mark = hashlib.sha256(b"".join((here / name).read_bytes() for name in makers))
-    return cache_root() / f"cluster-{mark.hexdigest()[:12]}"
+    return pinned_folder("cluster", (GO, *(here / name for name in ("pins.py", "recipes.py", "archive.py"))))

@@ -1,7 +1,6 @@
 """How each part is built from its Go module: every recipe works in an empty folder and puts its result into ``half``."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +10,7 @@ import yaml
 
 from lab.cluster import pins
 from lab.cluster.archive import write_archive
-from lab.cluster.errors import ClusterError
+from lab.go import compile_program, go, module, source, tool
 
 _CERTIFICATES: Final = "/etc/ssl/certs/ca-certificates.crt"
 _PAUSE: Final = """package main
@@ -26,73 +25,48 @@ func main() {
 """
 
 
-def _go(work: Path, *arguments: str) -> str:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
-    done = subprocess.run(["go", *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ClusterError("build", f"go {' '.join(arguments)}\n{done.stderr[-2000:]}")
-    return done.stdout
-
-
-def _module(work: Path, *lines: str) -> None:
-    (work / "go.mod").write_text("\n".join(["module tools", f"go {pins.GO_LANGUAGE}", *lines]) + "\n", encoding="utf-8")
-
-
-def _downloaded(work: Path, module: str) -> Path:
-    return Path(json.loads(_go(work, "mod", "download", "-json", module))["Dir"])
-
-
-def _compile(work: Path, package: str, binary: Path, flags: str = "") -> None:
-    _go(work, "build", f"-ldflags=-s -w{flags}", "-o", str(binary), package)
-
-
 def etcd(work: Path, half: Path) -> None:
     """The store of the API server."""
-    _module(work)
-    _go(work, "get", "-tool", f"go.etcd.io/etcd/server/v3@v{pins.ETCD}")
-    _compile(work, "go.etcd.io/etcd/server/v3", half / "bin/etcd")
+    tool(work, "go.etcd.io/etcd/server/v3", pins.ETCD, half / "bin/etcd")
 
 
 def kubernetes(work: Path, half: Path) -> None:
     """The control plane, the node's two programs, and kubectl where this machine has none."""
     # Its own go.mod names the libraries of its tree at v0.0.0; each is published as v0.<minor>.<patch>.
     _, minor, patch = pins.KUBERNETES.split(".")
-    source = _downloaded(work, f"k8s.io/kubernetes@v{pins.KUBERNETES}")
-    required = json.loads(_go(work, "mod", "edit", "-json", str(source / "go.mod")))["Require"]
+    tree = source(work, f"k8s.io/kubernetes@v{pins.KUBERNETES}")
+    required = json.loads(go(work, "mod", "edit", "-json", str(tree / "go.mod")))["Require"]
     staged = sorted({r["Path"] for r in required if r["Path"].startswith("k8s.io/") and r["Version"] == "v0.0.0"})
     replaced = [f"replace {path} => {path} v0.{minor}.{patch}" for path in staged]
-    _module(work, f"require k8s.io/kubernetes v{pins.KUBERNETES}", *replaced)
+    module(work, f"require k8s.io/kubernetes v{pins.KUBERNETES}", *replaced)
     parts = [*pins.KUBERNETES_PARTS, *([] if shutil.which("kubectl") else ["kubectl"])]
     imports = "\n".join(f'import _ "k8s.io/kubernetes/cmd/{part}"' for part in parts)
     (work / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\n{imports}\n", encoding="utf-8")
-    _go(work, "mod", "tidy")
+    go(work, "mod", "tidy")
     version = "k8s.io/component-base/version"
     stamps = {"gitVersion": f"v{pins.KUBERNETES}", "gitMajor": "1", "gitMinor": minor}
-    flags = "".join(f" -X {version}.{key}={value}" for key, value in stamps.items())
+    stamps = {f"{version}.{key}": value for key, value in stamps.items()}
     for part in parts:
-        _compile(work, f"k8s.io/kubernetes/cmd/{part}", half / "bin" / part, flags)
+        compile_program(work, f"k8s.io/kubernetes/cmd/{part}", half / "bin" / part, stamps)
 
 
 def coredns(work: Path, half: Path) -> None:
     """Cluster DNS."""
-    _module(work)
-    _go(work, "get", "-tool", f"github.com/coredns/coredns@v{pins.COREDNS}")
-    _compile(work, "github.com/coredns/coredns", half / "bin/coredns")
+    tool(work, "github.com/coredns/coredns", pins.COREDNS, half / "bin/coredns")
 
 
 def keda(work: Path, half: Path) -> None:
     """KEDA's operator, its metrics adapter, and the manifests of both."""
-    module = f"github.com/kedacore/keda/v2@v{pins.KEDA}"
-    source = _downloaded(work, module)
-    replaced = json.loads(_go(work, "mod", "edit", "-json", str(source / "go.mod"))).get("Replace") or []
+    tree = source(work, f"github.com/kedacore/keda/v2@v{pins.KEDA}")
+    replaced = json.loads(go(work, "mod", "edit", "-json", str(tree / "go.mod"))).get("Replace") or []
     pairs = [(r["Old"]["Path"], f"{r['New']['Path']} {r['New'].get('Version', '')}") for r in replaced]
-    _module(work, *(f"replace {old} => {new}" for old, new in pairs))
+    module(work, *(f"replace {old} => {new}" for old, new in pairs))
     packages = [f"github.com/kedacore/keda/v2/cmd/{name}" for name in ("operator", "adapter")]
-    _go(work, "get", "-tool", *(f"{package}@v{pins.KEDA}" for package in packages))
+    go(work, "get", "-tool", *(f"{package}@v{pins.KEDA}" for package in packages))
     for package, binary in zip(packages, ("keda-operator", "keda-adapter"), strict=True):
-        _compile(work, package, half / "bin" / binary)
+        compile_program(work, package, half / "bin" / binary)
     kubectl = shutil.which("kubectl") or str(half / "bin/kubectl")
-    argv = [kubectl, "kustomize", str(source / "config/default")]
+    argv = [kubectl, "kustomize", str(tree / "config/default")]
     text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     # The admission webhook, which checks what users write, is left out: it would be a third program to build and start.
     kept = [_as_here(thing) for thing in yaml.safe_load_all(text) if "admission" not in thing["metadata"]["name"]]
@@ -115,9 +89,9 @@ def _as_here(thing: dict[str, Any]) -> dict[str, Any]:
 
 def images(work: Path, half: Path) -> None:
     """Archives of the images that those who run inside the cluster need."""
-    _module(work)
+    module(work)
     (work / "pause.go").write_text(_PAUSE, encoding="utf-8")
-    _compile(work, "pause.go", half / "bin/pause")
+    compile_program(work, "pause.go", half / "bin/pause")
     certificates = {_CERTIFICATES: Path(_CERTIFICATES)}
     for name, binary, command, files, user in (
         (pins.PAUSE_IMAGE, "pause", "/pause", {}, "0"),

@@ -11,9 +11,9 @@ from typing import Final
 from lab.cluster import certificates, configuration, groups, kind, network, parts, pins
 from lab.cluster.build import build, install_packages
 from lab.cluster.down import down
-from lab.cluster.errors import ClusterError
 from lab.cluster.load import load
 from lab.cluster.place import Place
+from lab.errors import ClusterError
 
 _READY: Final = {
     "kube-system": ("deployment/coredns",),

@@ -3,8 +3,8 @@
 import sys
 
 from lab.engine import other_hosts
-from lab.engine.errors import EngineError
 from lab.engine.find import build, find
+from lab.errors import LabError
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
             print(*(other_hosts.build(language) for language in other_hosts.HOSTS), sep="\n")
         else:
             print(build() if sys.argv[1:] == ["build"] else find())
-    except EngineError as exc:
+    except LabError as exc:
         print(f"engine: {exc}", file=sys.stderr)
         sys.exit(1)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from lab.built_once import built_once
 from lab.engine import pins, recipe
-from lab.engine.errors import EngineError
+from lab.errors import LabError
 
 _INSTALL: Final = (
     "install Pulumi (https://www.pulumi.com/docs/install/), or Go 1.26 or newer (https://go.dev/dl) to build it"
@@ -34,7 +34,7 @@ def find() -> Path:
     """Return the folder that holds ``pulumi``, from PATH or the cache, building it where it is missing.
 
     Raises:
-        EngineError: There is no usable engine, and no Go to build it.
+        LabError: There is no usable engine, and no Go to build it.
     """
     on_path = shutil.which("pulumi")
     if on_path is not None and serves(_asked(on_path)):
@@ -46,13 +46,13 @@ def build(why: str = "asked to") -> Path:
     """Return the folder of the pinned engine, building it if need be.
 
     Raises:
-        EngineError: It is not built yet, and cannot be.
+        LabError: It is not built yet, and cannot be.
     """
     done = pins.engine_folder()
     if done.is_dir():
         return done / "bin"
     if shutil.which("go") is None:
-        raise EngineError(f"{why}, and Go is not installed either; {_INSTALL}")
+        raise LabError(f"{why}, and Go is not installed either; {_INSTALL}")
     print(
         f"engine: {why}; building pulumi {pins.PULUMI} into {done}, once; cold this takes about 4 minutes", flush=True
     )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.built_once import built_once, pinned_folder
+from lab.built_once import GO, built_once, pinned_folder
 from lab.engine import pins, recipe
-from lab.engine.errors import EngineError
+from lab.errors import LabError
+from lab.go import tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ def build(language: str) -> Path:
     It must be on PATH, where the engine looks for what is not beside it.
 
     Raises:
-        EngineError: It is not built yet, and cannot be.
+        LabError: It is not built yet, and cannot be.
     """
     host, here = HOSTS[language], Path(__file__).parent
-    makers = (here / "pins.py", here / "recipe.py", here / "other_hosts.py")
+    makers = (GO, here / "pins.py", here / "recipe.py", here / "other_hosts.py")
     done = pinned_folder(f"pulumi-language-{language}-{host.version}", makers)
     if not done.is_dir() and shutil.which("go") is None:
-        raise EngineError(
+        raise LabError(
             f"the {language} host is built with Go, which is not installed: https://go.dev/dl, 1.26 or newer"
         )
 
@@ -63,7 +64,7 @@ def build(language: str) -> Path:
         began = time.monotonic()
         binary = half / "bin" / f"pulumi-language-{language}"
         binary.parent.mkdir()
-        recipe.tool(scratch / language, host.package, host.version, binary, host.stamp)
+        tool(scratch / language, host.package, host.version, binary, host.stamp)
         print(f"engine: built its {language} host {host.version} in {time.monotonic() - began:.0f} s", flush=True)
 
     return built_once(done, make) / "bin"

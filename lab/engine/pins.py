@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from lab.built_once import pinned_folder
+from lab.built_once import GO, pinned_folder
 
 PULUMI: Final = "3.250.0"
 """The newest that the Go module proxy serves with all its dependencies."""
@@ -11,10 +11,8 @@ PULUMI: Final = "3.250.0"
 LANGUAGE_HOST: Final = "3.60.0"
 """The last version of the Python host that is part of the public SDK module."""
 
-GO_LANGUAGE: Final = "1.26"
-
 
 def engine_folder() -> Path:
     """The folder of the built engine; everything lies in its ``bin``, as the host looks beside itself."""
     here = Path(__file__).parent
-    return pinned_folder(f"pulumi-{PULUMI}", (here / "pins.py", here / "recipe.py"))
+    return pinned_folder(f"pulumi-{PULUMI}", (GO, here / "pins.py", here / "recipe.py"))

@@ -4,53 +4,22 @@ Exit code 1 when an image cannot be built or has outgrown its limit.
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.checkout import ROOT
-from lab.cluster.errors import ClusterError
 from lab.cluster.load import load
 from lab.cluster.place import Place, place
-from lab.images.builder import Builder, ImageError, find_builder
+from lab.errors import LabError
+from lab.images.builder import Builder, find_builder
+from lab.images.catalogue import IMAGES, Image
 from lab.images.foundation import OFFICIAL, Base, find_base
-from lab.images.packages import install
+from lab.images.packages import own_architecture
 from lab.images.size import layer_sizes
 
 _MB: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """What one image consists of."""
-
-    room: str
-    rooms: tuple[str, ...]
-    extras: tuple[str, ...] = ()
-    limit_mb: int | None = None
-    """How much it may add to its base, compressed."""
-
-    @property
-    def tag(self) -> str:
-        """The image's name."""
-        return f"asya-{self.room}:dev"
-
-
-IMAGES: Final = (
-    Image("sidecar", ("protocol", "process", "transport", "store", "sidecar"), limit_mb=80),
-    Image("operator", ("protocol", "process", "manifest", "kube", "transport", "operator")),
-    Image("crew", ("protocol", "process", "store", "crew")),
-    Image(
-        "gateway",
-        ("protocol", "process", "manifest", "kube", "transport", "store", "gateway"),
-        extras=("kubernetes",),
-        limit_mb=80,
-    ),
-)
 
 
 def main() -> None:
@@ -70,11 +39,11 @@ def main() -> None:
         if base.stand_in and up:
             _load_base(builder, base, cluster)
         too_large = [
-            image.tag
+            image.name
             for image in IMAGES
             if (not chosen or image.room in chosen) and not _build(image, builder, base, cluster if up else None)
         ]
-    except (ImageError, ClusterError) as exc:
+    except LabError as exc:
         print(f"images: {exc}", file=sys.stderr)
         sys.exit(1)
     if not up:
@@ -86,28 +55,19 @@ def main() -> None:
 
 def _build(image: Image, builder: Builder, base: Base, cluster: Place | None) -> bool:
     """Build, measure and load one image; whether it keeps its limit."""
-    began = time.monotonic()
+    began, tag = time.monotonic(), f"{image.name}:dev"
     with tempfile.TemporaryDirectory(prefix=f"asya-image-{image.room}.") as folder:
-        context = Path(folder) / "context"
-        install(
-            context / "packages",
-            project=f"asya-{image.room}",
-            extras=image.extras,
-            rooms=image.rooms,
-            python=base.python,
-        )
-        shutil.copy(ROOT / "components/runtime/asya_runtime.py", context)
-        dockerfile = ROOT / "components" / image.room / "Dockerfile"
-        builder.build(image.tag, dockerfile, context, {"BASE": base.image})
+        architecture = own_architecture()
+        image.build(builder, tag, Path(folder), base=base, own_base=base, architecture=architecture)
         archive = Path(folder) / "image.tar"
-        builder.save(image.tag, archive, f"localhost/{image.tag}")
+        builder.save(tag, archive, f"localhost/{tag}")
         sizes = layer_sizes(archive)
         beyond = sum(sizes[len(builder.layers(base.image)) :]) / _MB
         whole, seconds = sum(sizes) / _MB, time.monotonic() - began
-        print(f"images: {image.tag}: {whole:.0f} MB compressed, {beyond:.0f} MB beyond the base, {seconds:.0f} s")
+        print(f"images: {tag}: {whole:.0f} MB compressed, {beyond:.0f} MB beyond the base, {seconds:.0f} s")
         if cluster is not None:
             # A manifest may say either; the name without a host means Docker Hub to a container runtime.
-            load(cluster, archive, [f"docker.io/library/{image.tag}"])
+            load(cluster, archive, [f"docker.io/library/{tag}"])
     return image.limit_mb is None or beyond <= image.limit_mb
 
 

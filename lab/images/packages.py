@@ -9,13 +9,32 @@ import platform
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Final
 
+from lab.built_once import cache_root
 from lab.checkout import ROOT
-from lab.images.builder import ImageError
+from lab.errors import LabError
+
+MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+"""A processor as images name it, and as wheels do."""
 
 
-def install(target: Path, *, project: str, extras: tuple[str, ...], rooms: tuple[str, ...], python: str) -> None:
-    """Install a room's locked requirements and the rooms themselves into ``target``."""
+def own_architecture() -> str:
+    """This machine's processor, as images name it.
+
+    Raises:
+        LabError: Nobody makes images for it.
+    """
+    for architecture, machine in MACHINES.items():
+        if platform.machine().lower() in {architecture, machine}:
+            return architecture
+    raise LabError(f"images are made for {' and '.join(MACHINES)}, and this machine is {platform.machine()}")
+
+
+def install(
+    target: Path, *, project: str, extras: tuple[str, ...], rooms: tuple[str, ...], python: str, architecture: str
+) -> None:
+    """Install a room's locked requirements and the rooms themselves into ``target``, for a processor."""
     target.mkdir(parents=True)
     requirements = target.parent / "requirements.txt"
     chosen = [part for extra in extras for part in ("--extra", extra)]
@@ -23,7 +42,7 @@ def install(target: Path, *, project: str, extras: tuple[str, ...], rooms: tuple
         *("export", "--quiet", "--frozen", "--no-dev", "--no-emit-workspace", "--no-annotate", "--no-header"),
         *("--package", project, *chosen, "--output-file", str(requirements)),
     )
-    wheels = ("--python-version", python, "--python-platform", f"{platform.machine()}-manylinux_2_28")
+    wheels = ("--python-version", python, "--python-platform", f"{MACHINES[architecture]}-manylinux_2_28")
     common = ("pip", "install", "--quiet", "--no-deps", "--target", str(target), *wheels)
     _uv(*common, "--only-binary", ":all:", "--requirements", str(requirements))
     _uv(*common, *(str(ROOT / "components" / room) for room in rooms))
@@ -38,12 +57,11 @@ def _uv(*arguments: str) -> None:
         [_find_uv(), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise ImageError(f"uv {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
+        raise LabError(f"uv {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
 
 
 def _find_uv() -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asya"
-    found = shutil.which("uv") or next(map(str, sorted(cache.glob("uv-*/bin/uv"), reverse=True)), None)
+    found = shutil.which("uv") or next(map(str, sorted(cache_root().glob("uv-*/bin/uv"), reverse=True)), None)
     if found is None:
-        raise ImageError("uv is not here: make setup")
+        raise LabError("uv is not here: make setup")
     return found

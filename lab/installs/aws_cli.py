@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab.built_once import cache_root
+
 VERSION = "1.46.3"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -27,8 +29,7 @@ def aws(endpoint: str, *arguments: str) -> str:
 
 
 def _install() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "asya" / f"awscli-{VERSION}"
+    folder = cache_root() / f"awscli-{VERSION}"
     if not (folder / "installed").exists():
         python = getattr(sys, "_base_executable", sys.executable)
         subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)

@@ -3,16 +3,15 @@
 ``python -m lab.installs.kubernetes_openapi`` fetches it before any test waits for it.
 """
 
-import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from lab.built_once import built_once, cache_root
 from lab.cluster import pins
+from lab.go import module, source
 
 
 def openapi_document() -> Path:
@@ -25,11 +24,9 @@ def openapi_document() -> Path:
 
 
 def _make(half: Path, scratch: Path) -> None:
-    (scratch / "go.mod").write_text(f"module tools\ngo {pins.GO_LANGUAGE}\n", encoding="utf-8")
-    argv = ["go", "mod", "download", "-json", f"k8s.io/kubernetes@v{pins.KUBERNETES}"]
-    done = subprocess.run(argv, cwd=scratch, capture_output=True, text=True, check=True)
-    source = Path(json.loads(done.stdout)["Dir"]) / "api/openapi-spec/swagger.json"
-    shutil.copyfile(source, half / source.name)
+    module(scratch)
+    document = source(scratch, f"k8s.io/kubernetes@v{pins.KUBERNETES}") / "api/openapi-spec/swagger.json"
+    shutil.copyfile(document, half / document.name)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from lab.installs.apt import apt_install
 PACKAGE = "@modelcontextprotocol/sdk"
 VERSION = "1.32.2"
 TYPESCRIPT = "5.9.3"
-TRIES = 3
 SCRIPT = Path(__file__).with_name("mcp_client.mjs")
 
 
@@ -27,13 +26,8 @@ def install() -> Path:
     """Install what is missing; the folder that scripts must run in."""
     if shutil.which("npm") is None:
         apt_install("npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "asya" / f"mcp-sdk-{VERSION}"
-    if not (folder / "installed").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _npm_install(folder, f"{PACKAGE}@{VERSION}")
-        (folder / "installed").touch()
-    return folder
+    done = cache_root() / f"npm-mcp-sdk-{VERSION}"
+    return built_once(done, lambda half, _: _npm_install(half, f"{PACKAGE}@{VERSION}"))
 
 
 def install_pulumi() -> Path:
@@ -49,11 +43,7 @@ def install_pulumi() -> Path:
 
 def _npm_install(folder: Path, *packages: str) -> None:
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    argv = [shutil.which("npm") or "npm", "install", *packages, *options]
-    for _ in range(TRIES - 1):
-        if subprocess.run(argv, cwd=folder, check=False).returncode == 0:
-            return
-    subprocess.run(argv, cwd=folder, check=True)
+    subprocess.run([shutil.which("npm") or "npm", "install", *packages, *options], cwd=folder, check=True)
 
 
 def run_client(url: str, token: str, scenario: str) -> str:

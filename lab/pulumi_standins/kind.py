@@ -27,7 +27,7 @@ class Kind(Generic[C]):
     """The life of one resource type; a subclass per type.
 
     Attributes:
-        autoname: The input that gets a name of its own when the program gives ``None``.
+        autoname: The input that gets a name of its own when the program gives none.
         force_new: Inputs whose change makes a new resource of it.
         secret_outputs: Outputs that are secrets whatever the inputs are.
     """

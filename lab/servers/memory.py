@@ -4,12 +4,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from lab.waits import wait_until
 
 
 def answers(path: Path) -> bool:
@@ -25,11 +26,8 @@ def memory_broker() -> Iterator[dict[str, str]]:
         path = Path(folder) / "broker.sock"
         broker = subprocess.Popen([sys.executable, "-m", "asya_transport.memory.server", str(path)])
         try:
-            deadline_s = time.monotonic() + 120
-            while not answers(path):
-                assert broker.poll() is None, "memory broker ended"
-                assert time.monotonic() < deadline_s, "memory broker did not listen"
-                time.sleep(0.01)
+            wait_until(lambda: answers(path) or broker.poll() is not None, 120, "the memory broker listens")
+            assert broker.poll() is None, "memory broker ended"
             yield {"ASYA_TRANSPORT": "memory", "ASYA_MEMORY_SOCKET": str(path)}
         finally:
             broker.terminate()

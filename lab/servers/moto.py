@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Final, Self
 
 from lab.servers.ports import free_port
+from lab.waits import wait_until
 
 START_TIMEOUT_S: Final = 180.0
 ACCOUNT: Final = "000000000000"
@@ -41,11 +41,7 @@ class MotoServer:
         argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(argv, stdout=output, stderr=output, env=environment)
-        ends = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            assert self._process.poll() is None, f"moto ended:\n{self._log.read_text()[-2000:]}"
-            assert time.monotonic() < ends, "moto did not answer in time"
-            time.sleep(0.1)
+        wait_until(self._answers, START_TIMEOUT_S, "moto answers", self._log.read_text)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,6 +58,7 @@ class MotoServer:
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - http, this machine
 
     def _answers(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, f"moto ended:\n{self._log.read_text()}"
         try:
             urllib.request.urlopen(f"{self.endpoint}/moto-api/data.json", timeout=2).close()  # noqa: S310
         except (OSError, urllib.error.URLError):

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import pytest
 
 from lab.installs.apt import apt_install
 from lab.servers.ports import free_port
+from lab.waits import wait_until
 
 PACKAGE = "postgresql"
 START_TIMEOUT_S = 180.0
@@ -82,15 +82,14 @@ class PostgresServer:
                 [self._programs / "postgres", "-D", str(self._folder / "data"), *options],
                 user=self._user, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                psycopg.connect(self.url, connect_timeout=2).close()
-            except psycopg.OperationalError:
-                assert time.monotonic() < deadline_s, (self._folder / "log").read_text()
-                time.sleep(0.05)
-            else:
-                return
+        wait_until(self._answers, START_TIMEOUT_S, "Postgres answers", (self._folder / "log").read_text)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self) -> None:
         """End it at once, cutting every connection."""

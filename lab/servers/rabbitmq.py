@@ -7,11 +7,13 @@ All other tests of a session share one broker, also across xdist's processes. A 
 test process holds a shared file lock for as long as it lives, and the guardian stops the broker when it can take the
 lock alone, so that even a killed test run leaves no process.
 
-``python -m lab.servers.rabbitmq install`` installs the package where it is missing.
+Tests that depend on the broker's version run on ``versions()``: this machine's own package, and those of other releases of
+Debian (``lab/installs/debian.py``). ``python -m lab.servers.rabbitmq install`` installs what is missing of them.
 """
 
 import argparse
 import base64
+import functools
 import json
 import os
 import shlex
@@ -21,20 +23,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 import pytest
 
+from lab.installs import debian
 from lab.installs.apt import apt_install
 from lab.servers.ports import free_ports
 from lab.servers.shared import guard, session_folder, share
+from lab.waits import wait_until
 
 START_TIMEOUT_S = 150.0  # A broker needs 5 s on two idle cores; loaded ones take many times that.
 STOP_TIMEOUT_S = 90.0
@@ -46,6 +50,17 @@ PACKAGE = "rabbitmq-server"
 INSTALL_HINT = f"run `python -m lab.servers.rabbitmq install` (apt-get install {PACKAGE}), or brew install rabbitmq"
 
 
+OWN = "own"
+"""This machine's own package."""
+SUITES = {"4.3": "forky", "4.0": "trixie"}
+"""Further versions of the broker, and the releases of Debian that have them."""
+
+
+def versions() -> list[str]:
+    """Choose the versions to test on: the oldest and the newest, with ``BROKERS=all`` what lies between too."""
+    return [OWN, *(SUITES if os.environ.get("BROKERS") == "all" else ("4.3",))]
+
+
 def find_server() -> Path | None:
     """Find the server's start script; the wrapper that Debian puts on PATH insists on its own user and folders."""
     debian = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -55,13 +70,24 @@ def find_server() -> Path | None:
     return Path(found) if found else None
 
 
-def install() -> None:
-    """Install the server with apt-get where it is missing, without letting its service start.
+def command(program: str, version: str = OWN) -> list[str] | None:
+    """Make the command that runs one of the server's programs; ``None`` where that version is not installed."""
+    if version == OWN:
+        server = find_server()
+        return None if server is None else [str(server.with_name(program))]
+    root = debian.root_of(SUITES[version], PACKAGE)
+    return debian.enter(root, [f"/usr/lib/rabbitmq/bin/{program}"]) if root.is_dir() else None
+
+
+def install(version: str = OWN) -> None:
+    """Install the server where it is missing, without letting its service start.
 
     Raises:
         RuntimeError: It cannot be installed here; says why.
     """
-    if find_server() is None:
+    if version != OWN:
+        debian.install(SUITES[version], PACKAGE)
+    elif find_server() is None:
         apt_install(PACKAGE)
 
 
@@ -77,15 +103,22 @@ class RabbitMqServer:
     """One broker; ``start`` after ``stop`` or ``kill`` finds the same data and the same ports."""
 
     def __init__(
-        self, folder: Path | None = None, *, settings: str = "", statistics_ms: int = STATISTICS_INTERVAL_MS
+        self,
+        folder: Path | None = None,
+        *,
+        version: str = OWN,
+        settings: str = "",
+        statistics_ms: int = STATISTICS_INTERVAL_MS,
     ) -> None:
         """Choose how it is set up; nothing runs yet.
 
         Args:
             folder: Where its files go; ``None`` is a temporary folder.
+            version: One of ``versions()``; others than our own want their folder below ``/tmp``.
             settings: Further lines of ``rabbitmq.conf``.
             statistics_ms: How often each queue is sampled; RabbitMQ's own value is 5,000.
         """
+        self.version = version
         self._settings = settings
         self._statistics_ms = statistics_ms
         self._owns_folder = folder is None
@@ -133,8 +166,8 @@ class RabbitMqServer:
         Raises:
             RuntimeError: It is not installed, or did not come up; holds the end of its log.
         """
-        script = find_server()
-        if script is None:
+        server = command("rabbitmq-server", self.version)
+        if server is None:
             raise RuntimeError(f"RabbitMQ is not installed: {INSTALL_HINT}")
         if not self._ports:
             self._ports = dict(zip(("amqp", "management", "distribution", "epmd"), free_ports(4), strict=True))
@@ -143,11 +176,11 @@ class RabbitMqServer:
         try:
             with (self.folder / "output.log").open("ab") as log:
                 # In the foreground (no -daemon), so that it ends with us and the machine's own epmd is not touched.
-                self._epmd = spawn([epmd_path(), "-port", str(self._ports["epmd"])], environ, log)
-                wait_for(lambda: is_open(self._ports["epmd"]), 60.0, "epmd", self._tail)
-                self._broker = spawn([str(script)], environ, log)
+                self._epmd = spawn([*epmd(self.version), "-port", str(self._ports["epmd"])], environ, log)
+                wait_until(lambda: is_open(self._ports["epmd"]), 60.0, "epmd answers", self._tail)
+                self._broker = spawn(server, environ, log)
             self._reaper = self._spawn_reaper([self._broker.pid, self._epmd.pid])
-            wait_for(self._answers, START_TIMEOUT_S, "RabbitMQ", self._tail)
+            wait_until(self._answers, START_TIMEOUT_S, "RabbitMQ answers", self._tail)
         except BaseException:
             self.kill()
             raise
@@ -177,9 +210,9 @@ class RabbitMqServer:
 
     def evaluate(self, expression: str) -> str:
         """Let the broker evaluate an Erlang expression, such as one that changes a setting while it runs."""
-        script = find_server()
-        assert script is not None, INSTALL_HINT
-        argv = [str(script.with_name("rabbitmqctl")), "eval", expression]
+        control = command("rabbitmqctl", self.version)
+        assert control is not None, INSTALL_HINT
+        argv = [*control, "eval", expression]
         answer = subprocess.run(argv, env=self._environ(), capture_output=True, text=True, check=False, timeout=120)
         if answer.returncode != 0:
             raise RuntimeError(f"rabbitmqctl eval {expression}: {answer.stdout}{answer.stderr}")
@@ -266,12 +299,14 @@ class RabbitMqServer:
         return "\n".join(log.read_text(errors="replace")[-3000:] for log in logs if log.exists())
 
 
-def epmd_path() -> str:
-    """Find Erlang's port mapper, which lies beside ``erl``."""
+def epmd(version: str) -> list[str]:
+    """Make the command of Erlang's port mapper, which lies beside ``erl``."""
+    if version != OWN:
+        return debian.enter(debian.root_of(SUITES[version], PACKAGE), ["/usr/bin/epmd"])
     found = shutil.which("epmd")
     if found is None:
         raise RuntimeError("epmd (Erlang's port mapper) is not on PATH, though RabbitMQ is installed")
-    return found
+    return [found]
 
 
 def spawn(argv: list[str], environ: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -329,37 +364,40 @@ def answers_http(management_url: str) -> Any:
         return None
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float, what: str, detail: Callable[[], str]) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        RuntimeError: It did not in time.
-    """
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not answer within {timeout_s:g} s:\n{detail()}")
-        time.sleep(0.1)
-
-
 # --- one broker per test session: shared_server.py ---
 
 
-def require_server() -> None:
+def require_server(version: str = OWN) -> None:
     """Skip where the server is not installed; fail where CI is set, because there it must be."""
-    if find_server() is None:
-        reason = f"RabbitMQ is not installed: {INSTALL_HINT}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    if command("rabbitmq-server", version) is not None:
+        return
+    reason = f"RabbitMQ ({version}) is not installed: {INSTALL_HINT}"
+    if os.environ.get("CI") and not (version != OWN and debian.why_not()):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def shared_server(tmp_path_factory: pytest.TempPathFactory, version: str = OWN) -> Iterator[Address]:
+    """Hold a share of the session's broker of a version; never restart it, others use it too."""
+    require_server(version)
+    folder = session_folder(tmp_path_factory, f"rabbitmq-{version}")
+    for address in share(folder, "lab.servers.rabbitmq", version):
+        yield Address(**address)
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    """The session's broker; never restart it, others use it too (fault tests own a ``RabbitMqServer``)."""
-    require_server()
-    for address in share(session_folder(tmp_path_factory, "rabbitmq-shared"), "lab.servers.rabbitmq"):
-        yield Address(**address)
+    """The session's broker of this machine's own version (fault tests own a ``RabbitMqServer``)."""
+    with shared_server(tmp_path_factory) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Address]]:
+    """The session's brokers by version, started when first asked for."""
+    with ExitStack() as held:
+        yield functools.cache(lambda version: held.enter_context(shared_server(tmp_path_factory, version)))
 
 
 @pytest.fixture(scope="session")
@@ -375,21 +413,27 @@ def rabbitmq_management_url(rabbitmq_server: Address) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Install the server, or guard a session's broker."""
+    """Install the servers, or guard a session's broker."""
     parser = argparse.ArgumentParser(prog="python -m lab.servers.rabbitmq")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install", help="install RabbitMQ where it is missing")
-    commands.add_parser("guard", help="run a session's broker in the background").add_argument("folder", type=Path)
+    guarding = commands.add_parser("guard", help="run a session's broker in the background")
+    guarding.add_argument("folder", type=Path)
+    guarding.add_argument("version")
     chosen = parser.parse_args(arguments)
-    if chosen.command == "install":
-        try:
-            install()
-        except RuntimeError as exc:
-            print(f"rabbitmq: {exc}", file=sys.stderr)
-            return 1
-        print(f"rabbitmq: {find_server()}")
+    if chosen.command == "guard":
+        version = chosen.version
+        guard(chosen.folder, lambda folder: RabbitMqServer(folder, version=version), lambda made: asdict(made.address))
         return 0
-    guard(chosen.folder, RabbitMqServer, lambda server: asdict(server.address))
+    for version in versions():
+        try:
+            if version == OWN or not (reason := debian.why_not()):
+                install(version)
+                reason = " ".join(command("rabbitmq-server", version) or [])
+        except RuntimeError as exc:
+            print(f"rabbitmq ({version}): {exc}", file=sys.stderr)
+            return 1
+        print(f"rabbitmq ({version}): {reason}")
     return 0
 
 

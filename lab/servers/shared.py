@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from lab.waits import wait_until
+
 POLL_S = 0.3
 START_TIMEOUT_S = 240.0  # A loaded machine needs many times what an idle one does.
 
@@ -41,8 +43,8 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
 
 
-def share(folder: Path, module: str) -> Iterator[Any]:
-    """Hold a share of the server that ``python -m MODULE guard FOLDER`` guards; yields what its guardian announced."""
+def share(folder: Path, module: str, *arguments: str) -> Iterator[Any]:
+    """Hold a share of the server that ``python -m MODULE guard FOLDER ...`` guards; yields what its guardian announced."""
     folder.mkdir(parents=True, exist_ok=True)
     announced, failure = folder / "announced.json", folder / "failure.txt"
     with (folder / "users.lock").open("w") as users:
@@ -52,12 +54,9 @@ def share(folder: Path, module: str) -> Iterator[Any]:
             if not announced.exists():
                 failure.unlink(missing_ok=True)
                 root = Path(__file__).resolve().parents[2]
-                argv = [sys.executable, "-m", module, "guard", str(folder)]
+                argv = [sys.executable, "-m", module, "guard", str(folder), *arguments]
                 subprocess.run(argv, cwd=root, check=True, stdin=subprocess.DEVNULL)
-                deadline_s = time.monotonic() + START_TIMEOUT_S
-                while not (announced.exists() or failure.exists()):
-                    assert time.monotonic() < deadline_s, f"{module}: the server did not start in time"
-                    time.sleep(0.1)
+                wait_until(lambda: announced.exists() or failure.exists(), START_TIMEOUT_S, f"{module}: a start")
                 if failure.exists():
                     raise RuntimeError(failure.read_text())
         yield json.loads(announced.read_text())

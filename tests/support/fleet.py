@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from asya_process.command import runtime_file
+from lab.waits import wait_until
 
 Part = Literal["sidecar", "runtime"]
 STOP_TIMEOUT_S = 90.0
@@ -128,12 +128,7 @@ class Fleet:
 
     def wait_ready(self, timeout_s: float = 200.0) -> None:
         """Wait until every sidecar consumes."""
-        deadline_s = time.monotonic() + timeout_s
-        for replica in self.replicas:
-            while not replica.started:
-                if time.monotonic() > deadline_s:
-                    raise AssertionError(f"{replica.actor} did not start:\n{self.logs()}")
-                time.sleep(0.05)
+        wait_until(lambda: all(replica.started for replica in self.replicas), timeout_s, "all consume", self.logs)
 
     def stop(self) -> None:
         """End everything by recorded pid."""

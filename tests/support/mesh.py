@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from asya_local.processes import MARKER, ProcessSpec
 from asya_protocol import names
 from asya_transport.factory import open_transport
 from asya_transport.settings import read_transport_settings
+from lab.waits import wait_until
 
 POLL_S = 0.05
 
@@ -84,14 +84,16 @@ class RunningMesh:
 
     def until(self, what: Callable[[mesh.ActorStatus], bool], actor: str, limit_s: float = 180.0) -> mesh.ActorStatus:
         """Wait for an actor's state; fails with what it was last."""
-        deadline = time.monotonic() + limit_s
-        while True:
-            status = self.actor(actor)
-            if status is not None and what(status):
-                return status
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{actor} was last {status}\n" + "\n".join(mesh.logs(self.home, None, lines=20)))
-            time.sleep(POLL_S)
+        last: mesh.ActorStatus | None = None
+
+        def holds() -> bool:
+            nonlocal last
+            last = self.actor(actor)
+            return last is not None and what(last)
+
+        wait_until(holds, limit_s, f"{actor} in another state", lambda: f"last {last}\n{self.logs()}", poll_s=POLL_S)
+        assert last is not None
+        return last
 
     async def send(self, actors: Sequence[str], payloads: Sequence[object]) -> list[str]:
         """Send one envelope per payload to the first actor; return their ids."""
@@ -124,16 +126,18 @@ class RunningMesh:
 
     def until_results(self, ids: Sequence[str], prefix: str = "happy-asya", limit_s: float = 240.0) -> dict[str, Any]:
         """Wait until all ids are in the folder store."""
-        deadline = time.monotonic() + limit_s
-        while not set(ids) <= set(found := self.results(prefix)):
-            if time.monotonic() > deadline:
-                missing = len(set(ids) - set(found))
-                raise AssertionError(
-                    f"{missing} of {len(ids)} results missing; {mesh.status(self.home)}\n"
-                    + "\n".join(mesh.logs(self.home, None, lines=20))
-                )
-            time.sleep(POLL_S)
-        return found
+        wait_until(
+            lambda: set(ids) <= set(self.results(prefix)),
+            limit_s,
+            f"{len(ids)} results",
+            lambda: f"{len(self.results(prefix))} are there; {mesh.status(self.home)}\n{self.logs()}",
+            poll_s=POLL_S,
+        )
+        return self.results(prefix)
+
+    def logs(self) -> str:
+        """The end of every log, for a failure's message."""
+        return "\n".join(mesh.logs(self.home, None, lines=20))
 
     def processes(self, role: str = "", actor: str = "") -> list[psutil.Process]:
         """Living processes that carry the mesh's marker, of one role (``sidecar``, ``runtime``, ``broker``), of one actor."""

@@ -22,14 +22,19 @@ import yaml
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import resource_pb2
 
-from asya_infra.target import KubernetesTarget
+from asya_infra.cluster_target import KubernetesTarget
 from lab.checkout import ROOT
 from lab.pulumi_standins.wire import load, secret_keys
 
 ACCOUNT = "123456789012"
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
-    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-    "aws:index/getPartition:getPartition": {"partition": "aws"},
+    "aws:index/getCallerIdentity:getCallerIdentity": {
+        "accountId": ACCOUNT,
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/Deployer/somebody",
+    },
+    "aws:iam/getSessionContext:getSessionContext": {"issuerArn": f"arn:aws:iam::{ACCOUNT}:role/ci/Deployer"},
+    "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
+    "aws:eks/getAddonVersion:getAddonVersion": {"version": "v1.0.0-eksbuild.1"},
     "aws:index/getRegion:getRegion": {"region": "eu-central-1"},
     "aws:eks/getCluster:getCluster": {
         "name": "theirs",
@@ -113,6 +118,8 @@ class _Answers(mocks.Mocks):
     def call(self, args: mocks.MockCallArgs) -> Any:
         if args.token == "aws:index/getAvailabilityZones:getAvailabilityZones":
             return {"names": _zones(args.args)}
+        if args.token == "aws:ec2/getVpcEndpointService:getVpcEndpointService":
+            return {"serviceName": f"com.amazonaws.eu-central-1.{args.args['service']}"}
         return dict(FUNCTIONS[args.token])
 
 
@@ -121,7 +128,7 @@ def _zones(asked: Mapping[str, Any]) -> list[str]:
     filters = {each["name"]: each["values"] for each in asked.get("filters") or []}
     wanted = filters.pop("opt-in-status", ZONES.values())
     assert not filters, f"no stand-in for filters by {', '.join(filters)}"
-    return [name for name, status in ZONES.items() if status in wanted]
+    return [name for name, status in ZONES.items() if status in wanted and name not in asked.get("excludeZoneIds", ())]
 
 
 def _made_up(token: str, name: str) -> dict[str, Any]:
@@ -272,6 +279,10 @@ def our_program() -> None:
 SECRET_KEYS = ("asya:password", "asya:secretKey", "asya:gatewayTokens", "asya:reportToken", "asya:databaseUrl")
 
 
+ON_AWS: Mapping[str, Any] = {"apiCidrs": ["203.0.113.7/32"], "registry": "registry.example/asya"}
+"""What a stack on EKS has to say, and no file of ours can."""
+
+
 def run_environment(name: str, *, preview: bool = False, **changes: Any) -> Run:
     """Run one of our environments, on a kubeconfig that leads nowhere."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -279,7 +290,7 @@ def run_environment(name: str, *, preview: bool = False, **changes: Any) -> Run:
         kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
         patch.setenv("KUBECONFIG", str(kubeconfig))
         patch.chdir(ROOT)
-        config = stack_config(name, **changes)
+        config = stack_config(name, **{**(ON_AWS if name == "aws" else {}), **changes})
         return run_program(our_program, config, stack=name, secrets=SECRET_KEYS, preview=preview)
 
 
@@ -298,7 +309,8 @@ def whole_environment(name: str, *, preview: bool = False) -> Run:
         "manifests": ["examples/asyas/simple-actor.yaml"],
     }
     if name == "aws":
-        changes |= {"keda": "installed", "password": "database-password"}
+        image = f"{ON_AWS['registry']}/asya-gateway:0.2.0"
+        changes |= {"keda": "installed", "password": "database-password", "gatewayImage": image}
     return run_environment(name, preview=preview, **changes)
 
 

@@ -19,9 +19,9 @@ import pytest
 from pulumi import automation
 
 from lab.checkout import ROOT
-from lab.engine import other_hosts
-from lab.engine.errors import EngineError
+from lab.engine import kubernetes_provider, other_hosts
 from lab.engine.find import build
+from lab.errors import LabError
 from lab.installs.kubernetes_openapi import openapi_document
 
 PASSPHRASE: Final = "correct horse battery staple"
@@ -110,10 +110,15 @@ def require_host(language: str) -> Path:
     return _required(lambda: other_hosts.build(language))
 
 
+def require_kubernetes_provider() -> Path:
+    """The folder of the real provider for Kubernetes; the same."""
+    return _required(kubernetes_provider.build)
+
+
 def _required(built: Callable[[], Path]) -> Path:
     try:
         return built()
-    except EngineError as exc:
+    except LabError as exc:
         if os.environ.get("CI"):
             pytest.fail(str(exc))
         pytest.skip(str(exc))
@@ -156,10 +161,18 @@ def project(source: Path, tmp_path: Path, *, aws: str = "", moto: str = "", kube
     return made
 
 
-def install_standins(home: Path) -> None:
-    """Put the stand-ins where the engine looks for installed plugins."""
+def install_standins(home: Path, *, kubernetes: Path | None = None) -> None:
+    """Put the stand-ins where the engine looks for installed plugins.
+
+    Args:
+        home: PULUMI_HOME.
+        kubernetes: Folder of the real provider for Kubernetes; ``None`` stands in for it, too.
+    """
     for plugin, distribution in STANDINS.items():
         folder = home / "plugins" / f"resource-{plugin}-v{version(distribution)}"
+        if plugin == "kubernetes" and kubernetes is not None:
+            shutil.copytree(kubernetes, folder)
+            continue
         folder.mkdir(parents=True)
         script = folder / f"pulumi-resource-{plugin}"
         module = f"lab.pulumi_standins.{plugin}"

@@ -11,17 +11,19 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from lab.waits import wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "components" / "runtime" / "asya_runtime.py"
 HANDLERS = ROOT / "tests" / "support" / "handlers"
 WAIT_S = 60.0
+POLL_S = 0.005
 
 
 class Client:
@@ -128,18 +130,15 @@ class RuntimeProcess:
         return self.log_path.read_text(errors="replace")
 
     def wait_ready(self) -> Self:
-        deadline = time.monotonic() + WAIT_S
-        while not self.ready_path.exists():
+        def ready() -> bool:
             assert self.process.poll() is None, f"runtime ended with {self.process.returncode}:\n{self.log}"
-            assert time.monotonic() < deadline, f"runtime is not ready:\n{self.log}"
-            time.sleep(0.005)
+            return self.ready_path.exists()
+
+        wait_until(ready, WAIT_S, "the runtime is ready", lambda: self.log, poll_s=POLL_S)
         return self
 
     def wait_log(self, text: str) -> None:
-        deadline = time.monotonic() + WAIT_S
-        while text not in self.log:
-            assert time.monotonic() < deadline, f"{text!r} is not in the log:\n{self.log}"
-            time.sleep(0.005)
+        wait_until(lambda: text in self.log, WAIT_S, f"{text!r} in the log", lambda: self.log, poll_s=POLL_S)
 
     def connect(self) -> Client:
         return Client(self.socket_path)

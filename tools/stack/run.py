@@ -15,8 +15,8 @@ import yaml
 from asya_infra.fetch import fetch, of_stack
 from asya_infra.upstream import cached_path
 from lab.checkout import ROOT
-from lab.engine.errors import EngineError
 from lab.engine.find import find
+from lab.errors import LabError
 from tools.stack import clusters, environments, explain, quick_start, servers, settings_file
 from tools.stack.errors import StackError
 from tools.stack.state_folder import Place
@@ -78,7 +78,7 @@ def run(request: Request) -> int:
 def _prepared(request: Request, name: str) -> "_Stack":
     try:
         engine = find()
-    except EngineError as exc:
+    except LabError as exc:
         raise StackError(str(exc)) from exc
     shared = _read(request.root / f"Pulumi.{name}.yaml")
     config = shared.get("config") or {}

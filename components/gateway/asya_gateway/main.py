@@ -20,7 +20,7 @@ from asya_gateway.server import Server, listen
 from asya_gateway.services import App
 from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
-from asya_gateway.store.timed import timed
+from asya_gateway.store.timed import TimedStore
 from asya_gateway.tools.toolbox import Toolbox
 from asya_process.logs import log_json
 from asya_protocol import names
@@ -59,7 +59,7 @@ async def run(settings: GatewaySettings) -> None:
     certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = listen(settings)
     pubsub = PubSub()
-    store = timed(
+    store = TimedStore(
         open_envelope_store(
             settings.database_url, settings.database_min_connections, settings.database_max_connections
         ),

@@ -16,9 +16,9 @@ def open_transport(settings: TransportSettings) -> Transport:
 
             return RabbitMqTransport(settings)
         case "memory":
-            from asya_transport.memory.transport import open_memory_transport
+            from asya_transport.memory.transport import MemoryTransport, open_session
 
-            return open_memory_transport(settings)
+            return MemoryTransport(open_session(settings))
 
 
 def open_admin(settings: TransportSettings) -> QueueAdmin:
@@ -33,6 +33,6 @@ def open_admin(settings: TransportSettings) -> QueueAdmin:
 
             return RabbitMqAdmin(settings)
         case "memory":
-            from asya_transport.memory.transport import open_memory_admin
+            from asya_transport.memory.transport import MemoryAdmin, open_session
 
-            return open_memory_admin(settings)
+            return MemoryAdmin(open_session(settings))

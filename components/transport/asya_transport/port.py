@@ -6,7 +6,7 @@ Promises, each proven by ``tests/contract`` on every implementation:
 * A delivery is handed out until it is settled: a lost consumer's deliveries come again, to anyone.
 * ``release`` gives a delivery back at once and costs its envelope nothing.
 * A consumer reconnects by itself and goes on receiving; what it had handed out before is then ``LeaseLost``.
-* ``stop`` takes nothing more from the broker, and gives back what it had taken but not handed out.
+* ``stop`` takes nothing more from the broker, and releases what it had taken but not handed out.
 
 This module does no I/O and imports no client. Queue names are full names (``asya-ocr``), not actor names.
 """
@@ -104,7 +104,7 @@ class Consumer(Protocol):
         """
 
     async def release(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """Settle: give it back, to come again after about ``delay_s`` (at once where the broker cannot delay).
+        """Settle: let it come again, after about ``delay_s`` (at once where the broker cannot delay).
 
         Raises:
             LeaseLost: It was no longer ours.
@@ -134,10 +134,10 @@ class Consumer(Protocol):
         """Change how many unsettled deliveries the broker may push; nothing to do where it never pushes."""
 
     async def pause(self) -> None:
-        """Take nothing until the next ``receive``; give back what was not handed out. Never raises."""
+        """Take nothing until the next ``receive``; release what was not handed out. Never raises."""
 
     async def stop(self) -> None:
-        """Take nothing more; give back what was not handed out. What was handed out can still be settled."""
+        """Take nothing more; release what was not handed out. What was handed out can still be settled."""
 
     async def close(self) -> None:
         """Stop, and leave nothing on the connection; what was handed out and not settled comes again. Never raises.

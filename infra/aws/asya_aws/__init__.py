@@ -3,6 +3,7 @@
 ``Aws`` fills the ports of ``asya_infra.ports`` for one stack; the components can be used one by one as well.
 """
 
+from asya_aws.checks import check_together
 from asya_aws.eks import EksCluster
 from asya_aws.environment import Aws
 from asya_aws.identity import PodRole, PodRoles
@@ -22,5 +23,6 @@ __all__ = [
     "PodRoles",
     "ResultStore",
     "Scope",
+    "check_together",
     "read_aws_settings",
 ]

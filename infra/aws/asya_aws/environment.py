@@ -1,18 +1,23 @@
 """One account's part of an environment: makes only what it is asked for, and each thing once."""
 
 import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 import pulumi
 
+from asya_aws import node_objects, versions
 from asya_aws.eks import EksCluster, kubeconfig, output_field
 from asya_aws.identity import PodRoles
 from asya_aws.network import Network
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
-from asya_aws.storage import GatewayDatabase, MeshKey, ResultStore
+from asya_aws.storage import POSTGRES_VERSION, GatewayDatabase, MeshKey, ResultStore
+from asya_aws.watching import watch_budget, watch_database
 from asya_infra.errors import ConfigError
+from asya_infra.kubernetes_object import apply_all
 from asya_infra.kubernetes_provider import kubernetes_provider
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
 from asya_infra.settings import Settings
@@ -33,6 +38,8 @@ class Place:
     subnet_ids: tuple[pulumi.Input[str], ...]
     """For a database."""
     ready: tuple[pulumi.Resource, ...] = ()
+    objects: Sequence[Mapping[str, Any]] = ()
+    """Of Kubernetes, which pods and volumes need."""
 
 
 class Aws:
@@ -47,14 +54,29 @@ class Aws:
         self._settings, self._own = settings, own
         self._name = f"asya-{pulumi.get_stack()}"
         self._place: Place | None = None
+        self._tags = {"asya:project": pulumi.get_project(), "asya:stack": pulumi.get_stack(), **settings.tags}
+        database = POSTGRES_VERSION if settings.database == "rds" else None
+        made = settings.cluster == "eks" and not own.cluster_name
+        today = datetime.datetime.now(tz=datetime.UTC).date()
+        for line in versions.warnings(own.kubernetes_version if made else "", database, today):
+            pulumi.log.warn(line)
+        watch_budget(self._name, own, self._tags, lambda: self._opts)
+
+    @property
+    def _claim(self) -> tuple[pulumi.Resource, ...]:
+        return self._key.claim if self._settings.queue == "sqs" else ()
 
     @cached_property
     def _provider(self) -> pulumi.ProviderResource:
         import pulumi_aws
 
-        tags = {"asya:project": pulumi.get_project(), "asya:stack": pulumi.get_stack(), **self._settings.tags}
+        own = self._own
         made: pulumi.ProviderResource = pulumi_aws.Provider(
-            "aws", region=self._settings.region, default_tags={"tags": tags}
+            "aws",
+            region=self._settings.region,
+            default_tags={"tags": self._tags},
+            **({"profile": own.profile} if own.profile else {}),
+            **({"assume_roles": [{"role_arn": own.assume_role}]} if own.assume_role else {}),
         )
         return made
 
@@ -63,22 +85,62 @@ class Aws:
         return pulumi.ResourceOptions(providers=[self._provider])
 
     @cached_property
-    def _account(self) -> pulumi.Output[Scope]:
-        """The account, before there is a key or a bucket."""
-        from pulumi_aws import get_caller_identity_output, get_partition_output
+    def _caller(self) -> pulumi.Output[Any]:
+        """Who makes this; said, and compared with the account that is meant, before anything is made."""
+        from pulumi_aws import get_caller_identity_output
+
+        def judged(found: Any) -> Any:  # noqa: ANN401 - an invoke's answer
+            meant = self._own.account_id
+            if meant and meant != found.account_id:
+                raise ConfigError(
+                    "asya:accountId",
+                    f"is {meant}, but these credentials are {found.arn} of {found.account_id}; use others, or: "
+                    f"pulumi config set asya:accountId {found.account_id}",
+                )
+            pulumi.log.info(f"AWS account {found.account_id}, as {found.arn}")
+            return found
+
+        found = get_caller_identity_output(opts=pulumi.InvokeOptions(provider=self._provider))
+        return pulumi.Output.from_input(found).apply(judged)
+
+    @property
+    def _issuer(self) -> pulumi.Output[str]:
+        """The caller's role, where it is the session of one."""
+        from pulumi_aws import iam
 
         ask = pulumi.InvokeOptions(provider=self._provider)
-        known = pulumi.Output.all(
-            get_caller_identity_output(opts=ask).account_id, get_partition_output(opts=ask).partition
-        )
+        found: pulumi.Output[str] = iam.get_session_context_output(
+            arn=self._caller.apply(lambda caller: caller.arn), opts=ask
+        ).issuer_arn
+        return found
+
+    @cached_property
+    def _account(self) -> pulumi.Output[Scope]:
+        """The account, before there is a key or a bucket."""
+        from pulumi_aws import get_partition_output
+
+        partition = get_partition_output(opts=pulumi.InvokeOptions(provider=self._provider))
         settings = self._settings
-        return known.apply(
-            lambda k: Scope(region=settings.region, account=k[0], partition=k[1], prefix=settings.queue_prefix)
+        return pulumi.Output.all(self._caller, partition).apply(
+            lambda k: Scope(
+                region=settings.region,
+                account=k[0].account_id,
+                partition=k[1].partition,
+                dns_suffix=k[1].dns_suffix,
+                prefix=settings.queue_prefix,
+            )
         )
 
     @cached_property
     def _key(self) -> MeshKey:
-        return MeshKey(self._name, self._account, protect=self._own.protect, opts=self._opts)
+        return MeshKey(
+            self._name,
+            self._account,
+            protect=self._own.protect,
+            volumes=self._own.volume_key,
+            queue_prefix=self._settings.queue_prefix if self._settings.queue == "sqs" else "",
+            opts=self._opts,
+        )
 
     @cached_property
     def _results(self) -> ResultStore:
@@ -106,21 +168,22 @@ class Aws:
             lambda known: dataclasses.replace(known[0], key_arn=known[1])
         )
 
-    def cluster(self, settings: Settings) -> Cluster:
+    def cluster(self) -> Cluster:
         """EKS: one that is made, or one that exists."""
-        del settings
         place = self._existing() if self._own.cluster_name else self._made()
         self._place = place
         provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn)
-        return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=place.ready)
+        opts = pulumi.ResourceOptions(provider=provider, depends_on=list(place.ready))
+        ready = (*place.ready, *apply_all("eks", place.objects, opts))
+        return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=ready)
 
-    def queue(self, settings: Settings, cluster: Cluster) -> Queue:
+    def queue(self) -> Queue:
         """SQS. The operator makes the queues, each with its dead letter queue, encrypted with the mesh's key and by TLS only.
 
         Raises:
             ConfigError: The cluster is not on EKS and no key pair is given.
         """
-        del cluster
+        settings = self._settings
         config: dict[str, pulumi.Input[Any]] = {
             "region": settings.region,
             "accountId": self._account.apply(lambda scope: scope.account),
@@ -129,6 +192,7 @@ class Aws:
             "queues": QUEUES,
             "kmsKeyId": self._key.arn,
             "tlsOnly": True,
+            "tags": self._tags,
         }
         secrets: Secrets = {}
         env: dict[str, pulumi.Input[str]] = {"ASYA_AWS_REGION": settings.region}
@@ -140,44 +204,45 @@ class Aws:
                 "secretAccessKeySecretRef": {"name": SQS_SECRET, "key": "secret-access-key"},
             }
             env |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": key}
-        url = self._account.apply(lambda scope: f"https://sqs.{scope.region}.amazonaws.com/{scope.account}")
+        url = self._account.apply(lambda scope: f"https://{scope.service('sqs')}/{scope.account}")
         return Queue(transport="sqs", config=config, url=url, secrets=secrets, ready=(self._key,), gateway_env=env)
 
-    def store(self, settings: Settings, cluster: Cluster) -> Store:
+    def store(self) -> Store:
         """S3, with keys of their own where pods are not on EKS."""
-        del cluster
-        made = self._results
+        settings, made = self._settings, self._results
         access, key = _key_pair(settings) if self._place is None else (None, None)
         return Store(bucket=made.bucket, region=settings.region, access_key=access, secret_key=key, ready=made.ready)
 
-    def database(self, settings: Settings, cluster: Cluster) -> Database:
+    def database(self) -> Database:
         """RDS, beside the cluster.
 
         Raises:
             ConfigError: The cluster is not on EKS, or there is no password.
         """
-        del cluster
         if self._place is None:
             raise ConfigError(
                 "asya:database", "'rds' needs cluster eks, whose network it shares; set asya:database url"
             )
-        if settings.password is None:
+        password = self._settings.password
+        if password is None:
             cure = "pulumi config set --secret asya:password $(openssl rand -hex 24)"
             raise ConfigError("asya:password", f"is not set, and rds needs one: {cure}")
         made = GatewayDatabase(
             f"{self._name}-gateway",
             vpc_id=self._place.vpc_id,
             subnet_ids=self._place.subnet_ids,
-            clients=[self._place.security_group_id],
+            clients=[self._place.security_group_id, *self._own.database_clients],
             key_arn=self._key.arn,
-            password=settings.password,
+            password=password,
             settings=self._own,
             opts=self._opts,
         )
+        watch_database(f"{self._name}-gateway", made.identifier, self._own, self._opts)
         return Database(url=made.url, ready=(made,))
 
-    def identities(self, settings: Settings) -> PodRoles | None:
+    def identities(self) -> PodRoles | None:
         """Roles for pods, which name the key and the bucket. None where pods are not on EKS."""
+        settings = self._settings
         on_aws = settings.queue == "sqs" or settings.store == "s3"
         if self._place is None or not on_aws:
             return None
@@ -189,6 +254,7 @@ class Aws:
             provider=self._provider,
             system_namespace=settings.system_namespace,
             gateway=bool(settings.images.gateway),
+            role_args=self._own.role_args,
         )
 
     def _made(self) -> Place:
@@ -198,7 +264,7 @@ class Aws:
         private: tuple[pulumi.Input[str], ...] = own.subnet_ids
         closed: tuple[pulumi.Input[str], ...] = own.subnet_ids
         if not own.vpc_id:
-            network = Network(self._name, own, self._with_bucket, opts=self._opts)
+            network = Network(self._name, own, self._with_bucket, after=self._claim, opts=self._opts)
             vpc_id = network.vpc_id
             private, closed = tuple(network.private_subnet_ids), tuple(network.database_subnet_ids)
         made = EksCluster(
@@ -206,7 +272,11 @@ class Aws:
             subnet_ids=private,
             settings=own,
             scope=self._account,
-            network=network.ready if network else (),
+            network=(*(network.ready if network else ()), *self._claim),
+            caller=self._issuer,
+            tags=self._tags,
+            key_arn=self._key.arn if own.volume_key else None,
+            device_plugin=self._settings.third_party.get("device-plugin", node_objects.DEVICE_PLUGIN_IMAGE),
             opts=self._opts,
         )
         return Place(
@@ -217,6 +287,7 @@ class Aws:
             vpc_id=vpc_id,
             subnet_ids=closed,
             ready=made.ready,
+            objects=made.objects,
         )
 
     def _existing(self) -> Place:
@@ -224,7 +295,14 @@ class Aws:
 
         found = eks.get_cluster_output(name=self._own.cluster_name, opts=pulumi.InvokeOptions(provider=self._provider))
         text = pulumi.Output.all(found.endpoint, found.certificate_authorities, found.name).apply(
-            lambda k: kubeconfig(k[2], k[0], output_field(k[1][0], "data"), self._settings.region)
+            lambda k: kubeconfig(
+                k[2],
+                k[0],
+                output_field(k[1][0], "data"),
+                self._settings.region,
+                role=self._own.assume_role,
+                profile=self._own.profile,
+            )
         )
         network = found.vpc_config
         return Place(

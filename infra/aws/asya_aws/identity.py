@@ -1,6 +1,6 @@
 """Roles for pods, by EKS Pod Identity: one per duty, each bound to exactly one service account."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
@@ -25,6 +25,7 @@ class PodRoles:
         provider: Of AWS.
         system_namespace: Of the operator and the gateway.
         gateway: Whether there is one.
+        role_args: What every role has besides its trust: path, permissions boundary.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class PodRoles:
         provider: pulumi.ProviderResource,
         system_namespace: str,
         gateway: bool,
+        role_args: Mapping[str, str] | None = None,
     ) -> None:
+        self._role_args = role_args
         self._name, self._cluster_name, self._cluster_arn = name, cluster_name, cluster_arn
         self._scope, self._provider = scope, provider
         duties: list[tuple[str, str, str, Callable[[Scope], policies.Document]]] = [
@@ -80,6 +83,7 @@ class PodRoles:
             cluster_name=self._cluster_name,
             cluster_arn=self._cluster_arn,
             scope=self._scope,
+            role_args=self._role_args,
             opts=opts,
         )
 
@@ -95,6 +99,7 @@ class PodRole(pulumi.ComponentResource):
         cluster_name: The only cluster whose pods have it.
         cluster_arn: The same.
         scope: The mesh.
+        role_args: What the role has besides its trust.
         opts: With the provider.
     """
 
@@ -110,6 +115,7 @@ class PodRole(pulumi.ComponentResource):
         cluster_name: pulumi.Output[str],
         cluster_arn: pulumi.Output[str],
         scope: pulumi.Output[Scope],
+        role_args: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("asya:aws:PodRole", name, {}, opts)
@@ -120,7 +126,7 @@ class PodRole(pulumi.ComponentResource):
             lambda known: policies.dump(policies.trusts_pod(known[0], known[1], namespace, service_account))
         )
         short = naming.shortened(name, naming.ROLE)
-        role: Any = iam.Role(short, assume_role_policy=trust, opts=child)
+        role: Any = iam.Role(short, assume_role_policy=trust, opts=child, **(role_args or {}))
         allowed = iam.RolePolicy(short, role=role.id, policy=scope.apply(policy).apply(policies.dump), opts=child)
         eks.PodIdentityAssociation(
             short,

@@ -5,8 +5,9 @@ Addresses follow one formula, so that an upgrade never moves a subnet: of the VP
 """
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 
@@ -15,6 +16,15 @@ from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
 
 TYPE = "asya:aws:Network"
+SERVICES: Final = (
+    "ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "sts", "sqs", "kms", "logs",
+)  # fmt: skip
+"""What nodes, add-ons and pods call: the first seven a cluster, the others a mesh."""
+UNFIT_ZONES: Final = ("use1-az3", "usw1-az2", "cac1-az3")
+"""Ids of zones that have no EKS control plane, under whichever name an account knows them.
+
+Source: https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html, "Subnet requirements for clusters".
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class Network(pulumi.ComponentResource):
         name: Begins every resource's name.
         settings: Addresses, zones, NAT.
         scope: For the policy of the way to S3.
+        after: What must be there before anything that costs.
         opts: With the provider.
     """
 
@@ -51,7 +62,13 @@ class Network(pulumi.ComponentResource):
     """Routes: without them a node finds nothing."""
 
     def __init__(
-        self, name: str, settings: AwsSettings, scope: pulumi.Output[Scope], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: AwsSettings,
+        scope: pulumi.Output[Scope],
+        *,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
         from pulumi_aws import ec2, get_region_output
@@ -66,7 +83,7 @@ class Network(pulumi.ComponentResource):
             enable_dns_hostnames=True,
             enable_dns_support=True,
             tags={"Name": name},
-            opts=self._child,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=list(after))),
         )
         # Who forgets to name a security group gets one that lets nothing in or out.
         ec2.DefaultSecurityGroup(f"{name}-default", vpc_id=self._vpc.id, opts=self._child)
@@ -75,10 +92,11 @@ class Network(pulumi.ComponentResource):
         public = self._subnets("public", [zone.public for zone in plans], {"kubernetes.io/role/elb": "1"})
         private = self._subnets("private", [zone.private for zone in plans], {"kubernetes.io/role/internal-elb": "1"})
         database = self._subnets("database", [zone.database for zone in plans], {})
-        outside, _ = self._table("public", public)
+        outside = self._table("public")
+        self._join("public", outside, public)
         way_out = [self._route("public", outside, gateway_id=internet.id)]
         tables, routes = self._private(settings, public, private, way_out)
-        self._table("database", database)
+        self._join("database", self._table("database"), database)
         region = get_region_output(opts=ask).region
         ec2.VpcEndpoint(
             f"{name}-s3",
@@ -86,9 +104,11 @@ class Network(pulumi.ComponentResource):
             service_name=region.apply(lambda known: f"com.amazonaws.{known}.s3"),
             vpc_endpoint_type="Gateway",
             route_table_ids=[table.id for table in tables],
-            policy=scope.apply(policies.endpoint_policy).apply(policies.dump),
+            policy=scope.apply(lambda known: policies.endpoint_policy(known, settings.s3_buckets)).apply(policies.dump),
             opts=self._child,
         )
+        if settings.nat == "none" or settings.endpoints:
+            routes += self._interfaces(settings.cidr, private, ask)
         self.vpc_id = self._vpc.id
         self.private_subnet_ids = [subnet.id for subnet in private]
         self.database_subnet_ids = [subnet.id for subnet in database]
@@ -111,17 +131,66 @@ class Network(pulumi.ComponentResource):
             for place, cidr in enumerate(cidrs)
         ]
 
-    def _table(self, kind: str, subnets: list[Any]) -> tuple[Any, list[Any]]:
-        table = self._ec2.RouteTable(
+    def _table(self, kind: str) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
+        return self._ec2.RouteTable(
             f"{self._name}-{kind}", vpc_id=self._vpc.id, tags={"Name": f"{self._name}-{kind}"}, opts=self._child
         )
-        joined = [
+
+    def _join(self, kind: str, table: Any, subnets: list[Any], first: int = 0) -> list[Any]:  # noqa: ANN401
+        """A subnet has one association for ever, named after the subnet: another table changes it in place.
+
+        AWS refuses a second one (``Resource.AlreadyAssociated``), and Pulumi makes the new before it ends the old.
+        """
+        return [
             self._ec2.RouteTableAssociation(
-                f"{self._name}-{kind}-{place}", subnet_id=subnet.id, route_table_id=table.id, opts=self._child
+                f"{self._name}-{kind}-{place}",
+                subnet_id=subnet.id,
+                route_table_id=table.id,
+                opts=pulumi.ResourceOptions.merge(
+                    self._child, pulumi.ResourceOptions(aliases=[pulumi.Alias(name=f"{self._name}-private-{place}-0")])
+                )
+                if first
+                else self._child,
             )
-            for place, subnet in enumerate(subnets)
+            for place, subnet in enumerate(subnets, first)
         ]
-        return table, joined
+
+    def _interfaces(self, cidr: str, private: list[Any], ask: pulumi.InvokeOptions) -> list[Any]:
+        """Ways to AWS's services that stay in the VPC, for nodes and pods without a way out.
+
+        Source: https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
+        """
+        from pulumi_aws import vpc
+
+        name = f"{self._name}-endpoints"
+        group = self._ec2.SecurityGroup(
+            name, vpc_id=self._vpc.id, description="Who may reach AWS's services", opts=self._child
+        )
+        vpc.SecurityGroupIngressRule(
+            name,
+            security_group_id=group.id,
+            cidr_ipv4=cidr,
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            opts=self._child,
+        )
+        return [
+            self._ec2.VpcEndpoint(
+                f"{self._name}-{service}",
+                vpc_id=self._vpc.id,
+                # Partitions begin these names differently, China even by service.
+                service_name=self._ec2.get_vpc_endpoint_service_output(
+                    service=service, service_type="Interface", opts=ask
+                ).service_name,
+                vpc_endpoint_type="Interface",
+                subnet_ids=[subnet.id for subnet in private],
+                security_group_ids=[group.id],
+                private_dns_enabled=True,
+                opts=self._child,
+            )
+            for service in SERVICES
+        ]
 
     def _route(self, kind: str, table: Any, **target: Any) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
         return self._ec2.Route(
@@ -140,9 +209,12 @@ class Network(pulumi.ComponentResource):
         tables, routes = [], []
         for place in range(max(1, gateways)):
             kind = f"private-{place}"
-            table, joined = self._table(kind, private if gateways <= 1 else [private[place]])
+            table = self._table(kind)
             tables.append(table)
-            routes += joined
+            if gateways <= 1:
+                routes += self._join("private-0", table, private)
+            else:
+                routes += self._join("private-0", table, [private[place]], place)
             if not gateways:
                 continue
             address = self._ec2.Eip(f"{self._name}-nat-{place}", domain="vpc", opts=self._child)
@@ -155,11 +227,13 @@ class Network(pulumi.ComponentResource):
 
 
 def _ordinary_zones(ask: pulumi.InvokeOptions) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
-    """Names of the region's zones without Local and Wavelength Zones, which an account opts into and where no EKS can be.
+    """Names of the region's zones where EKS can be: none that an account opts into (Local, Wavelength), no unfit ones.
 
     Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html, filter opt-in-status.
     """
     from pulumi_aws import GetAvailabilityZonesFilterArgs, get_availability_zones_output
 
     ordinary = GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])
-    return get_availability_zones_output(state="available", filters=[ordinary], opts=ask).names
+    return get_availability_zones_output(
+        state="available", filters=[ordinary], exclude_zone_ids=list(UNFIT_ZONES), opts=ask
+    ).names

@@ -33,6 +33,14 @@ RECEIVE_ACTIONS: Final = (
 )
 DEAD_LETTER_ACTIONS: Final = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
 SEND_ACTIONS: Final = ("sqs:GetQueueUrl", "sqs:SendMessage")
+EBS_ACTIONS: Final = (
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncrypt*",
+)
 CLAIMS: Final = "claims/"
 CANCELS: Final = "cancelled/"
 CREW_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -85,7 +93,7 @@ def trusts_service(service: str, actions: Sequence[str] = ("sts:AssumeRole",)) -
 
 
 def operator(scope: Scope) -> Document:
-    """The operator makes, changes, counts and deletes queues; it reads no envelope and sends ``None``.
+    """The operator makes, changes, counts and deletes queues; it reads no envelope and sends none.
 
     Deleting asks for a look at what the queue holds, so there is no PurgeQueue.
     """
@@ -173,21 +181,62 @@ def _key(scope: Scope) -> list[Statement]:
     """What is encrypted with the mesh's key is read and written through SQS and S3 only."""
     if not scope.key_arn:
         return []
-    services = [f"sqs.{scope.region}.amazonaws.com", *([f"s3.{scope.region}.amazonaws.com"] if scope.bucket else [])]
+    services = [scope.service("sqs"), *([scope.service("s3")] if scope.bucket else [])]
     condition = {"StringEquals": {"kms:ViaService": services}}
     return [allow("Key", ["kms:Decrypt", "kms:GenerateDataKey"], [scope.key_arn], condition)]
 
 
-def key_policy(scope: Scope) -> Document:
-    """Policy of the mesh's key: the account's own IAM policies decide. In a key's policy ``*`` is that key."""
+def cluster(scope: Scope, *, auto: bool) -> Document:
+    """What an EKS cluster's role has besides AWS's own policies.
+
+    The log group is ours: what the control plane still says while it is deleted must not make one anew, which the next
+    ``up`` would then find in its way. Auto Mode's policies let it set no tags but its own.
+    """
+    where = f"arn:{scope.partition}:ec2:{scope.region}"
+    mine = {"StringEquals": {"aws:RequestTag/eks:eks-cluster-name": "${aws:PrincipalTag/eks:eks-cluster-name}"}}
+    tags = [
+        allow(
+            "TagNodes",
+            ["ec2:CreateFleet", "ec2:CreateLaunchTemplate", "ec2:RunInstances"],
+            [f"{where}:*:*", f"{where}::image/*"],
+            mine,
+        ),
+        allow(
+            "TagVolumes",
+            ["ec2:CreateSnapshot", "ec2:CreateVolume"],
+            [f"{where}:*:volume/*", f"{where}::snapshot/*"],
+            mine,
+        ),
+    ]
+    group = f"arn:{scope.partition}:logs:{scope.region}:{scope.account}:log-group:/aws/eks/*"
+    refuse = {**allow("NoGroupOfItsOwn", ["logs:CreateLogGroup"], [group]), "Effect": "Deny"}
+    return document(refuse, *(tags if auto else []))
+
+
+def key_policy(scope: Scope, *, volumes: bool = False) -> Document:
+    """Policy of the mesh's key: the account's own IAM policies decide. In a key's policy ``*`` is that key.
+
+    Args:
+        scope: The account.
+        volumes: Whether EBS encrypts with it for whoever in the account starts nodes, among them AWS's own roles.
+    """
+    by_ebs = {
+        "Sid": "VolumesByEbs",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": list(EBS_ACTIONS),
+        "Resource": "*",
+        "Condition": {"StringEquals": {"kms:CallerAccount": scope.account, "kms:ViaService": scope.service("ec2")}},
+    }  # fmt: skip
     return document(
+        by_ebs if volumes else {},
         {
             "Sid": "AccountDecides",
             "Effect": "Allow",
             "Principal": {"AWS": scope.root},
             "Action": "kms:*",
             "Resource": "*",
-        }
+        },
     )
 
 
@@ -205,20 +254,39 @@ def tls_only_bucket(arn: str) -> Document:
     )
 
 
-def endpoint_policy(scope: Scope) -> Document:
-    """Policy of the VPC's way to S3: the mesh's bucket, where there is one, and where nodes get image layers from.
+IMAGE_BUCKETS: Final = (
+    "prod-{region}-starport-layer-bucket",
+    "prod-registry-k8s-io-{region}",
+    "quayio-production-s3",
+    "al2023-repos-{region}-de612dc2",
+)
+"""Where layers and packages lie to which registries lead callers from AWS: ECR, registry.k8s.io, quay.io, Amazon Linux.
 
-    What it does not name nobody in the VPC reaches, whatever their role allows. ECR keeps layers in a bucket of its own in
-    each region; source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html, "Minimum Amazon S3
-    Bucket Permissions for Amazon ECR".
+Sources: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html; kubernetes/registry.k8s.io,
+``cmd/archeio/internal/app/buckets.go``; quay #1539; https://docs.aws.amazon.com/linux/al2023/ug/deterministic-upgrades.html.
+"""
+
+
+def endpoint_policy(scope: Scope, others: Sequence[str] = ()) -> Document:
+    """Policy of the VPC's way to S3: the mesh's bucket, where there is one, where images lie, and what else is named.
+
+    What it does not name nobody in the VPC reaches, whatever their role allows.
+
+    Args:
+        scope: The mesh.
+        others: Buckets that pods may reach as well; their roles still decide.
     """
     anyone = {"Principal": "*"}
-    layers = f"arn:{scope.partition}:s3:::prod-{scope.region}-starport-layer-bucket/*"
+    layers = [f"arn:{scope.partition}:s3:::{name.format(region=scope.region)}/*" for name in IMAGE_BUCKETS]
+    named = [
+        arn for name in others for arn in (f"arn:{scope.partition}:s3:::{name}", f"arn:{scope.partition}:s3:::{name}/*")
+    ]
     bucket = [
         allow("Bucket", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [scope.objects("")]),
         allow("List", ["s3:ListBucket"], [scope.bucket_arn]),
     ]
-    allowed = [*(bucket if scope.bucket else []), allow("ImageLayers", ["s3:GetObject"], [layers])]
+    more = [allow("Others", ["s3:GetObject", "s3:ListBucket", "s3:PutObject"], named)] if named else []
+    allowed = [*(bucket if scope.bucket else []), allow("ImageLayers", ["s3:GetObject"], layers), *more]
     return document(*({**statement, **anyone} for statement in allowed))
 
 

@@ -12,7 +12,8 @@ class Scope:
     Attributes:
         region: AWS region.
         account: Twelve digits.
-        partition: ``aws``, ``aws-cn``, ``aws-us-gov``.
+        partition: ``aws``, ``aws-cn``, ``aws-us-gov``, ``aws-eusc``.
+        dns_suffix: Of that partition's services: ``amazonaws.com``, ``amazonaws.com.cn``, ``amazonaws.eu``.
         prefix: Begins the name of every queue.
         key_arn: KMS key of queues and bucket.
         bucket: Name of the bucket; empty without one.
@@ -21,6 +22,7 @@ class Scope:
     region: str
     account: str
     partition: str = "aws"
+    dns_suffix: str = "amazonaws.com"
     prefix: str = names.QUEUE_PREFIX
     key_arn: str = ""
     bucket: str = ""
@@ -46,6 +48,10 @@ class Scope:
     def objects(self, prefix: str) -> str:
         """ARN of every object below a prefix."""
         return f"{self.bucket_arn}/{prefix}*"
+
+    def service(self, name: str) -> str:
+        """Host of an AWS service in the region, which is also its name in conditions."""
+        return f"{name}.{self.region}.{self.dns_suffix}"
 
     @property
     def root(self) -> str:

@@ -1,112 +1,207 @@
-"""What a stack may say about AWS, besides what every environment has; nothing else reads it.
+"""What a stack says about its part of AWS.
 
-Defaults are small: they are what a team needs to try the mesh, and each one that costs says so.
+Docstrings of the fields are the keys; ``docs/environments.md`` is checked against them.
 """
 
-import ipaddress
-import re
-from dataclasses import dataclass
-from typing import Final, Literal
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
-from asya_infra.config_reader import Bag, ConfigReader
+from asya_infra.config_reader import ConfigReader
 
 Nat = Literal["none", "single", "per-zone"]
-_ARN: Final = re.compile(r"arn:aws[\w-]*:iam::\d{12}:(role|user)/.+")
+Compute = Literal["auto", "node-groups"]
+LABEL_GPU: Final = {"accelerator": "nvidia-gpu"}
+TAINT_GPU: Final = {"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeGroup:
+    """A managed node group, one of ``asya:nodeGroups``; keys as here, in camelCase."""
+
+    name: str
+    types: tuple[str, ...]
+    """Instance types, all of one architecture and one kind of accelerator."""
+    min: int = 1
+    max: int = 4
+    disk_gib: int = 50
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+    """Each with ``key``, ``value`` and ``effect``; nodes with GPUs get ``nvidia.com/gpu`` besides."""
+    spot: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class AwsSettings:
     """One stack's part of AWS."""
 
+    account_id: str = ""
+    """`asya:accountId`: the only account in which this stack may be; compared with the caller's before anything is made."""
+    profile: str = ""
+    """`asya:profile`: profile of the AWS configuration; empty takes what the shell has."""
+    assume_role: str = ""
+    """`asya:assumeRole`: ARN of a role that the stack is made with."""
+    permissions_boundary: str = ""
+    """`asya:permissionsBoundary`: ARN of a policy that bounds every role that is made."""
+    role_path: str = "/"
+    """`asya:rolePath`: path of every role that is made, such as `/asya/`."""
     cidr: str = "10.60.0.0/16"
     """`asya:cidr`: addresses of the VPC, a /16."""
     zones: int = 2
-    """`asya:zones`: availability zones, 2 or 3."""
+    """`asya:zones`: availability zones, 2 or 3; may grow on a living stack."""
     nat: Nat = "single"
-    """`asya:nat`: `single`, `per-zone`, or `none` (then nodes must find images inside the VPC). Each costs."""
+    """`asya:nat`: `single`, `per-zone`, or `none`: nodes then reach AWS by interface endpoints and nothing else. Each costs."""
+    endpoints: bool = False
+    """`asya:endpoints`: interface endpoints of AWS's services also beside a NAT gateway. They cost by the hour and zone."""
+    s3_buckets: tuple[str, ...] = ()
+    """`asya:s3Buckets`: buckets besides the mesh's that pods may reach by the VPC's way to S3, such as `models-*`."""
     vpc_id: str = ""
     """`asya:vpcId`: a VPC that exists; then no network is made."""
     subnet_ids: tuple[str, ...] = ()
-    """`asya:subnetIds`: its private subnets, in two zones at least; needed with `vpcId`."""
+    """`asya:subnetIds`: private subnets in two zones at least; needed with `vpcId`, and with `clusterName` and a database."""
     cluster_name: str = ""
-    """`asya:clusterName`: an EKS cluster that exists, with the Pod Identity agent; then ``None`` is made."""
+    """`asya:clusterName`: an EKS cluster that exists, with the Pod Identity agent; then none is made."""
+    database_clients: tuple[str, ...] = ()
+    """`asya:databaseClients`: security groups that may reach the database besides the cluster's, such as that of its nodes."""
     kubernetes_version: str = "1.35"
-    """`asya:kubernetesVersion`: of the cluster that is made."""
-    node_types: tuple[str, ...] = ("t4g.large",)
-    """`asya:nodeTypes`: instance types of the node group, all of one architecture. They cost by the hour."""
+    """`asya:kubernetesVersion`: of the cluster that is made; nodes and add-ons follow it."""
+    compute: Compute = "auto"
+    """`asya:compute`: `auto` (EKS Auto Mode makes nodes as pods need them, for a fee) or `node-groups`."""
+    gpus: int = 8
+    """`asya:gpus`: GPUs that Auto Mode may start at once; 0 makes no pool for them."""
+    node_types: tuple[str, ...] = ("t3.large",)
+    """`asya:nodeTypes`: with `node-groups`, instance types of the one group, of one architecture. They cost by the hour."""
     nodes_min: int = 2
-    """`asya:nodesMin`: nodes at least."""
+    """`asya:nodesMin`: its nodes at least, and how many start."""
     nodes_max: int = 4
-    """`asya:nodesMax`: nodes at most."""
+    """`asya:nodesMax`: its nodes at most, for an autoscaler of your own."""
+    node_groups: tuple[NodeGroup, ...] = ()
+    """`asya:nodeGroups`: groups in its place: `name`, `types`, `min`, `max`, `diskGib`, `labels`, `taints`, `spot` of each."""
+    volume_key: bool = False
+    """`asya:volumeKey`: encrypt volumes of nodes and pods with the mesh's key instead of AWS's own."""
     admins: tuple[str, ...] = ()
     """`asya:admins`: ARNs of IAM roles and users that administer the cluster besides whoever makes it."""
     api_cidrs: tuple[str, ...] = ()
-    """`asya:apiCidrs`: from where the cluster's API is reached; empty is the VPC only."""
+    """`asya:apiCidrs`: from which public addresses the cluster's API is reached, such as `["203.0.113.7/32"]`."""
+    api_sources: tuple[str, ...] = ()
+    """`asya:apiSources`: with `vpcId`, addresses (`10.0.0.0/8`) and security groups (`sg-...`) that reach it privately."""
     database_class: str = "db.t4g.micro"
     """`asya:databaseClass`: instance class of the database. It costs by the hour."""
     database_gib: int = 20
     """`asya:databaseGib`: its storage."""
+    database_max_gib: int = 0
+    """`asya:databaseMaxGib`: up to which RDS lets it grow; 0 leaves it."""
     database_multi_az: bool = False
     """`asya:databaseMultiAz`: keep a second one in another zone, at twice the price."""
     protect: bool = True
-    """`asya:protect`: refuse to delete the database, the bucket and the key."""
+    """`asya:protect`: refuse to delete cluster, database, bucket and key; false also empties the bucket when it goes."""
+    bucket_versioning: bool = False
+    """`asya:bucketVersioning`: keep what is overwritten or deleted in the bucket, for 30 days."""
     result_days: int = 90
     """`asya:resultDays`: results and errors are kept for so long."""
     claim_days: int = 14
     """`asya:claimDays`: large payloads that nobody cleared away go after so long; a queue may keep their envelope for 14."""
     log_days: int = 14
-    """`asya:logDays`: the cluster's own logs."""
+    """`asya:logDays`: logs of the cluster and of pods."""
+    pod_logs: bool = False
+    """`asya:podLogs`: keep what pods log in CloudWatch, by its add-on. It costs by the GB."""
+    monthly_budget: int = 0
+    """`asya:monthlyBudget`: USD a month for this stack; `asya:alarmEmail` is told at 80 % and 100 %. 0 makes none."""
+    alarm_email: str = ""
+    """`asya:alarmEmail`: who is told of the budget and of a database that fills up."""
+
+    @property
+    def role_args(self) -> dict[str, str]:
+        """What every role has besides its trust."""
+        found = {"path": self.role_path, "permissions_boundary": self.permissions_boundary}
+        return {key: value for key, value in found.items() if value not in ("", "/")}
+
+    @property
+    def groups(self) -> tuple[NodeGroup, ...]:
+        """The managed node groups; none with Auto Mode."""
+        one = NodeGroup(name="nodes", types=self.node_types, min=self.nodes_min, max=self.nodes_max)
+        return () if self.compute == "auto" else self.node_groups or (one,)
 
 
-def read_aws_settings(bag: Bag) -> AwsSettings:
-    """Read them.
+def read_aws_settings(read: ConfigReader) -> AwsSettings:
+    """Read them; ``asya_aws.checks`` judges them.
 
     Raises:
         ConfigError: A value cannot be used, or one is missing.
     """
-    read = ConfigReader(bag)
+    from asya_aws.checks import check
+
     found = AwsSettings(
+        account_id=read.text("accountId"),
+        profile=read.text("profile"),
+        assume_role=read.text("assumeRole"),
+        permissions_boundary=read.text("permissionsBoundary"),
+        role_path=read.text("rolePath", "/"),
         cidr=read.text("cidr", AwsSettings.cidr),
         zones=read.whole("zones", 2, 2, 3),
         nat=read.choice("nat", ("none", "single", "per-zone"), "single"),
+        endpoints=read.flag("endpoints", False),
+        s3_buckets=read.texts("s3Buckets"),
         vpc_id=read.text("vpcId"),
         subnet_ids=read.texts("subnetIds"),
         cluster_name=read.text("clusterName"),
+        database_clients=read.texts("databaseClients"),
         kubernetes_version=read.text("kubernetesVersion", AwsSettings.kubernetes_version),
+        compute=read.choice("compute", ("auto", "node-groups"), "auto"),
+        gpus=read.whole("gpus", 8, 0, 10_000),
         node_types=read.texts("nodeTypes", AwsSettings.node_types),
         nodes_min=read.whole("nodesMin", 2, 1, 450),
         nodes_max=read.whole("nodesMax", 4, 1, 450),
+        node_groups=_groups(read),
+        volume_key=read.flag("volumeKey", False),
         admins=read.texts("admins"),
         api_cidrs=read.texts("apiCidrs"),
+        api_sources=read.texts("apiSources"),
         database_class=read.text("databaseClass", AwsSettings.database_class),
         database_gib=read.whole("databaseGib", 20, 20, 65_536),
+        database_max_gib=read.whole("databaseMaxGib", 0, 0, 65_536),
         database_multi_az=read.flag("databaseMultiAz", False),
         protect=read.flag("protect", True),
+        bucket_versioning=read.flag("bucketVersioning", False),
         result_days=read.whole("resultDays", 90, 1, 3650),
         claim_days=read.whole("claimDays", 14, 14, 3650),
         log_days=read.whole("logDays", 14, 1, 3653),
+        pod_logs=read.flag("podLogs", False),
+        monthly_budget=read.whole("monthlyBudget", 0, 0, 10_000_000),
+        alarm_email=read.text("alarmEmail"),
     )
-    _check(read, found)
+    check(read, found)
     return found
 
 
-def _check(read: ConfigReader, found: AwsSettings) -> None:
-    for key, cidr in [("cidr", found.cidr), *(("apiCidrs", cidr) for cidr in found.api_cidrs)]:
-        try:
-            network = ipaddress.IPv4Network(cidr)
-        except ValueError:
-            raise read.refuse(
-                key, f"{cidr!r} is no network like 10.60.0.0/16; {read.cure(key, '10.60.0.0/16')}"
-            ) from None
-        if key == "cidr" and network.prefixlen != 16:
-            raise read.refuse(key, f"{cidr!r} is no /16; {read.cure(key, '10.60.0.0/16')}")
-    if found.nodes_min > found.nodes_max:
-        text = f"{found.nodes_min} is more than asya:nodesMax ({found.nodes_max})"
-        raise read.refuse("nodesMin", f"{text}; {read.cure('nodesMin', found.nodes_max)}")
-    if found.vpc_id and len(found.subnet_ids) < 2:
-        raise read.refuse("subnetIds", "must name private subnets in two zones at least, with asya:vpcId")
-    if found.subnet_ids and not found.vpc_id:
-        raise read.refuse("vpcId", "is not set, but asya:subnetIds is; set both or neither")
-    for arn in found.admins:
-        if not _ARN.fullmatch(arn):
-            raise read.refuse("admins", f"{arn!r} is no ARN of a role or user")
+_GROUP_KEYS: Final[Mapping[str, tuple[str, type | tuple[type, ...]]]] = {
+    "name": ("name", str),
+    "types": ("types", list),
+    "min": ("min", int),
+    "max": ("max", int),
+    "diskGib": ("disk_gib", int),
+    "labels": ("labels", dict),
+    "taints": ("taints", list),
+    "spot": ("spot", bool),
+}
+
+
+def _groups(read: ConfigReader) -> tuple[NodeGroup, ...]:
+    listed = read.structure("nodeGroups", [])
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise read.refuse("nodeGroups", 'must be a list of groups, e.g. [{"name": "gpu", "types": ["g6.xlarge"]}]')
+    return tuple(_group(read, each) for each in listed)
+
+
+def _group(read: ConfigReader, given: Mapping[str, Any]) -> NodeGroup:
+    for key, value in given.items():
+        wanted = _GROUP_KEYS.get(key)
+        if wanted is None:
+            raise read.refuse("nodeGroups", f"{key!r} is none of {', '.join(_GROUP_KEYS)}")
+        if not isinstance(value, wanted[1]) or (wanted[1] is int and isinstance(value, bool)):
+            raise read.refuse("nodeGroups", f"{key} of {json.dumps(given)} cannot be {value!r}")
+    if not given.get("name") or not given.get("types"):
+        raise read.refuse("nodeGroups", f"{json.dumps(given)} needs a name and types")
+    values: dict[str, Any] = {_GROUP_KEYS[key][0]: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+    return NodeGroup(**values)

@@ -13,6 +13,9 @@ POSTGRES_VERSION = "17"
 DATABASE = "asya"
 DATABASE_USER = "asya"
 BACKUP_DAYS = 7
+CLAIM = "alias/asya-queues-"
+"""An alias is there once in an account and region, so two meshes cannot take each other's envelopes."""
+OLD_VERSION_DAYS = 30
 
 
 class MeshKey(pulumi.ComponentResource):
@@ -22,13 +25,24 @@ class MeshKey(pulumi.ComponentResource):
         name: Of it and its alias.
         scope: The account.
         protect: Whether it may be deleted.
+        volumes: Whether it encrypts volumes as well.
+        queue_prefix: Claimed by a second alias, where the mesh's queues are of this account; empty claims none.
         opts: With the provider.
     """
 
     arn: pulumi.Output[str]
+    claim: tuple[pulumi.Resource, ...]
+    """What fails where another mesh of the account and region has the prefix: let whatever costs wait for it."""
 
     def __init__(
-        self, name: str, scope: pulumi.Output[Scope], *, protect: bool, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        scope: pulumi.Output[Scope],
+        *,
+        protect: bool,
+        volumes: bool = False,
+        queue_prefix: str = "",
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("asya:aws:MeshKey", name, {}, opts)
         from pulumi_aws import kms
@@ -38,10 +52,20 @@ class MeshKey(pulumi.ComponentResource):
             description="Queues, results and database of an Asya mesh",
             enable_key_rotation=True,
             deletion_window_in_days=30,
-            policy=scope.apply(policies.key_policy).apply(policies.dump),
+            policy=scope.apply(lambda known: policies.key_policy(known, volumes=volumes)).apply(policies.dump),
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
         kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self))
+        claimed = f"{CLAIM}{queue_prefix.rstrip('-')}"
+        self.claim = (
+            (
+                kms.Alias(
+                    f"{name}-prefix", name=claimed, target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self)
+                ),
+            )
+            if queue_prefix
+            else ()
+        )
         self.arn = key.arn
         self.register_outputs({"arn": self.arn})
 
@@ -74,7 +98,10 @@ class ResultStore(pulumi.ComponentResource):
 
         child = pulumi.ResourceOptions(parent=self)
         made = s3.Bucket(
-            naming.shortened(bucket, naming.BUCKET), opts=pulumi.ResourceOptions(parent=self, protect=settings.protect)
+            naming.shortened(bucket, naming.BUCKET),
+            # S3 deletes no bucket that holds anything, and one that was used holds every result.
+            force_destroy=not settings.protect,
+            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
         )
         closed = s3.BucketPublicAccessBlock(
             name,
@@ -102,6 +129,8 @@ class ResultStore(pulumi.ComponentResource):
             ],
             opts=child,
         )
+        if settings.bucket_versioning:
+            s3.BucketVersioning(name, bucket=made.bucket, versioning_configuration={"status": "Enabled"}, opts=child)
         s3.BucketLifecycleConfiguration(name, bucket=made.bucket, rules=_lifecycle(settings), opts=child)
         after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed]))
         text = made.arn.apply(policies.tls_only_bucket).apply(policies.dump)
@@ -128,7 +157,13 @@ def _lifecycle(settings: AwsSettings) -> list[dict[str, Any]]:
         "filter": {"prefix": ""},
         "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
     }
-    return [*expiring, abandoned]
+    old: dict[str, Any] = {
+        "id": "old-versions",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "noncurrent_version_expiration": {"noncurrent_days": OLD_VERSION_DAYS},
+    }
+    return [*expiring, abandoned, *([old] if settings.bucket_versioning else [])]
 
 
 class GatewayDatabase(pulumi.ComponentResource):
@@ -149,6 +184,7 @@ class GatewayDatabase(pulumi.ComponentResource):
     """A secret."""
     secret_arn: pulumi.Output[str]
     """Where the same URL is kept, for whoever needs it outside of the cluster."""
+    identifier: pulumi.Output[str]
 
     def __init__(
         self,
@@ -191,6 +227,7 @@ class GatewayDatabase(pulumi.ComponentResource):
             engine_version=POSTGRES_VERSION,
             instance_class=settings.database_class,
             allocated_storage=settings.database_gib,
+            max_allocated_storage=settings.database_max_gib or None,
             storage_type="gp3",
             storage_encrypted=True,
             kms_key_id=key_arn,
@@ -216,7 +253,7 @@ class GatewayDatabase(pulumi.ComponentResource):
         self.url = pulumi.Output.secret(url)
         kept = secretsmanager.Secret(name, kms_key_id=key_arn, description="URL of the gateway's database", opts=child)
         secretsmanager.SecretVersion(name, secret_id=kept.id, secret_string=self.url, opts=child)
-        self.secret_arn = kept.arn
+        self.secret_arn, self.identifier = kept.arn, instance.identifier
         self.register_outputs({"url": self.url, "secretArn": self.secret_arn})
 
 

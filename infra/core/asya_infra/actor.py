@@ -16,7 +16,7 @@ from asya_infra.actor_args import (
     actor_manifest,
     check_manifest,
 )
-from asya_infra.target import HasTarget
+from asya_infra.target import Mesh
 
 TYPE = "asya:index:AsyncActor"
 
@@ -63,7 +63,7 @@ class AsyncActor(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        mesh: HasTarget,
+        mesh: Mesh,
         image: pulumi.Input[str] | None = None,
         handler: str | None = None,
         scaling: Scaling | None = None,
@@ -101,7 +101,7 @@ class AsyncActor(pulumi.ComponentResource):
 
     @classmethod
     def from_manifest(
-        cls, manifest: Mapping[str, Any], *, mesh: HasTarget, opts: pulumi.ResourceOptions | None = None
+        cls, manifest: Mapping[str, Any], *, mesh: Mesh, opts: pulumi.ResourceOptions | None = None
     ) -> "AsyncActor":
         """Declare an actor from a manifest, as ``kubectl apply`` would take it; its transport becomes the mesh's.
 
@@ -117,7 +117,7 @@ class AsyncActor(pulumi.ComponentResource):
     def _declare(
         self,
         name: str,
-        mesh: HasTarget,
+        mesh: Mesh,
         manifest: Mapping[str, Any],
         opts: pulumi.ResourceOptions | None,
         sends_to: Sequence["AsyncActor | str"] | None = None,

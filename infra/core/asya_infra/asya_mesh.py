@@ -9,12 +9,13 @@ import pulumi
 from asya_infra import gateway_objects as gateway
 from asya_infra import installation, monitoring
 from asya_infra.actor import AsyncActor
+from asya_infra.cluster_target import KubernetesTarget
 from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
 from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_name
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
 from asya_infra.settings import Images
-from asya_infra.target import Identities, KubernetesTarget
+from asya_infra.target import Identities
 
 TYPE: Final = "asya:index:AsyaMesh"
 
@@ -27,7 +28,7 @@ class MeshOptions:
         namespace: Of the actors and the crew.
         system_namespace: Of the operator and the gateway.
         images: Of the mesh's processes; with one for the gateway there is a gateway.
-        keda: KEDA's objects; ``None`` where somebody else installed it.
+        keda: KEDA's objects; empty where somebody else installed it.
         scaling: Whether the crew scales by KEDA.
         monitoring: Whether Prometheus and Grafana are installed.
         gateway_tokens: Who may call the gateway.

@@ -1,10 +1,11 @@
-"""Reads a stack's configuration key by key; a value that cannot be used is an error that names the key and the cure."""
+"""``pulumi.Config`` with choices and bounds: a value that cannot be used is an error that names the key and the cure."""
 
-import json
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pulumi
+from pulumi.config import ConfigTypeError
+from pulumi.runtime.config import get_config
 
 from asya_infra.errors import ConfigError
 
@@ -12,75 +13,48 @@ NAMESPACE = "asya"
 T = TypeVar("T", bound=str)
 
 
-class Bag(Protocol):
-    """What ``pulumi.Config`` offers and is used here."""
+class ConfigReader(pulumi.Config):
+    """The settings of a stack."""
 
-    def get(self, key: str) -> str | None:
-        """The value as text."""
+    def __init__(self, namespace: str = NAMESPACE) -> None:
+        super().__init__(namespace)
 
-    def get_secret(self, key: str) -> pulumi.Output[str] | None:
-        """The value as a secret."""
+    def refuse(self, key: str, problem: str, example: object = "") -> ConfigError:
+        """Make the error of a key; with an example it names the command that sets one."""
+        return ConfigError(self.full_key(key), f"{problem}; {self.cure(key, example)}" if example != "" else problem)
 
-
-class ConfigReader:
-    """The keys of one namespace.
-
-    Args:
-        bag: ``pulumi.Config("asya")``.
-        namespace: Before the colon of a key.
-    """
-
-    def __init__(self, bag: Bag, namespace: str = NAMESPACE) -> None:
-        self._bag = bag
-        self._namespace = namespace
-
-    def refuse(self, key: str, problem: str) -> ConfigError:
-        """Make the error of a key."""
-        return ConfigError(f"{self._namespace}:{key}", problem)
+    def cure(self, key: str, value: object) -> str:
+        """The command that sets a key."""
+        return f"pulumi config set {self.full_key(key)} {value}"
 
     def text(self, key: str, default: str = "") -> str:
         """A text; empty equals unset."""
-        return self._bag.get(key) or default
-
-    def need(self, key: str, why: str) -> str:
-        """A text that must be there."""
-        value = self.text(key)
-        if not value:
-            raise self.refuse(key, f"is not set; {why}: {self.cure(key, '...')}")
-        return value
-
-    def secret(self, key: str) -> pulumi.Output[str] | None:
-        """A secret text."""
-        return self._bag.get_secret(key)
+        return self.get(key) or default
 
     def choice(self, key: str, allowed: Sequence[T], default: T) -> T:
         """One word of a few."""
         value = self.text(key, default)
         if value not in allowed:
-            raise self.refuse(key, f"{value!r} is not one of {', '.join(allowed)}; {self.cure(key, default)}")
+            raise self.refuse(key, f"{value!r} is not one of {', '.join(allowed)}", default)
         return cast(T, value)
-
-    def whole(self, key: str, default: int, low: int, high: int) -> int:
-        """A whole number."""
-        value = self.text(key, str(default))
-        try:
-            number = int(value)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise self.refuse(key, f"{value!r} is not a whole number from {low} to {high}; {self.cure(key, default)}")
-        return number
 
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""
-        value: Literal["true", "false"] = self.choice(key, ("true", "false"), "true" if default else "false")
-        return value == "true"
+        return self.choice(key, ("true", "false"), "true" if default else "false") == "true"
+
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
+        """A whole number."""
+        try:
+            number = self.get_int(key, default)
+        except ConfigTypeError:
+            number = low - 1
+        if not low <= number <= high:
+            raise self.refuse(key, f"{self.get(key)!r} is not a whole number from {low} to {high}", default)
+        return number
 
     def texts(self, key: str, default: Sequence[str] = ()) -> tuple[str, ...]:
         """A list of texts."""
-        found = self._structure(key)
-        if found is None:
-            return tuple(default)
+        found = self.structure(key, list(default))
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
             raise self.refuse(
                 key, 'must be a list of texts, e.g. ["a", "b"] or one `- a` a line in Pulumi.<stack>.yaml'
@@ -89,22 +63,18 @@ class ConfigReader:
 
     def mapping(self, key: str) -> dict[str, str]:
         """Texts by name."""
-        found = self._structure(key)
-        if found is None:
-            return {}
+        found = self.structure(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
             raise self.refuse(key, "must map names to texts, e.g. {team: search}")
         return dict(found)
 
-    def cure(self, key: str, value: object) -> str:
-        """The command that sets a key."""
-        return f"pulumi config set {self._namespace}:{key} {value}"
-
-    def _structure(self, key: str) -> Any:  # noqa: ANN401 - JSON before it is checked
-        text = self._bag.get(key)
-        if not text:
-            return None
+    def structure(self, key: str, default: Any) -> Any:  # noqa: ANN401 - JSON before it is checked
+        """Whatever JSON there is; ``None`` where it is none."""
         try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            return text
+            return self.get_object(key, default) if self.get(key) else default
+        except ConfigTypeError:
+            return None
+
+    def plain(self, key: str) -> str:
+        """A secret's own text, only to judge it before anything is made."""
+        return get_config(self.full_key(key)) or ""

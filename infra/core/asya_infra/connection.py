@@ -4,16 +4,17 @@ from typing import Final, Literal, get_args
 
 import pulumi
 
+from asya_infra.cluster_target import KubernetesTarget
 from asya_infra.config_reader import ConfigReader
 from asya_infra.kubeconfig import read_kubeconfig
 from asya_infra.kubernetes_provider import kubernetes_provider
 from asya_infra.local_mesh import LocalEnvironment
 from asya_infra.options import root_folder
 from asya_infra.settings import PRESETS, Settings
-from asya_infra.target import HasTarget, KubernetesTarget
+from asya_infra.target import Mesh
 from asya_protocol import names
 
-Mesh = Literal["local", "cluster"]
+Where = Literal["local", "cluster"]
 Transport = Literal["sqs", "rabbitmq"]
 
 
@@ -49,7 +50,7 @@ class Connection(pulumi.ComponentResource):
 LOCAL: Final = "local"
 
 
-def connect(name: str = "mesh") -> HasTarget:
+def connect(name: str = "mesh") -> Mesh:
     """Find the mesh that this stack's actors belong to.
 
     ``asya:mesh`` says which: ``local`` runs them as processes of this machine (the default of a stack named ``local``),
@@ -58,8 +59,8 @@ def connect(name: str = "mesh") -> HasTarget:
     Raises:
         ConfigError: A setting cannot be used.
     """
-    read = ConfigReader(pulumi.Config("asya"))
-    if read.choice("mesh", get_args(Mesh), LOCAL if pulumi.get_stack() == LOCAL else "cluster") == "cluster":
+    read = ConfigReader()
+    if read.choice("mesh", get_args(Where), LOCAL if pulumi.get_stack() == LOCAL else "cluster") == "cluster":
         return Connection(name, read)
     cluster, _, store, database = PRESETS[LOCAL]
     settings = Settings(

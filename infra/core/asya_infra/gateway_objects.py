@@ -7,11 +7,11 @@ from typing import Final
 
 import pulumi
 
+from asya_infra.cluster_target import TOOLS_CONFIG
 from asya_infra.installation import Manifest, config_map, let_in, read_deploy, secret
 from asya_infra.pod_shapes import meta
 from asya_infra.ports import Database, Queue
 from asya_infra.settings import Images
-from asya_infra.target import TOOLS_CONFIG
 from asya_protocol import names
 
 NAME: Final = "asya-gateway"

@@ -184,7 +184,7 @@ def let_in(
         name: ``app.kubernetes.io/name`` of its pods, and the policy's.
         namespace: Where it runs.
         ports: TCP ports.
-        callers: NetworkPolicy peers; ``None`` lets in everybody in the cluster.
+        callers: NetworkPolicy peers; empty lets in everybody in the cluster.
         selector: In place of the label.
     """
     rule: Manifest = {"ports": [{"protocol": "TCP", "port": port} for port in ports]}
@@ -200,8 +200,3 @@ def let_in(
             "ingress": [rule],
         },
     }
-
-
-def namespace_peer(name: str) -> Manifest:
-    """A NetworkPolicy peer: every pod of a namespace."""
-    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}

@@ -5,9 +5,9 @@ from typing import Final
 import pulumi
 
 from asya_infra.local_resources import LocalMesh
+from asya_infra.local_target import LocalTarget
 from asya_infra.options import root_folder
 from asya_infra.settings import Settings
-from asya_infra.target import LocalTarget
 
 TYPE: Final = "asya:index:LocalEnvironment"
 

@@ -11,7 +11,7 @@ from asya_infra.asya_mesh import MeshOptions
 from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
 from asya_infra.settings import Settings
-from asya_infra.target import HasTarget
+from asya_infra.target import Mesh
 from asya_infra.upstream import read_upstream
 from asya_manifest.actor import KIND
 from asya_manifest.errors import ManifestError
@@ -51,7 +51,7 @@ def mesh_options(settings: Settings) -> MeshOptions:
     )
 
 
-def declare(mesh: HasTarget, manifests: Sequence[Manifest]) -> list[AsyncActor]:
+def declare(mesh: Mesh, manifests: Sequence[Manifest]) -> list[AsyncActor]:
     """Declare actors from manifests, and first the objects that lie beside them."""
     others = [mesh.target.other(manifest) for manifest in manifests if manifest["kind"] != KIND]
     after = pulumi.ResourceOptions(depends_on=others)

@@ -59,7 +59,7 @@ def workload(
         container: Without name and security context.
         volumes: Of the pod.
         annotations: Of the pod: a changed one rolls it.
-        service_account: Whose token is mounted; none mounts ``None``.
+        service_account: Whose token is mounted; empty mounts none.
         user: Who runs it.
         replicas: How many.
         claims: Of a StatefulSet.

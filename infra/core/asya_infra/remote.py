@@ -11,7 +11,7 @@ from typing import Any, Final, Optional, TypedDict
 import pulumi
 
 from asya_infra.actor_args import ActorArgs, Retry, Scaling, actor_manifest
-from asya_infra.target import KubernetesTarget
+from asya_infra.cluster_target import KubernetesTarget
 from asya_infra.tool import tool_file
 from asya_protocol import names
 

@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 
 import pulumi
 
-from asya_infra.config_reader import Bag, ConfigReader
+from asya_infra.config_reader import ConfigReader
 from asya_protocol import names
 
 VERSION: Final = "0.2.0"
@@ -28,13 +28,13 @@ PRESETS: Final[Mapping[Environment, tuple[ClusterKind, QueueKind, StoreKind, Dat
 }
 """Environment: cluster, queue, store, and the database of a gateway, where there is one."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
 _URL: Final = re.compile(r"https?://[^/\s]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Images of the mesh's own processes; the gateway is left out without one."""
+    """Images of the mesh's own processes; `asya:registry` begins the names of those that are not set."""
 
     operator: str = f"asya-operator:{VERSION}"
     """`asya:operatorImage`: image of the operator."""
@@ -46,6 +46,11 @@ class Images:
     """`asya:gatewayImage`: image of the gateway; empty installs none."""
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     """`asya:imagePullPolicy`: when nodes pull those images."""
+
+    def named(self) -> dict[str, str]:
+        """The images by the keys of their settings."""
+        rooms = ("operator", "sidecar", "crew", "gateway")
+        return {f"{room}Image": getattr(self, room) for room in rooms}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,25 +121,17 @@ class Settings:
     tags: Mapping[str, str] = field(default_factory=dict)
     """`asya:tags`: AWS tags, besides those that name the project and the stack."""
 
-    @property
-    def uses_aws(self) -> bool:
-        """Whether any part of it is AWS's own."""
-        return self.cluster != "none" and (
-            self.cluster == "eks" or self.queue == "sqs" or self.store == "s3" or self.database == "rds"
-        )
 
-
-def read_settings(bag: Bag, stack: str) -> Settings:
+def read_settings(read: ConfigReader, stack: str) -> Settings:
     """Read a stack's settings.
 
     Args:
-        bag: ``pulumi.Config("asya")``.
+        read: Its configuration.
         stack: Its name.
 
     Raises:
         ConfigError: A value cannot be used, or one is missing; names the key and the cure.
     """
-    read = ConfigReader(bag)
     environment = read.choice("environment", get_args(Environment), stack if stack in PRESETS else "oss")
     cluster, queue, store, database = PRESETS[environment]
     images = _images(read)
@@ -156,12 +153,12 @@ def read_settings(bag: Bag, stack: str) -> Settings:
         rabbitmq_url=read.text("rabbitmqUrl"),
         rabbitmq_management_url=_url(read, "rabbitmqManagementUrl"),
         bucket=_label(read, "bucket", "asya-results"),
-        access_key=read.secret("accessKey"),
-        secret_key=read.secret("secretKey"),
-        password=read.secret("password"),
-        database_url=read.secret("databaseUrl"),
-        gateway_tokens=read.secret("gatewayTokens"),
-        report_token=read.secret("reportToken"),
+        access_key=read.get_secret("accessKey"),
+        secret_key=read.get_secret("secretKey"),
+        password=read.get_secret("password"),
+        database_url=read.get_secret("databaseUrl"),
+        gateway_tokens=read.get_secret("gatewayTokens"),
+        report_token=read.get_secret("reportToken"),
         keda=read.text("keda", "installed"),
         keda_sha256=read.text("kedaSha256"),
         monitoring=read.flag("monitoring", False),
@@ -177,10 +174,12 @@ def read_settings(bag: Bag, stack: str) -> Settings:
 
 
 def _images(read: ConfigReader) -> Images:
+    registry = read.text("registry")
+    start = f"{registry.rstrip('/')}/" if registry else ""
     return Images(
-        operator=read.text("operatorImage", Images.operator),
-        sidecar=read.text("sidecarImage", Images.sidecar),
-        crew=read.text("crewImage", Images.crew),
+        operator=read.text("operatorImage", start + Images.operator),
+        sidecar=read.text("sidecarImage", start + Images.sidecar),
+        crew=read.text("crewImage", start + Images.crew),
         gateway=read.text("gatewayImage"),
         pull_policy=read.choice("imagePullPolicy", ("IfNotPresent", "Always", "Never"), "IfNotPresent"),
     )
@@ -189,108 +188,59 @@ def _images(read: ConfigReader) -> Images:
 def _label(read: ConfigReader, key: str, default: str) -> str:
     value = read.text(key, default)
     if not _LABEL.fullmatch(value):
-        raise read.refuse(
-            key, f"{value!r} must be lower case letters, digits and '-', at most 63; {read.cure(key, default)}"
-        )
+        raise read.refuse(key, f"{value!r} must be lower case letters, digits and '-', at most 63", default)
     return value
 
 
 def _prefix(read: ConfigReader) -> str:
     value = read.text("queuePrefix", names.QUEUE_PREFIX)
     if not names.QUEUE_PREFIX_PATTERN.fullmatch(value):
-        cure = read.cure("queuePrefix", "asya-dev-")
-        raise read.refuse("queuePrefix", f"{value!r} is not 1 to 13 letters, digits, '-' or '_'; {cure}")
+        raise read.refuse("queuePrefix", f"{value!r} is not 1 to 13 letters, digits, '-' or '_'", "asya-dev-")
     return value
 
 
 def _region(read: ConfigReader) -> str:
     value = read.text("region")
     if value and not _REGION.fullmatch(value):
-        raise read.refuse("region", f"{value!r} is no AWS region; {read.cure('region', 'eu-central-1')}")
+        raise read.refuse("region", f"{value!r} is no AWS region", "eu-central-1")
     return value
 
 
 def _url(read: ConfigReader, key: str) -> str:
     value = read.text(key)
     if value and not _URL.match(value):
-        raise read.refuse(key, f"{value!r} must start with http:// or https://; {read.cure(key, 'http://host:4566')}")
+        raise read.refuse(key, f"{value!r} must start with http:// or https://", "http://host:4566")
     return value.rstrip("/")
 
 
-def _check_together(read: ConfigReader, settings: Settings) -> None:
+def _check_together(read: ConfigReader, s: Settings) -> None:
     on_aws = [
         word
         for word, kind in (("cluster", "eks"), ("queue", "sqs"), ("store", "s3"), ("database", "rds"))
-        if getattr(settings, word) == kind
+        if getattr(s, word) == kind
     ]
-    local = settings.cluster == "none"
-    if on_aws and not local and not settings.region:
-        raise read.refuse(
-            "region", f"is not set, and {' and '.join(on_aws)} of AWS need one; {read.cure('region', 'eu-central-1')}"
-        )
-    if settings.queue == "memory" and not local:
-        raise read.refuse(
-            "queue",
-            "'memory' is for cluster none: it lives in one machine's processes; " + read.cure("queue", "rabbitmq"),
-        )
-    if settings.queue.startswith("rabbitmq") and local:
-        raise read.refuse("queue", "'rabbitmq' wants a cluster, and cluster is none; " + read.cure("queue", "sqs"))
-    needs = [
-        (
-            settings.queue == "sqs-endpoint" and not settings.sqs_endpoint,
-            "sqsEndpoint",
-            "queue sqs-endpoint needs it",
-            "http://host:4566",
-        ),
-        (
-            settings.queue == "rabbitmq-endpoint" and not settings.rabbitmq_url,
-            "rabbitmqUrl",
-            "queue rabbitmq-endpoint needs it",
-            "amqp://user@host:5672/",
-        ),
-        (
-            settings.store == "s3-endpoint" and not settings.s3_endpoint,
-            "s3Endpoint",
-            "store s3-endpoint needs it",
-            "http://host:4566",
-        ),
-        (
-            settings.database == "url" and settings.database_url is None,
-            "databaseUrl",
-            "database url needs it",
-            "--secret postgresql://...",
-        ),
-        (
-            bool(settings.images.gateway) and settings.gateway_tokens is None,
-            "gatewayTokens",
-            "a gateway needs to know who may call",
-            "--secret $(openssl rand -hex 24)",
-        ),
-        (
-            (settings.access_key is None) != (settings.secret_key is None),
-            "accessKey",
-            "access key and secret key belong together",
-            "--secret ...",
-        ),
-    ]
-    for missing, key, why, example in needs:
-        if missing:
+    if s.cluster == "none":
+        if s.queue.startswith("rabbitmq"):
+            raise read.refuse("queue", "'rabbitmq' wants a cluster, and cluster is none", "sqs")
+        on_aws = []
+    elif s.queue == "memory":
+        raise read.refuse("queue", "'memory' is for cluster none: it lives in one machine's processes", "rabbitmq")
+    if on_aws and not s.region:
+        raise read.refuse("region", f"is not set, and {' and '.join(on_aws)} of AWS need one", "eu-central-1")
+    passwords = {"rabbitmq": s.queue.startswith("rabbitmq"), "postgres": s.database == "postgres"}
+    need_one = [word for word, used in passwords.items() if used and s.cluster != "none"]
+    token, pair = "--secret $(openssl rand -hex 24)", "access key and secret key belong together"
+    missing = (
+        (s.queue == "sqs-endpoint" and not s.sqs_endpoint, "sqsEndpoint", "queue sqs-endpoint needs it", "http://host:4566"),
+        (s.queue == "rabbitmq-endpoint" and not s.rabbitmq_url, "rabbitmqUrl", "queue rabbitmq-endpoint needs it", "amqp://user@host:5672/"),
+        (s.store == "s3-endpoint" and not s.s3_endpoint, "s3Endpoint", "store s3-endpoint needs it", "http://host:4566"),
+        (s.database == "url" and s.database_url is None, "databaseUrl", "database url needs it", "--secret postgresql://..."),
+        (s.images.gateway and s.gateway_tokens is None, "gatewayTokens", "a gateway needs to know who may call", token),
+        (s.access_key is None and s.secret_key is not None, "accessKey", pair, "--secret ..."),
+        (s.access_key is not None and s.secret_key is None, "secretKey", pair, "--secret ..."),
+        (need_one and s.password is None, "password", f"{' and '.join(need_one)} need one", token),
+        (s.store == "seaweedfs" and s.access_key is None, "accessKey", "seaweedfs needs a key pair", "--secret asya"),
+    )  # fmt: skip
+    for lacks, key, why, example in missing:
+        if lacks:
             raise read.refuse(key, f"is not set; {why}: {read.cure(key, example)}")
-    in_cluster = [
-        word
-        for word, used in (
-            ("rabbitmq", settings.queue.startswith("rabbitmq")),
-            ("postgres", settings.database == "postgres"),
-        )
-        if used
-    ]
-    if in_cluster and not local and settings.password is None:
-        raise read.refuse(
-            "password",
-            f"is not set; {' and '.join(in_cluster)} need one: "
-            + read.cure("password", "--secret $(openssl rand -hex 24)"),
-        )
-    if settings.store == "seaweedfs" and settings.access_key is None:
-        raise read.refuse(
-            "accessKey", "is not set; seaweedfs needs a key pair: " + read.cure("accessKey", "--secret asya")
-        )

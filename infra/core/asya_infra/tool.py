@@ -8,7 +8,7 @@ import yaml
 
 from asya_infra.actor import AsyncActor
 from asya_infra.errors import ConfigError
-from asya_infra.target import HasTarget
+from asya_infra.target import Mesh
 from asya_manifest.tools import InvalidTools, parse_tools
 
 TYPE = "asya:index:McpTool"
@@ -39,7 +39,7 @@ class McpTool(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        mesh: HasTarget,
+        mesh: Mesh,
         route: Sequence[AsyncActor | str],
         description: str = "",
         parameters: Mapping[str, Any] | None = None,

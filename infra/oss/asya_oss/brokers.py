@@ -21,7 +21,7 @@ RABBITMQ_USER_ID: Final = 999
 QUEUES: Final = {"autoCreate": True, "dlq": {"enabled": True, "maxRetryCount": 5}}
 STAND_IN_ACCOUNT: Final = "000000000000"
 _CONFIG: Final = """# By default RabbitMQ's first user may only come from its own machine.
-loopback_users = ``None``
+loopback_users = none
 log.console = true
 # Seven days: the default of half an hour is less than a handler may take, and the broker would hand its envelope out again.
 consumer_timeout = 604800000
@@ -54,12 +54,11 @@ def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
     return _queue(server.address, 5672, USER, password, ready=tuple(server.objects))
 
 
-def rabbitmq_endpoint(settings: Settings, cluster: Cluster) -> Queue:
+def rabbitmq_endpoint(settings: Settings) -> Queue:
     """A RabbitMQ that exists, by its URL; user and virtual host are percent-encoded there, and nowhere else.
 
     Source: https://www.rabbitmq.com/docs/uri-spec
     """
-    del cluster
     parts = urlsplit(settings.rabbitmq_url)
     if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
         raise ConfigError("asya:rabbitmqUrl", f"{settings.rabbitmq_url!r} is not like amqp://user@host:5672/vhost")
@@ -116,9 +115,8 @@ def _queue(
     )
 
 
-def sqs_endpoint(settings: Settings, cluster: Cluster) -> Queue:
+def sqs_endpoint(settings: Settings) -> Queue:
     """A stand-in for SQS that exists, by its URL; LocalStack takes any credentials."""
-    del cluster
     if settings.access_key is None or settings.secret_key is None:
         raise ConfigError(
             "asya:accessKey",

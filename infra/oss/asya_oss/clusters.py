@@ -32,7 +32,7 @@ def kubeconfig_cluster(settings: Settings) -> Cluster:
     return Cluster(provider=provider, kubeconfig=pulumi.Output.secret(found.text), context=found.context)
 
 
-def kind_cluster(settings: Settings) -> Cluster:
+def kind_cluster() -> Cluster:
     """A kind cluster, made by the kind command on this machine and deleted with the stack.
 
     Raises:

@@ -52,9 +52,8 @@ def postgres(settings: Settings, cluster: Cluster) -> Database:
     return Database(url=pulumi.Output.secret(url), ready=tuple(server.objects))
 
 
-def url_database(settings: Settings, cluster: Cluster) -> Database:
+def url_database(settings: Settings) -> Database:
     """A Postgres that exists, by its URL."""
-    del cluster
     if settings.database_url is None:
         raise ConfigError(
             "asya:databaseUrl", "is not set: pulumi config set --secret asya:databaseUrl postgresql://..."

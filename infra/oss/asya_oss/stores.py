@@ -57,9 +57,8 @@ def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
     )
 
 
-def s3_endpoint(settings: Settings, cluster: Cluster) -> Store:
+def s3_endpoint(settings: Settings) -> Store:
     """An S3 that exists, by its URL."""
-    del cluster
     return Store(
         bucket=settings.bucket,
         region=settings.region or "us-east-1",

@@ -28,7 +28,7 @@ class ApiServer:
     Args:
         kubeconfig: Its text, or a path to it.
         context: The context in it; the current one when empty.
-        namespace: For objects that name ``None``.
+        namespace: For objects that name none.
     """
 
     def __init__(self, kubeconfig: str, context: str = "", namespace: str = "") -> None:

@@ -10,27 +10,29 @@ from asya_transport.memory.server import MemoryServer
 from asya_transport.memory.transport import MemoryBroker
 from asya_transport.settings import TransportSettings
 from lab.servers.localstack import localstack_endpoint
-from lab.servers.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
+from lab.servers.rabbitmq import OWN, rabbitmq_servers, versions
 from tests.contract.transport.bench import Bench
 
-__all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
+__all__ = ["localstack_endpoint", "rabbitmq_servers"]
 
 MEMORY_LIMIT_BYTES = 300_000
 
 
-@pytest.fixture(params=["memory", "memory-socket", "sqs", "rabbitmq"])
+RABBITMQ = {("rabbitmq" if version == OWN else f"rabbitmq-{version}"): version for version in versions()}
+
+
+@pytest.fixture(params=["memory", "memory-socket", "sqs", *RABBITMQ])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """One broker; everything made on it is removed."""
     match request.param:
         case "sqs":
             endpoint = request.getfixturevalue("localstack_endpoint")
             made = Bench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
-        case "rabbitmq":
+        case name if name in RABBITMQ:
+            server = request.getfixturevalue("rabbitmq_servers")(RABBITMQ[name])
             made = Bench(
                 TransportSettings(
-                    name="rabbitmq",
-                    rabbitmq_url=request.getfixturevalue("rabbitmq_url"),
-                    rabbitmq_management_url=request.getfixturevalue("rabbitmq_management_url"),
+                    name="rabbitmq", rabbitmq_url=server.url, rabbitmq_management_url=server.management_url
                 ),
                 delays_release=False,
             )

@@ -10,8 +10,9 @@ from lab.cluster.load import load
 from lab.cluster.place import place
 from lab.images.builder import find_builder
 from lab.images.foundation import find_base
+from lab.images.packages import own_architecture
 from tests.support.cluster import ROOT, Cluster
-from tests.support.pulumi_project import install_standins, require_engine
+from tests.support.pulumi_project import install_standins, require_engine, require_kubernetes_provider
 from tests.support.stack_checkout import Checkout
 from tests.support.stack_program import program_folder
 
@@ -42,7 +43,7 @@ def word_image(cluster: Cluster) -> str:
         shutil.copyfile(ROOT / "examples/pulumi-pipeline/words.py", context / "words.py")
         dockerfile = context / "Dockerfile"
         dockerfile.write_text(_DOCKERFILE, encoding="utf-8")
-        builder.build("wordcount:1", dockerfile, context, {"BASE": find_base(builder).image})
+        builder.build("wordcount:1", dockerfile, context, {"BASE": find_base(builder).image}, own_architecture())
         archive = context / "image.tar"
         builder.save("wordcount:1", archive, "localhost/wordcount:1")
         load(place(), archive, ["docker.io/library/wordcount:1"])
@@ -53,9 +54,9 @@ def word_image(cluster: Cluster) -> str:
 def checkouts(
     empty_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Checkouts:
-    """The engine with its stand-ins, applying on the cluster; a checkout of this program, and a user's own."""
+    """The engine with the real provider for Kubernetes; a checkout of this program, and a project of a user."""
     engine = require_engine()
-    install_standins(tmp_path / "home")
+    install_standins(tmp_path / "home", kubernetes=require_kubernetes_provider())
     for name in (
         "PULUMI_CONFIG_PASSPHRASE",
         "PULUMI_CONFIG_PASSPHRASE_FILE",

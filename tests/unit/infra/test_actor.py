@@ -20,7 +20,7 @@ from asya_infra import (
     Timeout,
     actor_args,
 )
-from asya_infra.target import with_service_account
+from asya_infra.cluster_target import with_service_account
 from asya_manifest import actor as model
 from tests.support.pulumi_program import Run, on_a_cluster, run_program
 

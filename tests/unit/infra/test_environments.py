@@ -7,7 +7,7 @@ import pytest
 
 from asya_operator.queues import admin_settings
 from asya_operator.transport_config import parse_transports
-from asya_transport.rabbitmq.ack_timeout import ACK_TIMEOUT_MS
+from asya_transport.rabbitmq.consumer import ACK_TIMEOUT_MS
 from tests.support.pulumi_program import ENVIRONMENTS, Run, run_environment, whole_environment
 
 pytestmark = pytest.mark.unit
@@ -91,23 +91,23 @@ def test_names_are_distinct_within_their_type(name: str) -> None:
 
 def test_a_prefix_of_its_own_reaches_everybody_who_names_queues() -> None:
     changes: dict[str, Any] = {
-        "gatewayImage": "asya-gateway:0.2.0",
+        "gatewayImage": "registry.example/asya-gateway:0.2.0",
         "gatewayTokens": "caller-token",
-        "queuePrefix": "team-b-",
+        "queuePrefix": "teamb-",
     }
     seen = run_environment(
         "aws", keda="installed", password="database-password", manifests=["examples/hello"], **changes
     )
     deployment = seen.one("kubernetes:apps/v1:Deployment", "mesh-operator-deployment-asya-system-asya-operator")
     (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
-    assert {"name": "ASYA_QUEUE_PREFIX", "value": "team-b-"} in container["env"]
+    assert {"name": "ASYA_QUEUE_PREFIX", "value": "teamb-"} in container["env"]
     gateway = seen.one("kubernetes:core/v1:ConfigMap", "mesh-gateway-configmap-asya-system-asya-gateway-config")
-    assert gateway.inputs["data"]["ASYA_QUEUE_PREFIX"] == "team-b-"
+    assert gateway.inputs["data"]["ASYA_QUEUE_PREFIX"] == "teamb-"
     policies = [each.inputs["policy"] for each in seen.of_type("aws:iam/rolePolicy:RolePolicy")]
     assert policies
-    assert any(":sqs:eu-central-1:123456789012:team-b-" in policy for policy in policies)
+    assert any(":sqs:eu-central-1:123456789012:teamb-" in policy for policy in policies)
     assert not any(":sqs:eu-central-1:123456789012:asya-" in policy for policy in policies)
-    assert seen.exports["actors"]["hello-actor"]["queue"] == "team-b-hello-actor"
+    assert seen.exports["actors"]["hello-actor"]["queue"] == "teamb-hello-actor"
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,6 @@ def test_the_rabbitmq_in_the_cluster_leaves_handlers_the_time_that_consumers_ask
         for each in seen.of_type("kubernetes:core/v1:ConfigMap")
         if each.inputs["metadata"]["name"] == "asya-rabbitmq"
     ]
-    assert f"consumer_timeout = {ACK_TIMEOUT_MS}" in config.inputs["data"]["asya.conf"].splitlines()
+    lines = config.inputs["data"]["asya.conf"].splitlines()
+    assert f"consumer_timeout = {ACK_TIMEOUT_MS}" in lines
+    assert "loopback_users = none" in lines, "RabbitMQ's own word: without it its user may come from its own pod only"

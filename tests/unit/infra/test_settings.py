@@ -1,12 +1,14 @@
 """A stack's settings: presets, mixes, and one clear line for whatever cannot be used."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 import pytest
 
 from asya_aws.settings import read_aws_settings
+from asya_infra.config_reader import ConfigReader
 from asya_infra.errors import ConfigError
 from asya_infra.kubeconfig import read_kubeconfig
 from asya_infra.settings import PRESETS, read_settings
@@ -17,34 +19,38 @@ pytestmark = pytest.mark.unit
 SECRET = "s"
 
 
-class Bag(dict[str, str]):
+class Given(ConfigReader):
     """A stack's configuration."""
 
-    def get_secret(self, key: str) -> pulumi.Output[str] | None:
-        return cast("pulumi.Output[str]", object()) if key in self else None  # an output wants an event loop
+    def __init__(self, settings: Mapping[str, str] | None = None, **more: str) -> None:
+        super().__init__()
+        given = {**(settings or {}), **more}
+        pulumi.runtime.set_all_config({self.full_key(key): value for key, value in given.items()})
+
+    def get_secret(self, key: str, default: str | None = None) -> Any:
+        return object() if self.get(key) else default  # an output wants an event loop
 
 
 def test_a_stack_named_as_a_preset_takes_it() -> None:
-    assert read_settings(Bag(region="eu-central-1"), "aws").cluster == "eks"
-    assert read_settings(Bag(), "local").cluster == "none"
+    assert read_settings(Given(region="eu-central-1"), "aws").cluster == "eks"
+    assert read_settings(Given(), "local").cluster == "none"
 
 
 def test_another_stack_is_of_the_kind_it_names() -> None:
-    found = read_settings(Bag(environment="aws", region="eu-central-1"), "prod")
+    found = read_settings(Given(environment="aws", region="eu-central-1"), "prod")
     assert (found.environment, found.cluster, found.queue, found.store) == ("aws", "eks", "sqs", "s3")
 
 
 def test_any_part_may_be_another_one_than_the_preset_s() -> None:
-    bag = Bag(queue="rabbitmq", region="eu-central-1", password=SECRET)
-    found = read_settings(bag, "aws")
+    found = read_settings(Given(queue="rabbitmq", region="eu-central-1", password=SECRET), "aws")
     assert (found.cluster, found.queue) == ("eks", "rabbitmq")
 
 
 def test_only_a_gateway_has_a_database() -> None:
-    bag = Bag(region="eu-central-1")
-    assert read_settings(bag, "aws").database == "none"
-    bag |= {"gatewayImage": "gateway:1", "gatewayTokens": SECRET}
-    assert read_settings(bag, "aws").database == "rds"
+    settings = {"region": "eu-central-1"}
+    assert read_settings(Given(settings), "aws").database == "none"
+    settings |= {"gatewayImage": "gateway:1", "gatewayTokens": SECRET}
+    assert read_settings(Given(settings), "aws").database == "rds"
 
 
 def test_every_preset_says_one_of_each() -> None:
@@ -69,7 +75,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("oss", {"namespace": "My_Actors"}, "asya:namespace: 'My_Actors' must be lower case letters"),
     ("oss", {"s3Endpoint": "minio:9000"}, "asya:s3Endpoint: 'minio:9000' must start with http:// or https://"),
     ("oss", {"gatewayImage": "g"}, "asya:gatewayTokens: is not set; a gateway needs to know who may call"),
-    ("oss", {"accessKey": SECRET}, "asya:accessKey: is not set; access key and secret key belong together"),
+    ("oss", {"accessKey": SECRET}, "asya:secretKey: is not set; access key and secret key belong together"),
     ("oss", {"manifests": "7"}, "asya:manifests: must be a list of texts"),
     ("oss", {"tags": "[]"}, "asya:tags: must map names to texts"),
     ("oss", {"queuePrefix": "an-environment-"}, "asya:queuePrefix: 'an-environment-' is not 1 to 13 letters"),
@@ -82,7 +88,7 @@ def test_what_cannot_be_used_is_one_line_with_the_key_and_the_cure(
     stack: str, config: dict[str, str], said: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_settings(Bag(config), stack)
+        read_settings(Given(config), stack)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
 
@@ -102,7 +108,7 @@ AWS_REFUSED: list[tuple[dict[str, str], str]] = [
 @pytest.mark.parametrize(("config", "said"), AWS_REFUSED)
 def test_the_same_for_what_is_said_about_aws(config: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_aws_settings(Bag(config))
+        read_aws_settings(Given(config))
     assert str(caught.value).startswith(said)
 
 

@@ -1,11 +1,10 @@
-"""Rates and medians over the last seconds, and how long the oldest envelope waits."""
+"""Rates and medians over the last seconds."""
 
 import math
 
 import pytest
 
 from asya_local.pace import WINDOW_S, Pace
-from asya_local.queue_age import MAX_LOOKS, Backlog
 
 
 def test_a_rate_is_that_of_the_window_and_fades_when_work_ends():
@@ -50,26 +49,3 @@ def test_the_median_comes_from_the_calls_of_the_window(calls: dict[float, float]
     pace.look(0.0, 0, before)
     pace.look(5.0, 0, {bound: 1000.0 + count for bound, count in calls.items()})
     assert pace.p50_s == (None if p50_s is None else pytest.approx(p50_s))
-
-
-def test_the_oldest_has_waited_since_it_arrived_while_others_are_taken():
-    """Three arrive at 0, three at 10; the age falls when the last of the first three is taken."""
-    backlog = Backlog()
-    backlog.look(0.0, taken=0, waiting=3)
-    backlog.look(10.0, taken=0, waiting=6)
-    assert backlog.oldest_s(12.0) == 12.0
-    backlog.look(13.0, taken=2, waiting=4)
-    assert backlog.oldest_s(13.0) == 13.0
-    backlog.look(14.0, taken=3, waiting=3)
-    assert backlog.oldest_s(14.0) == 4.0
-    backlog.look(20.0, taken=6, waiting=0)
-    assert backlog.oldest_s(20.0) is None
-
-
-def test_a_long_backlog_keeps_its_age_and_little_memory():
-    """A day without a consumer."""
-    backlog = Backlog()
-    for second in range(5 * MAX_LOOKS):
-        backlog.look(float(second), taken=0, waiting=second + 1)
-    assert backlog.oldest_s(86400.0) == 86400.0
-    assert len(backlog._arrived) <= MAX_LOOKS

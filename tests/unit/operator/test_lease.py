@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from asya_kube.errors import ApiUnavailable
 from asya_operator import lease
-from asya_operator.lease import DURATION_S, RENEW_DEADLINE_S, RETRY_S, Election
+from asya_operator.lease import DURATION_S, RENEW_DEADLINE_S, RETRY_S, Election, taken
 
 
 class _Leap(selectors.SelectSelector):
@@ -138,3 +139,15 @@ def test_a_try_that_hangs_does_not_keep_a_candidate_from_the_next(monkeypatch: p
     loop_ended_s = played(monkeypatch, Election(api, "asya", "me").acquire())  # type: ignore[arg-type]
     assert api.written_s == [loop_ended_s]
     assert loop_ended_s < RENEW_DEADLINE_S
+
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_a_new_holder_writes_a_transition_and_a_renewal_does_not() -> None:
+    first = taken({}, "a", NOW)
+    assert (first["holderIdentity"], first["leaseTransitions"]) == ("a", 0)
+    renewed = taken(first, "a", NOW.replace(second=9))
+    assert renewed["acquireTime"] == first["acquireTime"]
+    assert renewed["renewTime"] > first["renewTime"]
+    assert taken(renewed, "b", NOW)["leaseTransitions"] == 1

@@ -1,42 +1,58 @@
-"""A proxy of any envelope store that times every call and counts failures."""
+"""Any store, with every call timed and every failure counted."""
 
 import functools
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from asya_gateway.metrics import Metrics
 from asya_gateway.store.port import EnvelopeStore
 from asya_protocol.errors import StoreUnavailable
 
-
-def timed(store: EnvelopeStore, metrics: Metrics) -> EnvelopeStore:
-    """Time a store."""
-    return cast("EnvelopeStore", _Timed(store, metrics))
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 
-class _Timed:
+class TimedStore:
+    """A store whose calls are timed.
+
+    Args:
+        store: What does the work.
+        metrics: Where seconds and failures are counted, by the method's name.
+    """
+
     def __init__(self, store: EnvelopeStore, metrics: Metrics) -> None:
-        self._store = store
         self._metrics = metrics
+        self.open = self._timed(store.open)
+        self.ping = self._timed(store.ping)
+        self.create = self._timed(store.create)
+        self.get = self._timed(store.get)
+        self.children = self._timed(store.children)
+        self.owned = self._timed(store.owned)
+        self.announce = self._timed(store.announce)
+        self.report = self._timed(store.report)
+        self.history = self._timed(store.history)
+        self.page = self._timed(store.page)
+        self.summaries = self._timed(store.summaries)
+        self.counts = self._timed(store.counts)
+        self.completed = self._timed(store.completed)
+        self.expire = self._timed(store.expire)
+        self.purge = self._timed(store.purge)
+        self.forget = self._timed(store.forget)
+        self.close = self._timed(store.close)
 
-    def __getattr__(self, name: str) -> object:
-        wrapped = self._wrap(name, getattr(self._store, name))
-        setattr(self, name, wrapped)  # found without this method the next time
-        return wrapped
-
-    def _wrap(self, name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        seconds, errors = self._metrics.store_seconds.labels(name), self._metrics.store_errors.labels(name)
+    def _timed(self, method: Callable[Given, Awaitable[Answer]]) -> Callable[Given, Coroutine[Any, Any, Answer]]:
+        name, metrics = method.__name__, self._metrics
 
         @functools.wraps(method)
-        async def call(*args: object, **kwargs: object) -> object:
+        async def call(*args: Given.args, **kwargs: Given.kwargs) -> Answer:
             began_s = time.perf_counter()
             try:
                 return await method(*args, **kwargs)
             except StoreUnavailable:
-                errors.inc()
+                metrics.store_errors.labels(name).inc()
                 raise
             finally:
-                seconds.observe(time.perf_counter() - began_s)
+                metrics.store_seconds.labels(name).observe(time.perf_counter() - began_s)
 
         return call

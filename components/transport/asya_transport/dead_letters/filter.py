@@ -1,17 +1,14 @@
 """Choosing dead letters by what they say: ``id=abc*``, ``reason~timeout``, ``payload.user.id=42``. No I/O.
 
-A condition is ``FIELD OPERATOR VALUE`` without spaces around the operator; nothing in it is ever executed.
-
-* ``=`` and ``!=`` compare the whole text with a pattern in which ``*``, ``?`` and ``[...]`` stand for others;
-  ``~`` and ``!~`` search it for a regular expression. The value is everything behind the operator, spaces too.
-* A path goes into objects by name and into lists by number; a name with dots or operators is put in double quotes:
-  ``headers."x.tenant"=blue``.
-* Strings are compared as they are, other JSON values as they are written (``42``, ``true``, ``null``).
-* What is absent equals nothing: ``=`` and ``~`` do not hold, ``!=`` and ``!~`` do.
+A condition is ``FIELD OPERATOR VALUE``, and the value everything behind the operator. ``=`` and ``!=`` compare with a
+pattern in which ``*``, ``?`` and ``[...]`` stand for others; ``~`` and ``!~`` search for a regular expression. A path goes
+into objects by name (in double quotes where it has dots or operators) and into lists by number: ``headers."x.tenant"=blue``.
+Strings are compared as they are, other JSON values as they are written; what is absent equals and contains nothing.
 """
 
+import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import ClassVar, Final
@@ -21,11 +18,17 @@ import msgspec
 from asya_protocol.errors import AsyaError, Fault
 from asya_transport.dead_letters.letter import DeadLetter
 
-_STRING: Final = msgspec.json.Decoder(str)
-_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_OPERATOR: Final = re.compile(r"!=|!~|=|~")
-_NAME: Final = re.compile(r'"(?P<quoted>[^"]*)"|(?P<plain>[^.="!~\s]+)')
+TEXTS: Final = ("id", "parent", "actor", "reason", "source", "attempts", "deliveries", "size", "problem", "body")
+"""Fields that are one text: attributes of a dead letter."""
+TREES: Final = ("payload", "headers", "route", "attributes")
+"""Fields that paths go into."""
+FIELDS: Final = (*TEXTS, *TREES)
+_CONTAINER: Final[msgspec.json.Decoder[dict[str, msgspec.Raw] | list[msgspec.Raw]]] = msgspec.json.Decoder(
+    dict[str, msgspec.Raw] | list[msgspec.Raw]
+)
+_NAME: Final = re.compile(r'"([^"]*)"|([^.="!~\s]+)')
+_PATH: Final = re.compile(rf"(?:(?:{_NAME.pattern})\.)*(?:{_NAME.pattern})?")
+_OPERATOR: Final = re.compile(r"(!?)([=~])")
 
 
 class FilterError(AsyaError):
@@ -40,13 +43,7 @@ class FilterError(AsyaError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition.
-
-    Attributes:
-        path: Field, then names into it.
-        pattern: What its text is searched for.
-        negated: Whether the condition holds when the pattern is not found.
-    """
+    """Where to look, what for, and whether it must not be there."""
 
     path: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -54,12 +51,12 @@ class Condition:
 
     def holds(self, letter: DeadLetter) -> bool:
         """Whether it holds for a dead letter."""
-        text = _read(letter, self.path)
+        text = _read(letter, *self.path)
         return (text is not None and self.pattern.search(text) is not None) is not self.negated
 
 
 def matches(conditions: Sequence[Condition], letter: DeadLetter) -> bool:
-    """Whether all conditions hold; ``None`` at all is true."""
+    """Whether all conditions hold; none at all do."""
     return all(condition.holds(letter) for condition in conditions)
 
 
@@ -69,94 +66,44 @@ def same_id(envelope_id: str) -> Condition:
 
 
 def parse_condition(text: str) -> Condition:
-    """Read one condition.
-
-    Raises:
-        FilterError: It is none; names the place.
-    """
-    path, position = _parse_path(text)
-    operator = _OPERATOR.match(text, position)
+    """Read one condition, or raise FilterError that names the place."""
+    found = _PATH.match(text)
+    written = "" if found is None else found[0]
+    path, end = tuple(quoted or plain for quoted, plain in _NAME.findall(written)), len(written)
+    if path and path[0] not in FIELDS:
+        raise FilterError(text, 0, f"there is no field {path[0]!r}, only {', '.join(FIELDS)}")
+    if path and path[0] in TEXTS and "." in written:
+        raise FilterError(text, written.index("."), f"{path[0]!r} has no parts; paths go into {', '.join(TREES)}")
+    if not path or written.endswith("."):
+        raise FilterError(text, end, "this quote is never closed" if text[end:][:1] == '"' else "here must be a name")
+    if path == ("attributes",):
+        raise FilterError(text, end, "here must be the name of an attribute: attributes.NAME")
+    operator = _OPERATOR.match(text, end)
     if operator is None:
-        found = f"not {text[position]!r}" if position < len(text) else "but it ends"
-        raise FilterError(text, position, f"here must be one of = != ~ !~, {found}")
-    value = text[operator.end() :]
-    if not operator[0].endswith("~"):
-        return Condition(path, re.compile(rf"\A{translate(value)}"), operator[0] == "!=")
+        what = f"not {text[end]!r}" if end < len(text) else "but it ends"
+        raise FilterError(text, end, f"here must be one of = != ~ !~, {what}")
+    value, negated = text[operator.end() :], bool(operator[1])
     try:
-        return Condition(path, re.compile(value), operator[0] == "!~")
+        return Condition(path, re.compile(rf"\A{translate(value)}" if operator[2] == "=" else value), negated)
     except re.error as exc:
         raise FilterError(text, operator.end() + (exc.pos or 0), f"no regular expression: {exc.msg}") from exc
 
 
-def _parse_path(text: str) -> tuple[tuple[str, ...], int]:
-    path: list[str] = []
-    position = 0
-    while True:
-        name = _NAME.match(text, position)
-        if name is None:
-            unclosed = text[position : position + 1] == '"'
-            raise FilterError(text, position, "this quote is never closed" if unclosed else "here must be a name")
-        path.append(name["plain"] if name["quoted"] is None else name["quoted"])
-        if len(path) == 1 and path[0] not in _TEXTS and path[0] not in _TREES:
-            raise FilterError(text, position, f"there is no field {path[0]!r}, only {', '.join(FIELDS)}")
-        position = name.end()
-        if text[position : position + 1] != ".":
-            break
-        if path[0] in _TEXTS:
-            raise FilterError(text, position, f"{path[0]!r} has no parts; paths go into {', '.join(_TREES)}")
-        position += 1
-    if path == ["attributes"]:
-        raise FilterError(text, position, "here must be the name of an attribute: attributes.NAME")
-    return tuple(path), position
-
-
-def _read(letter: DeadLetter, path: tuple[str, ...]) -> str | None:
-    field, *rest = path
-    if field in _TEXTS:
-        return _TEXTS[field](letter)
+def _read(letter: DeadLetter, field: str, *names: str) -> str | None:
+    if field in TEXTS:
+        value = getattr(letter, field)
+        text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        return None if value in (None, "") else text
     if field == "attributes":
-        return letter.attributes.get(".".join(rest))
-    raw = (letter.document or {}).get(field)
-    for name in rest:
-        raw = None if raw is None else _step(raw, name)
-    return None if raw is None else _text(raw)
-
-
-def _step(raw: msgspec.Raw, name: str) -> msgspec.Raw | None:
+        return letter.attributes.get(".".join(names))
     try:
-        if bytes(memoryview(raw)[:1]) == b"[":
-            members = _LIST.decode(raw)
-            return members[int(name)] if name.isdecimal() and int(name) < len(members) else None
-        return _OBJECT.decode(raw).get(name)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        written = bytes(functools.reduce(_step, names, (letter.document or {})[field]))
+        return msgspec.json.decode(written, type=str) if written.startswith(b'"') else written.decode()
+    except (msgspec.DecodeError, UnicodeError, RecursionError, KeyError):
         return None
 
 
-def _text(raw: msgspec.Raw) -> str | None:
-    written = bytes(raw)
-    try:
-        return _STRING.decode(written) if written.startswith(b'"') else written.decode()
-    except (msgspec.DecodeError, UnicodeError):
-        return None
-
-
-def _number(count: int | None) -> str | None:
-    return None if count is None else str(count)
-
-
-_TEXTS: Final[dict[str, Callable[[DeadLetter], str | None]]] = {
-    "id": lambda letter: letter.id,
-    "parent": lambda letter: letter.envelope.parent_id if letter.envelope is not None else None,
-    "actor": lambda letter: letter.actor,
-    "reason": lambda letter: letter.reason,
-    "source": lambda letter: letter.source,
-    "attempts": lambda letter: _number(letter.attempts),
-    "deliveries": lambda letter: _number(letter.deliveries),
-    "size": lambda letter: str(len(letter.body)),
-    "problem": lambda letter: letter.problem or None,
-    "body": lambda letter: letter.body.decode(errors="replace"),
-}
-"""Fields that are one text, and how it is read."""
-_TREES: Final = ("payload", "headers", "route", "attributes")
-"""Fields that paths go into."""
-FIELDS: Final = (*_TEXTS, *_TREES)
+def _step(raw: msgspec.Raw, name: str) -> msgspec.Raw:
+    members = _CONTAINER.decode(raw)
+    by_name = members if isinstance(members, dict) else {str(index): each for index, each in enumerate(members)}
+    return by_name[name]

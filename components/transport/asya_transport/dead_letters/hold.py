@@ -1,6 +1,6 @@
 """One pass over a dead letter queue during which nothing is lost from sight: what was taken is held until it is settled.
 
-What is not settled when the pass ends, by itself, by an error or by cancellation, is given back. Leases of what is held are
+What is not settled when the pass ends, by itself, by an error or by cancellation, is released. Leases of what is held are
 extended, so that nothing comes again within the pass; where that fails the broker hands it out again by itself.
 
 The pass ends when nothing comes any more, or when its reader says so. A process that is killed leaves the return of
@@ -57,7 +57,7 @@ class Holding:
         return self.read >= self.expected
 
     async def take(self) -> list[Delivery]:
-        """Take some more; ``None`` at the end of the pass.
+        """Take some more; nothing at the end of the pass.
 
         Raises:
             TransportUnavailable: The broker is away.
@@ -107,9 +107,9 @@ class Holding:
             until_s = time.monotonic() + HOLD_S
             self._ours_until_s.update((delivery, until_s) for delivery in due if delivery in self._ours_until_s)
 
-    async def give_back(self) -> None:
-        """Give back what is held; what cannot be given back comes again by itself."""
-        await self.consumer.stop()  # first, or what is given back would be handed to us again
+    async def release(self) -> None:
+        """Release what is held; what cannot be released comes again by itself."""
+        await self.consumer.stop()  # first, or what is released would be handed to us again
         # Latest first: a broker that puts each in front of the others then has its old order again.
         held, self._ours_until_s = list(reversed(self._ours_until_s)), {}
         results = await asyncio.gather(*(self.consumer.release(each) for each in held), return_exceptions=True)
@@ -130,7 +130,7 @@ class Holding:
 
 @asynccontextmanager
 async def hold(transport: Transport, admin: QueueAdmin, queue: str, stopping: asyncio.Event) -> AsyncIterator[Holding]:
-    """Open a pass over a queue; what it has not settled is given back at the end.
+    """Open a pass over a queue; what it has not settled is released at the end.
 
     Raises:
         QueueMissing: There is no such queue.
@@ -146,6 +146,6 @@ async def hold(transport: Transport, admin: QueueAdmin, queue: str, stopping: as
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
         try:
-            await holding.give_back()
+            await holding.release()
         finally:
             await consumer.close()

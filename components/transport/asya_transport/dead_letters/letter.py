@@ -49,6 +49,16 @@ class DeadLetter:
         return self.envelope.id if self.envelope is not None else None
 
     @property
+    def parent(self) -> str | None:
+        """The id of the envelope that it was split off."""
+        return self.envelope.parent_id if self.envelope is not None else None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its body."""
+        return len(self.body)
+
+    @property
     def actor(self) -> str | None:
         """The actor whose turn it is."""
         return self.envelope.route.actor if self.envelope is not None else None

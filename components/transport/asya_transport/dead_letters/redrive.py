@@ -36,8 +36,8 @@ class Tally:
     Attributes:
         expected: What the queue held at the start, about.
         read: How many were looked at.
-        matched: How many of those were chosen; the others are given back.
-        done: How many were sent or thrown away for good; with ``dry_run`` ``None``.
+        matched: How many of those were chosen; the others are released.
+        done: How many were sent or thrown away for good; with ``dry_run`` none.
         uncertain: Sent, but perhaps not taken out: they may be there again, as duplicates.
         failed: Reasons why some could not be sent, and how many; these stay.
         interrupted: Whether the caller ended it early.
@@ -62,7 +62,7 @@ class Selection:
         where: Conditions that all must hold.
         rate: At most so many a second; ``None`` is as fast as the broker.
         dry_run: Choose and count, touch nothing.
-        stopping: Set by the caller to end the pass: what is in flight is finished, the rest given back.
+        stopping: Set by the caller to end the pass: what is in flight is finished, the rest released.
         progress: Told of the tally after each.
     """
 

@@ -1,20 +1,22 @@
 """The memory broker: queues of one process, and the sessions through which they are used.
 
-A session stands for a connection: what it was handed is bound to it and comes back when it closes. Its methods are
-coroutines because ``memory_remote.RemoteSession`` offers the same ones over a Unix socket; here only ``receive`` waits.
-One event loop at a time may use a broker.
+A session stands for a connection: what it was handed is bound to it and comes back when it closes. What is asked of a
+broker is a value (``requests``), performed here at once, or in the broker's process by way of ``remote``; only
+``receive`` waits. One event loop at a time may use a broker.
 """
 
 import asyncio
 import itertools
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
 
 from asya_protocol import names
-from asya_protocol.errors import EnvelopeTooLarge, LeaseLost, QueueMissing
+from asya_protocol.errors import LeaseLost, QueueMissing
 from asya_transport.memory.queue import MemoryQueue, Stored
-from asya_transport.port import Delivery, Depth, QueueSpec
+from asya_transport.port import QueueSpec
 
 DEFAULT_MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 """RabbitMQ's own default since 4.0, so that what fits here fits there.
@@ -24,54 +26,45 @@ Source: https://www.rabbitmq.com/docs/configure (max_message_size)
 MAX_DELAY_S: Final = 7 * 86400.0
 """Long enough for any retry; a longer one is a slip of units."""
 
-_NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
+Answer = TypeVar("Answer")
+
+
+class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One delivery as the broker hands it out; the tag settles it."""
+
+    tag: int
+    body: bytes
+    delivery_count: int
+    attributes: Mapping[str, str]
+
+
+class Request(msgspec.Struct, Generic[Answer], array_like=True, frozen=True, gc=False, tag=True):
+    """Something asked of a broker; ``asya_transport.memory.requests`` has them all."""
+
+    def __call__(self, session: "LocalSession") -> Answer:
+        """Do it, at once."""
+        raise NotImplementedError
 
 
 class Session(Protocol):
     """A connection to a memory broker, in this process or in another."""
 
-    @property
-    def max_body_bytes(self) -> int:
-        """Largest body that the broker takes; known once connected."""
+    connection: int
+    """Grows when the connection is lost; tags from before mean nothing after."""
+    max_body_bytes: int
+    """Largest body that the broker takes; known once connected."""
 
     async def connect(self) -> None:
         """Reach the broker, or raise TransportUnavailable."""
 
-    async def send(self, queue: str, body: bytes, delay_s: float, attributes: Mapping[str, str] | None) -> None:
-        """Store one body."""
+    async def ask(self, request: Request[Answer]) -> Answer:
+        """Let the broker perform a request."""
 
-    async def receive(self, consumer: int, queue: str, limit: int, wait_s: float) -> list[Delivery]:
+    async def receive(self, consumer: int, queue: str, limit: int, wait_s: float) -> list[Taken]:
         """Take up to ``limit`` deliveries; empty at the end of the wait or when the consumer is stopped."""
 
-    async def ack(self, receipt: object) -> None:
-        """Forget a delivery."""
-
-    async def release(self, receipt: object, delay_s: float) -> None:
-        """Give a delivery back."""
-
-    async def dead_letter(self, receipt: object, reason: str) -> None:
-        """Move a delivery to the dead letter queue."""
-
-    async def stop(self, consumer: int) -> None:
-        """Let a consumer's waiting and later receives end empty."""
-
-    async def create(self, queue: str, spec: QueueSpec) -> None:
-        """Make a queue and its dead letter queue."""
-
-    async def measure(self, queue: str) -> Depth:
-        """Count a queue."""
-
-    async def list_queues(self, prefix: str) -> list[str]:
-        """Name the queues with a prefix, sorted."""
-
-    async def drain(self, queue: str) -> int:
-        """Throw away what waits."""
-
-    async def delete(self, queue: str, force: bool) -> bool:
-        """Delete a queue and its dead letter queue."""
-
     async def close(self) -> None:
-        """Give everything back and disconnect."""
+        """Release everything and disconnect."""
 
 
 class MemoryBroker:
@@ -135,7 +128,7 @@ class MemoryBroker:
         stored.lost += 1
         dead = self.queues.get(names.dlq_name(queue.name))
         if dead is None or stored.lost < queue.spec.max_deliveries:
-            queue.put_back(stored, self.clock())
+            queue.release(stored, self.clock())
             return
         self.dead_letter(
             queue, dead, stored, f"lost {stored.lost} times by consumers that disconnected without settling it"
@@ -151,41 +144,31 @@ class MemoryBroker:
 class LocalSession:
     """A connection inside the broker's own process."""
 
+    connection = 0
+
     def __init__(self, broker: MemoryBroker) -> None:
-        self._broker = broker
-        self._held: dict[object, tuple[MemoryQueue, Stored]] = {}
+        self.broker = broker
+        self.max_body_bytes = broker.max_body_bytes
+        self._held: dict[int, tuple[MemoryQueue, Stored]] = {}
         self._stopped: set[int] = set()
         self._closed = False
-
-    @property
-    def max_body_bytes(self) -> int:
-        """Largest body that the broker takes."""
-        return self._broker.max_body_bytes
 
     async def connect(self) -> None:
         """Nothing to do in one process."""
 
-    async def send(self, queue: str, body: bytes, delay_s: float, attributes: Mapping[str, str] | None) -> None:
-        """Store one body."""
-        self.put(queue, body, delay_s, attributes)
+    async def ask(self, request: Request[Answer]) -> Answer:
+        """Perform a request."""
+        return request(self)
 
-    def put(self, queue: str, body: bytes, delay_s: float, attributes: Mapping[str, str] | None) -> None:
-        """Store one body at once."""
-        broker = self._broker
-        target = broker.queue(queue)
-        if len(body) > broker.max_body_bytes:
-            raise EnvelopeTooLarge(len(body), broker.max_body_bytes)
-        target.put(Stored(body, dict(attributes) if attributes else _NO_ATTRIBUTES), broker.clock(), delay_s)
-
-    async def receive(self, consumer: int, queue: str, limit: int, wait_s: float) -> list[Delivery]:
+    async def receive(self, consumer: int, queue: str, limit: int, wait_s: float) -> list[Taken]:
         """Take up to ``limit`` deliveries; empty at the end of the wait or when the consumer is stopped."""
         # One turn of the loop even when envelopes wait: a busy consumer must not starve everyone else. Nothing is
         # awaited after take(), so a cancelled receive has taken nothing.
         await asyncio.sleep(0)
-        clock = self._broker.clock
+        clock = self.broker.clock
         deadline = clock() + wait_s
         while not self._closed and consumer not in self._stopped:
-            source, now = self._broker.queue(queue), clock()
+            source, now = self.broker.queue(queue), clock()
             if taken := source.take(limit, now):
                 return [self._hold(source, stored) for stored in taken]
             if now >= deadline:
@@ -193,58 +176,41 @@ class LocalSession:
             await source.wait(now, deadline)
         return []
 
-    async def ack(self, receipt: object) -> None:
-        """Forget a delivery."""
-        queue, _ = self._settle(receipt)
-        queue.in_flight -= 1
-
-    async def release(self, receipt: object, delay_s: float) -> None:
-        """Give a delivery back."""
-        queue, stored = self._settle(receipt)
-        queue.put_back(stored, self._broker.clock(), delay_s)
-
-    async def dead_letter(self, receipt: object, reason: str) -> None:
-        """Move a delivery to the dead letter queue."""
-        held = self._held.get(receipt)
-        if held is not None and not held[0].deleted:
-            self._broker.queue(names.dlq_name(held[0].name))  # missing: the delivery stays ours
-        queue, stored = self._settle(receipt)
-        self._broker.dead_letter(queue, self._broker.queue(names.dlq_name(queue.name)), stored, reason)
-
-    async def stop(self, consumer: int) -> None:
+    def stop(self, consumer: int) -> None:
         """Let a consumer's waiting and later receives end empty."""
         self._stopped.add(consumer)
         self._wake_receivers()
 
-    async def create(self, queue: str, spec: QueueSpec) -> None:
-        """Make a queue and its dead letter queue."""
-        self._broker.create(queue, spec)
+    def held(self, tag: int) -> tuple[MemoryQueue, Stored]:
+        """Look up a delivery that is out.
 
-    async def measure(self, queue: str) -> Depth:
-        """Count a queue."""
-        return self._broker.queue(queue).depth(self._broker.clock())
+        Raises:
+            LeaseLost: It is no longer ours.
+        """
+        held = self._held.get(tag)
+        if held is None:
+            raise LeaseLost("the delivery is settled already, or its connection to the memory broker is gone")
+        if held[0].deleted:
+            raise LeaseLost(f"queue {held[0].name!r} was deleted while the delivery was out")
+        return held
 
-    async def list_queues(self, prefix: str) -> list[str]:
-        """Name the queues with a prefix, sorted."""
-        return sorted(name for name in self._broker.queues if name.startswith(prefix))
+    def settle(self, tag: int) -> tuple[MemoryQueue, Stored]:
+        """Take a delivery out of those that are out.
 
-    async def drain(self, queue: str) -> int:
-        """Throw away what waits."""
-        return self._broker.queue(queue).drain()
-
-    async def delete(self, queue: str, force: bool) -> bool:
-        """Delete a queue and its dead letter queue."""
-        return self._broker.delete(queue, force=force)
+        Raises:
+            LeaseLost: It is no longer ours.
+        """
+        try:
+            return self.held(tag)
+        finally:
+            self._held.pop(tag, None)
 
     async def close(self) -> None:
-        """Give everything back; it costs the envelopes nothing."""
-        self._end(lost=False)
+        """Release everything; it costs the envelopes nothing."""
+        self.end(lost=False)
 
-    def drop(self) -> None:
-        """The connection is gone without a word: everything comes back, counted as lost."""
-        self._end(lost=True)
-
-    def _end(self, *, lost: bool) -> None:
+    def end(self, *, lost: bool) -> None:
+        """Release everything; counted as lost when the connection is gone without a word."""
         self._closed = True
         self._wake_receivers()
         # Latest first, since each goes to the front: the order of the queue is kept.
@@ -252,24 +218,16 @@ class LocalSession:
             if queue.deleted:
                 continue
             if lost:
-                self._broker.return_lost(queue, stored)
+                self.broker.return_lost(queue, stored)
             else:
-                queue.put_back(stored, self._broker.clock())
+                queue.release(stored, self.broker.clock())
         self._held.clear()
 
-    def _hold(self, queue: MemoryQueue, stored: Stored) -> Delivery:
-        tag = self._broker.next_tag()
+    def _hold(self, queue: MemoryQueue, stored: Stored) -> Taken:
+        tag = self.broker.next_tag()
         self._held[tag] = (queue, stored)
-        return Delivery(stored.body, tag, stored.deliveries, stored.attributes)
-
-    def _settle(self, receipt: object) -> tuple[MemoryQueue, Stored]:
-        held = self._held.pop(receipt, None)
-        if held is None:
-            raise LeaseLost("the delivery is settled already, or its connection to the memory broker is gone")
-        if held[0].deleted:
-            raise LeaseLost(f"queue {held[0].name!r} was deleted while the delivery was out")
-        return held
+        return Taken(tag, stored.body, stored.deliveries, stored.attributes)
 
     def _wake_receivers(self) -> None:
-        for queue in self._broker.queues.values():
+        for queue in self.broker.queues.values():
             queue.wake_all()

@@ -54,8 +54,8 @@ class MemoryQueue:
         self._ready.append(stored)
         self.wake_one()
 
-    def put_back(self, stored: Stored, now: float, delay_s: float = 0.0) -> None:
-        """Return one envelope that was handed out; without a delay it is the next to be received."""
+    def release(self, stored: Stored, now: float, delay_s: float = 0.0) -> None:
+        """Take back one envelope that was handed out; without a delay it is the next to be received."""
         self.in_flight -= 1
         if delay_s > 0:
             self.put(stored, now, delay_s)

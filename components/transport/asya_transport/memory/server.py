@@ -6,7 +6,6 @@ deliveries back. Everything is lost when the server ends: that is what a memory 
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from typing import Final
 import msgspec
 
 from asya_protocol.errors import AsyaError, SettingsError, TransportError
-from asya_transport.memory import frames
+from asya_transport.memory import requests
 from asya_transport.memory.broker import LocalSession, MemoryBroker
 from asya_transport.memory.link import FrameLink
 from asya_transport.settings import read_transport_settings
@@ -94,86 +93,38 @@ class _Connection:
     def _on_frames(self, received: list[bytes]) -> None:
         for frame in received:
             try:
-                request = frames.decode_request(frame)
+                number, request = requests.decode_request.decode(frame)
             except msgspec.DecodeError:
                 self.link.abort()  # not our client; nothing it says later can be trusted
                 return
-            self._serve(request)
+            self._serve(number, request)
         if not self.link.writable and self._resuming is None:
             self.link.pause_reading()
             self._resuming = asyncio.ensure_future(self._resume())
 
-    def _serve(self, request: frames.AnyRequest) -> None:
-        if isinstance(request, frames.Receive):
-            self._start_receive(request)
-            return
-        if isinstance(request, frames.Cancel):
-            if waiting := self._receives.get(request.number):
-                waiting.cancel()
-            return
-        # Nothing but a receive waits in a local session, so the coroutine runs to its end in one step: the requests
-        # of a connection take effect in the order in which they came.
-        step = self._answer(request)
-        with contextlib.suppress(StopIteration):
-            step.send(None)
-            raise AssertionError(f"{type(request).__name__} waited")
-
-    def _start_receive(self, request: frames.Receive) -> None:
-        task = asyncio.ensure_future(self._receive(request))
-        self._receives[request.number] = task
-        task.add_done_callback(lambda _: self._receives.pop(request.number, None))
-
-    async def _answer(self, request: frames.AnyRequest) -> None:
-        try:
-            reply = frames.encode_value(request.number, await self._perform(request))
-        except AsyaError as exc:
-            reply = frames.encode_error(request.number, exc)
-        self.link.write(reply)
-
-    async def _perform(self, request: frames.AnyRequest) -> object:
-        session = self._session
+    def _serve(self, number: int, request: requests.AnyRequest) -> None:
         match request:
-            case frames.Send():
-                session.put(request.queue, request.body, request.delay_s, request.attributes)
-            case frames.Ack():
-                await session.ack(request.tag)
-            case frames.Release():
-                await session.release(request.tag, request.delay_s)
-            case frames.DeadLetter():
-                await session.dead_letter(request.tag, request.reason)
-            case frames.Hello():
-                return session.max_body_bytes
-            case frames.Stop():
-                await session.stop(request.consumer)
-            case frames.Close():
-                await session.close()
+            case requests.Receive():
+                task = asyncio.ensure_future(self._receive(number, request))
+                self._receives[number] = task
+                task.add_done_callback(lambda _: self._receives.pop(number, None))
+            case requests.Cancel():
+                if waiting := self._receives.get(request.receive):
+                    waiting.cancel()
             case _:
-                return await self._administer(request)
-        return None
+                try:
+                    reply = requests.encode_value(number, request(self._session))
+                except AsyaError as exc:
+                    reply = requests.encode_error(number, exc)
+                self.link.write(reply)
 
-    async def _administer(self, request: frames.AnyRequest) -> object:
-        session = self._session
-        match request:
-            case frames.Create():
-                await session.create(request.queue, frames.spec_of(request))
-            case frames.Measure():
-                depth = await session.measure(request.queue)
-                return [depth.ready, depth.in_flight, depth.delayed]
-            case frames.ListQueues():
-                return await session.list_queues(request.prefix)
-            case frames.Drain():
-                return await session.drain(request.queue)
-            case frames.Delete():
-                return await session.delete(request.queue, request.force)
-        return None
-
-    async def _receive(self, request: frames.Receive) -> None:
+    async def _receive(self, number: int, request: requests.Receive) -> None:
         try:
             taken = await self._session.receive(request.consumer, request.queue, request.limit, request.wait_s)
         except AsyaError as exc:
-            self.link.write(frames.encode_error(request.number, exc))
+            self.link.write(requests.encode_error(number, exc))
         else:
-            self.link.write(frames.encode_taken(request.number, taken))
+            self.link.write(requests.encode_value(number, taken))
 
     async def _resume(self) -> None:
         await self.link.wait_writable()
@@ -183,7 +134,7 @@ class _Connection:
     def _on_lost(self, _: BaseException | None) -> None:
         for task in list(self._receives.values()):
             task.cancel()
-        self._session.drop()
+        self._session.end(lost=True)
         self._on_end(self)
 
 

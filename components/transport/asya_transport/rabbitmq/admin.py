@@ -15,7 +15,7 @@ from pika.exchange_type import ExchangeType
 from asya_protocol import names
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Depth, QueueSpec
-from asya_transport.rabbitmq.ack_timeout import ARGUMENTS
+from asya_transport.rabbitmq.consumer import ACK_TIMEOUT
 from asya_transport.rabbitmq.delay import (
     AT_LEAST_ONCE_SINCE,
     bind_return,
@@ -47,7 +47,7 @@ def queue_arguments(queue: str, spec: QueueSpec, version: tuple[int, ...]) -> di
         "x-delivery-limit": max(0, spec.max_deliveries - 1),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": names.dlq_name(queue),
-        **ARGUMENTS,
+        **ACK_TIMEOUT,
     }
     if version >= AT_LEAST_ONCE_SINCE:
         arguments |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
@@ -81,7 +81,7 @@ class RabbitMqAdmin:
         """See the port; also makes the exchange, and binds the queue to it by its actor's name."""
         await self._link.open()
         dlq = names.dlq_name(queue)
-        await declare_queue(self._link, dlq, {"x-queue-type": "quorum", **ARGUMENTS})
+        await declare_queue(self._link, dlq, {"x-queue-type": "quorum", **ACK_TIMEOUT})
         if not await declare_queue(self._link, queue, queue_arguments(queue, spec, self._link.version)):
             log.info("queue exists with other arguments and stays as it is", extra={"queue": queue})
         await self._declare_exchange()

@@ -4,7 +4,7 @@ A subscription is one channel with one AMQP consumer on it. A delivery belongs t
 broker hands the delivery out again, and settling the old one is ``LeaseLost``. The keeper makes the next
 subscription, and on an idle queue asks the broker for a sign of life, so that ``last_poll_s`` tells the truth.
 
-Shutdown: ``stop`` cancels the subscription and gives the buffer back; the channel stays open until the consumer or its
+Shutdown: ``stop`` cancels the subscription and releases the buffer; the channel stays open until the consumer or its
 transport closes, so that what was handed out can be settled.
 """
 
@@ -22,11 +22,22 @@ from pika.spec import Basic, BasicProperties
 from asya_protocol import names
 from asya_protocol.errors import LeaseLost, QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Delivery
-from asya_transport.rabbitmq.ack_timeout import ARGUMENTS
 from asya_transport.rabbitmq.delay import MAX_DELAY_S
 from asya_transport.rabbitmq.errors import FOREIGN, NOT_FOUND, PRECONDITION_FAILED, ChannelRefused, translate
 from asya_transport.rabbitmq.link import Channel, Link, pause_s
 
+ACK_TIMEOUT_MS: Final = 7 * 86_400_000
+"""Seven days, longer than any handler; the broker counts it in a signed integer of 32 bits, which ends after 24.
+
+A broker takes back what is not acknowledged within its own ``consumer_timeout``, 30 minutes by default, and closes the
+channel. Who may ask for more depends on its version, so queue and AMQP consumer both do; who does not know it ignores it:
+
+* before 3.11.15 ``rabbitmq.conf`` alone (https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout);
+* 3.12 to 4.2 the queue (https://github.com/rabbitmq/rabbitmq-server/pull/8260 took the consumer's away);
+* from 4.3 on either, for quorum queues; classic ones have no such timeout any more, and may refuse the argument
+  (https://github.com/rabbitmq/rabbitmq-server/blob/main/consumer_timeouts.md, .../issues/17144).
+"""
+ACK_TIMEOUT: Final[dict[str, int]] = {"x-consumer-timeout": ACK_TIMEOUT_MS}
 # How often an idle subscription is asked for a sign of life.
 POLL_S: Final = 5.0
 MISSING_PAUSE_S: Final = 1.0
@@ -96,7 +107,9 @@ async def _ended_on_failure(subscription: Subscription) -> AsyncIterator[None]:
 
 
 class RabbitMqConsumer:
-    """A subscription to one queue that comes back by itself."""
+    """A subscription to one queue that comes back by itself; a delivery stays ours as long as its channel."""
+
+    lease_s = None
 
     def __init__(
         self, link: Link, send: Send, queue: str, prefetch: int, on_close: "Callable[[RabbitMqConsumer], object]"
@@ -106,26 +119,16 @@ class RabbitMqConsumer:
         self._send = send
         self._queue = queue
         self._prefetch = prefetch
-        self._arguments = ARGUMENTS
+        self._arguments = ACK_TIMEOUT
         self._buffer: deque[Delivery] = deque()
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
         self._trouble: TransportError | None = None
-        self._last_poll_s = time.monotonic()
+        self.last_poll_s = time.monotonic()
         self._paused = False
         self._stopped = False
         self._keeper: asyncio.Task[None] | None = None
         self._switching = asyncio.Lock()
-
-    @property
-    def lease_s(self) -> None:
-        """A delivery stays ours as long as its channel."""
-        return None
-
-    @property
-    def last_poll_s(self) -> float:
-        """Last moment at which the broker delivered, or answered on this subscription."""
-        return self._last_poll_s
 
     async def start(self) -> None:
         """Subscribe for the first time and keep subscribed from then on.
@@ -222,7 +225,7 @@ class RabbitMqConsumer:
             if subscription is not None:
                 async with _ended_on_failure(subscription):
                     await self._cancel(subscription)
-                    await self._give_buffer_back()
+                    await self._release_buffer()
 
     async def _resume(self) -> None:
         async with self._switching:
@@ -239,7 +242,7 @@ class RabbitMqConsumer:
         subscription = self._subscription
         return None if self._stopped or subscription is None or not subscription.is_alive() else subscription
 
-    async def _give_buffer_back(self) -> None:
+    async def _release_buffer(self) -> None:
         while self._buffer:
             await self.release(self._buffer.popleft())
 
@@ -255,16 +258,16 @@ class RabbitMqConsumer:
             if subscription is None or not subscription.is_alive():
                 self._buffer.clear()
                 return
-            # A dead channel has given everything back already.
+            # A dead channel has released everything already.
             with suppress(TransportError):
                 if not self._paused:
                     await self._cancel(subscription)
-                await self._give_buffer_back()
+                await self._release_buffer()
                 # A nack has no answer; the answer to what follows it proves that it was seen.
                 await self._probe(subscription)
 
     async def close(self) -> None:
-        """See the port; closing the channel is what gives back."""
+        """See the port; closing the channel releases what is out."""
         try:
             await self.stop()
             async with self._switching:
@@ -355,7 +358,7 @@ class RabbitMqConsumer:
                 self._arguments = {}  # A queue of a kind that has no such timeout.
                 self._subscription = await self._open()
             self._trouble = None
-            self._last_poll_s = time.monotonic()
+            self.last_poll_s = time.monotonic()
 
     async def _open(self) -> Subscription:
         channel = await self._link.channel()
@@ -385,7 +388,7 @@ class RabbitMqConsumer:
             headers = properties.headers or {}
             count = read_delivery_count(headers, redelivered=method.redelivered)
             self._buffer.append(Delivery(body, receipt, count, read_attributes(headers)))
-            self._last_poll_s = time.monotonic()
+            self.last_poll_s = time.monotonic()
             self._changed.set()
 
         await channel.call(lambda done: raw.basic_qos(prefetch_count=self._prefetch, callback=done))
@@ -412,7 +415,7 @@ class RabbitMqConsumer:
         """Ask the broker for an answer on this channel; the prefetch is what it is already."""
         raw = subscription.channel.raw
         await subscription.channel.call(lambda done: raw.basic_qos(prefetch_count=self._prefetch, callback=done))
-        self._last_poll_s = time.monotonic()
+        self.last_poll_s = time.monotonic()
 
 
 def read_delivery_count(headers: Mapping[str, Any], *, redelivered: bool) -> int:

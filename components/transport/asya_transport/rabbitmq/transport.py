@@ -3,10 +3,6 @@
 Envelopes go to the default exchange with the queue's full name as routing key: that reaches every queue, bound or
 not, ours or Asya 0.1.1's, and tells when there is none. The topic exchange is for outside producers only.
 
-Modules: ``rabbitmq_link`` (connection), ``_publisher`` and ``_confirms`` (sends), ``_consumer``, ``_delay``,
-``_ack_timeout`` (how long deliveries are ours), ``_errors`` (translation); ``_admin`` and ``_management`` for those who
-own queues.
-
 Closing order: keepers of the consumers, then the publishing channel, then the connection; what was handed out and not
 settled comes again.
 """

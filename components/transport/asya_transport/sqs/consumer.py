@@ -2,8 +2,8 @@
 
 SQS takes settlements of an expired lease without a word, so the consumer keeps each lease's end itself: what has
 expired is ``LeaseLost``. A poll is never abandoned half-way: SQS may already have handed envelopes to it, and they
-would then be invisible until their lease ends. So ``stop`` waits for the poll under way and gives back what it brings
-(https://github.com/celery/kombu/pull/2049), and a cancelled ``receive`` gives its envelopes back when they arrive.
+would then be invisible until their lease ends. So ``stop`` waits for the poll under way and releases what it brings
+(https://github.com/celery/kombu/pull/2049), and a cancelled ``receive`` releases its envelopes when they arrive.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class _Lease:
 
 
 class _Change(NamedTuple):
-    """A visibility to be set: the lease from now on; 0 gives the envelope back."""
+    """A visibility to be set: the lease from now on; 0 releases the envelope."""
 
     handle: str
     visible_in_s: int
@@ -85,9 +85,9 @@ class SqsConsumer:
         self._client = client
         self._sender = sender
         self._queue = queue
-        self._lease_s = settings.sqs_visibility_timeout_s or DEFAULT_LEASE_S
+        self.lease_s = settings.sqs_visibility_timeout_s or DEFAULT_LEASE_S
         self._wait_s = settings.sqs_wait_time_s
-        self._last_poll_s = time.monotonic()
+        self.last_poll_s = time.monotonic()
         self._out: set[_Lease] = set()
         self._polls: set[asyncio.Task[list[Delivery]]] = set()
         self._abandoned: set[asyncio.Task[Any]] = set()
@@ -96,16 +96,6 @@ class SqsConsumer:
         linger_s, max_bytes = settings.sqs_linger_s, settings.sqs_max_body_bytes
         self._deletes = Coalescer(self._delete_batch, self._delete_one, linger_s=linger_s, max_bytes=max_bytes)
         self._changes = Coalescer(self._change_batch, self._change_one, linger_s=linger_s, max_bytes=max_bytes)
-
-    @property
-    def lease_s(self) -> float | None:
-        """How long a delivery stays ours without ``extend``."""
-        return self._lease_s
-
-    @property
-    def last_poll_s(self) -> float:
-        """When the last poll completed."""
-        return self._last_poll_s
 
     async def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Take up to ``limit`` deliveries, at most ten, in one long poll."""
@@ -121,7 +111,7 @@ class SqsConsumer:
                 self._abandoned.add(poll)
                 poll.add_done_callback(self._abandoned.discard)
             elif not poll.cancelled() and poll.exception() is None:
-                self._keep(self._give_back(_leases(poll.result())))
+                self._keep(self._release_all(_leases(poll.result())))
             raise
 
     async def ack(self, delivery: Delivery) -> None:
@@ -134,7 +124,7 @@ class SqsConsumer:
             raise LeaseLost(f"the lease on a delivery of {self._queue!r} had ended before it was settled")
 
     async def release(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """Settle: give it back."""
+        """Settle: let it come again."""
         if not 0 <= delay_s <= MAX_LEASE_S:
             raise ValueError(f"delay of {delay_s} s is outside SQS's 0 to {MAX_LEASE_S:g} s")
         lease = self._claim_living(delivery)
@@ -144,7 +134,7 @@ class SqsConsumer:
     async def dead_letter(self, delivery: Delivery, reason: str) -> None:
         """Settle: move it to the dead letter queue."""
         lease = self._claim_living(delivery)
-        await self._settle(lease, self._bury(delivery, lease, reason))
+        await self._settle(lease, self._move(delivery, lease, reason))
 
     async def extend(self, deliveries: Sequence[Delivery], lease_s: float) -> None:
         """Keep deliveries ours for another ``lease_s``; those settled meanwhile are left alone.
@@ -166,16 +156,16 @@ class SqsConsumer:
         """Nothing to do: SQS never pushes."""
 
     async def stop(self) -> None:
-        """Take nothing more: wait for the polls under way, and give back what they bring."""
+        """Take nothing more: wait for the polls under way, and release what they bring."""
         self._stopping = True
         while under_way := self._polls | self._returns:
             await asyncio.wait(under_way)
 
     async def close(self) -> None:
-        """Stop, and give back everything that is out; never raises."""
+        """Stop, and release everything that is out; never raises."""
         try:
             await self.stop()
-            await self._give_back(list(self._out))
+            await self._release_all(list(self._out))
             await self._deletes.finish()
             await self._changes.finish()
         finally:
@@ -191,21 +181,21 @@ class SqsConsumer:
                 MaxNumberOfMessages=limit,
                 # Rounded up: a fraction rounded down would be a short poll, and a loop of those is a hot one.
                 WaitTimeSeconds=math.ceil(wait_s),
-                VisibilityTimeout=math.ceil(self._lease_s),
+                VisibilityTimeout=math.ceil(self.lease_s),
                 AttributeNames=["ApproximateReceiveCount"],
                 MessageAttributeNames=["All"],
             ),
         )
-        self._last_poll_s = time.monotonic()
+        self.last_poll_s = time.monotonic()
         deliveries = [self._accept(each, started_s) for each in answer.get("Messages", [])]
         if deliveries and (self._stopping or asyncio.current_task() in self._abandoned):
-            await self._give_back(_leases(deliveries))
+            await self._release_all(_leases(deliveries))
             return []
         return deliveries
 
     def _accept(self, found: "MessageTypeDef", asked_s: float) -> Delivery:
         # The broker starts the lease somewhere within a long poll; from its end it is ours for nearly all of it.
-        lease = _Lease(found["ReceiptHandle"], asked_s, time.monotonic() + self._lease_s)
+        lease = _Lease(found["ReceiptHandle"], asked_s, time.monotonic() + self.lease_s)
         self._out.add(lease)
         body, attributes = decode(found["Body"], found.get("MessageAttributes", {}))
         count = int(found.get("Attributes", {}).get("ApproximateReceiveCount", "1"))
@@ -234,7 +224,7 @@ class SqsConsumer:
             self._out.add(lease)
             raise
 
-    async def _bury(self, delivery: Delivery, lease: _Lease, reason: str) -> None:
+    async def _move(self, delivery: Delivery, lease: _Lease, reason: str) -> None:
         text = encode_dead(delivery.body, delivery.attributes, reason, self._queue, self._sender.limit_bytes)
         await self._sender.send_text(names.dlq_name(self._queue), text)
         await self._deletes.do(_Change(lease.handle, 0))
@@ -254,7 +244,7 @@ class SqsConsumer:
         self._out.discard(lease)
         raise LeaseLost(f"the lease on a delivery of {self._queue!r} has ended and cannot be extended")
 
-    async def _give_back(self, leases: Iterable[_Lease]) -> None:
+    async def _release_all(self, leases: Iterable[_Lease]) -> None:
         ours = [lease for lease in leases if lease in self._out]
         self._out.difference_update(ours)
         changes = (self._changes.do(_Change(lease.handle, 0)) for lease in ours)

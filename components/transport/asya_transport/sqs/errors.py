@@ -1,6 +1,6 @@
 """Botocore's and urllib3's exceptions as ours: the door that no foreign exception passes.
 
-``tests/unit/transport/test_sqs_errors.py`` lists every botocore exception class with its translation.
+``tests/unit/transport/sqs/test_errors.py`` lists every botocore exception class with its translation.
 """
 
 import re

@@ -1,12 +1,11 @@
 """The SQS transport: AWS, LocalStack, or anything that speaks its protocol.
 
-This is the only door to botocore together with the other ``sqs_*`` modules: client, errors, batches, bodies, sender,
-consumer and admin. They are imported only when SQS is the chosen transport.
+This folder is the only one that imports botocore, and is imported only when SQS is the chosen transport.
 """
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
 from asya_transport.settings import TransportSettings
@@ -27,6 +26,9 @@ class SqsTransport:
         settings: Region, endpoint, lease, wait time and limits.
     """
 
+    name = "sqs"
+    max_delay_s = MAX_DELAY_S
+
     def __init__(self, settings: TransportSettings) -> None:
         self._settings = settings
         self._client = SqsClient(settings)
@@ -34,19 +36,9 @@ class SqsTransport:
         self._consumers: set[SqsConsumer] = set()
 
     @property
-    def name(self) -> Literal["sqs"]:
-        """The transport's name."""
-        return "sqs"
-
-    @property
     def max_body_bytes(self) -> int:
         """Largest body with its attributes."""
         return self._settings.sqs_max_body_bytes
-
-    @property
-    def max_delay_s(self) -> float:
-        """Longest delay that ``send`` honours."""
-        return MAX_DELAY_S
 
     async def connect(self) -> None:
         """Reach SQS; how often that is tried is in the settings."""
@@ -88,7 +80,7 @@ class SqsTransport:
         return consumer
 
     async def close(self) -> None:
-        """Finish polls and sends under way, give back what is out, and disconnect."""
+        """Finish polls and sends under way, release what is out, and disconnect."""
         await asyncio.gather(*(consumer.close() for consumer in list(self._consumers)), return_exceptions=True)
         await self._sender.finish()
         await self._client.close()

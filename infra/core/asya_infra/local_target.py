@@ -1,0 +1,83 @@
+"""The mesh on this machine as the place for actors: manifests in a folder that it watches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from asya_infra.kubernetes_object import object_name
+from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
+from asya_manifest.actor import ANNOTATION_SOURCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalTarget:
+    """The mesh on this machine.
+
+    Attributes:
+        mesh: The resource that stands for it.
+        home: Its folder, absolute.
+        transport: Its broker's kind.
+        endpoint: SQS and S3 endpoint that already runs.
+        root: Where relative folders of code start: that of Pulumi.yaml, since manifests are kept elsewhere.
+        wait_s: How long an actor may take.
+    """
+
+    mesh: pulumi.Resource
+    home: str
+    transport: str
+    endpoint: str = ""
+    root: Path = Path()
+    wait_s: int = 300
+    queue_prefix: str = "asya-"
+    namespace: str | None = None
+
+    def queue_url(self, queue: str) -> pulumi.Output[str]:
+        """The queue's name alone: the broker's port is another one each time."""
+        return pulumi.Output.from_input(queue)
+
+    def actor(
+        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, _sends_to: Sequence[str] | None = None
+    ) -> pulumi.Output[str]:
+        """Put the manifest where the mesh finds it, and wait for the mesh; processes have no role of a cloud."""
+        manifest = with_absolute_source(manifest, self.root)
+        made = LocalActor(
+            name,
+            mesh={"home": self.home, "transport": self.transport, "endpoint": self.endpoint},
+            actor=str(manifest["metadata"]["name"]),
+            manifest=manifest,
+            wait_s=self.wait_s,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.mesh]),
+        )
+        return made.status
+
+    def other(self, manifest: Mapping[str, Any]) -> pulumi.Resource:
+        """Put it beside the actors' manifests."""
+        name = object_name(manifest)
+        opts = pulumi.ResourceOptions(depends_on=[self.mesh])
+        text = pulumi.Output.from_input(dict(manifest)).apply(lambda known: yaml.safe_dump(known, sort_keys=True))
+        return LocalObject(name, home=self.home, folder=FOLDER, object_name=name, text=text, opts=opts)
+
+    def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
+        """Put it where the local mesh's gateway finds it."""
+        LocalObject(
+            name,
+            home=self.home,
+            folder=TOOLS_FOLDER,
+            object_name=name,
+            text=text,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.mesh, *after]),
+        )
+
+
+def with_absolute_source(manifest: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Say where the code is from wherever the manifest lies."""
+    meta = manifest["metadata"]
+    notes = meta.get("annotations") or {}
+    if ANNOTATION_SOURCE not in notes:
+        return dict(manifest)
+    placed = {**notes, ANNOTATION_SOURCE: str(root / notes[ANNOTATION_SOURCE])}
+    return {**manifest, "metadata": {**meta, "annotations": placed}}
