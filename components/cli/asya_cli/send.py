@@ -52,6 +52,7 @@ def send(
     """
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
+    from asya_cli.why import because, gather
     from asya_store.claims import ClaimCheck
     from asya_store.factory import open_store
 
@@ -76,7 +77,13 @@ def send(
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
         return
     console.note(f"sent {envelope.id}")
-    found = wait_for_result(environment, envelope.id, timeout_s, console)
+    found = wait_for_result(
+        environment,
+        envelope.id,
+        timeout_s,
+        console,
+        lambda: because(lambda: gather(envelope.id, None, None, home, console)),
+    )
     print_result(console, found)
     sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
 

@@ -2,21 +2,21 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import ExitCode, GatewayAway, Unknown
+from asya_cli.exit_codes import CommandError, ExitCode, GatewayAway, Unknown
 from asya_cli.options import gateway_options, home_option, json_option
 
 if TYPE_CHECKING:
     import asyncio
 
     from asya_cli.gateway_client import Gateway
-    from asya_cli.why_words import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts
+    from asya_cli.why_words import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, Why
     from asya_local.mesh import MeshInfo
     from asya_store.port import Store
     from asya_transport.port import QueueAdmin, Transport
@@ -40,6 +40,24 @@ def why(*, envelope_id: str, url: str | None, token_file: Path | None, home: Pat
     answer = explain(evidence)
     console.result(document(evidence, answer), list(lines(evidence, answer)))
     sys.exit(ExitCode.UNKNOWN if answer.held_by == "unknown" else ExitCode.SUCCESS)
+
+
+def because(find: "Callable[[], Evidence]") -> "Why | None":
+    """Say what holds an envelope to somebody who waits for it; ``None`` where nothing can be found out."""
+    from asya_cli.why_words import explain
+    from asya_protocol.errors import AsyaError
+
+    try:
+        return explain(find())
+    except (CommandError, AsyaError):
+        return None
+
+
+def by_gateway(gateway: "Gateway", envelope_id: str) -> "Evidence":
+    """Find out what a gateway alone can tell."""
+    from asya_cli.why_words import Evidence
+
+    return Evidence(id=envelope_id, now_s=time.time(), **_of_gateway(gateway, envelope_id, with_actors=True))
 
 
 def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Path, console: Console) -> "Evidence":
@@ -156,9 +174,7 @@ def _of_store(store: "Store", environment: Mapping[str, str], envelope_id: str, 
     found: dict[str, Any] = {"group": _group(store, envelope_id, collected=collected)}
     result = find_result(store, environment, envelope_id)
     if result is not None:
-        error = FoundResult(result[0] is Status.SUCCEEDED, result[1]).as_json().get("error")
-        parts = [error.get(name) for name in ("code", "type", "message")] if isinstance(error, dict) else []
-        found["end"] = (result[0].value, ": ".join(str(part) for part in parts if part))
+        found["end"] = (result[0].value, FoundResult(result[0] is Status.SUCCEEDED, result[1]).cause)
     cancels = CancelList(store)
     cancels.refresh()
     ancestors = envelope_id.split("-")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
+from asya_protocol.failure import failure_words
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
 IN_TROUBLE: Final = WARNINGS | {"Terminating"}
@@ -105,7 +106,7 @@ class Evidence:
         result = (self.record or {}).get("result")
         details = result.get("details") if known and isinstance(result, dict) else None
         if isinstance(details, dict):
-            return ": ".join(str(part) for part in (known, details.get("type"), details.get("message")) if part)
+            return failure_words(known, details)
         if known or self.end is None:
             told = self.dead.reason if self.dead else self.last.cause if self.last else ""
             causes = (str(event["retry"]["cause"]) for event in reversed(self.events) if event.get("retry"))
@@ -128,7 +129,8 @@ class Evidence:
         told = next((event for event in reversed(self.events) if event.get("envelope_state")), None)
         route = self.route
         if told is None:
-            return route[0] if route else ""
+            begun = int((self.record or {}).get("route", {}).get("current") or 0)  # a child begins in the middle
+            return route[begun] if begun < len(route) else ""
         place = int(told.get("current_actor_idx") or 0) + (told["envelope_state"] == "completed")
         actors = tuple(told.get("actors") or route)
         return actors[place] if place < len(actors) else names.HAPPY_END
@@ -310,6 +312,10 @@ def _queued(evidence: Evidence) -> Why | None:
 def _unknown(evidence: Evidence) -> Why | None:
     if evidence.last is not None and evidence.last.result in SETTLED_FOR_GOOD:
         return Why("nothing", f"{evidence.last.actor} was the last to settle it, {evidence.last.result}")
+    for facts in (evidence.actors or {}).values():
+        if facts.queued and facts.status in IN_TROUBLE:
+            text = f"no actor has settled it yet; perhaps it is among those that wait for {facts.name}: {_said(facts)}"
+            return Why("actor", text, f"asya local logs {facts.name}")
     waiting = sorted(facts.name for facts in (evidence.actors or {}).values() if facts.queued)
     where = f"; envelopes wait at {', '.join(waiting)}" if waiting else ""
     return Why("unknown", f"nothing is known of it: no actor has settled it yet, or it was never sent{where}")
