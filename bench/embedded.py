@@ -45,14 +45,14 @@ class Mesh:
     async def make_queues(self) -> None:
         """Make the queues of all actors and of both ends."""
         for actor in (*self.actors, names.HAPPY_END, names.ERROR_END):
-            await self.admin.create(names.queue_name(actor), QueueSpec())
+            await self.admin.create(names.QueueNames().queue(actor), QueueSpec())
 
     async def fill(self, jobs: int, payload: object) -> float:
         """Put jobs on the actors' queues in turns; returns the seconds that took."""
         began_s = time.perf_counter()
         for number in range(jobs):
             actor = self.actors[number % len(self.actors)]
-            await self.transport.send(names.queue_name(actor), envelope(number, payload, (actor,)))
+            await self.transport.send(names.QueueNames().queue(actor), envelope(number, payload, (actor,)))
         return time.perf_counter() - began_s
 
     async def start(self) -> None:
@@ -60,7 +60,7 @@ class Mesh:
         for actor in self.actors:
             hop = Hop(actor)
             metrics = Metrics("asya_actor", actor, "memory")
-            consumer = await self.transport.consume(names.queue_name(actor))
+            consumer = await self.transport.consume(names.QueueNames().queue(actor))
             pipeline = Pipeline(
                 hop=hop,
                 consumer=consumer,
@@ -78,7 +78,7 @@ class Mesh:
         """
         async with asyncio.timeout(LIMIT_S):
             while True:
-                depth = await self.admin.measure(names.queue_name(names.HAPPY_END))
+                depth = await self.admin.measure(names.QueueNames().queue(names.HAPPY_END))
                 if depth.total >= count:
                     return depth.total
                 await asyncio.sleep(POLL_S)

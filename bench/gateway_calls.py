@@ -100,7 +100,7 @@ async def _caller(port: int, until_s: float, took_s: list[float]) -> None:
 
 async def _make_queue(environ: dict[str, str]) -> None:
     admin = open_admin(read_transport_settings(environ))
-    await admin.create(names.queue_name("bench-actor"), QueueSpec())
+    await admin.create(names.QueueNames().queue("bench-actor"), QueueSpec())
     await admin.close()
 
 

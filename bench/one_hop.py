@@ -26,8 +26,8 @@ from bench.run import MIB
 from bench.run import cpu_s as used_cpu_s
 from tests.support.fleet import Fleet, Part
 
-SOURCE: Final = names.queue_name(ACTOR)
-TARGET: Final = names.queue_name(names.HAPPY_END)
+SOURCE: Final = names.QueueNames().queue(ACTOR)
+TARGET: Final = names.QueueNames().queue(names.HAPPY_END)
 HANDLERS: Final = Path(__file__).parent / "code"
 """A folder of their own: handlers must not find this program's modules where they look for Python's."""
 AT_ONCE: Final = 200
@@ -74,7 +74,7 @@ class OneHop:
         self.admin = open_admin(settings)
         self.transport = open_transport(settings)
         await self.transport.connect()
-        queues = [names.queue_name(actor) for actor in (ACTOR, names.HAPPY_END, names.ERROR_END)]
+        queues = [names.QueueNames().queue(actor) for actor in (ACTOR, names.HAPPY_END, names.ERROR_END)]
         if self._classic_on:
             _declare_classic(self._classic_on, queues)
         for queue in queues:
@@ -90,7 +90,7 @@ class OneHop:
         self._fleet.remove()
         await self.transport.close()
         for actor in (ACTOR, names.HAPPY_END, names.ERROR_END):
-            await self.admin.delete(names.queue_name(actor), force=True)
+            await self.admin.delete(names.QueueNames().queue(actor), force=True)
         await self.admin.close()
 
     async def fill(self, bodies: list[bytes], queue: str = SOURCE) -> None:

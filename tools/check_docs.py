@@ -2,7 +2,8 @@
 
 * a path (``components/...``, globs allowed) exists, and ``tests/x/test_y.py::test_name`` is defined there;
 * a relative link leads to a file;
-* ``make target`` is a target of the Makefile.
+* ``make target`` is a target of the Makefile;
+* code in a fence is run by a test, which names the page, unless it is marked as an excerpt (`bash excerpt`).
 """
 
 import ast
@@ -16,6 +17,7 @@ from tools.tree import report, repository_files
 
 CODE: Final = re.compile(r"`([^`\n]+)`")
 LINK: Final = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+RUNNABLE: Final = re.compile(r"^```(?:bash|python|yaml|typescript)$", re.MULTILINE)
 FENCE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH: Final = re.compile(r"(?:components|infra|lab|tests|tools|docs|examples|bench|\.ci)/[\w./*\[\]{}-]*(?:::\w+)*$")
 MAKE: Final = re.compile(r"^(?:\$ )?make ([a-z][a-z0-9-]*)")
@@ -26,11 +28,16 @@ def main() -> None:
     """Read every Markdown page of the repository."""
     makefiles = [ROOT / "Makefile", *sorted((ROOT / "tools").glob("*.mk"))]
     targets = {target for file in makefiles for target in TARGET.findall(file.read_text(encoding="utf-8"))}
+    tests = "\n".join(
+        (ROOT / path).read_text(encoding="utf-8") for path in repository_files(".py") if path.parts[0] == "tests"
+    )
     problems: list[str] = []
     pages = repository_files(".md")
     for page in pages:
         text = (ROOT / page).read_text(encoding="utf-8")
         problems += [f"{page}: {problem}" for problem in page_problems(page, text, targets)]
+        if RUNNABLE.search(text) and f'"{page}"' not in tests:
+            problems.append(f"{page}: has code that no test runs; run it, or mark it as an excerpt")
     report("docs", problems, f"{len(pages)} pages")
 
 

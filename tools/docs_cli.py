@@ -9,7 +9,7 @@ import click
 from asya_cli.exit_codes import ExitCode
 from asya_cli.main import asya
 from lab.checkout import ROOT
-from tools.docs_settings import classes, documented_members
+from tools.docstrings import classes, documented_members
 from tools.tree import write_or_compare
 
 PAGE: Final = ROOT / "docs" / "cli.md"

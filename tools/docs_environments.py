@@ -15,7 +15,7 @@ from asya_aws.settings import AwsSettings
 from asya_infra.settings import VERSION
 from lab.checkout import ROOT
 from tests.support.pulumi_program import Run, Seen, run_environment
-from tools.docs_settings import classes, fields
+from tools.docstrings import classes, fields
 from tools.tree import report, write_or_compare
 
 PAGE: Final = ROOT / "docs" / "environments.md"
@@ -27,6 +27,7 @@ LISTED: Final = 4
 PRICES: Final[Mapping[str, float]] = {
     "EKS control plane": 0.10,
     "t4g.large": 0.0672,
+    "t3.large": 0.0832,
     "NAT gateway": 0.045,
     "db.t4g.micro": 0.016,
     "gp3 GiB-month": 0.08,

@@ -29,7 +29,7 @@ from asya_cli.result import wait_for_result
 from asya_cli.running_mesh import broker_environment, deliver
 from asya_cli.send import build_envelope
 from asya_local import mesh
-from asya_protocol.names import ERROR_END, FAN_IN, HAPPY_END, HEADER_MISSING, HEADER_ON_MISSING, queue_name
+from asya_protocol.names import ERROR_END, FAN_IN, HAPPY_END, HEADER_MISSING, HEADER_ON_MISSING
 
 HERE = Path(__file__).parent
 ROUTE = ("modules", "parse", "grade")
@@ -165,7 +165,7 @@ def ask_totals(census: Census, environment: Mapping[str, str]) -> Mapping[str, A
     headers = {HEADER_ON_MISSING: "partial"}
     envelope = build_envelope(TOTALS_ROUTE, payload, envelope_id=envelope_id, headers=headers, deadline=None)
     say(f"one more to {' -> '.join(TOTALS_ROUTE)}: {limit} files, split and joined again")
-    deliver(environment, queue_name(TOTALS_ROUTE[0]), envelope.dump())
+    deliver(environment, TOTALS_ROUTE[0], envelope.dump())
     found = wait_for_result(environment, envelope_id, census.patience_s, Console(as_json=False))
     if not found.succeeded:
         raise mesh.MeshError(f"totals: {found.envelope.get('payload')}")

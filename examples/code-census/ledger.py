@@ -17,7 +17,8 @@ from typing import Any
 
 from census import BROKEN_ON_PURPOSE, SKIPPED, TESTS
 
-from asya_crew.settings import read_prefixes
+from asya_crew.settings import Prefixes
+from asya_process.settings import read
 from asya_store.factory import open_store
 
 
@@ -53,7 +54,7 @@ class Results:
         if store is None:
             raise ValueError("the mesh has no store to read results from")
         self._store = store
-        prefixes = read_prefixes(environment)
+        prefixes = read(Prefixes, environment)
         self._prefixes = (prefixes.results, prefixes.errors)
 
     def count(self) -> tuple[int, int]:

@@ -107,7 +107,7 @@ def require_server() -> None:
         pytest.skip(str(exc))
 
 
-# --- one server per test session: shared_server.py ---
+# --- one server per test session: shared.py ---
 
 
 @pytest.fixture(scope="session")
@@ -121,5 +121,5 @@ def localstack_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 if __name__ == "__main__":
-    # ``python -m lab.servers.localstack guard FOLDER``, as shared_server.share calls it.
+    # ``python -m lab.servers.localstack guard FOLDER``, as shared.share calls it.
     guard(Path(sys.argv[2]), LocalStackServer, lambda server: server.endpoint)

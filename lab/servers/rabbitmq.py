@@ -364,7 +364,7 @@ def answers_http(management_url: str) -> Any:
         return None
 
 
-# --- one broker per test session: shared_server.py ---
+# --- one broker per test session: shared.py ---
 
 
 def require_server(version: str = OWN) -> None:

@@ -1,4 +1,4 @@
-"""Support for tests of the local mesh: fake processes for virtual time, and a real mesh that always comes down."""
+"""A real local mesh, as a test uses it: it always comes down."""
 
 import contextlib
 import json
@@ -6,60 +6,20 @@ import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from asya_local import mesh
-from asya_local.processes import MARKER, ProcessSpec
+from asya_local.processes import MARKER
 from asya_protocol import names
 from asya_transport.factory import open_transport
 from asya_transport.settings import read_transport_settings
 from lab.waits import wait_until
 
 POLL_S = 0.05
-
-
-@dataclass
-class FakeProcess:
-    """A process that ends when it is told to, or when the test says so."""
-
-    spec: ProcessSpec
-    pid: int
-    obeys: bool = True
-    exit_code: int | None = None
-    signals: list[str] = field(default_factory=list)
-
-    def poll(self) -> int | None:
-        return self.exit_code
-
-    def terminate(self) -> None:
-        self.signals.append("TERM")
-        if self.obeys:
-            self.exit_code = 0
-
-    def kill_group(self) -> None:
-        self.signals.append("KILL")
-        if self.exit_code is None:
-            self.exit_code = -9
-
-
-@dataclass
-class FakeLauncher:
-    """Starts fake processes and remembers them."""
-
-    obeys: bool = True
-    started: list[FakeProcess] = field(default_factory=list)
-
-    def launch(self, spec: ProcessSpec) -> FakeProcess:
-        process = FakeProcess(spec, pid=1000 + len(self.started), obeys=self.obeys)
-        self.started.append(process)
-        return process
-
-    def running(self, role: str) -> list[FakeProcess]:
-        return [process for process in self.started if process.spec.role == role and process.exit_code is None]
+PROGRAMS = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "asya_transport.memory.server", "": ""}
 
 
 class RunningMesh:
@@ -101,7 +61,7 @@ class RunningMesh:
         async with self._transport() as transport:
             for payload in payloads:
                 envelope = {"id": uuid.uuid4().hex, "route": {"actors": list(actors), "current": 0}, "payload": payload}
-                await transport.send(names.queue_name(actors[0]), json.dumps(envelope).encode())
+                await transport.send(names.QueueNames().queue(actors[0]), json.dumps(envelope).encode())
                 ids.append(str(envelope["id"]))
         return ids
 
@@ -142,7 +102,7 @@ class RunningMesh:
     def processes(self, role: str = "", actor: str = "") -> list[psutil.Process]:
         """Living processes that carry the mesh's marker, of one role (``sidecar``, ``runtime``, ``broker``), of one actor."""
         marker = (self.home / "mesh-id").read_text()
-        word = {"sidecar": "asya_sidecar", "runtime": "asya_runtime.py", "broker": "memory_server", "": ""}[role]
+        word = PROGRAMS[role]
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):

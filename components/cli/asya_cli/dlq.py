@@ -11,11 +11,12 @@ import click
 from asya_cli.console import Console
 from asya_cli.exit_codes import BadRequest, ExitCode, NotFound, translate
 from asya_cli.options import home_option, json_option
-from asya_protocol import names
+from asya_protocol.names import DLQ_SUFFIX, dlq_name
 
 if TYPE_CHECKING:
     import asyncio
 
+    from asya_protocol.names import QueueNames
     from asya_transport.dead_letters.filter import Condition
     from asya_transport.dead_letters.redrive import Listing, Selection, Tally
     from asya_transport.port import QueueAdmin, Transport
@@ -140,13 +141,15 @@ def redrive(
     """
     from asya_transport.dead_letters.redrive import redrive as redrive_queue
 
-    target = None if to is None else names.queue_name(to)
-    if target == _dlq(actor):
+    if to == dlq_name(actor):
         raise BadRequest(f"--to {to} is the dead letter queue itself")
     console = Console(as_json=as_json)
 
-    def work(transport: "Transport", admin: "QueueAdmin", selection: "Selection") -> "Awaitable[Tally]":
-        return redrive_queue(transport, admin, _dlq(actor), to=target, selection=selection)
+    def work(
+        transport: "Transport", admin: "QueueAdmin", queues: "QueueNames", selection: "Selection"
+    ) -> "Awaitable[Tally]":
+        target = None if to is None else queues.queue(to)
+        return redrive_queue(transport, admin, queues.dlq(actor), to=target, selection=selection)
 
     _act(console, home, work, where=where, rate=rate, dry_run=dry_run, verb="redriven")
 
@@ -169,14 +172,12 @@ def purge(*, actor: str, where: "tuple[Condition, ...]", dry_run: bool, yes: boo
         click.confirm(f"Throw {which} dead letters of {actor} away, for good?", abort=True, err=True)
     console = Console(as_json=as_json)
 
-    def work(transport: "Transport", admin: "QueueAdmin", selection: "Selection") -> "Awaitable[Tally]":
-        return purge_queue(transport, admin, _dlq(actor), selection=selection)
+    def work(
+        transport: "Transport", admin: "QueueAdmin", queues: "QueueNames", selection: "Selection"
+    ) -> "Awaitable[Tally]":
+        return purge_queue(transport, admin, queues.dlq(actor), selection=selection)
 
     _act(console, home, work, where=where, rate=None, dry_run=dry_run, verb="purged")
-
-
-def _dlq(actor: str) -> str:
-    return names.dlq_name(names.queue_name(actor))
 
 
 def _count(console: Console, home: Path) -> None:
@@ -185,9 +186,16 @@ def _count(console: Console, home: Path) -> None:
     from asya_transport.dead_letters.redrive import count_dead_letters
 
     environment = find_broker(home)
-    queues = [names.queue_name(actor.name) for actor in mesh.status(home).actors]
-    counts = on_broker(environment, lambda _transport, admin, _stopping: count_dead_letters(admin, queues))
-    rows = [(names.actor_of(name).removesuffix(names.DLQ_SUFFIX), count) for name, count in counts.items() if count]
+    known = [actor.name for actor in mesh.status(home).actors]
+
+    async def count(
+        _transport: "Transport", admin: "QueueAdmin", queues: "QueueNames", _stopping: "asyncio.Event"
+    ) -> dict[str, int]:
+        found = await count_dead_letters(admin, queues.prefix, [queues.queue(name) for name in known])
+        return {queues.actor(name).removesuffix(DLQ_SUFFIX): count for name, count in found.items()}
+
+    counts = on_broker(environment, count)
+    rows = [(actor, count) for actor, count in counts.items() if count]
     if console.as_json:
         console.result({"actors": [{"actor": actor, "dead_letters": count} for actor, count in rows]})
     elif rows:
@@ -200,8 +208,11 @@ def _browse(actor: str, where: "Sequence[Condition]", limit: int, home: Path) ->
     from asya_cli.running_mesh import find_broker, on_broker
     from asya_transport.dead_letters.redrive import Selection, browse
 
-    def look(transport: "Transport", admin: "QueueAdmin", stopping: "asyncio.Event") -> "Awaitable[Listing]":
-        return browse(transport, admin, _dlq(actor), limit=limit, selection=Selection(where=where, stopping=stopping))
+    def look(
+        transport: "Transport", admin: "QueueAdmin", queues: "QueueNames", stopping: "asyncio.Event"
+    ) -> "Awaitable[Listing]":
+        chosen = Selection(where=where, stopping=stopping)
+        return browse(transport, admin, queues.dlq(actor), limit=limit, selection=chosen)
 
     listing = on_broker(find_broker(home), look)
     if listing.interrupted:
@@ -212,7 +223,7 @@ def _browse(actor: str, where: "Sequence[Condition]", limit: int, home: Path) ->
 def _act(
     console: Console,
     home: Path,
-    work: "Callable[[Transport, QueueAdmin, Selection], Awaitable[Tally]]",
+    work: "Callable[[Transport, QueueAdmin, QueueNames, Selection], Awaitable[Tally]]",
     *,
     where: "tuple[Condition, ...]",
     rate: float | None,
@@ -233,9 +244,11 @@ def _act(
                 say(f"{tally.matched if dry_run else tally.done} {verb} of about {tally.expected}")
                 due_s = time.monotonic() + SAY_EVERY_S
 
-        def perform(transport: "Transport", admin: "QueueAdmin", stopping: "asyncio.Event") -> "Awaitable[Tally]":
+        def perform(
+            transport: "Transport", admin: "QueueAdmin", queues: "QueueNames", stopping: "asyncio.Event"
+        ) -> "Awaitable[Tally]":
             chosen = Selection(where=where, rate=rate, dry_run=dry_run, stopping=stopping, progress=progress)
-            return work(transport, admin, chosen)
+            return work(transport, admin, queues, chosen)
 
         tally = on_broker(find_broker(home), perform)
     console.result(tally_document(tally, verb, dry_run), list(tally_lines(tally, verb, dry_run)))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown
 from asya_cli.gateway_http import MISSING, Answer, GatewayHttp, failed
+from asya_process.backoff import pauses
 from asya_protocol import names
 from asya_protocol.status import Status
 
@@ -196,12 +197,13 @@ class Gateway:
             GatewayAway: The gateway has been away for a minute.
         """
         until_s = None if limit_s is None else time.monotonic() + limit_s
-        alive_s, pause_s = time.monotonic(), FIRST_PAUSE_S
+        alive_s, growing = time.monotonic(), pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             away: GatewayAway | None = None
             try:
                 for number, data in self._http.events(f"{_path(envelope_id)}/stream", after, until_s):
-                    alive_s, pause_s, after = time.monotonic(), FIRST_PAUSE_S, number
+                    alive_s, after = time.monotonic(), number
+                    growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
                     if not data:
                         continue
                     event = Event(number, _parse(data))
@@ -212,14 +214,13 @@ class Gateway:
                 raise unknown_envelope(self.url, envelope_id) from None
             except GatewayAway as exc:
                 away = exc
-            now_s = time.monotonic()
+            now_s, pause_s = time.monotonic(), next(growing)
             if until_s is not None and now_s + pause_s >= until_s:
                 time.sleep(max(until_s - now_s, 0.0))
                 raise TimeoutError
             if away is not None and now_s - alive_s > AWAY_LIMIT_S:
                 raise away
             time.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def history(self, envelope_id: str) -> list[Event]:
         """Read what has happened to an envelope until now: there is always something, also where the gateway is slow.

@@ -10,15 +10,17 @@ from typing import Final, TypeVar
 
 from asya_cli.exit_codes import MeshNotRunning
 from asya_local import mesh as local_mesh
-from asya_protocol import names
+from asya_protocol.names import QueueNames
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueAdmin, Transport
-from asya_transport.settings import read_queue_prefix, read_transport_settings
+from asya_transport.settings import read_transport_settings
 
 SEND_LIMIT_S: Final = 30.0
 """A broker on this machine answers in milliseconds; one that has not after this long will not."""
 
 T = TypeVar("T")
+Work = Callable[[Transport, QueueAdmin, QueueNames, asyncio.Event], Awaitable[T]]
+"""Gets a connected transport, an admin, the names of the mesh's queues, and the event that Ctrl-C (or SIGTERM) sets."""
 
 
 def require_mesh(home: Path) -> local_mesh.MeshInfo:
@@ -59,20 +61,15 @@ def find_broker(home: Path) -> Mapping[str, str]:
     if not named:
         cause = f"no mesh is running in {home}, and ASYA_TRANSPORT names no broker"
         raise MeshNotRunning(cause, "asya local up -f actors.yaml")
-    names.use_queue_prefix(
-        read_queue_prefix(os.environ)
-    )  # the local mesh has no prefix of its own, a broker's mesh may
     return os.environ
 
 
-def on_broker(
-    environment: Mapping[str, str], work: Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]
-) -> T:
+def on_broker(environment: Mapping[str, str], work: Work[T]) -> T:
     """Work on a broker; the first Ctrl-C asks the work to end, the second ends it.
 
     Args:
         environment: Leads to the broker.
-        work: Gets a connected transport, an admin, and the event that Ctrl-C (or SIGTERM) sets.
+        work: What to do there.
 
     Raises:
         MeshNotRunning: The broker did not answer in time.
@@ -81,9 +78,7 @@ def on_broker(
     return asyncio.run(_on_broker(environment, work))
 
 
-async def _on_broker(
-    environment: Mapping[str, str], work: Callable[[Transport, QueueAdmin, asyncio.Event], Awaitable[T]]
-) -> T:
+async def _on_broker(environment: Mapping[str, str], work: Work[T]) -> T:
     settings = read_transport_settings(environment)
     transport, admin, stopping = open_transport(settings), open_admin(settings), asyncio.Event()
     loop, us = asyncio.get_running_loop(), asyncio.current_task()
@@ -101,7 +96,7 @@ async def _on_broker(
                 await transport.connect()
         except TimeoutError as exc:
             raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
-        return await work(transport, admin, stopping)
+        return await work(transport, admin, settings.queue_names, stopping)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
@@ -109,8 +104,8 @@ async def _on_broker(
         await admin.close()
 
 
-def deliver(environment: Mapping[str, str], queue: str, body: bytes) -> None:
-    """Put one body on a queue; return when the broker has confirmed it.
+def deliver(environment: Mapping[str, str], actor: str, body: bytes) -> None:
+    """Put one body on an actor's queue; return when the broker has confirmed it.
 
     Raises:
         QueueMissing: No actor has that queue.
@@ -119,16 +114,17 @@ def deliver(environment: Mapping[str, str], queue: str, body: bytes) -> None:
         MeshNotRunning: The broker did not answer in time.
     """
     try:
-        asyncio.run(_deliver(environment, queue, body))
+        asyncio.run(_deliver(environment, actor, body))
     except TimeoutError as exc:
         raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
 
 
-async def _deliver(environment: Mapping[str, str], queue: str, body: bytes) -> None:
-    transport = open_transport(read_transport_settings(environment))
+async def _deliver(environment: Mapping[str, str], actor: str, body: bytes) -> None:
+    settings = read_transport_settings(environment)
+    transport = open_transport(settings)
     try:
         async with asyncio.timeout(SEND_LIMIT_S):
             await transport.connect()
-            await transport.send(queue, body)
+            await transport.send(settings.queue_names.queue(actor), body)
     finally:
         await transport.close()

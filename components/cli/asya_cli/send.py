@@ -72,7 +72,7 @@ def send(
     environment = broker_environment(mesh)
     store = open_store(environment)
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())
-    deliver(environment, names.queue_name(actors[0]), body)
+    deliver(environment, actors[0], body)
     if not wait:
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
         return

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asya_cli.gateway_client import Gateway
     from asya_cli.why_words import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, Why
     from asya_local.mesh import MeshInfo
+    from asya_protocol.names import QueueNames
     from asya_store.port import Store
     from asya_transport.port import QueueAdmin, Transport
 
@@ -207,17 +208,19 @@ def _dead_letter(environment: Mapping[str, str], envelope_id: str) -> "DeadFacts
     """Look for the envelope in every dead letter queue that holds something; all stays where it is."""
     from asya_cli.running_mesh import on_broker
     from asya_cli.why_words import DeadFacts
-    from asya_protocol import names
+    from asya_protocol.names import DLQ_SUFFIX
     from asya_transport.dead_letters.filter import same_id
     from asya_transport.dead_letters.redrive import Selection, browse, count_dead_letters
 
-    async def look(transport: "Transport", admin: "QueueAdmin", stopping: "asyncio.Event") -> "DeadFacts | None":
-        for queue, count in (await count_dead_letters(admin)).items():
+    async def look(
+        transport: "Transport", admin: "QueueAdmin", queues: "QueueNames", stopping: "asyncio.Event"
+    ) -> "DeadFacts | None":
+        for queue, count in (await count_dead_letters(admin, queues.prefix)).items():
             if not count:
                 continue
             selection = Selection(where=[same_id(envelope_id)], stopping=stopping)
             for letter in (await browse(transport, admin, queue, limit=1, selection=selection)).entries:
-                actor = names.actor_of(queue).removesuffix(names.DLQ_SUFFIX)
+                actor = queues.actor(queue).removesuffix(DLQ_SUFFIX)
                 return DeadFacts(actor, letter.reason or "", letter.attempts, letter.deliveries)
         return None
 

@@ -9,9 +9,9 @@ import os
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_crew.environment import check_environment
 from asya_crew.results import persist
-from asya_crew.settings import read_prefixes
+from asya_crew.settings import Prefixes, check_environment
+from asya_process.settings import read
 from asya_store.factory import open_store
 from asya_store.port import Store
 
@@ -21,7 +21,7 @@ logger = logging.getLogger("asya.crew")
 check_environment(os.environ, "End handlers")
 
 _STORE: Final = open_store(os.environ)
-_PREFIXES: Final = read_prefixes(os.environ)
+_PREFIXES: Final = read(Prefixes, os.environ)
 
 if _STORE is None:
     logger.warning("neither ASYA_S3_BUCKET nor ASYA_STORE_URL is set: nothing is persisted")

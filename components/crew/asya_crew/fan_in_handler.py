@@ -3,10 +3,10 @@
 import os
 from typing import Final
 
-from asya_crew.environment import check_environment
 from asya_crew.fan_in import Envelope, FanIn, Output
 from asya_crew.group_store import GroupStore
-from asya_crew.settings import read_fan_in_settings
+from asya_crew.settings import FanInSettings, check_environment
+from asya_process.settings import read
 from asya_store.factory import open_store
 
 
@@ -15,7 +15,7 @@ def _open() -> FanIn:
     store = open_store(os.environ)
     if store is None:
         raise RuntimeError("fan-in keeps what it collects in the object store: set ASYA_S3_BUCKET or ASYA_STORE_URL")
-    return FanIn(GroupStore(store), read_fan_in_settings(os.environ))
+    return FanIn(GroupStore(store), read(FanInSettings, os.environ))
 
 
 _FAN_IN: Final = _open()

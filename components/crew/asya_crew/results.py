@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from asya_crew.keys import dated_key, index_key, name_of
-from asya_crew.settings import Prefixes, read_prefixes
+from asya_crew.settings import Prefixes
+from asya_process.settings import read
 from asya_protocol.status import Status
 from asya_store.port import Store
 
@@ -66,7 +67,7 @@ def find_result(
         it (an error was sent again and went through), the later one.
     """
     if not isinstance(prefixes, Prefixes):
-        prefixes = read_prefixes(prefixes)
+        prefixes = read(Prefixes, prefixes)
     keys = {
         Status.SUCCEEDED: index_key(prefixes.results, envelope_id),
         Status.FAILED: index_key(prefixes.errors, envelope_id),

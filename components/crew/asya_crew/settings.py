@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from asya_process.settings import choice, is_on, setting
 from asya_protocol.durations import parse_duration
-from asya_protocol.errors import SettingsError
 
 FAIL: Final = "fail"
 PARTIAL: Final = "partial"
@@ -15,44 +15,33 @@ DEFAULT_ERRORS_PREFIX: Final = "error-asya/"
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:
-    """Where in the store each end actor keeps its objects."""
+    """Where in the store each end actor keeps its objects; an empty prefix is kept, as in Asya 0.1.1."""
 
-    results: str = DEFAULT_RESULTS_PREFIX
-    """`ASYA_S3_RESULTS_PREFIX`: happy-end's key prefix; may be set to empty."""
-    errors: str = DEFAULT_ERRORS_PREFIX
-    """`ASYA_S3_ERRORS_PREFIX`: error-end's key prefix; may be set to empty."""
+    results: str = setting("ASYA_S3_RESULTS_PREFIX", str, DEFAULT_RESULTS_PREFIX, keeps_empty=True)
+    """Happy-end's key prefix; may be set to empty."""
+    errors: str = setting("ASYA_S3_ERRORS_PREFIX", str, DEFAULT_ERRORS_PREFIX, keeps_empty=True)
+    """Error-end's key prefix; may be set to empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class FanInSettings:
     """How long fan-in waits for children, and what it does without them."""
 
-    timeout_s: float = 3600.0
-    """`ASYA_FAN_IN_TIMEOUT`: a group that is not complete so long after its first child is over (1h)."""
-    partial: bool = False
-    """`ASYA_FAN_IN_ON_MISSING`: `fail` (default) sends what came to error-end when a child is missing; `partial` joins
-    it, and names the missing in the header `x-asya-fan-in-missing`. An envelope's header `x-asya-fan-in-on-missing` wins."""
+    timeout_s: float = setting("ASYA_FAN_IN_TIMEOUT", parse_duration, "1h")
+    """A group that is not complete so long after its first child is over."""
+    partial: bool = setting("ASYA_FAN_IN_ON_MISSING", lambda text: choice(FAIL, PARTIAL)(text) == PARTIAL, FAIL)
+    """`fail` sends what came to error-end when a child is missing; `partial` joins it, and names the missing in the
+    header `x-asya-fan-in-missing`. An envelope's header `x-asya-fan-in-on-missing` wins."""
 
 
-def read_fan_in_settings(environ: Mapping[str, str]) -> FanInSettings:
-    """Read fan-in's settings; an empty value equals unset.
+def check_environment(environ: Mapping[str, str], who: str) -> None:
+    """Refuse a runtime that would not hand whole, unaltered envelopes over.
 
     Raises:
-        SettingsError: A value cannot be used; names the variable.
+        RuntimeError: The text says which variable to set.
     """
-    on_missing = environ.get("ASYA_FAN_IN_ON_MISSING") or FAIL
-    if on_missing not in {FAIL, PARTIAL}:
-        raise SettingsError("ASYA_FAN_IN_ON_MISSING", f"{on_missing!r} is neither fail nor partial")
-    try:
-        timeout_s = parse_duration(environ.get("ASYA_FAN_IN_TIMEOUT") or "1h")
-    except ValueError as exc:
-        raise SettingsError("ASYA_FAN_IN_TIMEOUT", str(exc)) from None
-    return FanInSettings(timeout_s, on_missing == PARTIAL)
-
-
-def read_prefixes(environ: Mapping[str, str]) -> Prefixes:
-    """Read the key prefixes; an empty one is kept, as in Asya 0.1.1."""
-    return Prefixes(
-        results=environ.get("ASYA_S3_RESULTS_PREFIX", DEFAULT_RESULTS_PREFIX),
-        errors=environ.get("ASYA_S3_ERRORS_PREFIX", DEFAULT_ERRORS_PREFIX),
-    )
+    mode = (environ.get("ASYA_HANDLER_MODE") or "payload").lower()
+    if mode != "envelope":
+        raise RuntimeError(f"{who} must run in envelope mode: set ASYA_HANDLER_MODE=envelope, not {mode!r}")
+    if is_on(environ.get("ASYA_ENABLE_VALIDATION") or "true"):
+        raise RuntimeError(f"{who} must run with validation disabled: set ASYA_ENABLE_VALIDATION=false")

@@ -79,6 +79,7 @@ class Calls:
         toolbox: The tools that can be called now.
         store: Where envelopes are kept.
         transport: Connected.
+        queue_names: Of the mesh.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
     """
@@ -88,6 +89,8 @@ class Calls:
         toolbox: Toolbox,
         store: EnvelopeStore,
         transport: Transport,
+        queue_names: names.QueueNames,
+        *,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -96,6 +99,7 @@ class Calls:
         self._errands: set[asyncio.Task[None]] = set()
         self._store = store
         self._transport = transport
+        self._queue_names = queue_names
         self._cancels = cancels
 
     @property
@@ -193,7 +197,7 @@ class Calls:
         problem: str | None = None
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._transport.send(names.queue_name(record.actors[0]), envelope.dump())
+                await self._transport.send(self._queue_names.queue(record.actors[0]), envelope.dump())
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except TransportError as exc:

@@ -12,7 +12,7 @@ from typing import Final
 
 from asya_gateway.actors.board import ActorBoard
 from asya_gateway.pubsub import PubSub
-from asya_protocol import names
+from asya_protocol.names import DLQ_SUFFIX
 from asya_transport.dead_letters.filter import same_id
 from asya_transport.dead_letters.redrive import Listing, Selection, Tally, browse, count_dead_letters, redrive
 from asya_transport.port import QueueAdmin, Transport
@@ -39,6 +39,7 @@ class DeadLetters:
         self._transport = transport
         self._admin = admin
         self._board = board
+        self._names = board.queue_names
         self._pubsub = pubsub
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -48,8 +49,8 @@ class DeadLetters:
         Raises:
             TransportError: The broker is away.
         """
-        counts = await count_dead_letters(self._admin, await self._board.queues())
-        return {names.actor_of(name.removesuffix(names.DLQ_SUFFIX)): count for name, count in counts.items() if count}
+        counts = await count_dead_letters(self._admin, self._names.prefix, await self._board.queues())
+        return {self._names.actor(name.removesuffix(DLQ_SUFFIX)): count for name, count in counts.items() if count}
 
     async def look(self, actor: str, limit: int) -> Listing:
         """Show up to ``limit`` of an actor's; all stay in their queue.
@@ -61,7 +62,7 @@ class DeadLetters:
         """
         async with self._alone(actor) as stopping:
             chosen = Selection(stopping=stopping)
-            return await browse(self._transport, self._admin, _queue(actor), limit=limit, selection=chosen)
+            return await browse(self._transport, self._admin, self._names.dlq(actor), limit=limit, selection=chosen)
 
     async def redrive(
         self, actor: str, *, envelope_id: str | None = None, to: str | None = None, dry_run: bool = False
@@ -82,8 +83,8 @@ class DeadLetters:
         where = () if envelope_id is None else (same_id(envelope_id),)
         async with self._alone(actor) as stopping:
             chosen = Selection(where=where, dry_run=dry_run, stopping=stopping)
-            target = None if to is None else names.queue_name(to)
-            return await redrive(self._transport, self._admin, _queue(actor), to=target, selection=chosen)
+            target = None if to is None else self._names.queue(to)
+            return await redrive(self._transport, self._admin, self._names.dlq(actor), to=target, selection=chosen)
 
     @asynccontextmanager
     async def _alone(self, actor: str) -> AsyncIterator[asyncio.Event]:
@@ -105,7 +106,3 @@ class DeadLetters:
                 timer.cancel()
         if not lock.locked():
             self._locks.pop(actor, None)
-
-
-def _queue(actor: str) -> str:
-    return names.dlq_name(names.queue_name(actor))

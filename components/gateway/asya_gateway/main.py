@@ -7,7 +7,6 @@ exit code 0. A start that cannot succeed is one line and exit code 1.
 import asyncio
 import logging
 import os
-import sys
 from contextlib import aclosing
 from typing import Final
 
@@ -22,9 +21,7 @@ from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import TimedStore
 from asya_gateway.tools.toolbox import Toolbox
-from asya_process.logs import log_json
-from asya_protocol import names
-from asya_protocol.errors import AsyaError, SettingsError
+from asya_process.entry import run_process
 from asya_store.cancel_list import CancelList
 from asya_store.factory import open_store
 from asya_transport.factory import open_admin, open_transport
@@ -34,18 +31,8 @@ log: Final = logging.getLogger("asya_gateway")
 
 def main() -> None:
     """Run a gateway until it is told to stop; the process's exit code says whether it could start."""
-    try:
-        settings = read_settings(os.environ)
-    except SettingsError as exc:
-        sys.stderr.write(f"asya-gateway: {exc}\n")
-        raise SystemExit(1) from None
-    log_json(settings.log_level, noisy=("psycopg", "psycopg.pool", "uvicorn.error"))
-    names.use_queue_prefix(settings.transport.queue_prefix)
-    try:
-        asyncio.run(run(settings))
-    except AsyaError as exc:
-        log.error("gateway cannot run", extra={"error": str(exc), "error_type": type(exc).__name__})  # noqa: TRY400 - the cause is in the text
-        raise SystemExit(1) from None
+    noisy = ("psycopg", "psycopg.pool", "uvicorn.error")
+    run_process("gateway", lambda: read_settings(os.environ), run, noisy=noisy)
 
 
 async def run(settings: GatewaySettings) -> None:
@@ -72,7 +59,7 @@ async def run(settings: GatewaySettings) -> None:
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
-        calls = Calls(toolbox, store, transport, cancels, metrics)
+        calls = Calls(toolbox, store, transport, settings.transport.queue_names, cancels=cancels, metrics=metrics)
         background.append(
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )

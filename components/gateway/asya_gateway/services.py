@@ -43,7 +43,9 @@ class App:
         self.pubsub = pubsub
         self.metrics = metrics
         self.reports = Reports(store, metrics)
-        self.board = ActorBoard(open_source(settings.actors), admin, store, calls.actors)
+        self.board = ActorBoard(
+            open_source(settings.actors), admin, store, calls.actors, settings.transport.queue_names
+        )
         self.letters = DeadLetters(transport, admin, self.board, pubsub)
         self.feed = EventStream(store, self.board, pubsub)
         self._admin = admin

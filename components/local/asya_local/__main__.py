@@ -1,7 +1,5 @@
 """Runs the supervisor of one mesh: ``python -m asya_local HOME``; started by ``asya_local.mesh.up``."""
 
-import asyncio
-import logging
 import os
 import sys
 from pathlib import Path
@@ -9,8 +7,8 @@ from pathlib import Path
 from asya_local.processes import record_of
 from asya_local.state import StateFolder
 from asya_local.supervisor import Supervisor
+from asya_process.entry import run_logged
 from asya_process.logs import log_json
-from asya_protocol.errors import AsyaError
 
 
 def main(arguments: list[str]) -> int:
@@ -24,11 +22,7 @@ def main(arguments: list[str]) -> int:
     me = record_of(os.getpid(), "supervisor")
     if me is None:
         raise AssertionError("a running process has a start time")
-    try:
-        asyncio.run(Supervisor(StateFolder(Path(arguments[0])), dict(os.environ), me).run())
-    except AsyaError as exc:
-        logging.getLogger("asya_local").error("mesh cannot run", extra={"error": str(exc)})  # noqa: TRY400 - the cause is in the text
-        return 1
+    run_logged("mesh", Supervisor(StateFolder(Path(arguments[0])), dict(os.environ), me).run())
     return 0
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from asya_process.backoff import pause_after
+
 HANDLER_TIMEOUT_EXIT: Final = 124
 """Exit code of a runtime that ended itself because its handler passed the timeout (docs/protocol.md, 2.2)."""
 
@@ -20,8 +22,7 @@ class RestartPolicy:
 
     def pause_s(self, failures: int) -> float:
         """Seconds to wait after so many deaths in a row."""
-        # The exponent is bounded because 2.0 ** 1024 is an error, not infinity.
-        return min(self.first_s * 2.0 ** min(failures - 1, 32), self.cap_s)
+        return pause_after(failures, self.first_s, self.cap_s)
 
     def failures_after(self, failures: int, *, lived_s: float, exit_code: int) -> int:
         """Deaths in a row after one more; a runtime that did its duty at a timeout counts as a first one."""

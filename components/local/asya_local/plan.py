@@ -22,6 +22,7 @@ from asya_manifest.errors import ManifestError
 from asya_manifest.files import DeclaredActor, Manifests
 from asya_manifest.pod import EnvVar
 from asya_process.command import runtime_file
+from asya_protocol.names import QueueNames
 from asya_transport.port import QueueSpec
 
 BROKER_DELIVERIES_FACTOR: Final = 4
@@ -106,6 +107,11 @@ class ActorPlan:
         return self.actor.name
 
     @property
+    def queue(self) -> str:
+        """Its queue; a local mesh has no prefix of its own."""
+        return QueueNames().queue(self.name)
+
+    @property
     def grace_s(self) -> float:
         """Seconds from SIGTERM to SIGKILL."""
         return self.actor.spec.timeout.graceful_shutdown
@@ -166,7 +172,7 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
     }
     transport_env = [EnvVar(name=name, value=value) for name, value in settings.transport_env.items()]
     store_env = [EnvVar(name=name, value=value) for name, value in settings.store_env.items()]
-    entries = build_sidecar_env(actor, transport=settings.transport, transport_env=transport_env, store_env=store_env)
+    entries = build_sidecar_env(actor, transport=settings.transport, transport_env=transport_env, handed_on=store_env)
     # Credentials of the mesh's broker must not be mixed with parts of the user's own.
     ours = {**settings.transport_env, **settings.store_env}
     mixed = _AWS_IDENTITY if "AWS_ACCESS_KEY_ID" in ours else frozenset()

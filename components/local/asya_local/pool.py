@@ -185,7 +185,7 @@ class ActorPool:
         elif not message and self._capped:
             message = self._cap_text()
         if not message and self.dead_letters:
-            message = f"{self.dead_letters} in {names.dlq_name(self.plan.actor.queue)}"
+            message = f"{self.dead_letters} in {names.dlq_name(self.plan.queue)}"
         active = sum(replica.reading.active for replica in self.replicas if replica.reading is not None)
         p50_s, oldest_s = self._pace.p50_s, self._backlog.oldest_s(self._now_s)
         return ActorStatus(

@@ -54,7 +54,7 @@ class QueueKeeper:
                     retryable = isinstance(exc, AsyaError) and exc.retryable
                     if not retryable or asyncio.get_running_loop().time() + _RETRY_S > deadline:
                         cause = str(exc) or f"the broker did not answer within {CREATE_LIMIT_S:g} s"
-                        raise MeshError(f"queue {pool.plan.actor.queue!r} cannot be created: {cause}") from exc
+                        raise MeshError(f"queue {pool.plan.queue!r} cannot be created: {cause}") from exc
                 await asyncio.sleep(_RETRY_S)
 
     async def measure(self, pools: Mapping[str, ActorPool]) -> None:
@@ -77,7 +77,7 @@ class QueueKeeper:
 
     async def _measure(self, pool: ActorPool) -> None:
         loop = asyncio.get_running_loop()
-        queue = pool.plan.actor.queue
+        queue = pool.plan.queue
         try:
             async with self._gate, asyncio.timeout(MEASURE_LIMIT_S):
                 try:
@@ -97,5 +97,5 @@ class QueueKeeper:
             pool.observe_trouble(str(exc))
 
     async def _ensure(self, pool: ActorPool) -> None:
-        await self._admin.create(pool.plan.actor.queue, pool.plan.queue_spec)
+        await self._admin.create(pool.plan.queue, pool.plan.queue_spec)
         self._ensured_s[pool.name] = asyncio.get_running_loop().time()

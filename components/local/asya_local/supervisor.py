@@ -16,7 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from asya_local.broker import Broker, close_broker, open_broker
 from asya_local.code_watch import LOOK_S, MAX_FILES, SourceWatch, forget_bytecode
@@ -34,6 +34,7 @@ from asya_local.state import BrokerRecord, MeshRecord, Request, StateFolder
 from asya_local.volumes import lay_out
 from asya_manifest.errors import ManifestError
 from asya_manifest.tools import InvalidTools
+from asya_process.entry import unless_stopped
 from asya_protocol.errors import AsyaError
 from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings
@@ -47,8 +48,6 @@ HURRY_LIMIT_S: Final = 1.0
 """How often, and for how long, processes are looked at while somebody waits for edited code."""
 STOP_MARGIN_S: Final = 25.0
 """Beyond the longest grace period: runtimes end after their sidecars, and the broker after all of them."""
-
-_T = TypeVar("_T")
 
 
 class Supervisor:
@@ -99,7 +98,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop.set)
         self._say()
         try:
-            keeper = await self._unless_stopped(self._start())
+            keeper = await unless_stopped(self._start(), self._stop)
             if keeper is not None:
                 await self._keep(keeper)
         except AsyaError as exc:
@@ -367,17 +366,6 @@ class Supervisor:
     def _say(self, **changes: Any) -> None:  # noqa: ANN401 - fields of MeshRecord
         self._record = replace(self._record, **changes)
         self._state.write_mesh(self._record)
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T | None:
-        task = asyncio.ensure_future(work)
-        stopped = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if task.done():
-            return task.result()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return None
 
 
 def _stop_limit_s(plans: list[ActorPlan]) -> float:

@@ -151,7 +151,7 @@ class Dedup(SpecPart):
 class Delivery(SpecPart):
     """What happens to an envelope whose replica crashed or timed out."""
 
-    max_deliveries: int = Field(default=5, ge=1, le=1000)
+    max_deliveries: int = Field(default=names.MAX_DELIVERIES, ge=1, le=1000)
     dedup: Dedup | None = None
 
 
@@ -280,11 +280,6 @@ class AsyncActor(SpecPart):
     def name(self) -> str:
         """The actor's name, as routes spell it."""
         return self.metadata.name
-
-    @property
-    def queue(self) -> str:
-        """The actor's queue."""
-        return names.queue_name(self.name)
 
     @property
     def at_once(self) -> int:

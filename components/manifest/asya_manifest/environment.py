@@ -30,7 +30,7 @@ def build_sidecar_env(
     *,
     transport: str,
     transport_env: Iterable[EnvVar] = (),
-    store_env: Iterable[EnvVar] = (),
+    handed_on: Iterable[EnvVar] = (),
     gateway_url: str = "",
     socket_dir: str = SOCKET_DIR,
     grace_s: float | None = None,
@@ -41,7 +41,8 @@ def build_sidecar_env(
         actor: As declared.
         transport: Value of ``ASYA_TRANSPORT``; the operator's configuration or the local mesh decides it.
         transport_env: What the transport needs (endpoints, regions, references to secrets).
-        store_env: What leads to the mesh's object store; empty: large payloads and cancels have nowhere to be.
+        handed_on: What every sidecar of the mesh gets: the way to the object store, without which large payloads and
+            cancels have nowhere to be; the prefix of queues.
         gateway_url: Where final states are reported; empty takes the literal ``ASYA_GATEWAY_URL`` of the runtime
             container, as Asya 0.1.1 does.
         socket_dir: Folder shared with the runtime.
@@ -67,7 +68,7 @@ def build_sidecar_env(
     return [
         *(EnvVar(name=name, value=value) for name, value in entries),
         *transport_env,
-        *store_env,
+        *handed_on,
         EnvVar(name="ASYA_SOCKET_DIR", value=socket_dir),
         *actor.spec.sidecar.env,
     ]

@@ -17,7 +17,6 @@ from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, TransportRefused
 from asya_operator.world import LABEL_ACTOR, World
-from asya_protocol import names
 from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ class Finisher:
         transport = self._transport(raw)
         if transport is None or self._world.rival((meta["namespace"], meta["name"])) is not None:
             return True  # never had a queue of its own
-        queue = names.queue_name(meta["name"])
+        queue = self._settings.queue_names.queue(meta["name"])
         force = (meta.get("annotations") or {}).get(ANNOTATION_DELETE_QUEUE) == "true"
         try:
             gone = await self._queues.delete(queue, transport, meta["namespace"], force=force)

@@ -6,17 +6,14 @@ lost lease is code 1 too, so that the pod starts afresh.
 """
 
 import asyncio
-import importlib.util
 import logging
 import os
-import signal
 import socket
 import sys
 import time
 import uuid
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from asya_kube import resources
 from asya_kube.api import KubeApi
@@ -31,9 +28,10 @@ from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
 from asya_operator.world import World
-from asya_process.logs import log_json
-from asya_protocol import names
-from asya_protocol.errors import AsyaError, SettingsError
+from asya_process.command import runtime_file
+from asya_process.entry import run_process, unless_stopped
+from asya_process.signals import stop_event
+from asya_protocol.errors import SettingsError
 
 log: Final = logging.getLogger("asya_operator")
 
@@ -45,34 +43,19 @@ STOP_S: Final = 8.0
 
 def main() -> None:
     """Run an operator until it is told to stop; the exit code says whether it could start and ended in order."""
-    try:
-        settings = read_settings(sys.argv[1:], os.environ)
-        source = read_runtime(settings.runtime_script)
-    except SettingsError as exc:
-        sys.stderr.write(f"asya-operator: {exc}\n")
-        raise SystemExit(1) from None
-    log_json(settings.log_level, noisy=("kopf", "aiohttp", "asyncio"))
-    names.use_queue_prefix(settings.queue_prefix)
-    try:
-        ended_well = asyncio.run(run(settings, source))
-    except AsyaError as exc:
-        log.error("operator cannot run", extra={"error": str(exc), "error_type": type(exc).__name__})  # noqa: TRY400 - the cause is in the text
-        raise SystemExit(1) from None
+    noisy = ("kopf", "aiohttp", "asyncio")
+    ended_well = run_process("operator", lambda: read_settings(sys.argv[1:], os.environ), run, noisy=noisy)
     raise SystemExit(0 if ended_well else 1)
 
 
-async def run(settings: OperatorSettings, runtime_source: str) -> bool:
+async def run(settings: OperatorSettings) -> bool:
     """Run one operator until SIGTERM or SIGINT; false when the lease was lost.
 
     Raises:
         AsyaError: It cannot start; the text says why.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # __main__ blocked them
-    process = _Process(settings, runtime_source)
+    stop = stop_event()
+    process = _Process(settings, read_runtime(settings.runtime_script))
     try:
         return await process.run(stop)
     finally:
@@ -92,11 +75,10 @@ def read_runtime(script: Path) -> str:
     """
     if script.is_file():
         return script.read_text(encoding="utf-8")
-    # Found, not imported: importing it would set up logging and read the environment of a handler.
-    spec = importlib.util.find_spec("asya_runtime")
-    if spec is None or spec.origin is None:
+    installed = runtime_file()
+    if installed is None:
         raise SettingsError("ASYA_RUNTIME_SCRIPT_PATH", f"{script} does not exist, and asya_runtime is not installed")
-    return Path(spec.origin).read_text(encoding="utf-8")
+    return Path(installed).read_text(encoding="utf-8")
 
 
 class _Process:
@@ -107,7 +89,9 @@ class _Process:
         self._metrics = Metrics()
         self._api = KubeApi(self._metrics.observe_call)
         self._world = World()
-        self._queues = Queues(self._api, settings.runtime_namespace, manage=settings.manage_queues)
+        self._queues = Queues(
+            self._api, settings.runtime_namespace, settings.queue_names, manage=settings.manage_queues
+        )
         self._depths = Depths()
         self._reconciler = Reconciler(
             api=self._api,
@@ -135,7 +119,8 @@ class _Process:
         if settings.leader_elect:
             identity = f"{socket.gethostname()}_{uuid.uuid4()}"
             self._election = Election(self._api, settings.runtime_namespace, identity)
-            if not await _first(self._election.acquire(), stop):
+            await unless_stopped(self._election.acquire(), stop)
+            if stop.is_set():
                 return True
             lost = asyncio.create_task(hold_apart(settings.runtime_namespace, identity, self._election.renewed_s))
         self._leading = True
@@ -194,16 +179,3 @@ class _Process:
 
     def _unready(self) -> str | None:
         return None if self._open else "starting"
-
-
-async def _first(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-    """Wait for work or for the stop signal; whether the work was done first."""
-    task = asyncio.ensure_future(work)
-    waiting = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if task.done():
-        task.result()
-        return True
-    task.cancel()
-    return False

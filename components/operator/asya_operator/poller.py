@@ -11,7 +11,6 @@ from asya_operator.depths import Depths
 from asya_operator.queues import CredentialsMissing, Queues
 from asya_operator.transport_config import TransportConfig, TransportRefused, Transports
 from asya_operator.world import Key, World
-from asya_protocol import names
 from asya_protocol.errors import AsyaError, QueueMissing, TransportUnavailable
 from asya_transport.port import Depth
 
@@ -76,16 +75,16 @@ class Poller:
     async def _round(self, transport: TransportConfig, keys: list[Key]) -> None:
         existing = await self._existing(transport, keys)
         for key in keys:
-            queue = names.queue_name(key[1])
+            queue = self._queues.names.queue(key[1])
             # One that no look has seen to yet is a look's business: it waits for its turn, or for its problem to be over.
             if queue not in existing and self._queues.is_ensured(transport, queue):
                 log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
                 self._queues.invalidate(transport, queue)
                 self._look_at(key)
-        present = [(key, bool(self._world.pods(key))) for key in keys if names.queue_name(key[1]) in existing]
+        present = [(key, bool(self._world.pods(key))) for key in keys if self._queues.names.queue(key[1]) in existing]
         for key, busy in present:
             # Some seconds old, which is good enough to learn that an idle actor has work.
-            if not busy and (depth := existing[names.queue_name(key[1])]) is not None:
+            if not busy and (depth := existing[self._queues.names.queue(key[1])]) is not None:
                 self._note(key, depth)
         due = self._depths.due(present, time.monotonic())
         await asyncio.gather(*(self._count(transport, key) for key in due))
@@ -103,9 +102,9 @@ class Poller:
     async def _count(self, transport: TransportConfig, key: Key) -> None:
         async with self._limit:
             try:
-                depth = await self._queues.measure(names.queue_name(key[1]), transport, key[0])
+                depth = await self._queues.measure(self._queues.names.queue(key[1]), transport, key[0])
             except (QueueMissing, TransportUnavailable):
-                self._queues.invalidate(transport, names.queue_name(key[1]))
+                self._queues.invalidate(transport, self._queues.names.queue(key[1]))
                 self._look_at(key)
                 return
         self._note(key, depth)

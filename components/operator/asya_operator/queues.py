@@ -16,8 +16,8 @@ from asya_kube.errors import ApiError, ApiUnavailable
 from asya_kube.resources import SECRET
 from asya_manifest.actor import AsyncActor
 from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig
-from asya_protocol import names
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
+from asya_protocol.names import QueueNames
 from asya_transport.factory import open_admin
 from asya_transport.port import Depth, QueueAdmin, QueueSpec
 from asya_transport.settings import TransportSettings, read_transport_settings
@@ -58,9 +58,10 @@ class Queues:
         manage: Whether queues are made and deleted here at all.
     """
 
-    def __init__(self, api: KubeApi, namespace: str, *, manage: bool) -> None:
+    def __init__(self, api: KubeApi, namespace: str, names: QueueNames, *, manage: bool) -> None:
         self._api = api
         self._namespace = namespace
+        self.names = names
         self._manage = manage
         self._admins: dict[_AdminKey, QueueAdmin] = {}
         self._ensured: dict[tuple[str, str], tuple[QueueSpec, float]] = {}
@@ -76,19 +77,20 @@ class Queues:
             TransportError: The broker refused.
             TransportUnavailable: The broker, or a secret that leads to it, is away.
         """
-        key, wanted, now_s = (transport.name, actor.queue), queue_spec(actor, transport), time.monotonic()
+        queue = self.names.queue(actor.name)
+        key, wanted, now_s = (transport.name, queue), queue_spec(actor, transport), time.monotonic()
         before = self._ensured.get(key)
         if before is not None and before[0] == wanted and now_s - before[1] < ENSURED_S:
             return
         admin = await self._admin(transport, namespace)
         if self._manage and transport.config.queues.auto_create:
-            await admin.create(actor.queue, wanted)
+            await admin.create(queue, wanted)
         else:
             try:
-                await admin.measure(actor.queue)
+                await admin.measure(queue)
             except QueueMissing:
                 raise QueueNotManaged(
-                    f"queue {actor.queue} does not exist (autoCreate disabled): queues must be created externally in "
+                    f"queue {queue} does not exist (autoCreate disabled): queues must be created externally in "
                     "manual mode"
                 ) from None
         self._ensured[key] = (wanted, now_s)
@@ -117,7 +119,7 @@ class Queues:
         Raises:
             TransportError: The broker cannot list, refused, or is away.
         """
-        return await (await self._admin(transport, namespace)).list_queues(names.queue_prefix())
+        return await (await self._admin(transport, namespace)).list_queues(self.names.prefix)
 
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.
@@ -139,7 +141,7 @@ class Queues:
         credentials = [await self._secret(ref, namespace) for ref in transport.secrets]
         key = _AdminKey(transport.name, tuple(credentials))
         if key not in self._admins:
-            self._admins[key] = open_admin(admin_settings(transport, credentials))
+            self._admins[key] = open_admin(replace(admin_settings(transport, credentials), queue_names=self.names))
         return self._admins[key]
 
     async def _secret(self, ref: SecretRef, namespace: str) -> str:

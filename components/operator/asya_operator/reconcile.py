@@ -35,6 +35,7 @@ from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
 from asya_operator.transport_config import TransportConfig, TransportRefused
 from asya_operator.world import Key, World
+from asya_process.backoff import pause_after
 from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
@@ -189,9 +190,10 @@ class Reconciler:
             return None
         rival = self._world.rival(key)
         if rival is not None:
+            queue = self._settings.queue_names.queue(actor.name)
             findings.queue = Finding(
                 "QueueNameTaken",
-                f"queue {actor.queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which is older: queues are named by the "
+                f"queue {queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which is older: queues are named by the "
                 "actor alone; give this actor another name",
             )
             return None
@@ -215,7 +217,8 @@ class Reconciler:
             gateway_url=self._settings.gateway_url,
             runtime_source=self._runtime_source,
             native_sidecar=self._settings.native_sidecar,
-            store_env=self._settings.store_env,
+            queue_names=self._settings.queue_names,
+            handed_on=self._settings.handed_on,
             pod_monitor=self.pod_monitors,
         )
         try:
@@ -345,8 +348,7 @@ class Reconciler:
 
 def unsettled_s(looks: int) -> float:
     """Seconds until the next look at an actor that was not settled in so many looks: doubled each time."""
-    first, most = UNSETTLED_S
-    return float(min(first * 2 ** min(looks - 1, 10), most))
+    return pause_after(looks, *UNSETTLED_S)
 
 
 def _refusal_text(kind: resources.Kind, error: ApiError) -> str:

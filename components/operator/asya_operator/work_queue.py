@@ -8,15 +8,12 @@ import asyncio
 from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
 
+from asya_process.backoff import pause_after
+
 K = TypeVar("K", bound=Hashable)
 
 FIRST_DELAY_S: Final = 1.0
 LONGEST_DELAY_S: Final = 300.0
-
-
-def backoff_s(failures: int) -> float:
-    """Seconds to wait after so many failures in a row."""
-    return float(min(FIRST_DELAY_S * 2 ** max(0, min(failures, 20) - 1), LONGEST_DELAY_S))
 
 
 class WorkQueue(Generic[K]):
@@ -66,7 +63,7 @@ class WorkQueue(Generic[K]):
     def failed(self, key: K) -> float:
         """The look failed: another follows after a pause, whose seconds are returned."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        delay_s = backoff_s(count)
+        delay_s = pause_after(count, FIRST_DELAY_S, LONGEST_DELAY_S)
         self._release(key)
         if key not in self._waiting:
             self.add_after(key, delay_s)

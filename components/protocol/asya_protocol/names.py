@@ -1,6 +1,7 @@
 """Names shared by several rooms, each with a sentence; a change here is a change of the wire."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 HAPPY_END: Final = "happy-end"
@@ -16,7 +17,7 @@ CANCELLED: Final = "Cancelled by its caller"
 """Error text of an envelope at error-end that somebody cancelled."""
 
 QUEUE_PREFIX: Final = "asya-"
-"""Every actor's queue is this prefix and the actor's name, unless a process was told another one (``use_queue_prefix``)."""
+"""Every actor's queue is this prefix and the actor's name, unless the mesh has a prefix of its own (``QueueNames``)."""
 QUEUE_PREFIX_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,13}")
 """Prefix, actor (63) and the ending of a dead letter queue (4) fit into SQS's 80 characters."""
 DLQ_SUFFIX: Final = "-dlq"
@@ -55,42 +56,40 @@ ATTRIBUTE_REASON: Final = "asya-reason"
 ATTRIBUTE_QUEUE: Final = "asya-queue"
 """Transport attribute of a dead letter: the queue it was taken from."""
 
+MAX_DELIVERIES: Final = 5
+"""Deliveries of a hop spent on crashes and timeouts before the dead letter queue, where an actor does not say."""
+
 DEFAULT_EXCHANGE: Final = "asya"
 """RabbitMQ topic exchange through which outside producers may publish, routing key = actor name."""
 
 
-class _Process:
-    """What a whole process was told about names; one mesh has one prefix, so nobody needs two in one process."""
-
-    queue_prefix: str = QUEUE_PREFIX
-
-
-def use_queue_prefix(prefix: str) -> None:
-    """Begin all queues' names with a prefix of the environment's own, from the start of a process to its end.
+@dataclass(frozen=True, slots=True)
+class QueueNames:
+    """How the queues of one mesh are named.
 
     Raises:
-        ValueError: Brokers would not take it.
+        ValueError: Brokers would not take the prefix.
     """
-    if not QUEUE_PREFIX_PATTERN.fullmatch(prefix):
-        raise ValueError(f"{prefix!r} is not 1 to 13 letters, digits, '-' or '_'")
-    _Process.queue_prefix = prefix
 
+    prefix: str = QUEUE_PREFIX
 
-def queue_prefix() -> str:
-    """Begins every queue's name."""
-    return _Process.queue_prefix
+    def __post_init__(self) -> None:
+        if not QUEUE_PREFIX_PATTERN.fullmatch(self.prefix):
+            raise ValueError(f"{self.prefix!r} is not 1 to 13 letters, digits, '-' or '_'")
 
+    def queue(self, actor: str) -> str:
+        """Name the queue of an actor, e.g. ``asya-ocr`` for ``ocr``."""
+        return f"{self.prefix}{actor}"
 
-def queue_name(actor: str) -> str:
-    """Name the queue of an actor, e.g. ``asya-ocr`` for ``ocr``."""
-    return f"{queue_prefix()}{actor}"
+    def dlq(self, actor: str) -> str:
+        """Name the dead letter queue of an actor, e.g. ``asya-ocr-dlq`` for ``ocr``."""
+        return dlq_name(self.queue(actor))
+
+    def actor(self, queue: str) -> str:
+        """Name the actor of a queue; a queue without the prefix is its own actor."""
+        return queue.removeprefix(self.prefix)
 
 
 def dlq_name(queue: str) -> str:
     """Name the dead letter queue of a queue, e.g. ``asya-ocr-dlq`` for ``asya-ocr``."""
     return f"{queue}{DLQ_SUFFIX}"
-
-
-def actor_of(queue: str) -> str:
-    """Name the actor of a queue; a queue without the prefix is its own actor."""
-    return queue.removeprefix(queue_prefix())

@@ -7,16 +7,15 @@ reports, the transport and the endpoints close; exit code 0. A start that cannot
 import asyncio
 import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from asya_process.logs import log_json
-from asya_protocol import names
-from asya_protocol.errors import AsyaError, QueueMissing, SettingsError
+from asya_process.backoff import pauses
+from asya_process.entry import run_process, unless_stopped
+from asya_process.signals import stop_event
+from asya_protocol.errors import QueueMissing, SettingsError
 from asya_sidecar.admission import Admission
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.health_server import Endpoints
@@ -35,26 +34,13 @@ from asya_transport.port import Consumer, Transport
 
 log: Final = logging.getLogger("asya_sidecar")
 
-_T = TypeVar("_T")
-
 STALL_S: Final = 90.0
 """A loop that left no beat and saw no poll for this long is stuck: the longest poll is 20 s, the longest pause 30 s."""
 
 
 def main() -> None:
     """Run a sidecar until it is told to stop; the process's exit code says whether it could start."""
-    try:
-        settings = read_settings(os.environ)
-    except SettingsError as exc:
-        sys.stderr.write(f"asya-sidecar: {exc}\n")
-        raise SystemExit(1) from None
-    log_json(settings.log_level)
-    names.use_queue_prefix(settings.transport.queue_prefix)
-    try:
-        asyncio.run(run(settings))
-    except AsyaError as exc:
-        log.error("sidecar cannot run", extra={"error": str(exc), "error_type": type(exc).__name__})  # noqa: TRY400 - the cause is in the text
-        raise SystemExit(1) from None
+    run_process("sidecar", lambda: read_settings(os.environ), run)
 
 
 async def run(settings: SidecarSettings) -> None:
@@ -63,11 +49,7 @@ async def run(settings: SidecarSettings) -> None:
     Raises:
         AsyaError: It cannot start; the text says why.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # __main__ blocked them
+    stop = stop_event()
     metrics = Metrics(settings.metrics_namespace, settings.hop.actor, settings.transport.name)
     state = _State()
     endpoints = None
@@ -90,7 +72,7 @@ async def _work(
     settings: SidecarSettings, transport: Transport, metrics: Metrics, state: "_State", stop: asyncio.Event
 ) -> None:
     runtimes = [RuntimeClient(settings.socket_dir) for _ in range(settings.concurrency)]
-    if not await _unless_stopped(runtimes[0].wait_ready(settings.runtime_ready_timeout_s), stop):
+    if not await unless_stopped(runtimes[0].wait_ready(settings.runtime_ready_timeout_s), stop):
         if stop.is_set():
             return
         raise SettingsError(
@@ -101,7 +83,7 @@ async def _work(
     await transport.connect()
     shape = _shape(settings, runtimes[0].features)
     del runtimes[shape.concurrency :]
-    consumer = await _unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
+    consumer = await unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
     if consumer is None:
         return
     gateway = None
@@ -164,31 +146,16 @@ def _shape(settings: SidecarSettings, features: Features) -> Shape:
 
 async def _consume(settings: SidecarSettings, transport: Transport, prefetch: int) -> Consumer:
     """Open the consumer; the queue may be made a little later than this process."""
-    queue = names.queue_name(settings.hop.actor)
-    pause_s = settings.transport.queue_retry_backoff_s
-    for attempt in range(1, settings.transport.queue_retry_max_attempts + 1):
+    queue = settings.hop.queue_names.queue(settings.hop.actor)
+    told = settings.transport
+    waits = pauses(told.queue_retry_backoff_s, 30.0, told.queue_retry_max_attempts)
+    for attempt, pause_s in enumerate(waits, 1):
         try:
             return await transport.consume(queue, prefetch=prefetch)
         except QueueMissing as exc:
-            if attempt == settings.transport.queue_retry_max_attempts:
-                raise
             log.warning("queue missing", extra={"error": str(exc), "attempt": attempt, "retry_in_s": pause_s})
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 30.0)
-    raise QueueMissing(queue)
-
-
-async def _unless_stopped(work: Coroutine[Any, Any, _T], stop: asyncio.Event) -> _T | None:
-    """Wait for work or for the stop signal; ``None`` when the signal came first."""
-    task = asyncio.ensure_future(work)
-    signal_task = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((task, signal_task), return_when=asyncio.FIRST_COMPLETED)
-    signal_task.cancel()
-    if task.done():
-        return task.result()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    return None
+    return await transport.consume(queue, prefetch=prefetch)
 
 
 class _State:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from asya_protocol import names
+from asya_process.backoff import pauses
 from asya_protocol.errors import (
     EnvelopeRefused,
     EnvelopeTooLarge,
@@ -62,7 +62,7 @@ class Performer:
         self._transport = transport
         self._consumer = consumer
         self._hop = hop
-        self._queue = names.queue_name(hop.actor)
+        self._queue = hop.queue_names.queue(hop.actor)
         self._metrics = metrics
         self._gateway = gateway
         self._claims = claims
@@ -232,19 +232,19 @@ class Performer:
         await self._consumer.release(delivery, LONGEST_PAUSE_S)
 
     async def _send(self, send: Send) -> None:
-        started_s = time.monotonic()
-        pause_s = FIRST_PAUSE_S
+        queue, started_s = self._hop.queue_names.queue(send.actor), time.monotonic()
+        growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             try:
                 delay_s = min(send.delay_s, self._transport.max_delay_s)
-                await self._transport.send(send.queue, await self._light(send.body), delay_s=delay_s)
+                await self._transport.send(queue, await self._light(send.body), delay_s=delay_s)
             except AWAY as exc:
                 patience_s = MISSING_PATIENCE_S if isinstance(exc, QueueMissing) else SEND_PATIENCE_S
                 tries = exc.retryable or isinstance(exc, QueueMissing)
+                pause_s = next(growing)
                 if not tries or time.monotonic() - started_s + pause_s > patience_s:
                     raise
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             else:
-                self._metrics.sent(send.queue, send.kind, len(send.body), time.monotonic() - started_s)
+                self._metrics.sent(queue, send.kind, len(send.body), time.monotonic() - started_s)
                 return

@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
+from asya_process.backoff import pauses
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Decision, Report, RetryLater
@@ -160,7 +161,7 @@ class Pipeline:
         await self._performer.give_back(list(self._in_hand))
 
     async def _fetch(self) -> None:
-        pause_s = 1.0
+        growing = pauses(1.0, 30.0)
         while not self._stopping.is_set():
             self.beat_s = time.monotonic()
             try:
@@ -176,12 +177,12 @@ class Pipeline:
                 if deliveries:
                     self._metrics.receive_took(time.monotonic() - started_s)
                     await self._take(deliveries)
-                pause_s = 1.0
+                growing = pauses(1.0, 30.0)
             except TransportError as exc:
                 level = logging.ERROR if isinstance(exc, QueueMissing) else logging.WARNING
+                pause_s = next(growing)
                 log.log(level, "receive failed", extra={"error": str(exc), "retry_in_s": pause_s})
                 await _wait_for(self._stopping, pause_s)
-                pause_s = min(pause_s * 2, 30.0)
 
     async def _keep_pace(self) -> None:
         """Hold as much as the handler's pace asks for."""

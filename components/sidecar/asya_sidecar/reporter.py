@@ -13,6 +13,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from asya_process.backoff import pauses
 from asya_sidecar.core.actions import Report
 from asya_sidecar.core.report_backlog import Backlog, Waiting
 from asya_sidecar.metrics import Metrics
@@ -103,7 +104,7 @@ class GatewayReporter:
             GatewayAway: It was not taken in time, or the gateway is known to be away.
         """
         loop = asyncio.get_running_loop()
-        deadline_s, pause_s = loop.time() + patience_s, FIRST_PAUSE_S
+        deadline_s, growing = loop.time() + patience_s, pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             self._raise_if_away(loop.time())
             verdict, problem = await loop.run_in_executor(self._finals, self._client.conclude, report)
@@ -120,10 +121,10 @@ class GatewayReporter:
                 self._complaint = kind
                 log.error("final report not taken, trying on", extra={"gateway": self._url, "problem": problem})
             self._problem = problem
+            pause_s = next(growing)
             if now_s + pause_s > deadline_s or self._away_s(now_s) >= AWAY_AFTER_S:
                 raise GatewayAway(problem, self._again_s(now_s))
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _raise_if_away(self, now_s: float) -> None:
         """Let one report a second ask whether a gateway that was away is back."""
@@ -141,17 +142,16 @@ class GatewayReporter:
 
     async def run(self) -> None:
         """Send what waits until cancelled."""
-        pause_s = FIRST_PAUSE_S
+        growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             self._wake.clear()
             if not self._backlog:
                 await self._wake.wait()
             if (rest_s := await self._send_some()) is not None:
-                pause_s = FIRST_PAUSE_S
+                growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 await asyncio.sleep(rest_s)
             else:
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                await asyncio.sleep(next(growing))
 
     async def close(self) -> None:
         """Send what still waits, for a little while, and end the threads."""

@@ -75,11 +75,12 @@ def open_dedup(url: str) -> DedupStore:
     return PostgresDedup(url)
 
 
-def check_url(url: str) -> None:
-    """Refuse a URL that names no store; the text does not repeat it, for it may hold a password.
+def check_url(url: str) -> str:
+    """Check that a URL names a store, and return it; the text does not repeat it, for it may hold a password.
 
     Raises:
         ValueError: It does not.
     """
     if url != MEMORY and not url.startswith(("postgresql://", "postgres://")):
         raise ValueError(f"must be {MEMORY} or start with postgresql://")
+    return url

@@ -1,5 +1,5 @@
 """Transports: one port (``port``), three implementations (``memory``, ``sqs``, ``rabbitmq``), chosen by ``factory``.
 
-Everything that knows a broker's client library lives here, one module per library; foreign exceptions become the
-errors of ``asya_protocol.errors`` at that door.
+Everything that knows a broker's client library lives here, in a folder per broker, whose ``errors`` module turns the
+library's exceptions into those of ``asya_protocol.errors``.
 """

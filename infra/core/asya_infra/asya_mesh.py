@@ -16,6 +16,7 @@ from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_nam
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
 from asya_infra.settings import Images
 from asya_infra.target import Identities
+from asya_protocol import names
 
 TYPE: Final = "asya:index:AsyaMesh"
 
@@ -45,7 +46,7 @@ class MeshOptions:
     monitoring: bool = False
     gateway_tokens: pulumi.Output[str] | None = None
     report_token: pulumi.Output[str] | None = None
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     wait_s: int = 300
 
 

@@ -12,6 +12,7 @@ from asya_infra.actor_wait import ActorReady
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
 from asya_infra.pod_shapes import meta
 from asya_infra.target import Identities
+from asya_protocol import names
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
@@ -45,7 +46,7 @@ class KubernetesTarget:
     system_namespace: str
     transport: str
     url: pulumi.Output[str]
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     wait_s: int = 300
     after: tuple[pulumi.Resource, ...] = ()
     tools: pulumi.Resource | None = None

@@ -11,6 +11,7 @@ import yaml
 from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_manifest.actor import ANNOTATION_SOURCE
+from asya_protocol import names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class LocalTarget:
     endpoint: str = ""
     root: Path = Path()
     wait_s: int = 300
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     namespace: str | None = None
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:

@@ -114,7 +114,7 @@ class Settings:
     """`asya:waitSeconds`: how long an actor may take to run or nap; 0 does not wait."""
     home: str = ".asya"
     """`asya:home`: folder of the local mesh."""
-    queue_prefix: str = "asya-"
+    queue_prefix: str = names.QUEUE_PREFIX
     """`asya:queuePrefix`: begins the name of every queue, so that two environments can share an account."""
     third_party: Mapping[str, str] = field(default_factory=dict)
     """`asya:images`: other images than the pinned ones for `rabbitmq`, `postgres`, `seaweedfs`, e.g. from a mirror."""

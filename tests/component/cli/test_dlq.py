@@ -49,7 +49,7 @@ class Actor:
 
     @property
     def queue(self) -> str:
-        return names.queue_name(self.name)
+        return names.QueueNames().queue(self.name)
 
     @property
     def dead(self) -> str:

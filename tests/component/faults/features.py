@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from asya_protocol.names import dlq_name, queue_name
+from asya_protocol.names import QueueNames
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueSpec
 from asya_transport.settings import read_transport_settings
@@ -79,25 +79,25 @@ class FeatureRun:
         admin, transport = open_admin(self.settings), open_transport(self.settings)
         try:
             for actor in ACTORS:
-                await admin.create(queue_name(actor), QueueSpec(max_deliveries=60))
+                await admin.create(QueueNames().queue(actor), QueueSpec(max_deliveries=60))
             await transport.connect()
             self.fleet.keep_up()
             await asyncio.to_thread(self.fleet.wait_ready)
             for number in range(count):
                 envelope = {"id": f"e{number}", "route": {"actors": ROUTE}, "payload": {"children": CHILDREN}}
-                await transport.send(queue_name("split"), json.dumps(envelope).encode())
+                await transport.send(QueueNames().queue("split"), json.dumps(envelope).encode())
             await self._kill_some(kills)
             deadline_s = time.monotonic() + timeout_s
             while len(self.results()) < count and time.monotonic() < deadline_s:
                 self.fleet.keep_up()
                 await asyncio.sleep(0.3)
-            self.dead = {actor: (await admin.measure(dlq_name(queue_name(actor)))).total for actor in ACTORS}
+            self.dead = {actor: (await admin.measure(QueueNames().dlq(actor))).total for actor in ACTORS}
             return self.results()
         finally:
             self.fleet.stop()
             await transport.close()
             for actor in ACTORS:
-                await admin.delete(queue_name(actor), force=True)
+                await admin.delete(QueueNames().queue(actor), force=True)
             await admin.close()
 
     async def _kill_some(self, kills: int) -> None:

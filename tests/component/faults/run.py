@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from asya_protocol.errors import TransportError
-from asya_protocol.names import dlq_name, queue_name
+from asya_protocol.names import QueueNames
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import QueueSpec
 from asya_transport.settings import read_transport_settings
@@ -67,7 +67,7 @@ class FaultRun:
         self.settings = read_transport_settings(self.environ)
         self.admin = open_admin(self.settings)
         for actor in (*HOPS, *CREW):
-            await self.admin.create(queue_name(actor), QueueSpec())
+            await self.admin.create(QueueNames().queue(actor), QueueSpec())
         self.transport = open_transport(self.settings)
         await self.transport.connect()
         self.fleet.keep_up()
@@ -86,7 +86,7 @@ class FaultRun:
             self.history.sent.add(envelope_id)
             while True:
                 try:
-                    await self.transport.send(queue_name(HOPS[0]), json.dumps(envelope).encode())
+                    await self.transport.send(QueueNames().queue(HOPS[0]), json.dumps(envelope).encode())
                 except TransportError:
                     await asyncio.sleep(0.5)
                 else:
@@ -146,20 +146,20 @@ class FaultRun:
         self.fleet.stop()
         await self.transport.close()
         for actor in (*HOPS, *CREW):
-            await self.admin.delete(queue_name(actor), force=True)
+            await self.admin.delete(QueueNames().queue(actor), force=True)
         await self.admin.close()
         self.fleet.remove()
 
     async def _left(self) -> int:
         try:
-            depths = [await self.admin.measure(queue_name(actor)) for actor in (*HOPS, *CREW)]
+            depths = [await self.admin.measure(QueueNames().queue(actor)) for actor in (*HOPS, *CREW)]
         except TransportError:
             return 1
         return sum(depth.total for depth in depths)
 
     async def _read_dead_letters(self) -> None:
         for actor in (*HOPS, *CREW):
-            consumer = await self.transport.consume(dlq_name(queue_name(actor)), prefetch=100)
+            consumer = await self.transport.consume(QueueNames().dlq(actor), prefetch=100)
             while deliveries := await consumer.receive(10, 1.0):
                 for delivery in deliveries:
                     self.history.dead[json.loads(delivery.body).get("id", "?")] += 1

@@ -20,7 +20,7 @@ async def broker(memory_environ: dict[str, str]) -> AsyncIterator[Transport]:
     settings = read_transport_settings(memory_environ)
     admin = open_admin(settings)
     for actor in ("echo", "shout"):
-        await admin.create(names.queue_name(actor), QueueSpec())
+        await admin.create(names.QueueNames().queue(actor), QueueSpec())
     await admin.close()
     transport = open_transport(settings)
     await transport.connect()

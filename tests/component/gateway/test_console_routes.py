@@ -64,7 +64,7 @@ async def watching(http: httpx2.AsyncClient) -> AsyncIterator[Watcher]:
 
 
 async def dead_letter(broker: Transport, actor: str, *bodies: bytes) -> None:
-    queue = names.queue_name(actor)
+    queue = names.QueueNames().queue(actor)
     for body in bodies:
         marks = {names.ATTRIBUTE_REASON: "broken", names.ATTRIBUTE_QUEUE: queue}
         await broker.send(names.dlq_name(queue), body, attributes=marks)
@@ -314,7 +314,7 @@ async def test_actors_and_dead_letters_are_the_same_on_sqs(environ: dict[str, st
     settings = read_transport_settings(cloud)
     admin, transport = open_admin(settings), open_transport(settings)
     await transport.connect()
-    await admin.create(names.queue_name(actor), QueueSpec())
+    await admin.create(names.QueueNames().queue(actor), QueueSpec())
     try:
         await dead_letter(transport, actor, letter("a"), letter("b"))
         with Gateway({**environ, **cloud}) as gateway:
@@ -332,9 +332,9 @@ async def test_actors_and_dead_letters_are_the_same_on_sqs(environ: dict[str, st
                 done = (await http.post("/api/v1/dead-letters/redrive", json={"actor": actor})).json()
                 assert (done["redriven"], done["failed"], done["error"]) == (2, 0, None)
             assert gateway.stop() == 0
-        again = await taken(transport, names.queue_name(actor), least=2)
+        again = await taken(transport, names.QueueNames().queue(actor), least=2)
         assert sorted(each["id"] for each in again) == ["a", "b"]
     finally:
         await transport.close()
-        await admin.delete(names.queue_name(actor), force=True)
+        await admin.delete(names.QueueNames().queue(actor), force=True)
         await admin.close()

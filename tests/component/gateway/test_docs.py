@@ -1,14 +1,11 @@
 """The commands of docs/gateway.md, run as they stand there; only a port that may be taken is another one."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,40 +13,20 @@ import yaml
 
 from asya_cli.forward_record import record_folder
 from asya_local import mesh
+from lab.checkout import ROOT
 from lab.servers.ports import free_port
+from tests.support.pages import Shell, fences
 
-ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs" / "gateway.md"
 STAND_IN = ROOT / "tests" / "component" / "gateway" / "stand_in_kubectl.py"
 HELLO = ROOT / "examples" / "asyas" / "seed-quick-start.yaml"
-BASH = shutil.which("bash") or "/bin/bash"
 LIMIT_S = 120
 
 pytestmark = pytest.mark.xdist_group("gateway-docs")
 
 
 def blocks(heading: str) -> list[str]:
-    """The bash blocks below a heading, up to the next one."""
-    section = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    return re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """A terminal whose PATH begins with the commands of this environment."""
-
-    folder: Path
-
-    def __call__(self, script: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ASYA_", "AWS_"))}
-        path = f"{self.folder}/bin:{Path(sys.executable).parent}:{inherited['PATH']}"
-        done = subprocess.run(
-            [BASH, "-euo", "pipefail", "-c", script],
-            cwd=self.folder, env={**inherited, "PATH": path, **environ}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=LIMIT_S, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
+    """The commands below a heading, up to the next one."""
+    return [fence.text for fence in fences("docs/gateway.md", heading)]
 
 
 @pytest.fixture

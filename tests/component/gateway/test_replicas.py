@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from lab.servers.postgres import PostgresServer, postgres
-from tests.component.sidecar.bench import Bench
+from tests.support.actor_bench import ActorBench
 from tests.support.gateway_calls import TOKEN, call, report
 from tests.support.gateway_process import LIMIT_S, Gateway, parse_events
 
@@ -51,7 +51,7 @@ async def test_a_real_actor_reports_its_work_and_its_children(environ: dict[str,
     with Gateway({**environ, **tokens}) as gateway:
         reporting = {"ASYA_GATEWAY_URL": gateway.url, "ASYA_GATEWAY_TOKEN": f"{TOKEN}2"}
         async with (
-            Bench(broker, HANDLERS, "handlers.fan_out", **reporting) as actor,
+            ActorBench(broker, HANDLERS, "handlers.fan_out", **reporting) as actor,
             gateway.client(f"{TOKEN}1") as http,
         ):
             envelope_id = (await call(http, "split", text="hi"))["envelope_id"]

@@ -131,11 +131,11 @@ class Stage:
         admin = open_admin(read_transport_settings(self.environ))
         try:
             for actor in ("echo", "split", names.HAPPY_END, names.ERROR_END):
-                queue = names.queue_name(actor)
+                queue = names.QueueNames().queue(actor)
                 deadline_s = time.monotonic() + LIMIT_S
                 while (await admin.measure(queue)).total:
                     assert time.monotonic() < deadline_s, f"{queue} does not empty"
-            queues = [names.dlq_name(names.queue_name(actor)) for actor in ("echo", "split", *names.RESERVED_ACTORS)]
+            queues = [names.QueueNames().dlq(actor) for actor in ("echo", "split", *names.RESERVED_ACTORS)]
             return {queue: depth for queue in queues if (depth := (await admin.measure(queue)).total)}
         finally:
             await admin.close()
@@ -145,7 +145,7 @@ class Stage:
 async def stage(memory_environ: dict[str, str], tmp_path: Path) -> Stage:
     admin = open_admin(read_transport_settings(memory_environ))
     for actor in ("echo", "split", names.HAPPY_END, names.ERROR_END):
-        await admin.create(names.queue_name(actor), QueueSpec())
+        await admin.create(names.QueueNames().queue(actor), QueueSpec())
     await admin.close()
     return Stage(memory_environ, tmp_path)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.servers.memory import memory_environ
-from tests.component.sidecar.bench import WAIT_S, Bench
+from tests.support.actor_bench import WAIT_S, ActorBench
 
 __all__ = ["memory_environ"]
 
@@ -36,7 +36,7 @@ BODIES = [
 
 async def test_every_bad_body_ends_in_error_end_and_the_next_is_processed(memory_environ: dict[str, str]) -> None:
     """Nothing is lost, nothing loops, nothing stops the actor."""
-    async with Bench(memory_environ, ECHO, "handlers.process") as bench:
+    async with ActorBench(memory_environ, ECHO, "handlers.process") as bench:
         for number, (body, reason) in enumerate(BODIES):
             await bench.send(body)
             failure = await bench.failure()
@@ -48,7 +48,7 @@ async def test_every_bad_body_ends_in_error_end_and_the_next_is_processed(memory
 async def test_a_hundred_levels_and_ten_megabytes_pass(memory_environ: dict[str, str]) -> None:
     """Unusual is not bad."""
     nested: Any = {"levels": json.loads("[" * 100 + "]" * 100)}
-    async with Bench(memory_environ, ECHO, "handlers.process") as bench:
+    async with ActorBench(memory_environ, ECHO, "handlers.process") as bench:
         for payload in (nested, "x" * 10_000_000, {"text": "žluťoučký 🎭 \u2028"}):
             await bench.send_payload(payload)
             assert (await bench.result())["payload"] == payload
@@ -91,7 +91,7 @@ def nest(depth):
 )
 async def test_a_handler_that_fails_is_answered_for(kind: str, error_type: str, memory_environ: dict[str, str]) -> None:
     """Three attempts, then error-end with type and traceback; the runtime lives."""
-    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.works("before")
         await bench.send_payload({"kind": kind})
         failure = await bench.failure()
@@ -104,7 +104,7 @@ async def test_a_handler_that_fails_is_answered_for(kind: str, error_type: str, 
 
 async def test_a_handler_that_prints_without_end_disturbs_nothing(memory_environ: dict[str, str]) -> None:
     """Its output goes to the runtime's log, never into the socket."""
-    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.send_payload({"kind": "print"})
         assert (await bench.result())["payload"] == {"kind": "print"}
         await bench.works()
@@ -134,7 +134,7 @@ async def test_a_handler_that_takes_the_runtime_down_ends_in_the_dlq(
     kind: str, reason: str, memory_environ: dict[str, str]
 ) -> None:
     """Redelivered twice with the sidecar up all the time, then a dead letter that says why; the next one is processed."""
-    async with Bench(
+    async with ActorBench(
         memory_environ, DEADLY, "handlers.process", ASYA_MAX_DELIVERIES="2", ASYA_RUNTIME_TIMEOUT="1s"
     ) as bench:
         await bench.works("before")
@@ -163,7 +163,7 @@ async def test_a_handler_that_cannot_be_loaded_refuses_to_start(
 ) -> None:
     """The runtime's last lines name the cause, and the sidecar says that it waited in vain."""
     code = "class Needs:\n    def __init__(self, size): ...\n    def process(self, payload): ...\n"
-    async with Bench(memory_environ, code, handler, ASYA_RUNTIME_READY_TIMEOUT="1s") as bench:
+    async with ActorBench(memory_environ, code, handler, ASYA_RUNTIME_READY_TIMEOUT="1s") as bench:
         assert bench.replica.processes["runtime"].wait(WAIT_S) == 1
         assert bench.replica.processes["sidecar"].wait(WAIT_S) == 1
         assert text in bench.replica.log("runtime")

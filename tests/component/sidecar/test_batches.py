@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from typing import Any
 
-from tests.component.sidecar.bench import Bench
+from tests.support.actor_bench import ActorBench
 
 HANDLERS = """
 import os, pathlib, time
@@ -33,11 +33,11 @@ def slow_or_not(payload):
 """
 
 
-def bench(environ: dict[str, str], handler: str, **settings: str) -> Bench:
-    return Bench(environ, HANDLERS, f"handlers.{handler}", f"-{secrets.token_hex(4)}", **settings)
+def bench(environ: dict[str, str], handler: str, **settings: str) -> ActorBench:
+    return ActorBench(environ, HANDLERS, f"handlers.{handler}", f"-{secrets.token_hex(4)}", **settings)
 
 
-def sizes(running: Bench) -> list[int]:
+def sizes(running: ActorBench) -> list[int]:
     """How many payloads each call got."""
     return [int(line) for line in (running.fleet.folder / "sizes").read_text().split()]
 

@@ -9,7 +9,7 @@ import pytest
 
 from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
-from tests.component.sidecar.bench import Bench
+from tests.support.actor_bench import ActorBench
 
 HANDLERS = """
 import pathlib, time
@@ -33,7 +33,7 @@ def stubborn(payload):
 """
 
 
-async def started(bench: Bench) -> None:
+async def started(bench: ActorBench) -> None:
     """Wait until the handler runs."""
     for _ in range(5000):
         if (bench.fleet.folder / "started").exists():
@@ -48,7 +48,7 @@ async def test_a_running_handler_is_stopped_and_its_envelope_ends_in_error_end(
 ) -> None:
     """Also one that ignores its interruption, at the price of its process."""
     settings = {"ASYA_STORE_URL": tmp_path.as_uri()}
-    async with Bench(environ, HANDLERS, f"handlers.{handler}", f"-{secrets.token_hex(4)}", **settings) as bench:
+    async with ActorBench(environ, HANDLERS, f"handlers.{handler}", f"-{secrets.token_hex(4)}", **settings) as bench:
         await bench.send_payload({"n": 1})
         await started(bench)
         asked_s = time.monotonic()
@@ -66,7 +66,7 @@ async def test_what_waits_in_a_queue_is_not_started(memory_environ: dict[str, st
     """Children of a cancelled fan-out neither; an id that only looks similar is."""
     cancels = CancelList(FolderStore(tmp_path))
     cancels.add("job", time.time())
-    async with Bench(memory_environ, HANDLERS, "handlers.wait", ASYA_STORE_URL=tmp_path.as_uri()) as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.wait", ASYA_STORE_URL=tmp_path.as_uri()) as bench:
         for envelope_id in ("job", "job-3", "job-3-1"):
             await bench.send_payload({"n": 1}, envelope_id)
         await bench.send_payload({"fine": True}, "other", parent_id="job")
@@ -80,7 +80,7 @@ async def test_what_waits_in_a_queue_is_not_started(memory_environ: dict[str, st
 async def test_a_store_that_is_away_stops_nothing(memory_environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = {"ASYA_STORE_URL": (tmp_path / "file").as_uri()}
-    async with Bench(memory_environ, HANDLERS, "handlers.wait", **settings) as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.wait", **settings) as bench:
         await bench.works()
 
 

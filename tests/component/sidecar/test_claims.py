@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from asya_protocol.names import queue_name
+from asya_protocol.names import QueueNames
 from asya_store.claims import ClaimCheck
 from asya_store.folder import FolderStore
-from tests.component.sidecar.bench import WAIT_S, Bench
+from tests.support.actor_bench import WAIT_S, ActorBench
 
 HANDLERS = """
 import pathlib
@@ -36,12 +36,12 @@ def fail(payload):
 LARGE = "x" * 400_000
 
 
-def bench(environ: dict[str, str], handler: str, store: Path, **settings: str) -> Bench:
+def bench(environ: dict[str, str], handler: str, store: Path, **settings: str) -> ActorBench:
     settings = {"ASYA_STORE_URL": store.as_uri(), **settings}
-    return Bench(environ, HANDLERS, f"handlers.{handler}", f"-{secrets.token_hex(4)}", **settings)
+    return ActorBench(environ, HANDLERS, f"handlers.{handler}", f"-{secrets.token_hex(4)}", **settings)
 
 
-async def send_large(running: Bench, store: Path, payload: object, envelope_id: str = "e1") -> None:
+async def send_large(running: ActorBench, store: Path, payload: object, envelope_id: str = "e1") -> None:
     """Send as `asya send` does."""
     envelope = {"id": envelope_id, "route": {"actors": [running.actor]}, "payload": payload}
     body = ClaimCheck(FolderStore(store)).leave(json.dumps(envelope).encode())
@@ -125,7 +125,7 @@ async def test_a_duplicate_of_what_was_done_is_dropped(memory_environ: dict[str,
 
 
 async def test_without_a_store_a_claim_says_what_to_set(memory_environ: dict[str, str]) -> None:
-    async with Bench(memory_environ, HANDLERS, "handlers.double") as running:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.double") as running:
         header = {"key": "claims/e1/0-a", "bytes": 1, "sha256": "0" * 64}
         await running.send_payload(None, headers={"x-asya-claim": header})
         assert "set ASYA_S3_BUCKET or ASYA_STORE_URL" in (await running.failure())["payload"]["error"]
@@ -144,7 +144,7 @@ async def test_a_store_that_is_away_keeps_the_envelope_until_it_is_back(
         store.rename(tmp_path / "away")
         store.touch()  # a file where the folder was: neither reading nor writing works
         await running.send_payload({"text": "y" * 150_000})  # whole on its way in, too large on its way out
-        assert (await running.admin.measure(queue_name(running.actor))).total == 1
+        assert (await running.admin.measure(QueueNames().queue(running.actor))).total == 1
         await asyncio.sleep(1.0)  # long enough for a try that fails
         store.unlink()
         (tmp_path / "away").rename(store)

@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from lab.servers.postgres import PostgresServer, postgres
-from tests.component.sidecar.bench import WAIT_S, Bench
+from tests.support.actor_bench import WAIT_S, ActorBench
 
 __all__ = ["postgres"]
 
@@ -24,11 +24,11 @@ def process(payload):
 """
 
 
-def runs(bench: Bench) -> int:
+def runs(bench: ActorBench) -> int:
     return len((bench.fleet.folder / "runs").read_text().split())
 
 
-async def settled(bench: Bench, word: str, count: int = 1) -> None:
+async def settled(bench: ActorBench, word: str, count: int = 1) -> None:
     """Wait until the sidecars have settled so many deliveries with a result."""
     async with asyncio.timeout(WAIT_S):
         while sum(replica.log("sidecar").count(f'"result":"{word}"') for replica in bench.fleet.replicas) < count:
@@ -37,7 +37,7 @@ async def settled(bench: Bench, word: str, count: int = 1) -> None:
 
 async def test_a_duplicate_of_what_is_done_is_dropped(environ: dict[str, str]) -> None:
     suffix = f"-{secrets.token_hex(4)}"
-    async with Bench(environ, HANDLERS, "handlers.process", suffix, ASYA_DEDUP_WINDOW="1h") as bench:
+    async with ActorBench(environ, HANDLERS, "handlers.process", suffix, ASYA_DEDUP_WINDOW="1h") as bench:
         await bench.send_payload({"n": 1})
         await bench.result()
         await bench.send_payload({"n": 1})
@@ -54,7 +54,7 @@ async def test_replicas_that_share_a_database_run_an_envelope_once(
     """Both get a delivery of it at the same time; one waits and then sees that it is done."""
     settings = {"ASYA_DEDUP_WINDOW": "1h", "ASYA_DEDUP_URL": postgres.new_database()}
     suffix = f"-{secrets.token_hex(4)}"
-    bench = Bench(memory_environ, HANDLERS, "handlers.process", suffix, **settings)
+    bench = ActorBench(memory_environ, HANDLERS, "handlers.process", suffix, **settings)
     bench.fleet.add(bench.actor, "handlers.process", 1, PYTHONPATH=str(bench.fleet.folder))
     async with bench:
         await bench.send_payload({"sleep": 1.5})
@@ -67,7 +67,7 @@ async def test_replicas_that_share_a_database_run_an_envelope_once(
 
 async def test_a_retry_is_no_duplicate_and_a_failure_may_be_sent_again(memory_environ: dict[str, str]) -> None:
     settings = {"ASYA_DEDUP_WINDOW": "1h", "ASYA_RETRY_MAX_ATTEMPTS": "2"}
-    async with Bench(memory_environ, HANDLERS, "handlers.process", **settings) as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process", **settings) as bench:
         await bench.send_payload({"fail": 2})
         assert (await bench.failure())["payload"]["details"]["message"] == "not yet"
         await bench.send_payload({"fail": 2})
@@ -81,7 +81,9 @@ async def test_a_killed_sidecars_envelope_is_run_by_the_next_one(
 ) -> None:
     """Its hold on the envelope ends with its lease."""
     settings = {"ASYA_DEDUP_WINDOW": "1h", "ASYA_DEDUP_URL": postgres.new_database()}
-    async with Bench(memory_environ, HANDLERS, "handlers.process", f"-{secrets.token_hex(4)}", **settings) as bench:
+    async with ActorBench(
+        memory_environ, HANDLERS, "handlers.process", f"-{secrets.token_hex(4)}", **settings
+    ) as bench:
         await bench.send_payload({"sleep": 5})
         while not (bench.fleet.folder / "runs").exists():
             await asyncio.sleep(0.02)

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 
 from lab.servers.localstack import localstack_endpoint
-from tests.component.sidecar.bench import Bench
+from tests.support.actor_bench import ActorBench
 
 __all__ = ["localstack_endpoint"]
 
@@ -29,14 +29,14 @@ def environ(endpoint: str) -> dict[str, str]:
     }
 
 
-def runs(bench: Bench) -> int:
+def runs(bench: ActorBench) -> int:
     path = bench.fleet.folder / "runs"
     return path.read_text().count("run") if path.exists() else 0
 
 
 async def test_a_handler_three_leases_long_runs_once(localstack_endpoint: str) -> None:
     """The heartbeat keeps the envelope ours; Asya 0.1.1 let it be delivered again."""
-    async with Bench(environ(localstack_endpoint), SLOW, "handlers.process", f"-{secrets.token_hex(4)}") as bench:
+    async with ActorBench(environ(localstack_endpoint), SLOW, "handlers.process", f"-{secrets.token_hex(4)}") as bench:
         await bench.send_payload({"sleep": 3 * LEASE_S})
         assert (await bench.result())["payload"] == {"sleep": 3 * LEASE_S}
         await bench.until_acknowledged()
@@ -45,7 +45,7 @@ async def test_a_handler_three_leases_long_runs_once(localstack_endpoint: str) -
 
 async def test_a_killed_sidecars_envelope_comes_again_when_its_lease_ends(localstack_endpoint: str) -> None:
     """Not after a timeout as long as the slowest handler."""
-    async with Bench(environ(localstack_endpoint), SLOW, "handlers.process", f"-{secrets.token_hex(4)}") as bench:
+    async with ActorBench(environ(localstack_endpoint), SLOW, "handlers.process", f"-{secrets.token_hex(4)}") as bench:
         await bench.send_payload({"sleep": 5})
         while not runs(bench):
             await asyncio.sleep(0.02)

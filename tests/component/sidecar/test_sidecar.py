@@ -13,8 +13,8 @@ import pytest
 from asya_protocol.envelope import format_time
 from asya_transport.port import QueueSpec
 from lab.servers.memory import memory_environ
-from tests.component.sidecar.bench import WAIT_S, Bench
 from tests.component.sidecar.recording_gateway import RecordingGateway
+from tests.support.actor_bench import WAIT_S, ActorBench
 
 __all__ = ["memory_environ"]
 
@@ -53,7 +53,7 @@ def envelope(envelope):
 async def test_headers_parents_deadlines_and_unknown_fields_survive(memory_environ: dict[str, str]) -> None:
     """Asya 0.1.1 dropped all four at the first hop."""
     deadline = format_time(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
-    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.send_payload(
             {"a": 1}, parent_id="p", headers={"tenant": "x"}, deadline=deadline, extension={"k": [1]}
         )
@@ -74,7 +74,7 @@ async def test_headers_parents_deadlines_and_unknown_fields_survive(memory_envir
 @pytest.mark.parametrize("handler", ["handlers.generator", "handlers.stream"])
 async def test_each_yield_is_one_numbered_child(handler: str, memory_environ: dict[str, str]) -> None:
     """More items than one frame holds, in order, each under its own id."""
-    async with Bench(memory_environ, HANDLERS, handler) as bench:
+    async with ActorBench(memory_environ, HANDLERS, handler) as bench:
         await bench.send_payload({"n": 50})
         documents = [await bench.result() for _ in range(50)]
     assert {d["id"]: d["payload"]["number"] for d in documents} == {"e1": 0} | {f"e1-{n}": n for n in range(1, 50)}
@@ -83,7 +83,7 @@ async def test_each_yield_is_one_numbered_child(handler: str, memory_environ: di
 
 async def test_a_generators_items_leave_while_it_runs(memory_environ: dict[str, str]) -> None:
     """The first result is there long before the generator ends."""
-    async with Bench(memory_environ, HANDLERS, "handlers.generator", ASYA_RUNTIME_TIMEOUT="60s") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.generator", ASYA_RUNTIME_TIMEOUT="60s") as bench:
         await bench.send_payload({"n": 2, "pause": 5})
         first = await bench.result()
         depth = await bench.admin.measure("asya-actor")
@@ -94,10 +94,10 @@ async def test_a_generators_items_leave_while_it_runs(memory_environ: dict[str, 
 
 async def test_coroutines_and_aborts(memory_environ: dict[str, str]) -> None:
     """``async def`` is awaited; ``None`` sends the input to happy-end."""
-    async with Bench(memory_environ, HANDLERS, "handlers.coroutine") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.coroutine") as bench:
         await bench.send_payload({"a": 1})
         assert (await bench.result())["payload"] == {"a": 1, "async": True}
-    async with Bench(memory_environ, HANDLERS, "handlers.nothing") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.nothing") as bench:
         await bench.send_payload({"a": 1})
         document = await bench.result()
         assert (document["payload"], document["route"]) == ({"a": 1}, {"actors": ["actor"], "current": 0})
@@ -105,7 +105,7 @@ async def test_coroutines_and_aborts(memory_environ: dict[str, str]) -> None:
 
 async def test_the_documented_in_place_idiom_works_at_the_last_actor(memory_environ: dict[str, str]) -> None:
     """Asya 0.1.1 raised IndexError on it."""
-    async with Bench(memory_environ, HANDLERS, "handlers.envelope", ASYA_HANDLER_MODE="envelope") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.envelope", ASYA_HANDLER_MODE="envelope") as bench:
         await bench.admin.create("asya-extra", QueueSpec())
         await bench.send_payload(1, headers={})
         document = json.loads((await bench.take("asya-extra")).body)
@@ -115,7 +115,7 @@ async def test_the_documented_in_place_idiom_works_at_the_last_actor(memory_envi
 
 async def test_a_route_to_a_queue_that_nobody_made_is_an_error_not_silence(memory_environ: dict[str, str]) -> None:
     """Asya 0.1.1 published into nothing and acknowledged."""
-    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.send({"id": "e1", "route": {"actors": ["actor", "nobody"]}, "payload": {"a": 1}})
         failure = await bench.failure()
         assert "queue 'asya-nobody' does not exist" in failure["payload"]["error"]
@@ -124,7 +124,7 @@ async def test_a_route_to_a_queue_that_nobody_made_is_an_error_not_silence(memor
 
 async def test_a_deadline_ends_a_running_handler(memory_environ: dict[str, str]) -> None:
     """The limit is what is left of the deadline, and the end is an error, not another try."""
-    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.works("before")
         await bench.send_payload({"slow": 60}, deadline=format_time(datetime.now(UTC) + timedelta(seconds=1)))
         failure = await bench.failure()
@@ -134,7 +134,7 @@ async def test_a_deadline_ends_a_running_handler(memory_environ: dict[str, str])
 
 async def test_sigterm_lets_the_running_handler_finish_and_gives_back_the_rest(memory_environ: dict[str, str]) -> None:
     """Exit code 0, the running one's result is sent, what waited is in the queue again, untouched."""
-    async with Bench(memory_environ, HANDLERS, "handlers.process", ASYA_RABBITMQ_PREFETCH="10") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process", ASYA_RABBITMQ_PREFETCH="10") as bench:
         await bench.works("before")
         for number in range(5):
             await bench.send_payload({"slow": 5.0 if number == 0 else 0}, f"s{number}")
@@ -152,7 +152,7 @@ async def test_sigterm_lets_the_running_handler_finish_and_gives_back_the_rest(m
 
 async def test_endpoints_tell_health_readiness_and_metrics(memory_environ: dict[str, str]) -> None:
     """Readiness follows the runtime; liveness does not."""
-    async with Bench(memory_environ, HANDLERS, "handlers.process") as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.works()
         address = (bench.replica.folder / "sidecar-http").read_text()
         assert await asyncio.to_thread(fetch, address, "/health") == (200, "OK")
@@ -194,7 +194,7 @@ def gateway() -> Iterator[RecordingGateway]:
 
 async def test_progress_is_reported_in_order(memory_environ: dict[str, str], gateway: RecordingGateway) -> None:
     """received, processing, completed - each with this actor's index - and a child before its parent's completion."""
-    async with Bench(memory_environ, HANDLERS, "handlers.generator", ASYA_GATEWAY_URL=gateway.url) as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.generator", ASYA_GATEWAY_URL=gateway.url) as bench:
         await bench.send_payload({"n": 2})
         await bench.result()
         await bench.result()
@@ -215,7 +215,7 @@ async def test_a_final_report_is_delivered_even_if_the_gateway_refuses_at_first(
     refusals = iter((503, 503))
     gateway.answer = lambda _path, _body: (next(refusals, 200), {})
     settings = {"ASYA_GATEWAY_URL": gateway.url, "ASYA_IS_END_ACTOR": "true", "ASYA_ACTOR_HAPPY_END": "actor"}
-    async with Bench(memory_environ, HANDLERS, "handlers.process", **settings) as bench:
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process", **settings) as bench:
         await bench.send_payload({"done": True})
         while not gateway.posts:
             await asyncio.sleep(0.02)

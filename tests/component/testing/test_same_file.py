@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,11 +13,10 @@ from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings
 from lab.servers.localstack import CREDENTIALS, localstack_endpoint
 from lab.servers.rabbitmq import rabbitmq_management_url, rabbitmq_server, rabbitmq_url
+from tests.support.pages import Shell, fences
 
 __all__ = ["localstack_endpoint", "rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]
 
-PAGE = Path(__file__).parents[3] / "docs" / "testing.md"
-FILE = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LIMIT_S = 240
 
 pytestmark = pytest.mark.xdist_group("asya-testing")  # one after another, so that each sees what the last one left
@@ -27,10 +25,9 @@ pytestmark = pytest.mark.xdist_group("asya-testing")  # one after another, so th
 @pytest.fixture
 def users_folder(tmp_path: Path) -> Path:
     """The files of the page, as a reader would save them."""
-    files = FILE.findall(PAGE.read_text())
-    assert [name for name, _ in files] == ["greeter.py", "test_greeter.py"]
-    for name, text in files:
-        (tmp_path / name).write_text(text)
+    files = fences("docs/testing.md")
+    assert [fence.file for fence in files] == ["greeter.py", "test_greeter.py"]
+    Shell(tmp_path).follow(files)
     return tmp_path
 
 

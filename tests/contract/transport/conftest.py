@@ -11,7 +11,7 @@ from asya_transport.memory.transport import MemoryBroker
 from asya_transport.settings import TransportSettings
 from lab.servers.localstack import localstack_endpoint
 from lab.servers.rabbitmq import OWN, rabbitmq_servers, versions
-from tests.contract.transport.bench import Bench
+from tests.support.broker_bench import BrokerBench
 
 __all__ = ["localstack_endpoint", "rabbitmq_servers"]
 
@@ -22,29 +22,29 @@ RABBITMQ = {("rabbitmq" if version == OWN else f"rabbitmq-{version}"): version f
 
 
 @pytest.fixture(params=["memory", "memory-socket", "sqs", *RABBITMQ])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[BrokerBench]:
     """One broker; everything made on it is removed."""
     match request.param:
         case "sqs":
             endpoint = request.getfixturevalue("localstack_endpoint")
-            made = Bench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
+            made = BrokerBench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
         case name if name in RABBITMQ:
             server = request.getfixturevalue("rabbitmq_servers")(RABBITMQ[name])
-            made = Bench(
+            made = BrokerBench(
                 TransportSettings(
                     name="rabbitmq", rabbitmq_url=server.url, rabbitmq_management_url=server.management_url
                 ),
                 delays_release=False,
             )
         case "memory":
-            made = Bench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
+            made = BrokerBench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
         case _:
             # Not tmp_path: a Unix socket's path may have about 100 characters at most.
             with tempfile.TemporaryDirectory(prefix="asya-") as folder:
                 path = Path(folder) / "broker.sock"
                 server = MemoryServer(MemoryBroker(max_body_bytes=MEMORY_LIMIT_BYTES), path)
                 await server.start()
-                made = Bench(TransportSettings(name="memory", memory_socket=str(path)))
+                made = BrokerBench(TransportSettings(name="memory", memory_socket=str(path)))
                 yield made
                 await made.close()
                 await server.close()

@@ -12,14 +12,14 @@ from asya_protocol.errors import LeaseLost
 from asya_transport.dead_letters.hold import hold
 from asya_transport.port import Consumer
 from lab.servers.rabbitmq import call_management
-from tests.contract.transport.bench import SOON_S, Bench, receive_count, receive_one
+from tests.support.broker_bench import SOON_S, BrokerBench, receive_count, receive_one
 
 PASSES = 50
 CHANNELS_MOST = 4
 """One for sends and one for the pass under way, and as much again for a sample that is a moment old."""
 
 
-async def test_what_a_closed_consumer_held_comes_again_in_its_order(bench: Bench) -> None:
+async def test_what_a_closed_consumer_held_comes_again_in_its_order(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     for number in range(3):
         await transport.send(queue, b"%d" % number)
@@ -34,7 +34,7 @@ async def test_what_a_closed_consumer_held_comes_again_in_its_order(bench: Bench
             await consumer.ack(each)
 
 
-async def test_a_closed_consumer_receives_nothing_and_closes_again(bench: Bench) -> None:
+async def test_a_closed_consumer_receives_nothing_and_closes_again(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     waiting = asyncio.ensure_future(consumer.receive(1, SOON_S))
@@ -48,9 +48,9 @@ async def test_a_closed_consumer_receives_nothing_and_closes_again(bench: Bench)
     assert (await receive_one(await transport.consume(queue))).body == b"{}"
 
 
-async def test_many_passes_over_dead_letters_leave_nothing_behind(bench: Bench) -> None:
+async def test_many_passes_over_dead_letters_leave_nothing_behind(bench: BrokerBench) -> None:
     """A gateway makes one for every look at its console, on one connection that lives for months."""
-    label = f"passes-{names.actor_of(bench.name_queue())}"
+    label = f"passes-{names.QueueNames().actor(bench.name_queue())}"
     url = f"{bench.settings.rabbitmq_url}?client_properties={quote(repr({'connection_name': label}))}"
     transport, queue = await bench.transport(rabbitmq_url=url), await bench.queue()
     dead = names.dlq_name(queue)

@@ -17,7 +17,7 @@ from asya_transport.memory.server import MemoryServer
 from asya_transport.memory.transport import MemoryBroker
 from asya_transport.port import Depth, QueueSpec
 from asya_transport.settings import TransportSettings
-from tests.contract.transport.bench import SOON_S, eventually, receive_one
+from tests.support.broker_bench import SOON_S, eventually, receive_one
 
 QUEUE = "asya-socket"
 

@@ -1,9 +1,9 @@
 """A consumer that pauses: others get what nobody has received from it, and it goes on when it is asked again."""
 
-from tests.contract.transport.bench import Bench, receive_all, receive_count, receive_one
+from tests.support.broker_bench import BrokerBench, receive_all, receive_count, receive_one
 
 
-async def test_what_waits_at_a_consumer_that_pauses_goes_to_others(bench: Bench) -> None:
+async def test_what_waits_at_a_consumer_that_pauses_goes_to_others(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     for number in range(6):
         await transport.send(queue, b"%d" % number)
@@ -18,7 +18,7 @@ async def test_what_waits_at_a_consumer_that_pauses_goes_to_others(bench: Bench)
     await pausing.ack(held)
 
 
-async def test_a_consumer_that_paused_receives_again_when_asked(bench: Bench) -> None:
+async def test_a_consumer_that_paused_receives_again_when_asked(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await consumer.pause()
@@ -31,7 +31,7 @@ async def test_a_consumer_that_paused_receives_again_when_asked(bench: Bench) ->
     assert sorted(each.body for each in found) == [b"0", b"1", b"2"]
 
 
-async def test_a_paused_consumer_stops_and_gives_back_nothing_twice(bench: Bench) -> None:
+async def test_a_paused_consumer_stops_and_gives_back_nothing_twice(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     await transport.send(queue, b"{}")
     consumer = await transport.consume(queue, prefetch=3)

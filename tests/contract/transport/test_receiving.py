@@ -7,10 +7,10 @@ import pytest
 
 from asya_protocol.errors import QueueMissing
 from asya_transport.port import Delivery
-from tests.contract.transport.bench import SOON_S, Bench, receive_all, receive_count, receive_one
+from tests.support.broker_bench import SOON_S, BrokerBench, receive_all, receive_count, receive_one
 
 
-async def test_an_empty_queue_answers_with_nothing_after_the_wait(bench: Bench) -> None:
+async def test_an_empty_queue_answers_with_nothing_after_the_wait(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     started_s = time.monotonic()
@@ -18,7 +18,7 @@ async def test_an_empty_queue_answers_with_nothing_after_the_wait(bench: Bench) 
     assert 0.8 <= time.monotonic() - started_s < SOON_S
 
 
-async def test_a_waiting_receive_returns_when_an_envelope_comes(bench: Bench) -> None:
+async def test_a_waiting_receive_returns_when_an_envelope_comes(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     started_s = time.monotonic()
@@ -28,7 +28,7 @@ async def test_a_waiting_receive_returns_when_an_envelope_comes(bench: Bench) ->
     assert time.monotonic() - started_s < 20.0
 
 
-async def test_no_receive_returns_more_than_its_limit(bench: Bench) -> None:
+async def test_no_receive_returns_more_than_its_limit(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     await asyncio.gather(*(transport.send(queue, b"{}") for _ in range(7)))
     consumer = await transport.consume(queue, prefetch=10)
@@ -36,7 +36,7 @@ async def test_no_receive_returns_more_than_its_limit(bench: Bench) -> None:
     assert max(sizes) <= 3
 
 
-async def test_two_consumers_share_a_queue_without_sharing_an_envelope(bench: Bench) -> None:
+async def test_two_consumers_share_a_queue_without_sharing_an_envelope(bench: BrokerBench) -> None:
     first, second, queue = await bench.transport(), await bench.transport(), await bench.queue()
     sent = [str(number).encode() for number in range(40)]
     await asyncio.gather(*(first.send(queue, body) for body in sent))
@@ -45,14 +45,16 @@ async def test_two_consumers_share_a_queue_without_sharing_an_envelope(bench: Be
     assert sorted(each.body for each in found) == sorted(sent)
 
 
-async def test_consuming_a_missing_queue_says_so(bench: Bench) -> None:
+async def test_consuming_a_missing_queue_says_so(bench: BrokerBench) -> None:
     transport = await bench.transport()
     missing = bench.name_queue()
     with pytest.raises(QueueMissing, match=missing):
         await transport.consume(missing)
 
 
-async def test_a_consumer_notices_that_its_queue_was_deleted_and_goes_on_when_it_is_made_again(bench: Bench) -> None:
+async def test_a_consumer_notices_that_its_queue_was_deleted_and_goes_on_when_it_is_made_again(
+    bench: BrokerBench,
+) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await bench.admin.delete(queue, force=True)
@@ -72,7 +74,7 @@ async def test_a_consumer_notices_that_its_queue_was_deleted_and_goes_on_when_it
     assert [each.body for each in found] == [b'"again"']
 
 
-async def test_the_delivery_count_starts_at_one_and_grows_with_each_delivery(bench: Bench) -> None:
+async def test_the_delivery_count_starts_at_one_and_grows_with_each_delivery(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await transport.send(queue, b"{}")
@@ -84,7 +86,7 @@ async def test_the_delivery_count_starts_at_one_and_grows_with_each_delivery(ben
     assert counts == [1, 2, 3]
 
 
-async def test_the_time_of_the_last_poll_moves_on_while_the_broker_answers(bench: Bench) -> None:
+async def test_the_time_of_the_last_poll_moves_on_while_the_broker_answers(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     before_s = consumer.last_poll_s
@@ -93,7 +95,7 @@ async def test_the_time_of_the_last_poll_moves_on_while_the_broker_answers(bench
     assert before_s < consumer.last_poll_s <= time.monotonic()
 
 
-async def test_a_cancelled_receive_loses_nothing(bench: Bench) -> None:
+async def test_a_cancelled_receive_loses_nothing(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     for round_number in range(5):
@@ -108,7 +110,7 @@ async def test_a_cancelled_receive_loses_nothing(bench: Bench) -> None:
         await consumer.ack(delivery)
 
 
-async def test_concurrent_receives_on_one_consumer_never_share_an_envelope(bench: Bench) -> None:
+async def test_concurrent_receives_on_one_consumer_never_share_an_envelope(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     await asyncio.gather(*(transport.send(queue, str(number).encode()) for number in range(20)))
     consumer = await transport.consume(queue, prefetch=20)
@@ -116,7 +118,7 @@ async def test_concurrent_receives_on_one_consumer_never_share_an_envelope(bench
     assert sorted(int(each.body) for each in [*first, *second]) == list(range(20))
 
 
-async def test_changing_the_prefetch_loses_and_repeats_nothing(bench: Bench) -> None:
+async def test_changing_the_prefetch_loses_and_repeats_nothing(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     await asyncio.gather(*(transport.send(queue, str(number).encode()) for number in range(20)))
     consumer = await transport.consume(queue, prefetch=1)
@@ -129,7 +131,7 @@ async def test_changing_the_prefetch_loses_and_repeats_nothing(bench: Bench) -> 
     assert sorted(int(each.body) for each in [first, *rest, *last]) == list(range(20))
 
 
-async def test_a_prefetch_that_changes_under_load_brings_no_envelope_near_its_limit(bench: Bench) -> None:
+async def test_a_prefetch_that_changes_under_load_brings_no_envelope_near_its_limit(bench: BrokerBench) -> None:
     """Each is received once, also those on their way at a change; of a size that fills the connection's buffers.
 
     A quorum queue itself takes back the few that it was just handing out (seen: one of 120 in forty changes).

@@ -8,10 +8,10 @@ import pytest
 from asya_protocol import names
 from asya_protocol.errors import LeaseLost, QueueMissing
 from asya_transport.port import Depth, QueueSpec
-from tests.contract.transport.bench import SOON_S, Bench, eventually, receive_all, receive_count, receive_one
+from tests.support.broker_bench import SOON_S, BrokerBench, eventually, receive_all, receive_count, receive_one
 
 
-async def test_what_was_acknowledged_never_comes_again(bench: Bench) -> None:
+async def test_what_was_acknowledged_never_comes_again(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await transport.send(queue, b"{}")
@@ -22,7 +22,7 @@ async def test_what_was_acknowledged_never_comes_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("how", ["ack", "release", "dead_letter"])
-async def test_a_delivery_can_be_settled_once_only(bench: Bench, how: str) -> None:
+async def test_a_delivery_can_be_settled_once_only(bench: BrokerBench, how: str) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await transport.send(queue, b"{}")
@@ -33,7 +33,7 @@ async def test_a_delivery_can_be_settled_once_only(bench: Bench, how: str) -> No
     assert await bench.admin.measure(names.dlq_name(queue)) == Depth(0)
 
 
-async def test_a_released_delivery_comes_again_at_once_and_whole(bench: Bench) -> None:
+async def test_a_released_delivery_comes_again_at_once_and_whole(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await transport.send(queue, b'{"n":1}', attributes={"source": "scanner"})
@@ -44,7 +44,7 @@ async def test_a_released_delivery_comes_again_at_once_and_whole(bench: Bench) -
     await consumer.ack(again)
 
 
-async def test_releasing_ten_times_costs_an_envelope_nothing(bench: Bench) -> None:
+async def test_releasing_ten_times_costs_an_envelope_nothing(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue(QueueSpec(max_deliveries=20))
     consumer = await transport.consume(queue)
     await transport.send(queue, b"{}")
@@ -54,7 +54,7 @@ async def test_releasing_ten_times_costs_an_envelope_nothing(bench: Bench) -> No
     assert await bench.admin.measure(names.dlq_name(queue)) == Depth(0)
 
 
-async def test_a_release_with_a_delay_comes_again_after_it(bench: Bench) -> None:
+async def test_a_release_with_a_delay_comes_again_after_it(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await transport.send(queue, b"{}")
@@ -65,7 +65,7 @@ async def test_a_release_with_a_delay_comes_again_after_it(bench: Bench) -> None
         assert time.monotonic() - released_s >= 1.0
 
 
-async def test_a_dead_letter_carries_body_attributes_reason_and_queue(bench: Bench) -> None:
+async def test_a_dead_letter_carries_body_attributes_reason_and_queue(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)
     await transport.send(queue, b'{"bad":1}', attributes={"source": "scanner"})
@@ -81,7 +81,7 @@ async def test_a_dead_letter_carries_body_attributes_reason_and_queue(bench: Ben
     assert await consumer.receive(1, 1.0) == []
 
 
-async def test_without_a_dead_letter_queue_the_delivery_stays_ours(bench: Bench) -> None:
+async def test_without_a_dead_letter_queue_the_delivery_stays_ours(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     await bench.admin.delete(names.dlq_name(queue), force=True)
     consumer = await transport.consume(queue)
@@ -93,7 +93,7 @@ async def test_without_a_dead_letter_queue_the_delivery_stays_ours(bench: Bench)
     await eventually(lambda: bench.admin.measure(queue), Depth(0))
 
 
-async def test_a_hundred_concurrent_settlements_each_take_effect(bench: Bench) -> None:
+async def test_a_hundred_concurrent_settlements_each_take_effect(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     await asyncio.gather(*(transport.send(queue, str(number).encode()) for number in range(40)))
     consumer = await transport.consume(queue, prefetch=40)
@@ -112,7 +112,7 @@ async def test_a_hundred_concurrent_settlements_each_take_effect(bench: Bench) -
     assert sorted(int(each.body) for each in dead) == [n for n in range(40) if n % 4 == 0]
 
 
-async def test_extending_keeps_a_delivery_ours_beyond_its_lease(bench: Bench) -> None:
+async def test_extending_keeps_a_delivery_ours_beyond_its_lease(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(sqs_visibility_timeout_s=5.0), await bench.queue()
     consumer = await transport.consume(queue)
     await transport.send(queue, b"{}")
@@ -123,7 +123,7 @@ async def test_extending_keeps_a_delivery_ours_beyond_its_lease(bench: Bench) ->
     await consumer.ack(delivery)
 
 
-async def test_extending_what_was_settled_meanwhile_is_no_error(bench: Bench) -> None:
+async def test_extending_what_was_settled_meanwhile_is_no_error(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue, prefetch=2)
     await asyncio.gather(transport.send(queue, b"1"), transport.send(queue, b"2"))
@@ -133,7 +133,7 @@ async def test_extending_what_was_settled_meanwhile_is_no_error(bench: Bench) ->
     await consumer.ack(held)
 
 
-async def test_a_delivery_whose_lease_ended_comes_again_and_the_old_one_is_lost(bench: Bench) -> None:
+async def test_a_delivery_whose_lease_ended_comes_again_and_the_old_one_is_lost(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(sqs_visibility_timeout_s=1.0), await bench.queue()
     consumer = await transport.consume(queue)
     if consumer.lease_s is None:
@@ -151,7 +151,7 @@ async def test_a_delivery_whose_lease_ended_comes_again_and_the_old_one_is_lost(
     assert await bench.admin.measure(names.dlq_name(queue)) == Depth(0)
 
 
-async def test_closing_returns_what_was_not_settled(bench: Bench) -> None:
+async def test_closing_returns_what_was_not_settled(bench: BrokerBench) -> None:
     first, queue = await bench.transport(), await bench.queue()
     consumer = await first.consume(queue, prefetch=10)
     await asyncio.gather(*(first.send(queue, str(number).encode()) for number in range(5)))
@@ -163,7 +163,9 @@ async def test_closing_returns_what_was_not_settled(bench: Bench) -> None:
     assert {each.body for each in again} == {each.body for each in held[1:]}
 
 
-async def test_stopping_gives_back_what_was_not_handed_out_and_leaves_the_rest_to_be_settled(bench: Bench) -> None:
+async def test_stopping_gives_back_what_was_not_handed_out_and_leaves_the_rest_to_be_settled(
+    bench: BrokerBench,
+) -> None:
     first, second, queue = await bench.transport(), await bench.transport(), await bench.queue()
     await asyncio.gather(*(first.send(queue, str(number).encode()) for number in range(10)))
     stopping = await first.consume(queue, prefetch=10)
@@ -177,7 +179,7 @@ async def test_stopping_gives_back_what_was_not_handed_out_and_leaves_the_rest_t
     await eventually(lambda: bench.admin.measure(queue), Depth(9))
 
 
-async def test_stopping_ends_a_waiting_receive_and_swallows_nothing(bench: Bench) -> None:
+async def test_stopping_ends_a_waiting_receive_and_swallows_nothing(bench: BrokerBench) -> None:
     first, second, queue = await bench.transport(), await bench.transport(), await bench.queue()
     consumer = await first.consume(queue)
     waiting = asyncio.create_task(consumer.receive(1, 3.0))
@@ -188,7 +190,7 @@ async def test_stopping_ends_a_waiting_receive_and_swallows_nothing(bench: Bench
     assert (await receive_one(await second.consume(queue))).body == b"{}"
 
 
-async def test_what_a_stopped_consumer_was_about_to_get_is_soon_anothers(bench: Bench) -> None:
+async def test_what_a_stopped_consumer_was_about_to_get_is_soon_anothers(bench: BrokerBench) -> None:
     first, second, queue = await bench.transport(), await bench.transport(), await bench.queue()
     consumer = await first.consume(queue)
     waiting = asyncio.create_task(consumer.receive(1, 3.0))

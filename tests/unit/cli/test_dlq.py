@@ -25,7 +25,7 @@ class Actor:
 
     def __init__(self, home: Path) -> None:
         self.name = f"t{uuid.uuid4().hex[:8]}"
-        self.queue = names.queue_name(self.name)
+        self.queue = names.QueueNames().queue(self.name)
         self._home = home
         asyncio.run(open_admin(MEMORY).create(self.queue, QueueSpec()))
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from asya_crew.fan_in import LOOK, TIDY, FanIn
 from asya_crew.group_store import GroupStore
 from asya_crew.groups import Group, Verdict, read_entry
-from asya_crew.settings import FanInSettings, read_fan_in_settings
+from asya_crew.settings import FanInSettings
+from asya_process.settings import read
 from asya_protocol.errors import SettingsError, StoreUnavailable
 from asya_store.folder import FolderStore
 
@@ -314,9 +315,9 @@ def test_a_group_waits_until_every_child_is_accounted_for() -> None:
 
 
 def test_settings_name_the_variable() -> None:
-    assert read_fan_in_settings({"ASYA_FAN_IN_TIMEOUT": "90s", "ASYA_FAN_IN_ON_MISSING": "partial"}) == FanInSettings(
+    assert read(FanInSettings, {"ASYA_FAN_IN_TIMEOUT": "90s", "ASYA_FAN_IN_ON_MISSING": "partial"}) == FanInSettings(
         90.0, True
     )
     for variable in ("ASYA_FAN_IN_TIMEOUT", "ASYA_FAN_IN_ON_MISSING"):
         with pytest.raises(SettingsError, match=variable):
-            read_fan_in_settings({variable: "soon"})
+            read(FanInSettings, {variable: "soon"})

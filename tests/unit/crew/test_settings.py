@@ -2,7 +2,8 @@
 
 import pytest
 
-from asya_crew.settings import Prefixes, read_prefixes
+from asya_crew.settings import Prefixes
+from asya_process.settings import read
 from asya_protocol.errors import SettingsError
 from asya_store.factory import open_store
 from asya_store.folder import FolderStore
@@ -11,7 +12,7 @@ from asya_store.settings import StoreSettings, read_store_settings
 
 def test_defaults_are_the_originals() -> None:
     assert read_store_settings({}) == StoreSettings()
-    assert read_prefixes({}) == Prefixes(results="happy-asya/", errors="error-asya/")
+    assert read(Prefixes, {}) == Prefixes(results="happy-asya/", errors="error-asya/")
 
 
 def test_every_variable_is_read() -> None:
@@ -39,7 +40,7 @@ def test_the_region_falls_back_to_the_one_of_aws() -> None:
 
 
 def test_an_empty_prefix_is_kept_and_other_empty_values_equal_unset() -> None:
-    assert read_prefixes({"ASYA_S3_RESULTS_PREFIX": ""}).results == ""
+    assert read(Prefixes, {"ASYA_S3_RESULTS_PREFIX": ""}).results == ""
     assert read_store_settings({"ASYA_S3_BUCKET": "", "ASYA_STORE_URL": ""}) == StoreSettings()
 
 

@@ -49,8 +49,10 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actor_board, "BEAT_S", 0.0)
 
 
-def board(source: Any, admin: Admin, *known: str, store: MemoryStore | None = None) -> ActorBoard:
-    return ActorBoard(source, admin, store or MemoryStore(), lambda: known)
+def board(
+    source: Any, admin: Admin, *known: str, store: MemoryStore | None = None, prefix: str = names.QUEUE_PREFIX
+) -> ActorBoard:
+    return ActorBoard(source, admin, store or MemoryStore(), lambda: known, names.QueueNames(prefix))
 
 
 async def test_queues_alone_make_a_list_with_depths_and_rates(always: None) -> None:
@@ -67,11 +69,10 @@ async def test_queues_alone_make_a_list_with_depths_and_rates(always: None) -> N
     assert (found.source, found.problems) == ("queues", ())
 
 
-async def test_only_queues_of_the_own_prefix_are_looked_for(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names._Process, "queue_prefix", "team-b-")
+async def test_only_queues_of_the_own_prefix_are_looked_for(always: None) -> None:
     admin = Admin(theirs=Depth(1))
     admin.depths["team-b-ours"] = Depth(2)
-    assert [actor.name for actor in (await board(QueuesAlone(), admin).look()).actors] == ["ours"]
+    assert [actor.name for actor in (await board(QueuesAlone(), admin, prefix="team-b-").look()).actors] == ["ours"]
 
 
 async def test_a_broker_that_lists_nothing_leaves_the_actors_of_the_tools(always: None) -> None:

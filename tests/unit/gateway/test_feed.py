@@ -19,6 +19,7 @@ from asya_gateway.records.record import Record
 from asya_gateway.records.summary import Summary
 from asya_gateway.store.memory import MemoryStore
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.names import QueueNames
 from tests.support.queue_admin import Admin
 
 
@@ -40,7 +41,8 @@ class World:
 
     def __init__(self) -> None:
         self.store, self.pubsub = Store(), PubSub()
-        self.feed = EventStream(self.store, ActorBoard(QueuesAlone(), Admin(), self.store, lambda: ()), self.pubsub)
+        board = ActorBoard(QueuesAlone(), Admin(), self.store, lambda: (), QueueNames())
+        self.feed = EventStream(self.store, board, self.pubsub)
 
     async def make(self, name: str) -> None:
         now = datetime.now(UTC)

@@ -17,6 +17,7 @@ from asya_gateway.settings import read_settings
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.tools.toolbox import Toolbox
 from asya_manifest.tools import parse_tools
+from asya_protocol.names import QueueNames
 from asya_protocol.status import Status
 from asya_transport.port import Transport
 from tests.support.queue_admin import Admin
@@ -46,7 +47,7 @@ class Gateway:
         self.broker, self.store, self.pubsub = SlowBroker(), MemoryStore(), PubSub()
         toolbox = Toolbox(None)
         toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a]}]")])
-        self.calls = Calls(toolbox, self.store, cast("Transport", self.broker))
+        self.calls = Calls(toolbox, self.store, cast("Transport", self.broker), QueueNames())
         app = App(
             read_settings({"ASYA_GATEWAY_AUTH": "off"}),
             store=self.store,

@@ -97,7 +97,12 @@ def test_everything_is_encrypted_and_nothing_public() -> None:
     database = seen.one("aws:rds/instance:Instance").inputs
     assert (database["storageEncrypted"], database["publiclyAccessible"]) == (True, False)
     assert seen.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]["encrypted"] == "true"
-    private = {"apiCidrs": None, "vpcId": "vpc-1", "subnetIds": ["a", "b"], "apiSources": ["10.0.0.0/8", "sg-vpn"]}
+    private: dict[str, Any] = {
+        "apiCidrs": None,
+        "vpcId": "vpc-1",
+        "subnetIds": ["a", "b"],
+        "apiSources": ["10.0.0.0/8", "sg-vpn"],
+    }
     groups = run_environment("aws", keda="installed", compute="node-groups", **private)
     template = groups.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
     assert template["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"

@@ -11,7 +11,7 @@ from asya_local.gateway_process import Gateway, check_tools, find_tool_files
 from asya_local.processes import MARKER
 from asya_local.state import Request, StateFolder
 from asya_manifest.tools import InvalidTools
-from tests.support.mesh import FakeLauncher
+from tests.support.fake_processes import FakeLauncher
 
 BROKER = {"ASYA_TRANSPORT": "memory", "ASYA_MEMORY_SOCKET": "/m.sock"}
 TOOLS = "tools: [{name: %s, route: [%s]}]\n"

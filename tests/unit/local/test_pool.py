@@ -14,7 +14,7 @@ from asya_manifest.actor import parse_actor
 from asya_manifest.files import DeclaredActor, Manifests, Origin
 from asya_protocol import names
 from asya_transport.port import Depth
-from tests.support.mesh import FakeLauncher
+from tests.support.fake_processes import FakeLauncher
 
 SCALING = {"enabled": True, "maxReplicas": 10, "pollingInterval": 5, "cooldownPeriod": 20, "queueLength": 2}
 

@@ -13,7 +13,7 @@ from asya_local.tally import Reading
 from asya_manifest.actor import parse_actor
 from asya_manifest.files import DeclaredActor, Manifests, Origin
 from asya_protocol import names
-from tests.support.mesh import FakeLauncher, FakeProcess
+from tests.support.fake_processes import FakeLauncher, FakeProcess
 
 
 def make_plan(folder: Path, code: bytes = b"old", **spec: Any) -> ActorPlan:

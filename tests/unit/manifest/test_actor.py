@@ -8,6 +8,7 @@ import yaml
 
 from asya_manifest.actor import parse_actor
 from asya_manifest.errors import InvalidActor
+from asya_protocol.names import QueueNames
 
 FULL = """
 apiVersion: asya.sh/v1alpha1
@@ -59,7 +60,7 @@ def with_pod(**pod: Any) -> dict[str, Any]:
 def test_a_full_manifest_is_read_with_its_durations_in_seconds():
     """Every section of the compatible shape and of our additions arrives."""
     actor = parse_actor(yaml.safe_load(FULL))
-    assert (actor.name, actor.queue, actor.is_end_actor) == ("ocr", "asya-ocr", False)
+    assert (actor.name, QueueNames().queue(actor.name), actor.is_end_actor) == ("ocr", "asya-ocr", False)
     assert (actor.spec.timeout.processing, actor.spec.timeout.graceful_shutdown) == (120, 60)
     assert (actor.spec.scaling.polling_interval, actor.spec.scaling.cooldown_period) == (2, 90)
     assert (actor.spec.retry.initial_delay, actor.spec.retry.non_retryable) == (0.25, ["a.B"])

@@ -17,6 +17,7 @@ from asya_operator.reconcile import UNSETTLED_S, unsettled_s
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
 from asya_protocol.errors import TransportUnavailable
+from asya_protocol.names import QueueNames
 from asya_transport.port import Depth
 from tests.support.actors import actor
 
@@ -73,7 +74,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 @pytest.fixture
 def queues(broker: Broker) -> Queues:
-    return Queues(api=None, namespace="asya", manage=True)  # type: ignore[arg-type]  # no secrets: nothing is read
+    return Queues(api=None, namespace="asya", names=QueueNames(), manage=True)  # type: ignore[arg-type]  # no secrets: nothing is read
 
 
 async def test_a_queue_that_was_made_is_not_made_again_by_the_next_look(broker: Broker, queues: Queues) -> None:
@@ -183,7 +184,11 @@ def known(*keys: tuple[str, str]) -> World:
 
 
 async def test_a_namespace_without_the_secret_blinds_nobody_else(broker: Broker) -> None:
-    world, depths, queues = known(("a", "one"), ("b", "two")), Depths(), Queues(Secrets("b"), "asya", manage=True)  # type: ignore[arg-type]
+    world, depths, queues = (
+        known(("a", "one"), ("b", "two")),
+        Depths(),
+        Queues(Secrets("b"), "asya", QueueNames(), manage=True),  # type: ignore[arg-type]
+    )
     broker.names = {"asya-one", "asya-two"}
     broker.listed = {"asya-two": Depth(7)}
     parts: dict[str, Any] = {"look_at": lambda _key: None, "every_s": 0.0}
@@ -198,7 +203,7 @@ async def test_a_namespace_without_the_secret_blinds_nobody_else(broker: Broker)
 async def test_an_api_server_that_is_away_is_not_asked_in_every_namespace() -> None:
     api = Secrets(error=ApiSilent("cannot be reached"))
     with pytest.raises(TransportUnavailable) as raised:
-        await Queues(api, "asya", manage=True).existing(WITH_SECRET.get("rabbitmq"), "a")  # type: ignore[arg-type]
+        await Queues(api, "asya", QueueNames(), manage=True).existing(WITH_SECRET.get("rabbitmq"), "a")  # type: ignore[arg-type]
     assert not isinstance(raised.value, module.CredentialsMissing)
 
 

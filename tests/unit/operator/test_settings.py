@@ -53,7 +53,7 @@ def test_levels_are_read_as_the_sidecar_reads_them(value: str, level: str) -> No
 
 def test_the_store_s_keys_reach_sidecars_by_reference_only() -> None:
     env = {"ASYA_S3_BUCKET": "b", "ASYA_S3_ACCESS_KEY": "k", "ASYA_S3_SECRET_KEY": "s", "ASYA_CLAIM_OVER_BYTES": "9"}
-    found = [entry.model_dump(by_alias=True, exclude_unset=True) for entry in read_settings([], env).store_env]
+    found = [entry.model_dump(by_alias=True, exclude_unset=True) for entry in read_settings([], env).handed_on]
     by_reference = [
         {
             "name": name,
@@ -66,7 +66,7 @@ def test_the_store_s_keys_reach_sidecars_by_reference_only() -> None:
 
 
 def test_the_gateway_s_token_reaches_sidecars_by_reference_only() -> None:
-    (entry,) = read_settings([], {"ASYA_GATEWAY_TOKEN_SECRET": "reports"}).store_env
+    (entry,) = read_settings([], {"ASYA_GATEWAY_TOKEN_SECRET": "reports"}).handed_on
     assert entry.model_dump(by_alias=True, exclude_unset=True) == {
         "name": "ASYA_GATEWAY_TOKEN",
         "valueFrom": {"secretKeyRef": {"name": "reports", "key": "token", "optional": True}},

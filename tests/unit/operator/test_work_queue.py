@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from asya_operator.work_queue import LONGEST_DELAY_S, WorkQueue, backoff_s
+from asya_operator.work_queue import FIRST_DELAY_S, LONGEST_DELAY_S, WorkQueue
+from asya_process.backoff import pause_after
 
 
 async def test_many_asks_for_one_key_are_one_look() -> None:
@@ -69,4 +70,4 @@ async def test_a_forgotten_key_does_not_come_again() -> None:
     ("failures", "expected"), [(1, 1.0), (5, 16.0), (9, 256.0), (10, LONGEST_DELAY_S), (99, 300.0)]
 )
 def test_pauses_are_bounded(failures: int, expected: float) -> None:
-    assert backoff_s(failures) == expected
+    assert pause_after(failures, FIRST_DELAY_S, LONGEST_DELAY_S) == expected

@@ -48,7 +48,7 @@ def test_what_cannot_be_run_goes_to_error_end_with_a_reason(body: bytes, reason:
     assert decision.settlement == Ack()
     assert decision.failed_reason == reason
     (send,) = decision.sends
-    assert (send.queue, send.kind) == ("asya-error-end", "error_end")
+    assert (send.actor, send.kind) == ("error-end", "error_end")
     payload = sent(send.body)["payload"]
     assert isinstance(payload, dict)
     assert text in payload["error"]
@@ -111,7 +111,7 @@ def test_happy_end_passes_a_broken_envelope_to_error_end() -> None:
     """A result without an id is a failure that error-end keeps."""
     decision = admit(b"{}", Hop(actor="happy-end", is_end_actor=True), NOW)
     assert isinstance(decision, Decision)
-    assert decision.sends[0].queue == "asya-error-end"
+    assert decision.sends[0].actor == "error-end"
 
 
 def test_an_end_actor_takes_a_broken_route() -> None:
@@ -135,7 +135,7 @@ def test_a_renamed_error_end_is_honoured(hop: Hop) -> None:
     """`ASYA_ACTOR_ERROR_END` also names the fallback route; Asya 0.1.1 wrote a literal."""
     decision = admit(b"x", replace(hop, error_end="sink"), NOW)
     assert isinstance(decision, Decision)
-    assert decision.sends[0].queue == "asya-sink"
+    assert decision.sends[0].actor == "sink"
     assert sent(decision.sends[0].body)["route"] == {"actors": ["sink"], "current": 0}
 
 

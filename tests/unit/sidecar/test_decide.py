@@ -46,7 +46,7 @@ def test_one_output_goes_to_the_next_actor_with_everything_it_carried(
     assert decision.settlement == Ack()
     assert decision.result == "success"
     (send,) = decision.sends
-    assert (send.queue, send.kind) == ("asya-translate", "routing")
+    assert (send.actor, send.kind) == ("translate", "routing")
     assert sent(send.body) == {
         "id": "e1",
         "parent_id": "p0",
@@ -75,7 +75,7 @@ def test_headers_that_the_handler_returned_replace_the_old_ones(make_work: MakeW
 def test_a_finished_route_goes_to_happy_end(finished: Item, make_work: MakeWork, hop: Hop, moment: Moment) -> None:
     """Finished is: current at the length, or no usable route returned."""
     decision = decide(make_work(), Replied((finished,)), hop, moment)
-    assert [(send.queue, send.kind) for send in decision.sends] == [("asya-happy-end", "happy_end")]
+    assert [(send.actor, send.kind) for send in decision.sends] == [("happy-end", "happy_end")]
 
 
 def test_no_output_sends_the_input_to_happy_end(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
@@ -149,7 +149,7 @@ def test_the_last_attempt_ends_in_error_end_with_details(make_work: MakeWork, ho
     decision = decide(make_work(headers={"x-asya-attempt": 3, "k": "v"}), Replied(error=ERROR), hop, moment)
     assert (decision.settlement, decision.result, decision.failed_reason) == (Ack(), "failed", "runtime_error")
     document = sent(decision.sends[0].body)
-    assert decision.sends[0].queue == "asya-error-end"
+    assert decision.sends[0].actor == "error-end"
     assert document["payload"] == {
         "error": "processing_error",
         "details": {"message": "boom", "type": "KeyError", "traceback": "Traceback ..."},
@@ -204,7 +204,7 @@ def test_infrastructure_never_blames_the_envelope(
     assert isinstance(last.settlement, DeadLetter)
     assert "(delivered 5 times)" in last.settlement.reason
     assert last.settlement.fallback is not None
-    assert last.settlement.fallback.queue == "asya-error-end"
+    assert last.settlement.fallback.actor == "error-end"
     assert [report.kind for report in last.reports] == ["final"]
 
 
@@ -233,7 +233,7 @@ def test_outputs_before_a_final_error_still_leave(make_work: MakeWork, hop: Hop,
     """As in Asya 0.1.1: what was made before the error goes its way, then the error."""
     work = make_work(headers={"x-asya-attempt": 3})
     decision = decide(work, Replied((item(0), item(1)), error=ERROR), hop, moment)
-    assert [send.queue for send in decision.sends] == ["asya-translate", "asya-translate", "asya-error-end"]
+    assert [send.actor for send in decision.sends] == ["translate", "translate", "error-end"]
 
 
 def end(actor: str) -> Hop:

@@ -145,7 +145,7 @@ class World:
                 return self.give_back(queue, stored, LEASE_S)
             # From its confirmation on a send must never be lost, a fan-out's child just as its parent.
             self.expected.add(json.loads(send.body)["id"])
-            self.send(send.queue, send.body)
+            self.send(hop.queue_names.queue(send.actor), send.body)
         if self.dies():
             return self.give_back(queue, stored, LEASE_S)
         return self.settle(queue, stored, decision)

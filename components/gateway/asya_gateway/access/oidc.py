@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from asya_gateway.access.tokens import SCOPE, Caller
-from asya_protocol.errors import SettingsError
+from asya_process.settings import required, setting
 
 log: Final = logging.getLogger(__name__)
 
@@ -39,21 +39,29 @@ class ProviderAway(Exception):
     """The provider's keys cannot be fetched, so a token can be neither accepted nor refused."""
 
 
+def check_url(url: str) -> str:
+    """Check that a URL is HTTPS (or local), so that nobody on the way can replace the provider's keys.
+
+    Raises:
+        ValueError: It is no such URL.
+    """
+    parts = urlsplit(url)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if (parts.scheme != "https" and not (parts.scheme == "http" and local)) or not parts.hostname:
+        raise ValueError("must start with https:// (http:// on this machine alone)")
+    return url
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """The provider, and what its tokens must say.
+    """OpenID Connect provider whose tokens a gateway accepts; unset is none."""
 
-    Attributes:
-        issuer: As in the tokens' ``iss``.
-        audience: What ``aud`` must name.
-        keys_url: Where its keys are; empty asks the issuer's discovery document.
-        scope_claim: The claim with the scopes: words in one text, or a list.
-    """
-
-    issuer: str
-    audience: str
-    keys_url: str = ""
-    scope_claim: str = "scope"
+    issuer: str = required("ASYA_GATEWAY_OIDC_ISSUER", "the provider, as in the tokens' `iss`.", check_url)
+    audience: str = required("ASYA_GATEWAY_OIDC_AUDIENCE", "what the tokens' `aud` must name.")
+    keys_url: str | None = setting("ASYA_GATEWAY_OIDC_JWKS_URL", check_url, None)
+    """Where its keys are; unset asks the issuer's discovery document."""
+    scope_claim: str = setting("ASYA_GATEWAY_OIDC_SCOPE_CLAIM", str, "scope")
+    """The claim with the scopes: words in one text, or a list."""
 
 
 class Verifier:
@@ -148,19 +156,6 @@ class Verifier:
         )
 
 
-def check_url(url: str, variable: str) -> str:
-    """Check that a URL is HTTPS (or local), so that nobody on the way can replace the provider's keys.
-
-    Raises:
-        SettingsError: It is no such URL.
-    """
-    parts = urlsplit(url)
-    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if (parts.scheme != "https" and not (parts.scheme == "http" and local)) or not parts.hostname:
-        raise SettingsError(variable, "must start with https:// (http:// on this machine alone)")
-    return url
-
-
 def _discover(issuer: str) -> str:
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - check_url has seen it
@@ -168,6 +163,6 @@ def _discover(issuer: str) -> str:
     if not isinstance(document, dict) or document.get("issuer") != issuer:
         raise ValueError(f"{url} is of another issuer")
     try:
-        return check_url(str(document.get("jwks_uri")), "jwks_uri")
-    except SettingsError as exc:
-        raise ValueError(f"{url}: {exc}") from exc
+        return check_url(str(document.get("jwks_uri")))
+    except ValueError as exc:
+        raise ValueError(f"{url}: jwks_uri: {exc}") from exc

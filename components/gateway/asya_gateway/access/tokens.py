@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from asya_protocol.errors import SettingsError
-
 SHORTEST: Final = 16
 """Characters; a shorter token can be guessed."""
 SCOPE: Final = re.compile(r"\*|read|cancel|operate|report|metrics|call:.+")
@@ -84,23 +82,23 @@ class Door:
         return known
 
 
-def parse_tokens(text: str, variable: str) -> dict[bytes, Caller]:
+def parse_tokens(text: str) -> dict[bytes, Caller]:
     """Parse tokens; lines that start with ``#`` are comments.
 
     Raises:
-        SettingsError: A line cannot be used; the text names its number, never the token.
+        ValueError: A line cannot be used; the text names its number, never the token.
     """
     callers: dict[bytes, Caller] = {}
     entries = [entry for line in text.splitlines() if not line.lstrip().startswith("#") for entry in line.split()]
     for number, entry in enumerate(entries, 1):
         token, bar, scopes = entry.partition("|")
         if len(token) < SHORTEST:
-            raise SettingsError(variable, f"token {number} is shorter than {SHORTEST} characters")
+            raise ValueError(f"token {number} is shorter than {SHORTEST} characters")
         granted = frozenset(scopes.split(",")) if bar else frozenset({"*"})
         for scope in sorted(granted):
             if not SCOPE.fullmatch(scope):
                 allowed = "*, call:<tool>, call:*, read, cancel, operate, report, metrics"
-                raise SettingsError(variable, f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
+                raise ValueError(f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
         digest = _digest(token)
         callers[digest] = Caller(granted, f"token:{digest.hex()[:16]}")
     return callers

@@ -39,11 +39,18 @@ class ActorBoard:
         admin: Of the broker.
         store: Where reports are kept.
         known: Returns the actors of all tools' routes, for brokers that cannot list queues.
+        queue_names: Of the mesh.
     """
 
     def __init__(
-        self, source: ActorSource, admin: QueueAdmin, store: EnvelopeStore, known: Callable[[], Iterable[str]]
+        self,
+        source: ActorSource,
+        admin: QueueAdmin,
+        store: EnvelopeStore,
+        known: Callable[[], Iterable[str]],
+        queue_names: names.QueueNames,
     ) -> None:
+        self.queue_names = queue_names
         self._source = source
         self._admin = admin
         self._store = store
@@ -67,7 +74,7 @@ class ActorBoard:
 
     async def queues(self) -> list[str]:
         """Name the actors' queues."""
-        return [actor.queue for actor in (await self.look()).actors]
+        return [self.queue_names.queue(actor.name) for actor in (await self.look()).actors]
 
     async def close(self) -> None:
         """Disconnect."""
@@ -100,15 +107,15 @@ class ActorBoard:
         found = set(self._known())
         try:
             async with asyncio.timeout(MEASURE_LIMIT_S):
-                queues = await self._admin.list_queues(names.queue_prefix())
-            found |= {names.actor_of(queue) for queue in queues if not queue.endswith(names.DLQ_SUFFIX)}
+                queues = await self._admin.list_queues(self.queue_names.prefix)
+            found |= {self.queue_names.actor(queue) for queue in queues if not queue.endswith(names.DLQ_SUFFIX)}
         except (TransportError, TimeoutError) as exc:
             problems.append(f"the broker did not list its queues: {exc or 'no answer'}")
         return [ActorView(name) for name in found]
 
     async def _measure(self, actors: Sequence[ActorView], problems: list[str]) -> None:
-        wanted = {names.dlq_name(actor.queue) for actor in actors}
-        wanted |= {actor.queue for actor in actors if _is_measured(actor)}
+        wanted = {self.queue_names.dlq(actor.name) for actor in actors}
+        wanted |= {self.queue_names.queue(actor.name) for actor in actors if _is_measured(actor)}
         due = sorted(wanted, key=lambda queue: self._measured_s.get(queue, 0.0))[:QUEUES_PER_LOOK]
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -141,7 +148,8 @@ class ActorBoard:
             return None
 
     def _filled(self, actor: ActorView, rates: dict[str, float] | None) -> ActorView:
-        depth, dead = self._depths.get(actor.queue), self._depths.get(names.dlq_name(actor.queue))
+        depth = self._depths.get(self.queue_names.queue(actor.name))
+        dead = self._depths.get(self.queue_names.dlq(actor.name))
         changes: dict[str, object] = {"dead_letters": None if dead is None else dead.total}
         if depth is not None and _is_measured(actor):
             changes |= {"queued": depth.ready + depth.delayed, "in_flight": depth.in_flight}

@@ -57,8 +57,8 @@ class MeshStatusFile:
         """Nothing to close."""
 
 
-def check_source(text: str) -> None:
-    """Check that a text names a source.
+def check_source(text: str) -> str:
+    """Check that a text names a source, and return it.
 
     Raises:
         ValueError: It does not; the text says what is allowed.
@@ -66,6 +66,7 @@ def check_source(text: str) -> None:
     kind, _, rest = text.partition(":")
     if text != QUEUES and kind != KUBERNETES and not (text.startswith(MESH) and rest):
         raise ValueError("must be queues, kubernetes, kubernetes:NAMESPACE, or mesh:PATH of a local mesh's status.json")
+    return text
 
 
 def default_source(env: Mapping[str, str]) -> str:

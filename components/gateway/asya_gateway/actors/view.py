@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from asya_protocol import names
-
 SHOWN_MOST: Final = 300
 """More than anyone reads, and few enough to send every two seconds."""
 CALM: Final = frozenset({None, "Running", "Napping", "ScalingUp", "ScalingDown", "Creating", "Updating", "Terminating"})
@@ -43,11 +41,6 @@ class ActorView:
     rate: float | None = None
     p50_s: float | None = None
     oldest_s: float | None = None
-
-    @property
-    def queue(self) -> str:
-        """Its queue's name."""
-        return names.queue_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)

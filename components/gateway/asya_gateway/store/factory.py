@@ -10,8 +10,8 @@ SQLITE: Final = "sqlite:"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-def check_database_url(url: str) -> None:
-    """Check that a URL names a store.
+def check_database_url(url: str) -> str:
+    """Check that a URL names a store, and return it.
 
     Raises:
         ValueError: It does not; the text says what is allowed, and repeats nothing of the URL, which may hold a password.
@@ -20,6 +20,7 @@ def check_database_url(url: str) -> None:
         raise ValueError("must be memory:, sqlite:PATH, or start with postgresql://")
     if url.startswith(POSTGRES):
         _check_postgres_url(url)
+    return url
 
 
 def _check_postgres_url(url: str) -> None:

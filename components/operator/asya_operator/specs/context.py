@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from asya_manifest.pod import EnvVar
 from asya_operator.transport_config import TransportConfig
+from asya_protocol.names import QueueNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class RenderContext:
         gateway_url: Where sidecars report; empty: nowhere.
         runtime_source: Text of the runtime's file.
         native_sidecar: Inject the sidecar as an init container that keeps running.
-        store_env: Leads sidecars to the object store.
+        queue_names: Of the mesh.
+        handed_on: Environment of every sidecar, from the operator's own.
         pod_monitor: Whether the cluster knows PodMonitors.
         network_policy: Whether actors' pods are closed to callers.
     """
@@ -28,6 +30,7 @@ class RenderContext:
     gateway_url: str = ""
     runtime_source: str = field(default="", repr=False)
     native_sidecar: bool = True
-    store_env: tuple[EnvVar, ...] = ()
+    queue_names: QueueNames = field(default_factory=QueueNames)
+    handed_on: tuple[EnvVar, ...] = ()
     pod_monitor: bool = False
     network_policy: bool = True

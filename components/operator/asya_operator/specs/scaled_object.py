@@ -52,7 +52,7 @@ def build_scaled_object(actor: AsyncActor, uid: str, context: RenderContext) -> 
                 "behavior": "currentReplicasIfHigher",
             },
             "advanced": _advanced(actor),
-            "triggers": _triggers(actor, context.transport),
+            "triggers": _triggers(actor, context.transport, context.queue_names.queue(actor.name)),
         },
     }
 
@@ -113,24 +113,26 @@ def _advanced(actor: AsyncActor) -> dict[str, Any]:
     return found
 
 
-def _triggers(actor: AsyncActor, transport: TransportConfig) -> list[dict[str, Any]]:
+def _triggers(actor: AsyncActor, transport: TransportConfig, queue: str) -> list[dict[str, Any]]:
     own = actor.spec.scaling.advanced
     if own is not None and own.formula is not None:
         # Named as Asya 0.1.1's example formulas name it.
-        return [_trigger(actor, transport, "queueLength", in_flight=True)]
+        return [_trigger(actor, transport, queue, "queueLength", in_flight=True)]
     return [
-        _trigger(actor, transport, "total", in_flight=True),
-        _trigger(actor, transport, "ready", in_flight=False),
+        _trigger(actor, transport, queue, "total", in_flight=True),
+        _trigger(actor, transport, queue, "ready", in_flight=False),
     ]
 
 
-def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_flight: bool) -> dict[str, Any]:
+def _trigger(
+    actor: AsyncActor, transport: TransportConfig, queue: str, name: str, *, in_flight: bool
+) -> dict[str, Any]:
     config = transport.config
     if isinstance(config, RabbitMqConfig):
         meta = {
             "protocol": "http",  # AMQP cannot tell what is in flight
             "host": config.scaler_host,
-            "queueName": actor.queue,
+            "queueName": queue,
             "mode": "QueueLength",
             "value": str(actor.spec.scaling.queue_length),
             "excludeUnacknowledged": str(not in_flight).lower(),
@@ -140,7 +142,7 @@ def _trigger(actor: AsyncActor, transport: TransportConfig, name: str, *, in_fli
             trigger["authenticationRef"] = {"name": trigger_auth_name(actor)}
         return trigger
     meta = {
-        "queueURL": config.queue_url(actor.queue),
+        "queueURL": config.queue_url(queue),
         "queueLength": str(actor.spec.scaling.queue_length),
         "awsRegion": config.region,
         "scaleOnInFlight": str(in_flight).lower(),

@@ -40,7 +40,7 @@ def build_sidecar(actor: AsyncActor, context: RenderContext, *, native: bool) ->
         actor,
         transport=context.transport.type,
         transport_env=transport_env(context.transport),
-        store_env=context.store_env,
+        handed_on=context.handed_on,
         gateway_url=context.gateway_url,
         grace_s=grace_period_s(actor),
     )

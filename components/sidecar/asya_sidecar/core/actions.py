@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from asya_protocol import names
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody
 
 MessageType = Literal["routing", "happy_end", "error_end", "notice"]
@@ -17,11 +16,6 @@ class Send:
     body: bytes
     kind: MessageType
     delay_s: float = 0.0
-
-    @property
-    def queue(self) -> str:
-        """Full name of the queue."""
-        return names.queue_name(self.actor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from datetime import datetime
 
 import msgspec
 
+from asya_process.settings import flag, required, setting, whole, zero_is_unset
 from asya_protocol import names
+from asya_protocol.durations import parse_duration
 from asya_protocol.envelope import Envelope, Route, parse_envelope, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError, InvalidEnvelope, MalformedEnvelope
 from asya_sidecar.core.actions import Ack, Decision, Send
@@ -24,15 +26,22 @@ from asya_store.claims import Claim, check_out
 class Hop:
     """The facts about this actor that decisions need."""
 
-    actor: str
-    happy_end: str = names.HAPPY_END
-    error_end: str = names.ERROR_END
-    is_end_actor: bool = False
-    is_collector: bool = False
-    """Its handler keeps envelopes: one without output is done, and outputs have the ids and delays that it gives them."""
+    actor: str = required("ASYA_ACTOR_NAME", "the name of the actor whose queue to consume")
+    happy_end: str = setting("ASYA_ACTOR_HAPPY_END", str, names.HAPPY_END)
+    """Where finished envelopes go."""
+    error_end: str = setting("ASYA_ACTOR_ERROR_END", str, names.ERROR_END)
+    """Where failed envelopes go."""
+    is_end_actor: bool = setting("ASYA_IS_END_ACTOR", flag, "false")
+    """This actor forwards nothing and takes envelopes whose route is finished."""
+    is_collector: bool = setting("ASYA_IS_COLLECTOR", flag, "false")
+    """This actor's handler keeps envelopes: one without output is done, and outputs have the ids and delays that it
+    gives them; `true` by default for `fan-in`."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    max_deliveries: int = 5
-    timeout_s: float = 300.0
+    queue_names: names.QueueNames = field(default_factory=names.QueueNames)
+    max_deliveries: int = setting("ASYA_MAX_DELIVERIES", whole(1, 1000), str(names.MAX_DELIVERIES))
+    """Deliveries of a hop spent on crashes and timeouts before its dead letter queue."""
+    timeout_s: float = setting("ASYA_RUNTIME_TIMEOUT", zero_is_unset(parse_duration), "5m")
+    """One handler call; a handler that runs longer is ended and started again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,40 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
+from asya_process.settings import number, setting, whole, words
+from asya_protocol.durations import parse_duration
 from asya_protocol.reply import PERMANENT_CODES, ErrorItem
+
+LONGEST_DELAY_S: Final = 900.0
+"""SQS's DelaySeconds ends at 15 min; a longer promise could not be kept on every transport."""
+
+
+def _delay(text: str) -> float:
+    if (delay_s := parse_duration(text)) > LONGEST_DELAY_S:
+        raise ValueError(f"{delay_s:g}s is over the longest delay of 15m")
+    return delay_s
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How handler errors are retried (``spec.retry`` of an AsyncActor)."""
+    """How handler errors are retried (`spec.retry` of an AsyncActor)."""
 
-    max_attempts: int = 3
+    max_attempts: int = setting("ASYA_RETRY_MAX_ATTEMPTS", whole(1, 1000), "3")
     """Attempts of the handler in total, the first one included."""
-    initial_delay_s: float = 1.0
+    initial_delay_s: float = setting("ASYA_RETRY_INITIAL_DELAY", parse_duration, "1s")
     """Pause before the second attempt."""
-    max_delay_s: float = 300.0
-    """No pause is longer; SQS honours at most 900 s."""
-    multiplier: float = 2.0
+    max_delay_s: float = setting("ASYA_RETRY_MAX_DELAY", _delay, "5m")
+    """No pause is longer; at most 15m."""
+    multiplier: float = setting("ASYA_RETRY_MULTIPLIER", number(1.0, 100.0), "2")
     """Growth of the pause from one attempt to the next."""
-    jitter: float = 0.2
+    jitter: float = setting("ASYA_RETRY_JITTER", number(0.0, 1.0), "0.2")
     """Share of the pause that chance may take away or add, 0 to 1, so that failures do not come back in step."""
-    retry_on: frozenset[str] = frozenset()
-    """Class names to retry, matched against the error's class and its bases; empty means every class."""
-    non_retryable: frozenset[str] = frozenset()
-    """Class names never to retry; wins over ``retry_on``."""
+    retry_on: frozenset[str] = setting("ASYA_RETRY_ON", words, "")
+    """Class names to retry, separated by commas, matched against the error's class and its bases; empty means every class."""
+    non_retryable: frozenset[str] = setting("ASYA_RETRY_NON_RETRYABLE", words, "")
+    """Class names never to retry; wins over `ASYA_RETRY_ON`."""
 
     def delay_s(self, attempt: int, chance: float) -> float:
         """Pause after a failed attempt.

@@ -37,7 +37,7 @@ class Actor:
     mode: Literal["payload", "envelope"] = "payload"
     timeout_s: float = 300.0
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(initial_delay_s=0.0))
-    max_deliveries: int = 5
+    max_deliveries: int = names.MAX_DELIVERIES
     batch_size: int | None = None
     concurrency: int = 1
     env: Mapping[str, str] = field(default_factory=dict)

@@ -78,7 +78,7 @@ class Mesh:
             envelope = Envelope(run.id, Route(tuple(route)), payload, headers)
             async with asyncio.timeout(timeout_s):
                 body = await make_small(self._desk, envelope.dump())
-                await self._send_first(run, names.queue_name(route[0]), body)
+                await self._send_first(run, names.QueueNames().queue(route[0]), body)
                 await run.done
         except TimeoutError:
             raise PipelineTimeout(f"the run has not ended within {timeout_s:g} s: {run.where()}") from None
@@ -149,7 +149,7 @@ async def _build(actors: Mapping[str, Actor], stack: AsyncExitStack) -> Mesh:
     tasks = _Tasks(ledger, desk)
     stack.push_async_callback(tasks.stop)
     for end_actor, read in ((names.HAPPY_END, read_result), (names.ERROR_END, read_error)):
-        tasks.collect(await transport.consume(names.queue_name(end_actor), prefetch=COLLECT_AT_ONCE), read)
+        tasks.collect(await transport.consume(names.QueueNames().queue(end_actor), prefetch=COLLECT_AT_ONCE), read)
     for name, actor in actors.items():
         sidecar = run_sidecar(
             name, actor, socket_dir=runtimes[name].socket_dir, transport=transport, desk=desk, stop=tasks.stopping
@@ -161,7 +161,7 @@ async def _build(actors: Mapping[str, Actor], stack: AsyncExitStack) -> Mesh:
 def _name_queues(actors: Mapping[str, Actor]) -> dict[str, str]:
     # Short: SQS takes 80 characters, of which the longest actor's name and the dead letter queue's suffix need 72.
     tag = "t-" + "".join(secrets.choice(TAG_ALPHABET) for _ in range(5))
-    return {name: names.queue_name(f"{tag}-{name}") for name in (*actors, *sorted(names.RESERVED_ACTORS))}
+    return {name: names.QueueNames().queue(f"{tag}-{name}") for name in (*actors, *sorted(names.RESERVED_ACTORS))}
 
 
 async def _delete(admin: QueueAdmin, queues: Sequence[str]) -> None:

@@ -39,7 +39,7 @@ async def run_sidecar(
     """
     hop = Hop(actor=name, retry=actor.retry, max_deliveries=actor.max_deliveries, timeout_s=actor.timeout_s)
     batch_size = actor.batch_size or 1
-    consumer = await transport.consume(names.queue_name(name), prefetch=actor.concurrency * batch_size)
+    consumer = await transport.consume(names.QueueNames().queue(name), prefetch=actor.concurrency * batch_size)
     metrics = Metrics("asya_actor", name, transport.name)
     sidecar = Sidecar(
         hop=hop,

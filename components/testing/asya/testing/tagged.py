@@ -93,7 +93,7 @@ class TaggedTransport:
         await self._inner.close()
 
     def _look_up(self, queue: str) -> tuple[str, str]:
-        actor = names.actor_of(queue)
+        actor = names.QueueNames().actor(queue)
         if actor not in self._queues:
             raise NotInPipeline(actor, [each for each in self._queues if each not in names.RESERVED_ACTORS])
         return actor, self._queues[actor]

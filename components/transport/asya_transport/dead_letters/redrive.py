@@ -155,11 +155,12 @@ async def purge(transport: Transport, admin: QueueAdmin, queue: str, *, selectio
     return await _Pass(queue, act, selection or Selection()).run(transport, admin)
 
 
-async def count_dead_letters(admin: QueueAdmin, queues: Iterable[str] = ()) -> dict[str, int]:
+async def count_dead_letters(admin: QueueAdmin, prefix: str, queues: Iterable[str] = ()) -> dict[str, int]:
     """Count the entries of all dead letter queues.
 
     Args:
         admin: Of the broker.
+        prefix: Begins the names of the mesh's queues.
         queues: Queues that are known to have one; without any, the broker has to list them.
 
     Returns:
@@ -171,7 +172,7 @@ async def count_dead_letters(admin: QueueAdmin, queues: Iterable[str] = ()) -> d
     """
     dead = {names.dlq_name(queue) for queue in queues}
     try:
-        dead |= {name for name in await admin.list_queues(names.queue_prefix()) if name.endswith(names.DLQ_SUFFIX)}
+        dead |= {name for name in await admin.list_queues(prefix) if name.endswith(names.DLQ_SUFFIX)}
     except TransportUnavailable:
         raise
     except TransportError:

@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 
+from asya_process.backoff import pauses
 from asya_protocol.errors import TransportError, TransportUnavailable
 from asya_transport.memory import requests
 from asya_transport.memory.broker import DEFAULT_MAX_BODY_BYTES, Answer, Request, Taken
@@ -45,17 +46,14 @@ class RemoteSession:
 
     async def connect(self) -> None:
         """Reach the broker, with the attempts that were allowed."""
-        pause_s = self._backoff_s
-        for attempt in range(1, self._attempts + 1):
+        for pause_s in pauses(self._backoff_s, _MAX_BACKOFF_S, self._attempts):
             try:
                 await self._linked()
             except TransportUnavailable:
-                if attempt == self._attempts:
-                    raise
+                await asyncio.sleep(pause_s)
             else:
                 return
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _MAX_BACKOFF_S)
+        await self._linked()
 
     async def ask(self, request: Request[Answer]) -> Answer:
         """Let the broker perform a request."""

@@ -70,6 +70,7 @@ class RabbitMqAdmin:
 
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)
+        self._names = settings.queue_names
         self._exchange = settings.rabbitmq_exchange
         self._management: Management | None = None
         if settings.rabbitmq_management_url:
@@ -86,7 +87,7 @@ class RabbitMqAdmin:
             log.info("queue exists with other arguments and stays as it is", extra={"queue": queue})
         await self._declare_exchange()
         async with self._link.throwaway() as channel:
-            raw, key = channel.raw, names.actor_of(queue)
+            raw, key = channel.raw, self._names.actor(queue)
             await channel.call(lambda done: raw.queue_bind(queue, self._exchange, routing_key=key, callback=done))
         # Delayed envelopes find a queue that was deleted and made again.
         await declare_return(self._link)

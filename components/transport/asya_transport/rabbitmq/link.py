@@ -16,6 +16,7 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel as PikaChannel
 
+from asya_process.backoff import pause_after
 from asya_protocol.errors import SettingsError, TransportError, TransportUnavailable
 from asya_transport.rabbitmq.errors import FOREIGN, translate
 from asya_transport.settings import TransportSettings
@@ -47,8 +48,7 @@ def pause_s(attempt: int, first_s: float, most_s: float) -> float:
         first_s: Upper bound of the first pause.
         most_s: Upper bound of every pause.
     """
-    bound = min(most_s, first_s * 2.0 ** min(attempt - 1, 30))
-    return bound * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+    return pause_after(attempt, first_s, most_s) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
 def count_failures(failures: int, lived_s: float) -> int:

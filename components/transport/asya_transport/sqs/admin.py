@@ -41,6 +41,7 @@ class SqsAdmin:
 
     def __init__(self, settings: TransportSettings) -> None:
         self._client = SqsClient(settings)
+        self._names = settings.queue_names
 
     async def create(self, queue: str, spec: QueueSpec) -> None:
         """Make the queue and its dead letter queue be as the spec says; content stays."""
@@ -121,7 +122,7 @@ class SqsAdmin:
         await self._client.call(queue, lambda client: client.delete_queue(QueueUrl=url))
 
     async def _create(self, queue: str, owner: str, wanted: "Mapping[QueueAttributeNameType, str]") -> bool:
-        tags = dict([TAG_OWNER, (TAG_ACTOR, names.actor_of(owner))])
+        tags = dict([TAG_OWNER, (TAG_ACTOR, self._names.actor(owner))])
         try:
             await self._client.call(
                 queue, lambda client: client.create_queue(QueueName=queue, Attributes=dict(wanted), tags=tags)

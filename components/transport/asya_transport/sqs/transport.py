@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from asya_process.backoff import pauses
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
 from asya_transport.settings import TransportSettings
 from asya_transport.sqs.client import SqsClient
@@ -42,17 +43,15 @@ class SqsTransport:
 
     async def connect(self) -> None:
         """Reach SQS; how often that is tried is in the settings."""
-        pause_s = self._settings.queue_retry_backoff_s
-        for attempt in range(1, self._settings.queue_retry_max_attempts + 1):
+        settings = self._settings
+        for pause_s in pauses(settings.queue_retry_backoff_s, _MAX_BACKOFF_S, settings.queue_retry_max_attempts):
             try:
                 await self.ping()
             except TransportUnavailable:
-                if attempt == self._settings.queue_retry_max_attempts:
-                    raise
+                await asyncio.sleep(pause_s)
             else:
                 return
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _MAX_BACKOFF_S)
+        await self.ping()
 
     async def ping(self) -> None:
         """See the port."""

@@ -111,7 +111,7 @@ class World:
 
     async def dead_letter(self, actor: str, *bodies: bytes, reason: str = "the runtime ended 5 times") -> None:
         """Make dead letters, as a sidecar does."""
-        queue = names.queue_name(actor)
+        queue = names.QueueNames().queue(actor)
         marks = {names.ATTRIBUTE_REASON: reason, names.ATTRIBUTE_QUEUE: queue}
         for body in bodies:
             await self.transport.send(names.dlq_name(queue), body, attributes=marks)
@@ -122,7 +122,7 @@ class World:
 
     async def empty(self, actor: str) -> None:
         """Throw an actor's dead letters away."""
-        await self.admin.drain(names.dlq_name(names.queue_name(actor)))
+        await self.admin.drain(names.QueueNames().dlq(actor))
 
     def write_status(self, *actors: ActorStatus, message: str = "") -> None:
         """Leave a status as a local mesh's supervisor does."""
@@ -153,7 +153,7 @@ async def open_world(broker: Mapping[str, str], folder: Path) -> AsyncIterator[W
     admin, transport = open_admin(settings), open_transport(settings)
     await transport.connect()
     for actor in ACTORS:
-        await admin.create(names.queue_name(actor), QueueSpec())
+        await admin.create(names.QueueNames().queue(actor), QueueSpec())
     environ = {
         **broker,
         "ASYA_CONFIG_PATH": str(folder / "tools.yaml"),

@@ -19,7 +19,7 @@ from asya_transport.sqs.admin import SqsAdmin
 from asya_transport.sqs.transport import SqsTransport
 from lab.servers.localstack import CREDENTIALS, LocalStackServer, require_server
 from lab.servers.ports import free_port
-from tests.contract.transport.bench import eventually, receive_one
+from tests.support.broker_bench import eventually, receive_one
 
 QUEUE = "asya-faults"
 

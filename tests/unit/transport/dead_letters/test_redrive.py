@@ -284,7 +284,7 @@ async def test_an_empty_queue_has_nothing_to_do_and_a_missing_one_is_an_error(de
 async def test_dead_letters_are_counted_per_queue(desk: Desk):
     desk.broker.create("asya-idle", QueueSpec())
     await desk.dead_letter("a", "b")
-    assert await count_dead_letters(desk.admin) == {"asya-idle-dlq": 0, DEAD: 2}
+    assert await count_dead_letters(desk.admin, "asya-") == {"asya-idle-dlq": 0, DEAD: 2}
 
 
 async def test_where_the_broker_cannot_list_the_known_queues_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch):
@@ -292,6 +292,6 @@ async def test_where_the_broker_cannot_list_the_known_queues_are_counted(desk: D
         raise TransportError("cannot list")
 
     monkeypatch.setattr(desk.admin, "list_queues", refuse)
-    assert await count_dead_letters(desk.admin, [QUEUE, "asya-gone"]) == {DEAD: 0}
+    assert await count_dead_letters(desk.admin, "asya-", [QUEUE, "asya-gone"]) == {DEAD: 0}
     with pytest.raises(TransportError, match="cannot list"):
-        await count_dead_letters(desk.admin)
+        await count_dead_letters(desk.admin, "asya-")

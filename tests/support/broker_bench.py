@@ -16,7 +16,7 @@ SOON_S = 60.0
 """What "at once" may take on a loaded machine; far below any lease."""
 
 
-class Bench:
+class BrokerBench:
     """One broker under test.
 
     Args:
@@ -40,7 +40,7 @@ class Bench:
 
     def name_queue(self) -> str:
         """Choose a name that no other test uses; the queue is deleted at the end."""
-        queue = names.queue_name(f"t{uuid.uuid4().hex[:12]}")
+        queue = names.QueueNames().queue(f"t{uuid.uuid4().hex[:12]}")
         self._queues.append(queue)
         return queue
 

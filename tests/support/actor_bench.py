@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from asya_protocol.names import dlq_name, queue_name
+from asya_protocol.names import QueueNames
 from asya_transport.factory import open_admin, open_transport
 from asya_transport.port import Consumer, Delivery, QueueSpec
 from asya_transport.settings import read_transport_settings
@@ -15,7 +15,7 @@ from tests.support.fleet import Fleet, Replica
 WAIT_S = 120.0
 
 
-class Bench:
+class ActorBench:
     """Runs ``handlers.py`` text as one actor; use as an async context manager.
 
     ``suffix`` goes to the names of the actor and of both end actors, on a broker that other tests use too.
@@ -48,7 +48,7 @@ class Bench:
         self.transport = open_transport(self._settings)
         await self.transport.connect()
         for actor in (self.actor, self.happy_end, self.error_end):
-            await self.admin.create(queue_name(actor), QueueSpec())
+            await self.admin.create(QueueNames().queue(actor), QueueSpec())
         self.fleet.keep_up()
         return self
 
@@ -60,14 +60,14 @@ class Bench:
         self.fleet.stop()
         await self.transport.close()
         for actor in (self.actor, self.happy_end, self.error_end):
-            await self.admin.delete(queue_name(actor), force=True)
+            await self.admin.delete(QueueNames().queue(actor), force=True)
         await self.admin.close()
         self.fleet.remove()
 
     async def send(self, body: bytes | dict[str, Any]) -> None:
         """Put a body on the actor's queue."""
         await self.transport.send(
-            queue_name(self.actor), body if isinstance(body, bytes) else json.dumps(body).encode()
+            QueueNames().queue(self.actor), body if isinstance(body, bytes) else json.dumps(body).encode()
         )
 
     async def send_payload(self, payload: object, envelope_id: str = "e1", **fields: object) -> None:
@@ -89,20 +89,20 @@ class Bench:
 
     async def result(self) -> dict[str, Any]:
         """Next envelope at happy-end."""
-        return self._decoded(await self.take(queue_name(self.happy_end)))
+        return self._decoded(await self.take(QueueNames().queue(self.happy_end)))
 
     async def failure(self) -> dict[str, Any]:
         """Next envelope at error-end."""
-        return self._decoded(await self.take(queue_name(self.error_end)))
+        return self._decoded(await self.take(QueueNames().queue(self.error_end)))
 
     async def dead(self) -> Delivery:
         """Next dead letter of the actor."""
-        return await self.take(dlq_name(queue_name(self.actor)))
+        return await self.take(QueueNames().dlq(self.actor))
 
     async def until_acknowledged(self) -> None:
         """Wait until the actor's queue holds nothing, not even in flight: a result is sent before that."""
         async with asyncio.timeout(WAIT_S):
-            while (await self.admin.measure(queue_name(self.actor))).total:
+            while (await self.admin.measure(QueueNames().queue(self.actor))).total:
                 await asyncio.sleep(0.01)
 
     async def works(self, envelope_id: str = "next") -> None:
