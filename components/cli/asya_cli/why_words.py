@@ -312,13 +312,12 @@ def _queued(evidence: Evidence) -> Why | None:
 def _unknown(evidence: Evidence) -> Why | None:
     if evidence.last is not None and evidence.last.result in SETTLED_FOR_GOOD:
         return Why("nothing", f"{evidence.last.actor} was the last to settle it, {evidence.last.result}")
-    for facts in (evidence.actors or {}).values():
-        if facts.queued and facts.status in IN_TROUBLE:
-            text = f"no actor has settled it yet; perhaps it is among those that wait for {facts.name}: {_said(facts)}"
-            return Why("actor", text, f"asya local logs {facts.name}")
-    waiting = sorted(facts.name for facts in (evidence.actors or {}).values() if facts.queued)
-    where = f"; envelopes wait at {', '.join(waiting)}" if waiting else ""
-    return Why("unknown", f"nothing is known of it: no actor has settled it yet, or it was never sent{where}")
+    waiting = sorted((facts for facts in (evidence.actors or {}).values() if facts.queued), key=lambda each: each.name)
+    where = f"; envelopes wait at {', '.join(facts.name for facts in waiting)}" if waiting else ""
+    troubled = [facts for facts in waiting if facts.status in IN_TROUBLE]
+    trouble = "".join(f"; {_said(facts)}" for facts in troubled)
+    text = f"nothing is known of it: no actor has settled it yet, or it was never sent{where}{trouble}"
+    return Why("unknown", text, f"asya local logs {troubled[0].name}" if troubled else "")
 
 
 RULES: Final[Sequence[Rule]] = (
