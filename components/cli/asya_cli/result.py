@@ -15,7 +15,7 @@ from asya_cli.exit_codes import DeadLettered, ExitCode, NotFound, TimedOut
 from asya_cli.options import Duration, home_option, json_option
 
 if TYPE_CHECKING:
-    from asya_cli.why_words import Why
+    from asya_manifest.explanation import Why
 
 POLL_S: Final = 0.25
 """One small read of the store per poll; results of a mesh on one machine take tens of milliseconds."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from asya_cli.gateway_client import Gateway
-    from asya_cli.why_words import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, Why
     from asya_local.mesh import MeshInfo
+    from asya_manifest.explanation import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, Why
     from asya_protocol.names import QueueNames
     from asya_store.port import Store
     from asya_transport.port import QueueAdmin, Transport
@@ -34,7 +34,8 @@ def why(*, envelope_id: str, url: str | None, token_file: Path | None, home: Pat
     Asks the gateway where there is one, and in a local mesh the sidecars, their logs, the queues and the object store too.
     Exit code 5 when nobody knows anything of it.
     """
-    from asya_cli.why_words import document, explain, lines
+    from asya_cli.why_words import document, lines
+    from asya_manifest.explanation import explain
 
     console = Console(as_json=as_json)
     evidence = gather(envelope_id, url, token_file, home, console)
@@ -45,7 +46,7 @@ def why(*, envelope_id: str, url: str | None, token_file: Path | None, home: Pat
 
 def because(find: "Callable[[], Evidence]") -> "Why | None":
     """Say what holds an envelope to somebody who waits for it; ``None`` where nothing can be found out."""
-    from asya_cli.why_words import explain
+    from asya_manifest.explanation import explain
     from asya_protocol.errors import AsyaError
 
     try:
@@ -56,7 +57,7 @@ def because(find: "Callable[[], Evidence]") -> "Why | None":
 
 def by_gateway(gateway: "Gateway", envelope_id: str) -> "Evidence":
     """Find out what a gateway alone can tell."""
-    from asya_cli.why_words import Evidence
+    from asya_manifest.explanation import Evidence
 
     return Evidence(id=envelope_id, now_s=time.time(), **_of_gateway(gateway, envelope_id, with_actors=True))
 
@@ -69,8 +70,8 @@ def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Pat
         Unknown: There is a gateway alone, and it does not know the envelope.
     """
     from asya_cli.gateway_place import find_gateway, own_gateway, same_place
-    from asya_cli.why_words import Evidence
     from asya_local import mesh
+    from asya_manifest.explanation import Evidence
 
     info = mesh.find(home)
     gateway, _ = find_gateway(url, token_file, home)
@@ -96,7 +97,7 @@ def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Pat
 
 
 def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> dict[str, Any]:
-    from asya_cli.why_words import told_by_gateway
+    from asya_manifest.explanation import told_by_gateway
 
     record = gateway.envelope(envelope_id)
     events = [event.document for event in gateway.history(envelope_id)]
@@ -107,7 +108,7 @@ def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> d
 
 
 def _facts(name: str, entry: Mapping[str, Any], max_attempts: int | None = None) -> "ActorFacts":
-    from asya_cli.why_words import ActorFacts
+    from asya_manifest.explanation import ActorFacts
 
     return ActorFacts(
         name=name,
@@ -149,7 +150,7 @@ def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
 
 
 def _last(step: Any) -> "StepFacts":  # noqa: ANN401 - asya_local's Step, imported where it is made
-    from asya_cli.why_words import StepFacts
+    from asya_manifest.explanation import StepFacts
 
     return StepFacts(step.at_s, step.actor, step.result, step.to, step.cause, step.attempt, step.again_in_s)
 
@@ -185,9 +186,9 @@ def _of_store(store: "Store", environment: Mapping[str, str], envelope_id: str, 
 
 def _group(store: "Store", envelope_id: str, *, collected: bool) -> "GroupFacts | None":
     """The group that the envelope opened, or that fan-in keeps it for, while it is not over."""
-    from asya_cli.why_words import GroupFacts
     from asya_crew.group_store import PREFIX, GroupStore
     from asya_crew.groups import Entry
+    from asya_manifest.explanation import GroupFacts
     from asya_store.key_segment import segment
 
     parent, _, index = envelope_id.rpartition("-")
@@ -207,7 +208,7 @@ def _group(store: "Store", envelope_id: str, *, collected: bool) -> "GroupFacts 
 def _dead_letter(environment: Mapping[str, str], envelope_id: str) -> "DeadFacts | None":
     """Look for the envelope in every dead letter queue that holds something; all stays where it is."""
     from asya_cli.running_mesh import on_broker
-    from asya_cli.why_words import DeadFacts
+    from asya_manifest.explanation import DeadFacts
     from asya_protocol.names import DLQ_SUFFIX
     from asya_transport.dead_letters.filter import same_id
     from asya_transport.dead_letters.redrive import Selection, browse, count_dead_letters

@@ -10,8 +10,9 @@ import pytest
 from asya_cli.console import Console
 from asya_cli.gateway_place import find_gateway
 from asya_cli.why import gather
-from asya_cli.why_words import document, explain
+from asya_cli.why_words import document
 from asya_local import mesh
+from asya_manifest.explanation import explain
 from tests.support.command_line import CommandLine, Said
 from tests.support.mesh import write_actor
 

@@ -5,17 +5,8 @@ from typing import Any
 
 import pytest
 
-from asya_cli.why_words import (
-    ActorFacts,
-    DeadFacts,
-    Evidence,
-    GroupFacts,
-    StepFacts,
-    document,
-    explain,
-    lines,
-    told_by_gateway,
-)
+from asya_cli.why_words import document, lines
+from asya_manifest.explanation import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, explain, told_by_gateway
 from asya_protocol import names
 
 NOW = 1_000.0

@@ -18,7 +18,7 @@ TEXT_BYTES_MOST: Final = 64 * 1024
 
 
 def envelope_body(
-    record: Record, history: Sequence[Event], children: Sequence[Summary], children_total: int
+    record: Record, history: Sequence[Event], children: Sequence[Summary], children_total: int, because: str | None
 ) -> dict[str, object]:
     """Shape it for JSON.
 
@@ -27,10 +27,12 @@ def envelope_body(
         history: Its events, as far as they are kept.
         children: Those that its fan-outs made, newest first, as many as are shown.
         children_total: How many there are.
+        because: What holds it, while it is open.
     """
     details = failure_details(record)
     return {
         **summary_body(summarise(record)),
+        "because": because,
         "error": record.error,
         "error_details": details or None,
         "payload": _text(record.payload),
