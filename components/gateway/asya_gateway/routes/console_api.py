@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,14 +15,14 @@ from starlette.routing import Route
 from asya_gateway.access.middleware import caller, require
 from asya_gateway.actors.view import facts_of, list_body
 from asya_gateway.feed import COUNT_MOST, count_states
-from asya_gateway.records.body import envelope_body
-from asya_gateway.records.record import Event, Record, event_body, record_body
+from asya_gateway.records.body import envelope_body, evidence_of
+from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
 from asya_gateway.requests import app_of, json_answer, path_id
 from asya_gateway.routes import dead_letters as dead_letter_routes
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE, STREAM_HEADERS
-from asya_manifest.explanation import Evidence, explain, told_by_gateway
+from asya_manifest.explanation import explain
 from asya_protocol.status import Status
 
 log: Final = logging.getLogger(__name__)
@@ -83,16 +82,8 @@ async def feed(request: Request) -> Response:
 async def _because(app: App, record: Record, history: Sequence[Event]) -> str:
     """Say what holds an open envelope."""
     found = await app.board.look()
-    events = msgspec.to_builtins([event_body(event) for event in history])
-    evidence = Evidence(
-        record.id,
-        time.time(),
-        record=record_body(record, []),
-        events=events,
-        last=told_by_gateway(events),
-        actors=None if found.problems else {actor.name: facts_of(actor) for actor in found.actors},
-    )
-    return explain(evidence).because
+    actors = None if found.problems else {actor.name: facts_of(actor) for actor in found.actors}
+    return explain(evidence_of(record, history, actors, time.time())).because
 
 
 async def _frames(app: App) -> AsyncIterator[bytes]:
