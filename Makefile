@@ -9,6 +9,9 @@ STAMP := .venv/.synced
 # The peers that benchmarks compare with stay out of .venv, so that no check or test can come to need them.
 BENCH_BIN := .venv-bench/bin
 BENCH_STAMP := .venv-bench/.synced
+# `make test BROKERS=all` runs on every version of the servers that tests know, not on the oldest and the newest broker alone.
+BROKERS ?=
+export BROKERS
 PYTHON ?=
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
@@ -38,7 +41,7 @@ RUNTIME_TESTS := tests/contract/runtime tests/component/runtime
 ##@ Start here
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
 .PHONY: demo
 demo: $(STAMP) ## Run a whole mesh on this machine: count the complexity of Python's own standard library
@@ -90,11 +93,17 @@ repo: $(STAMP) ## Sizes, names, golden vectors, and pages that must agree with t
 	@for check in $(CHECKS); do $(BIN)/python -m tools.$$check || failed=1; done; exit $${failed:-0}
 	@for page in $(PAGES); do $(BIN)/python -m tools.$$page --check || failed=1; done; exit $${failed:-0}
 
+.PHONY: pins
+pins: $(STAMP) ## Until when others mend what is pinned here: warns 90 days before that ends, fails after
+	@$(BIN)/python -m tools.pins
+
 ##@ Test, by tier (tests/README.md says what each needs and how long it takes)
 .PHONY: test-servers
-test-servers: $(STAMP)
+test-servers: $(STAMP) ## Install the servers that tests start (other targets do it when needed)
 	@$(BIN)/python -m lab.servers.rabbitmq install
+	@$(BIN)/python -m lab.servers.elasticmq install
 	@$(BIN)/python -m lab.servers.postgres install
+	@if [ "$(BROKERS)" = all ]; then POSTGRES=18 $(BIN)/python -m lab.servers.postgres install; $(BIN)/python -m lab.installs.pythons; fi
 	@$(BIN)/python -m lab.installs.chromium install
 	@$(BIN)/python -m lab.installs.node install
 
@@ -105,6 +114,7 @@ test-unit: $(STAMP) ## No socket, no process, virtual time
 .PHONY: test-contract
 test-contract: $(STAMP) test-servers ## One suite, every transport, store and wire
 	@$(BIN)/pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
+	@if [ "$(BROKERS)" = all ]; then POSTGRES=18 $(BIN)/pytest tests/contract/store tests/contract/gateway $(PYTEST_ARGS); fi
 
 .PHONY: test-component
 test-component: $(STAMP) test-servers ## Real processes on this machine, then the faults with their history tables
@@ -119,7 +129,7 @@ test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand
 	@$(BIN)/pytest -n 2 --dist loadfile tests/stack $(PYTEST_ARGS)
 
 .PHONY: test-runtime
-test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.13 that this machine has
+test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.14 that this machine has
 	@$(BIN)/pytest -v $(wildcard $(RUNTIME_TESTS)) $(PYTEST_ARGS)
 
 .PHONY: e2e

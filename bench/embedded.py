@@ -64,7 +64,7 @@ class Mesh:
             pipeline = Pipeline(
                 hop=hop,
                 consumer=consumer,
-                performer=Performer(self.transport, consumer, hop, metrics, None),
+                performer=Performer(self.transport, consumer, hop, metrics),
                 runtimes=[RuntimeClient(self.runtime.folder) for _ in range(self._concurrency)],
                 metrics=metrics,
             )

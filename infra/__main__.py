@@ -55,6 +55,8 @@ stack = read_settings(config, pulumi.get_stack())
 manifests = read_declared(stack)  # what is wrong in a file is said before anything is made
 mesh = build(stack)
 actors = declare(mesh, manifests)
+if isinstance(mesh, AsyaMesh):
+    mesh.stay_while_used(actors)
 for key, value in mesh.outputs.items():
     pulumi.export(key, value)
 pulumi.export("actors", {actor.name: {"queue": actor.queue_name, "status": actor.status} for actor in actors})

@@ -1,1 +1,1 @@
-"""What starts real servers, engines and clusters for tests, benchmarks and tools; product code never imports it."""
+"""The lab: starts real servers, engines and clusters for tests, benchmarks and tools. Product code never imports it."""

@@ -1,4 +1,4 @@
-"""Tools that are built once per machine, outside any checkout, in a folder named after what pins them.
+"""Builds tools once per machine, in a cache folder named after their pinned versions.
 
 A build happens in a folder beside the final one and is renamed into place when it is complete: a build that was cut off
 leaves nothing that looks finished. A lock file makes a second build of the same wait for the first. One that fails is tried

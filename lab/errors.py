@@ -1,4 +1,4 @@
-"""What goes wrong in the lab; the text names cause and cure."""
+"""Errors of the lab; their text names cause and cure."""
 
 
 class LabError(Exception):

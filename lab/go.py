@@ -43,7 +43,7 @@ def compile_program(work: Path, package: str, binary: Path, stamps: dict[str, st
 
 
 def tool(work: Path, package: str, version: str, binary: Path, stamp: str | None = None) -> None:
-    """Build one command of a published module; ``stamp`` is the variable that is told its version, which has no ``v``."""
+    """Build one command of a published module; ``stamp`` is the variable that is set to its version, without the ``v``."""
     module(work)
     go(work, "get", "-tool", f"{package}@v{version}")
     compile_program(work, package, binary, {stamp: f"v{version}"} if stamp else None)

@@ -1,4 +1,4 @@
-"""The bounded wait for what another process does: nothing in tests and servers sleeps and hopes."""
+"""The one bounded wait for what another process does; tests and servers use it instead of sleeping."""
 
 import time
 from collections.abc import Callable

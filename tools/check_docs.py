@@ -1,4 +1,4 @@
-"""Keep the texts true: what they name in backticks, link to, or tell the reader to run must exist.
+"""Checks the Markdown pages: what they name in backticks, link to or tell the reader to run must exist.
 
 * a path (``components/...``, globs allowed) exists, and ``tests/x/test_y.py::test_name`` is defined there;
 * a relative link leads to a file;

@@ -1,4 +1,4 @@
-"""Refuse file names that say nothing, and words that must not reach a commit."""
+"""Refuses file names that say nothing, and words that must not reach a commit."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Keep files and functions small enough to read in one sitting.
+"""Checks that files and functions stay small enough to read in one sitting.
 
 Hard stops: 500 lines for a source file, 800 for a test file, 100 for a function. Functions over 60 lines are listed,
 not refused. An exception needs a reason, here.
@@ -18,7 +18,7 @@ FUNCTION_LINES: Final = 60
 FUNCTION_STOP: Final = 100
 
 EXCEPTIONS: Final[dict[str, tuple[int, str]]] = {
-    "components/runtime/asya_runtime.py": (1400, "injected into foreign images as one file, so it cannot be cut"),
+    "components/runtime/asya_runtime.py": (1560, "injected into foreign images as one file, so it cannot be cut"),
 }
 """Path, its own limit, and why."""
 

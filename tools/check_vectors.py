@@ -1,4 +1,4 @@
-"""Check that the golden vectors are the pinned ones; ``--write`` pins them anew.
+"""Checks that the golden vectors are the pinned ones; ``--write`` pins them again.
 
 The vectors are the wire. Someone who changes one changes what runtimes and sidecars in the field agree on, and says so
 by changing ``PINNED.json`` in the same commit.

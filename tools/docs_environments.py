@@ -5,11 +5,13 @@ the costs from the defaults and list prices, the settings from their dataclasses
 """
 
 import argparse
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from asya_aws import policies
+from asya_aws.node_objects import DISK
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
 from asya_infra.settings import VERSION
@@ -26,7 +28,7 @@ LISTED: Final = 4
 """Kinds of resources that a picture's node names."""
 PRICES: Final[Mapping[str, float]] = {
     "EKS control plane": 0.10,
-    "t4g.large": 0.0672,
+    "m7i.large": 0.1008,
     "t3.large": 0.0832,
     "NAT gateway": 0.045,
     "db.t4g.micro": 0.016,
@@ -36,7 +38,11 @@ PRICES: Final[Mapping[str, float]] = {
     "SQS million requests": 0.40,
 }
 """USD, list prices of us-east-1; by the hour where nothing else is said."""
-NODE_DISK_GIB: Final = 50
+AUTO_TYPE: Final = "m7i.large"
+AUTO_NODES: Final = 2
+"""What Auto Mode starts for the operator, KEDA and the crew; it chooses the cheapest that fits that day."""
+AUTO_FEE: Final = 0.12
+"""Source: https://aws.amazon.com/eks/pricing, EKS Auto Mode: about that part of an instance's price on demand."""
 
 
 def main() -> None:
@@ -144,15 +150,16 @@ def costs() -> Iterator[str]:
     rows = [
         ("control plane", f"1, at {PRICES['EKS control plane']:.2f} an hour", PRICES["EKS control plane"] * HOURS),
         (
-            "nodes",
-            f"{own.nodes_min} {own.node_types[0]}, at {PRICES[own.node_types[0]]:.4f} an hour",
-            own.nodes_min * PRICES[own.node_types[0]] * HOURS,
+            "nodes that Auto Mode starts",
+            f"{AUTO_NODES} {AUTO_TYPE}, at {PRICES[AUTO_TYPE]:.4f} an hour",
+            AUTO_NODES * PRICES[AUTO_TYPE] * HOURS,
         ),
         (
-            "their disks",
-            f"{own.nodes_min} x {NODE_DISK_GIB} GiB",
-            own.nodes_min * NODE_DISK_GIB * PRICES["gp3 GiB-month"],
+            "fee of Auto Mode",
+            f"{AUTO_FEE:.0%} of those nodes' price",
+            AUTO_FEE * AUTO_NODES * PRICES[AUTO_TYPE] * HOURS,
         ),
+        ("their disks", f"{AUTO_NODES} x {DISK}", AUTO_NODES * int(DISK.removesuffix("Gi")) * PRICES["gp3 GiB-month"]),
         ("way out", f"1 NAT gateway, at {PRICES['NAT gateway']:.3f} an hour and GB", PRICES["NAT gateway"] * HOURS),
         ("key", "1", PRICES["KMS key-month"]),
         (
@@ -166,6 +173,10 @@ def costs() -> Iterator[str]:
     for what, amount, price in rows:
         yield f"| {what} | {amount} | {price:.0f} |"
     yield f"| **together** | | **{sum(price for *_, price in rows):.0f}** |"
+    (group,) = dataclasses.replace(own, compute="node-groups").groups
+    nodes = group.min * (PRICES[group.types[0]] * HOURS + group.disk_gib * PRICES["gp3 GiB-month"])
+    said = f"{group.min} {group.types[0]}, {group.disk_gib} GiB each, instead of the nodes, fee and disks above"
+    yield f"| with `asya:compute node-groups` | {said} | {nodes:.0f} |"
     size = f"1 {own.database_class}, {own.database_gib} GiB"
     yield f"| with a gateway: its database | {size} | {database:.0f} more |"
 

@@ -1,4 +1,4 @@
-"""The files that belong to the repository, and how its checks report.
+"""Lists the files of the repository, and prints what a check found.
 
 Every ``tools/check_*.py`` runs as ``python -m tools.check_x`` from the root; exit code 1 means that it found something.
 """
@@ -31,7 +31,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def is_source(path: Path) -> bool:
-    """Tell code that ships or drives the repository from tests and texts."""
+    """Whether a file is code that ships or drives the repository, not a test or a text."""
     return path.suffix == ".py" and path.parts[0] in _SOURCE_ROOMS
 
 

@@ -25,6 +25,7 @@ Promises:
 
 from __future__ import annotations
 
+import _socket
 import faulthandler
 import importlib
 import io
@@ -46,7 +47,7 @@ from queue import Empty, SimpleQueue
 
 TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, NoReturn
 
 PROTOCOL = 2
@@ -70,6 +71,11 @@ HARD_STOP_SLACK_S = 5.0
 LONGEST_TIMEOUT_S = 1e8  # three years; beyond it the C timers overflow
 
 CANCEL_GRACE_S = 0.5  # for a cancelled handler's clean-up, before the process is ended
+
+CLOSE_S = 0.2  # for tasks that a handler left behind, to end once they are cancelled
+
+PING_S = 10.0  # within it a runtime answers itself, or its handler's module has broken it
+TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stands
 
 # A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
 SIGNAL_POLL_S = 0.5
@@ -103,7 +109,7 @@ class Settings:
         self.handler = environ.get("ASYA_HANDLER", "")
         self.mode = (environ.get("ASYA_HANDLER_MODE") or "payload").lower()
         self.validate = _read_switch(environ, "ASYA_ENABLE_VALIDATION")
-        self.chunk_bytes = _read_chunk_size(environ)
+        self.chunk_bytes = _read_count(environ, "ASYA_CHUNK_SIZE", MAX_FRAME_BYTES, "number of bytes") or 65536
         self.socket_dir = os.path.abspath(environ.get("ASYA_SOCKET_DIR") or "/var/run/asya")
         self.socket_path = os.path.join(self.socket_dir, environ.get("ASYA_SOCKET_NAME") or "asya-runtime.sock")
         self.ready_path = os.path.join(self.socket_dir, READY_NAME)
@@ -129,24 +135,17 @@ def _read_switch(environ: Mapping[str, str], variable: str) -> bool:
     raise StartupError("%s=%r is neither true, 1, yes, on nor false, 0, no, off" % (variable, text))
 
 
-def _read_count(environ: Mapping[str, str], variable: str, most: int) -> int | None:
+def _read_count(environ: Mapping[str, str], variable: str, most: int, what: str = "number") -> int | None:
     text = environ.get(variable) or ""
     if not text:
         return None
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        raise StartupError("%s=%r is not a number from 1 to %d" % (variable, text, most))
-    return int(text)
-
-
-def _read_chunk_size(environ: Mapping[str, str]) -> int:
-    text = environ.get("ASYA_CHUNK_SIZE") or "65536"
     try:
-        size = int(text)
+        count = int(text)
     except ValueError:
-        size = 0
-    if not 1 <= size <= MAX_FRAME_BYTES:
-        raise StartupError("ASYA_CHUNK_SIZE=%r is not a number of bytes from 1 to %d" % (text, MAX_FRAME_BYTES))
-    return size
+        count = 0
+    if not 1 <= count <= most:
+        raise StartupError("%s=%r is not a %s from 1 to %d" % (variable, text, what, most))
+    return count
 
 
 def _read_chmod(environ: Mapping[str, str]) -> int | None:
@@ -293,13 +292,15 @@ def is_async(handler: Any) -> bool:
 class EventLoop:
     """One event loop for the whole process; asyncio (8 MiB) is imported only for handlers that need it.
 
-    It runs in the main thread while a call is awaited; where calls run in threads, in a thread of its own that they share.
+    It runs in the main thread, also while no call is awaited, so that background tasks and open connections of the handler
+    live on between envelopes; where calls run in threads, in a thread of its own that they share.
     """
 
     def __init__(self, shared: bool) -> None:
         self._shared = shared
         self._loop: Any = None
         self._starting = threading.Lock()
+        self._idle: Any = None  # a future that ends the wait for the next request
 
     def run(self, awaitable: Any, request: Request) -> Any:
         """Await something and return its result, or raise what it raised."""
@@ -315,11 +316,43 @@ class EventLoop:
         if self._shared:
             result, error = asyncio.run_coroutine_threadsafe(self._watch(awaitable, request), self._loop).result()
         else:
-            result, error = self._loop.run_until_complete(self._task(awaitable, request))
+            result, error = self._complete(self._task(awaitable, request))
         request.cancel_task = None
         if error is not None:
             raise error
         return result
+
+    def wait(self, requests: SimpleQueue[Request | None], wait_s: float) -> Request | None:
+        """Take the next request, and let the loop run until it comes.
+
+        Raises:
+            Empty: None came in time.
+        """
+        if self._loop is None or self._shared:
+            return requests.get(timeout=wait_s)
+        self._idle = self._loop.create_future()
+        timer = self._loop.call_later(wait_s, self._end_wait)
+        if requests.empty():
+            self._complete(self._idle)
+        timer.cancel()
+        return requests.get_nowait()
+
+    def _complete(self, future: Any) -> Any:
+        while not future.done():
+            try:
+                self._loop.run_until_complete(future)
+            except BaseException:  # noqa: BLE001 - it is no other task's envelope
+                logger.warning("a background task of the handler tried to end the process", exc_info=True)
+        return future.result()
+
+    def wake(self) -> None:
+        """Say that a request has come; from any thread, or a signal handler."""
+        if self._idle is not None:
+            self._loop.call_soon_threadsafe(self._end_wait)
+
+    def _end_wait(self) -> None:
+        if not self._idle.done():
+            self._idle.set_result(None)
 
     async def _watch(self, awaitable: Any, request: Request) -> Any:
         return await self._task(awaitable, request)
@@ -332,10 +365,18 @@ class EventLoop:
         return task
 
     def close(self) -> None:
-        """Let async generators and the default executor finish."""
-        if self._loop is not None and not self._shared:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+        """Cancel the tasks that the handler left behind, and let async generators finish."""
+        if self._loop is None or self._shared:
+            return
+        import asyncio
+
+        self._idle = None
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(CLOSE_S if left else 0))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
 
 
 async def _guard(awaitable: Any) -> tuple[Any, BaseException | None]:
@@ -370,14 +411,36 @@ def encode_json(value: Any) -> bytes:
     try:
         return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError as exc:
-        surrogate = ascii(exc.object[exc.start])
-        raise ValueError("handler result is not JSON: a string holds the lone surrogate %s" % surrogate) from None
+        error: Exception = ValueError("a string holds the lone surrogate %s" % ascii(exc.object[exc.start]))
     except RecursionError:
-        raise RecursionError("handler result is not JSON: it is nested too deeply") from None
-    except TypeError as exc:
-        raise TypeError("handler result is not JSON: %s" % exc) from None
-    except ValueError as exc:
-        raise ValueError("handler result is not JSON: %s" % exc) from None
+        error = RecursionError("it is nested too deeply")
+    except (TypeError, ValueError) as exc:
+        error = exc if type(exc) in (TypeError, ValueError) else ValueError(str(exc))
+    try:
+        place = " (at %s: %s)" % next(_not_json(value, ""))
+    except (StopIteration, RecursionError):
+        place = ""
+    broken = type(error)("handler result is not JSON: %s%s" % (error, place))
+    broken.asya_permanent = True  # type: ignore[attr-defined]  # another attempt makes another such result
+    raise broken
+
+
+def _not_json(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Find what JSON cannot hold: its place in the result, e.g. ``pages[3].vector``, and what it is, with the cure."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, (str, int, float, type(None))):
+                yield place or "the result", "a key of type %s, use str(key)" % type(key).__name__
+            yield from _not_json(inner, ("%s.%s" % (place, key)).lstrip("."))
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            yield from _not_json(inner, "%s[%d]" % (place, index))
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield place or "the result", "%r, use None" % value
+    elif not isinstance(value, (str, int, type(None))):
+        ways = ["use its %s()" % name for name in ("tolist", "isoformat", "_asdict", "dict") if hasattr(value, name)]
+        yield place or "the result", "%s, %s" % (type(value).__name__, (ways or ["make it text or a number"])[0])
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -480,16 +543,33 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
         message = "(its text cannot be read: %s)" % type(broken).__name__
     if stack is None:
         try:
-            stack = "".join(traceback.format_exception(kind, exc, exc.__traceback__))
+            frames = exc.__traceback__
+            while frames is not None and frames.tb_frame.f_code.co_filename == error_item.__code__.co_filename:
+                frames = frames.tb_next  # ours, which tell nobody anything
+            stack = "".join(traceback.format_exception(kind, exc, frames or exc.__traceback__))
         except BaseException as broken:  # noqa: BLE001 - as above
             stack = "(its traceback cannot be written: %s)" % type(broken).__name__
-    details = {
+    mro = [_clip(base.__name__) for base in kind.__mro__ if base not in dropped]
+    details: dict[str, object] = {
         "message": _clip(message),
         "type": _clip(kind.__name__),
-        "mro": [_clip(base.__name__) for base in kind.__mro__ if base not in dropped],
+        "mro": [*mro, *(name for name in _names_within(exc) if name not in mro)],
         "traceback": _clip(stack),
     }
+    if getattr(exc, "asya_permanent", False):
+        details["permanent"] = True
     return _ENCODER.encode({"error": code, "details": details}).encode("utf-8")
+
+
+def _names_within(exc: BaseException) -> Iterator[str]:
+    """Classes of the exceptions that a group holds, so that rules for retries see what a TaskGroup wraps."""
+    inner = getattr(exc, "exceptions", ())
+    if any(base.__name__ == "BaseExceptionGroup" for base in type(exc).__mro__) and isinstance(inner, tuple):
+        for each in inner:
+            for base in type(each).__mro__:
+                if base not in (object, BaseException, Exception):
+                    yield _clip(base.__name__)
+            yield from _names_within(each)
 
 
 def _clip(text: str) -> str:
@@ -621,10 +701,12 @@ class Request:
         self.connection.send(body)
         self._flushed = time.monotonic()
 
-    def finish(self, items: Iterable[bytes] = ()) -> None:
-        """Send the final frame of a success."""
+    def finish(self, items: Iterable[bytes] = (), is_list: bool = False) -> None:
+        """Send the final frame of a success; a list or stream without items is told from no result at all."""
         with self.lock:
             items = list(items)
+            if is_list and self.streams and not self.count and not items:
+                self.connection.send(b'{"more":[]}')
             self.count += len(items)
             body = b"[" + b",".join(self._held + items) + b"]"
             if len(body) > MAX_FRAME_BYTES:
@@ -865,11 +947,36 @@ class Server:
                 self._old_signals[number] = signal.signal(number, self._on_signal)
             self._take_cancel_signal()
             self._acceptor.start()
+            self._ping(path)
             self._write_ready()
         except OSError as exc:
             self.remove_files()
             problem = "cannot listen on %s: %s" % (path, exc)
             raise StartupError("ASYA_SOCKET_DIR=%s: %s" % (self.settings.socket_dir, problem)) from None
+
+    def _ping(self, path: str) -> None:
+        """Ask ourselves for a hello, as the sidecar will; ready means that this was answered.
+
+        The socket is the interpreter's own: where a module has put other threads in Python's place (gevent), nothing else
+        runs while this thread waits, now as later.
+        """
+        hello = encode_json({"asya": {"protocol": PROTOCOL}})
+        sock = _socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(PING_S)
+        try:
+            sock.connect(path)
+            sock.sendall(len(hello).to_bytes(4, "big") + hello)
+            if sock.recv(1):
+                return
+        except socket.timeout:  # noqa: UP041 - another class before Python 3.10
+            pass
+        finally:
+            sock.close()
+        self.remove_files()
+        raise StartupError(
+            "ASYA_HANDLER=%r: once it is imported, the runtime does not answer a ping within %g s; does a module replace "
+            "Python's threads (gevent.monkey)?" % (self.settings.handler, PING_S)
+        )
 
     def _write_ready(self) -> None:
         self._ready = b"ready " + encode_json(self._about()) + b"\n"
@@ -916,7 +1023,7 @@ class Server:
 
     def _process_next(self, wait_s: float) -> None:
         try:
-            request = self._requests.get(timeout=wait_s)
+            request = self._loop.wait(self._requests, wait_s)
         except Empty:
             return
         if request is None:  # a signal
@@ -957,6 +1064,7 @@ class Server:
         self.remove_files()
         self._requests.put(None)  # wakes the main thread when it waits
         self._wakes.put(None)
+        self._loop.wake()
 
     # Cancelling
 
@@ -1083,6 +1191,7 @@ class Server:
         request.connection.turn.acquire()
         request.connection.request = request
         self._requests.put(request)
+        self._loop.wake()
 
     def _about(self) -> dict[str, Any]:
         about = {"protocol": PROTOCOL, "pid": self.pid, "concurrency": self.settings.concurrency, "cancel": True}
@@ -1182,17 +1291,17 @@ class Server:
             finally:
                 result.close()
             request.in_handler = False
-            request.finish()
+            request.finish(is_list=True)
         elif isinstance(result, types.AsyncGeneratorType):
             self._loop.run(_forward(result, add), request)
             request.in_handler = False
-            request.finish()
+            request.finish(is_list=True)
         else:
             items = _write_result(result, write)
             request.in_handler = False
             if len(items) == 1 and isinstance(result, (list, tuple)):
                 request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
-            request.finish(items)
+            request.finish(items, is_list=isinstance(result, (list, tuple)))
 
     def _call_batch(self, request: Request) -> None:
         """Call the handler once with every payload that is fit for it; what is not is answered for by itself."""
@@ -1354,24 +1463,55 @@ def clear_folder(settings: Settings) -> None:
         raise StartupError("ASYA_SOCKET_DIR=%s cannot be used: %s" % (settings.socket_dir, exc)) from None
 
 
-def end_while_loading() -> None:
-    """Let SIGTERM end process 1 of a container while the handler loads, which may take minutes.
+def serve_as_init() -> None:
+    """Be a small init where we are process 1 of a container, and return in a child that does the work.
 
-    The kernel drops a signal that process 1 does not handle; the pod would then keep its GPU for its whole grace.
+    Nobody else there reaps the orphans of what a handler starts, and the kernel drops signals that process 1 does not
+    handle. The parent forwards them, reaps, and ends as its child ends, which ends everything else in the container too.
     """
-    if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
+    if os.getpid() != 1:
+        return
+    child = os.fork()
+    if child:
+        for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2"):
+            signal.signal(getattr(signal, "SIG" + name), lambda number, _frame: os.kill(child, number))
+    while child:
+        pid, status = os.wait()
+        if pid == child:
+            os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+
+
+def load_watched(path: str) -> Callable[[Any], Any]:
+    """Load the handler; where that takes long, every thread's stack is written once, and a child that it forks ends here.
+
+    Raises:
+        StartupError: As ``load_handler``.
+    """
+    pid = os.getpid()
+    # In C, so that it speaks also where a module never releases the interpreter's lock.
+    faulthandler.dump_traceback_later(TELL_LOADING_S, file=2)
+    try:
+        return load_handler(path)
+    finally:
+        if os.getpid() != pid:
+            os._exit(1)
+        faulthandler.cancel_dump_traceback_later()
 
 
 def main() -> int:
     """Run until a signal ends it, and return the exit code."""
-    end_while_loading()
+    serve_as_init()
+    if os.path.dirname(os.path.realpath(__file__)) == os.path.realpath(sys.path[0]):
+        sys.path.append(sys.path.pop(0))  # nothing that lies beside this file goes before the user's own modules
     set_up_logging(os.environ)
     try:
         settings = Settings(os.environ)
         clear_folder(settings)
         logger.info("handler=%s mode=%s validation=%s", settings.handler, settings.mode, settings.validate)
-        server = Server(settings, load_handler(settings.handler))
+        handler = load_watched(settings.handler)
+        if "--check" in sys.argv[1:]:
+            return 0
+        server = Server(settings, handler)
         server.listen()
     except StartupError as exc:
         logger.critical("%s", exc)
@@ -1381,6 +1521,9 @@ def main() -> int:
         return 1
     logger.info("ready on %s", settings.socket_path)
     server.serve()
+    left = [thread.name for thread in threading.enumerate()[1:] if not thread.daemon]
+    if left:
+        logger.warning("threads that are no daemons keep the process from ending: %s", ", ".join(left))
     return 0
 
 

@@ -9,7 +9,7 @@ from lab.errors import ClusterError, LabError
 
 
 def main() -> None:
-    """Run one command; a failure is told in words, with exit code 1."""
+    """Run one command; a failure is one line, with exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m lab.cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="build the parts, once per machine and set of pins")

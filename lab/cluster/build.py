@@ -1,4 +1,4 @@
-"""Build the parts of the cluster from their Go modules, once per machine and set of pins.
+"""Builds the cluster's parts from their Go modules, once per machine and set of pins.
 
 Cold it takes about a quarter of an hour on two cores; Go's own cache makes the next set of pins cheaper.
 ``lab/built_once.py`` says how a build that was cut off, or two at once, do no harm.

@@ -1,4 +1,4 @@
-"""The control group of a cluster: what runs in it is the cluster's, whoever started it and whatever was recorded.
+"""The control group of a cluster: every process in it belongs to the cluster.
 
 Both layouts are known: one tree for all controllers (version 2), and a tree per controller (version 1, also where a unified
 one lies beside them).

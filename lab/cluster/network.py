@@ -1,4 +1,4 @@
-"""A network namespace of its own for the node, and the one link that joins it to this machine.
+"""The node's network namespace, and the link that joins it to this machine.
 
 Processes, pods, service addresses and packet filter rules all live inside. Deleting the namespace deletes the link and every
 rule with it. Pods reach this machine at the link's near end and nothing beyond it.

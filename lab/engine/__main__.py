@@ -8,7 +8,7 @@ from lab.errors import LabError
 
 
 def main() -> None:
-    """Run one command; a failure is told in words, with exit code 1."""
+    """Run one command; a failure is one line, with exit code 1."""
     try:
         if sys.argv[1:] == ["hosts"]:
             print(*(other_hosts.build(language) for language in other_hosts.HOSTS), sep="\n")

@@ -24,7 +24,7 @@ def version_of(text: str) -> tuple[int, int, int] | None:
 def serves(found: tuple[int, int, int] | None) -> bool:
     """Whether an engine can run our programs: the pinned version or newer, of the same major version.
 
-    An engine serves SDKs older than itself; one that is older than its SDK is told what it does not know.
+    An engine serves SDKs older than itself; one that is older does not understand its SDK.
     """
     pinned = version_of(pins.PULUMI)
     return found is not None and pinned is not None and found[0] == pinned[0] and found >= pinned

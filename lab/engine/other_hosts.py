@@ -1,7 +1,7 @@
 """The hosts for programs in Pulumi YAML and in TypeScript, each in a folder of its own.
 
-Our programs are Python; what these are for are tests of ``infra/plugin`` from other languages. So nobody who only brings an
-environment up builds them. A user's own Pulumi brings its own.
+Our programs are Python; what these are for are tests of ``infra/plugin`` from other languages. Bringing an
+environment up does not build them. A user's own Pulumi brings its own.
 """
 
 import shutil
@@ -23,7 +23,7 @@ class Host:
     Attributes:
         package: The command's import path.
         version: Of its Go module.
-        stamp: The variable that is told the version.
+        stamp: The variable that is set to the version.
     """
 
     package: str

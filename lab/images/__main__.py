@@ -1,4 +1,4 @@
-"""Build every image, say how large it is, and put it into the cluster when one is up.
+"""Builds every image, prints its size, and loads it into the cluster when one is up.
 
 Exit code 1 when an image cannot be built or has outgrown its limit.
 """

@@ -1,4 +1,4 @@
-"""The folder of installed packages that goes into an image: its rooms and what the lock says they need, no more.
+"""Installs an image's packages into a folder: its rooms, and what the lock file says they need.
 
 It is made outside the build, because a build may see no package index, and for the Python of the base image rather than
 for the one that runs here.

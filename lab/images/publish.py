@@ -1,4 +1,4 @@
-"""``python -m lab.images.publish REGISTRY``: build every image for amd64 and arm64, push them, and say their digests.
+"""``python -m lab.images.publish REGISTRY``: build every image for amd64 and arm64, push them, and print their digests.
 
 With ``--stack`` the digests go into that stack's settings file, so that what was pushed is what `make up` installs.
 """

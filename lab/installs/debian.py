@@ -16,7 +16,9 @@ from lab.built_once import built_once, cache_root
 from lab.installs.apt import apt_install
 
 SCRIPTS: Final = Path("/usr/share/debootstrap/scripts")
-ENTER: Final = 'for each in proc tmp; do mount --rbind "/$each" "$0/$each"; done; exec chroot "$0" "$@"'
+ENTER: Final = (
+    'for each in proc tmp; do mount --rbind "/$each" "$0/$each"; done; exec chroot "--userspec=$1" "$0" "${@:2}"'
+)
 TIMEOUT_S: Final = 1800
 
 
@@ -30,7 +32,10 @@ def why_not() -> str:
     if os.geteuid() != 0:
         return "another Debian needs root (debootstrap, chroot)"
     missing = [name for name in ("apt-get", "unshare", "chroot") if shutil.which(name) is None]
-    return f"another Debian needs {', '.join(missing)}" if missing else ""
+    if missing:
+        return f"another Debian needs {', '.join(missing)}"
+    may_mount = subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return "" if may_mount else "another Debian needs the right to mount, which this container does not have"
 
 
 def install(suite: str, package: str) -> Path:
@@ -48,9 +53,9 @@ def install(suite: str, package: str) -> Path:
     return built_once(root, lambda folder, _: _bootstrap(folder, suite, package))
 
 
-def enter(root: Path, argv: list[str]) -> list[str]:
+def enter(root: Path, argv: list[str], user: str = "root") -> list[str]:
     """Make the command that runs another one in a release's folder, as the same process."""
-    return ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", ENTER, str(root), *argv]
+    return ["unshare", "--mount", "--propagation", "private", "/bin/bash", "-ec", ENTER, str(root), user, *argv]
 
 
 def _bootstrap(folder: Path, suite: str, package: str) -> None:

@@ -1,1 +1,1 @@
-"""Real servers on this machine, each on free ports and gone with the process that started it."""
+"""Real servers on this machine, on free ports; each ends with the process that started it."""

@@ -1,4 +1,4 @@
-"""Lets pods reach a server that listens on this machine's loopback only: a TCP forwarder on an address that they see."""
+"""A TCP forwarder, so that pods reach a server that listens on this machine's loopback only."""
 
 import asyncio
 import contextlib

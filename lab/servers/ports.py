@@ -1,4 +1,4 @@
-"""Ports of this machine that nobody listens on.
+"""Finds free ports of this machine.
 
 They lie below those that the system gives to whoever connects or takes any: one of those may be somebody else's by the time
 that a server has started. Each of xdist's workers has ports of its own for the same reason.

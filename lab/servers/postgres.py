@@ -1,6 +1,7 @@
-"""A real PostgreSQL for tests: installed from the distribution's package, in a folder of its own, gone afterwards.
+"""A real PostgreSQL for tests: the distribution's package, run in a temporary folder.
 
-``python -m lab.servers.postgres install`` installs the package where it is missing.
+``python -m lab.servers.postgres install`` installs the package where it is missing. With ``POSTGRES=18`` in the environment
+both mean that version, from another release of Debian (``lab/installs/debian.py``).
 """
 
 import os
@@ -13,21 +14,34 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import psycopg
 import psycopg.sql
 import pytest
 
+from lab.installs import debian
 from lab.installs.apt import apt_install
 from lab.servers.ports import free_port
 from lab.waits import wait_until
 
 PACKAGE = "postgresql"
+SUITES = {"18": "forky"}
+"""Further versions, and the releases of Debian that have them."""
 START_TIMEOUT_S = 180.0
+
+
+def find_root() -> Path | None:
+    """Find the folder of the release that has the version asked for; ``None`` is this machine itself."""
+    version = os.environ.get("POSTGRES")
+    return debian.root_of(SUITES[version], PACKAGE) if version else None
 
 
 def find_programs() -> Path | None:
     """Find the folder of initdb and postgres; Debian keeps it off PATH."""
+    if root := find_root():
+        inside = Path(f"/usr/lib/postgresql/{os.environ['POSTGRES']}/bin")
+        return inside if root.joinpath(*inside.parts[1:]).is_dir() else None
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if versions:
         return versions[-1].parent
@@ -37,7 +51,9 @@ def find_programs() -> Path | None:
 
 def install() -> None:
     """Install the server where it is missing."""
-    if find_programs() is None:
+    if version := os.environ.get("POSTGRES"):
+        debian.install(SUITES[version], PACKAGE)
+    elif find_programs() is None:
         apt_install(PACKAGE)
 
 
@@ -56,11 +72,7 @@ class PostgresServer:
         if self._user is not None:
             os.chown(self._folder, self._user, -1)
         self._port = free_port()
-        command = ["initdb", "-D", str(self._folder / "data"), "-U", "asya", "--auth=trust", "--no-sync"]
-        subprocess.run(
-            [self._programs / command[0], *command[1:]],
-            user=self._user, cwd=self._folder, check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        self._run("initdb", "-U", "asya", "--auth=trust", "--no-sync", output=subprocess.DEVNULL).wait(START_TIMEOUT_S)
 
     @property
     def url(self) -> str:
@@ -78,11 +90,16 @@ class PostgresServer:
         """Start it and wait until it answers."""
         options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", str(self._folder), "-F"]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", str(self._folder / "data"), *options],
-                user=self._user, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+            self._process = self._run("postgres", *options, output=log)
         wait_until(self._answers, START_TIMEOUT_S, "Postgres answers", (self._folder / "log").read_text)
+
+    def _run(self, program: str, *options: str, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
+        argv, user = [str(self._programs / program), "-D", str(self._folder / "data"), *options], self._user
+        if root := find_root():
+            argv, user = debian.enter(root, argv, "nobody"), None
+        return subprocess.Popen(
+            argv, user=user, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
 
     def _answers(self) -> bool:
         try:

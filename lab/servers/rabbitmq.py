@@ -1,4 +1,4 @@
-"""A real RabbitMQ for tests: installed from the distribution's package, run as a child process, left nowhere.
+"""A real RabbitMQ for tests: the distribution's package, run as a child process in a temporary folder.
 
 ``RabbitMqServer`` is one broker with a folder of its own (home, data, logs, configuration), free ports and its own
 epmd, so that nothing on the machine is shared or changed. Fault tests own one and restart, kill or cut it.
@@ -86,7 +86,10 @@ def install(version: str = OWN) -> None:
         RuntimeError: It cannot be installed here; says why.
     """
     if version != OWN:
-        debian.install(SUITES[version], PACKAGE)
+        root = debian.install(SUITES[version], PACKAGE)
+        found = [path.name for path in root.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")]
+        if not any(name.startswith(f"rabbitmq_server-{version}.") for name in found):
+            raise RuntimeError(f"{SUITES[version]} has {found}, and not {version}: SUITES wants another release")
     elif find_server() is None:
         apt_install(PACKAGE)
 
@@ -427,13 +430,13 @@ def main(arguments: list[str]) -> int:
         return 0
     for version in versions():
         try:
-            if version == OWN or not (reason := debian.why_not()):
-                install(version)
-                reason = " ".join(command("rabbitmq-server", version) or [])
+            install(version)
         except RuntimeError as exc:
             print(f"rabbitmq ({version}): {exc}", file=sys.stderr)
-            return 1
-        print(f"rabbitmq ({version}): {reason}")
+            if version == OWN or (os.environ.get("CI") and not debian.why_not()):
+                return 1
+        else:
+            print(f"rabbitmq ({version}): installed")
     return 0
 
 

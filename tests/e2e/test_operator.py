@@ -86,6 +86,32 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"workload": {"template": {"spec": {"containers": [{"name": "other", "image": "x"}]}}}},
         "workload must contain exactly one container named 'asya-runtime'",
     ),
+    (
+        "the sidecar's port",
+        {
+            "workload": {
+                "template": {
+                    "spec": {"containers": [{"name": "asya-runtime", "image": "x", "ports": [{"containerPort": 8080}]}]}
+                }
+            }
+        },
+        "port 8080 serves the injected sidecar's metrics and health",
+    ),
+    (
+        "a target without a formula",
+        {"scaling": {"enabled": True, "advanced": {"target": "20"}}},
+        "target, activationTarget and metricType are about a formula",
+    ),
+    (
+        "a formula that counts nothing",
+        {"scaling": {"enabled": True, "advanced": {"formula": "5"}}},
+        "a formula counts by queueLength, total and ready",
+    ),
+    (
+        "a queue's utilization",
+        {"scaling": {"enabled": True, "advanced": {"formula": "total", "metricType": "Utilization"}}},
+        "a queue has no utilization",
+    ),
 ]
 
 

@@ -21,7 +21,9 @@ REGION = "eu-central-1"
 SETTINGS = {
     "asya:keda": "installed",
     "asya:protect": "false",
-    "asya:gatewayImage": "asya-gateway:0.2.0",
+    "asya:apiCidrs": '["203.0.113.7/32"]',
+    "asya:registry": "registry.example/asya",
+    "asya:gatewayImage": "registry.example/asya/asya-gateway:0.2.0",
     "asya:manifests": '["examples/hello/actors.yaml"]',
 }
 SECRETS = {"asya:gatewayTokens": "t0ken-of-the-gateway", "asya:password": "pa55-of-the-database"}
@@ -134,7 +136,12 @@ def test_what_holds_data_is_protected(protected: Stack, clouds: Clouds) -> None:
 def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
     """VPC, EKS, bucket, key, database and roles: a whole life, twice nothing to do, and nothing left."""
     # Under another name, so that it and the protected one can be in one account at once.
-    settings = SETTINGS | {"asya:environment": "aws", "asya:region": REGION}
+    settings = SETTINGS | {
+        "asya:environment": "aws",
+        "asya:region": REGION,
+        "asya:compute": "node-groups",
+        "asya:queuePrefix": "second-",
+    }
     made, stack = environment("second", settings, SECRETS, aws=clouds.aws, moto=clouds.moto)
     planned = count(stack.preview().change_summary)
     up = stack.up()
@@ -151,9 +158,17 @@ def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
     assert {("asya-system", "asya-operator"), ("keda", "keda-operator"), ("asya", "asya-happy-end")} <= pods
     assert "asyncactors.asya.sh" in kinds(made)["CustomResourceDefinition"]
 
-    stack.set_config("asya:nodesMax", automation.ConfigValue("6"))
+    # A minimum above what runs is refused by AWS, and so by the stand-in.
+    for key, value in {"nodesMin": "3", "nodesMax": "6"}.items():
+        stack.set_config(f"asya:{key}", automation.ConfigValue(value))
     assert stack.up().summary.resource_changes == {"same": planned - 1, "update": 1}
+    # A subnet has one table at a time, and a cluster the zones that it was made with.
+    for key, value in {"nat": "per-zone", "zones": "3"}.items():
+        stack.set_config(f"asya:{key}", automation.ConfigValue(value))
+        stack.up()
 
+    bucket = next(r["id"] for r in made.resources() if r["type"] == "aws:s3/bucket:Bucket")
+    client("s3", clouds.aws).put_object(Bucket=bucket, Key="happy-asya/1.json", Body=b"{}")
     stack.destroy()
     assert made.resources() == [] and recorded(made.recorded) == []
     assert left(clouds) & ours == set()

@@ -44,6 +44,8 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
         "vpcConfig": {"clusterSecurityGroupId": "sg-theirs", "vpcId": "vpc-theirs"},
     },
 }
+STACKS: dict[str, Mapping[str, Any]] = {}
+"""What other stacks export, by their full names."""
 ZONES: Mapping[str, str] = {
     "eu-central-1-ham-1a": "opted-in",
     **{f"eu-central-1{letter}": "opt-in-not-required" for letter in "abc"},
@@ -113,6 +115,8 @@ class Run:
 
 class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if args.typ == "pulumi:pulumi:StackReference":
+            return args.name, {"name": args.name, "outputs": dict(STACKS.get(args.name, {}))}
         return f"{args.name}-id", {**args.inputs, **_made_up(args.typ, args.name)}
 
     def call(self, args: mocks.MockCallArgs) -> Any:
@@ -146,6 +150,8 @@ def _made_up(token: str, name: str) -> dict[str, Any]:
         return {"bucket": f"{name}-1234567", "arn": f"arn:aws:s3:::{name}-1234567"}
     if token == "aws:kms/key:Key":
         return {"arn": f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/{name}", "keyId": name}
+    if token == "aws:ecr/repository:Repository":
+        return {"repositoryUrl": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/{name.replace('-', '/', 1)}"}
     if token.startswith("aws:"):
         return {"arn": f"arn:aws:any:eu-central-1:{ACCOUNT}:{name}", "name": name, "latestVersion": 1}
     if token == "pulumi-python:dynamic:Resource":

@@ -109,6 +109,7 @@ class RuntimeProcess:
         folder: Path,
         environ: Mapping[str, str] | None = None,
         stdout: int = subprocess.DEVNULL,
+        runtime: str | Path = RUNTIME,
     ) -> None:
         self.folder = folder
         self.socket_path = folder / "asya-runtime.sock"
@@ -118,7 +119,7 @@ class RuntimeProcess:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("ASYA_", "PYTHON"))}
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [python, str(RUNTIME)],
+                [python, str(runtime)],
                 env={**clean, "PYTHONDONTWRITEBYTECODE": "1", **settings, **(environ or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,

@@ -41,7 +41,7 @@ def _comparable(item: Any, wanted: Any) -> Any:
     if not isinstance(item, dict) or "error" not in item or "error" not in wanted:
         return item
     details = item["details"]
-    assert set(details) == {"message", "type", "mro", "traceback"}
+    assert set(details) == {"message", "type", "mro", "traceback", *(wanted["details"].keys() & {"permanent"})}
     assert isinstance(details["traceback"], str)
     start = wanted["details"].get("message_starts")
     if start is not None:

@@ -1,4 +1,4 @@
-"""Which cluster an environment goes to when its settings leave that open; pure."""
+"""Chooses the cluster of an environment whose settings leave that open. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

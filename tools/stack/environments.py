@@ -1,4 +1,4 @@
-"""Which environment is meant; pure."""
+"""Chooses the environment that a command means. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What stops a command before the engine runs."""
+"""Errors that stop a command before the engine runs."""
 
 
 class StackError(Exception):

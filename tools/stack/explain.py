@@ -1,4 +1,4 @@
-"""What an engine's failure means and how to go on; pure. The first line that matches is the likeliest cause."""
+"""Explains the engine's failures and how to go on. Pure. The first line that matches is the likeliest cause."""
 
 import re
 from typing import Final
@@ -26,6 +26,21 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
         "AWS does not know these credentials: aws configure, or set AWS_PROFILE",
     ),
     (
+        r"dial tcp (?:10|172|192)[\d.]+:443: (?:i/o timeout|connect)|\.eks\.(?:amazonaws|api\.aws)\S* .*(?:timeout|refused)",
+        "the EKS cluster's API is not reached from here: asya:apiCidrs in Pulumi.{env}.yaml must hold this machine's address "
+        "(curl https://checkip.amazonaws.com), or run it inside the VPC. Nothing has to be removed; run the same again",
+    ),
+    (
+        r"ResourceAlreadyExistsException.*log group",
+        "a log group of an earlier cluster is there still, which EKS wrote into while it was deleted: "
+        "aws logs delete-log-group --log-group-name /aws/eks/asya-{env}/cluster, then again",
+    ),
+    (
+        r"AlreadyExistsException.*alias/asya-queues-",
+        "another mesh of this account and region has that queue prefix: give this one its own, asya:queuePrefix in "
+        "Pulumi.{env}.yaml",
+    ),
+    (
         r"Unauthorized|must be logged in to the server|refuses these credentials",
         "the cluster refuses the kubeconfig's credentials, which may have expired: get a new kubeconfig and run it again",
     ),
@@ -47,8 +62,9 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
         "a provider plugin is missing and could not be downloaded; where there is a network: pulumi plugin install",
     ),
     (
-        r"is protected|marked for protection",
-        "a resource is protected against deletion: make pulumi ENV={env} ARGS='state unprotect --all --yes', then again",
+        r"is protected|marked for protection|[Dd]eletion ?[Pp]rotection",
+        "what holds data is protected, by Pulumi and by AWS itself: asya:protect: false in Pulumi.{env}.yaml, "
+        "make up ENV={env}, then make down ENV={env}. That also empties the bucket",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What PROFILE adds to an environment: the cluster and images of this checkout, and servers that run beside it; pure.
+"""What PROFILE adds to an environment: the cluster and images of this checkout, and servers that run beside it. Pure.
 
 An evaluation needs no registry and no account: images are those that `make images` has put into the cluster of
 `make cluster`, and RabbitMQ, SQS and S3 run on this machine, where pods reach them.

@@ -17,12 +17,13 @@ from asya_infra.upstream import cached_path
 from lab.checkout import ROOT
 from lab.engine.find import find
 from lab.errors import LabError
-from tools.stack import clusters, environments, explain, quick_start, servers, settings_file
+from tools.stack import accounts, clusters, environments, explain, quick_start, servers, settings_file
 from tools.stack.errors import StackError
 from tools.stack.state_folder import Place
 
 _DOCKER_PATIENCE_S: Final = 20.0
 _READ_SETTINGS: Final = frozenset({("refresh",), ("up",), ("preview",), ("destroy",)})
+_YES: Final = frozenset({"--yes", "-y"})
 _QUIET: Final = ("--non-interactive", "--suppress-permalink=true")
 
 
@@ -58,8 +59,10 @@ def run(request: Request) -> int:
     names = environments.known(path.name for path in request.root.glob("Pulumi.*.yaml"))
     name = environments.choose(request.environment, request.profile, names)
     stack = _prepared(request, name)
+    if request.command in {"up", "preview", "down"}:
+        accounts.check_state(stack.preset, name, os.environ)
     if request.command == "down":
-        code = stack.down()
+        code = stack.down(request.arguments)
         if code == 0:
             servers.stop(request.state / "servers" / name)
         return code
@@ -71,8 +74,16 @@ def run(request: Request) -> int:
     if wanted is not None and not cached_path(wanted[0]).is_file() and fetch(*wanted) != 0:
         return 1  # the program itself downloads nothing
     stack.ensure()
-    flags = ["--yes"] if request.command == "up" else []
-    return stack.explained(request.command, [request.command, *flags, *_QUIET, *stack.given(), *request.arguments])
+    more = [*_QUIET, *stack.given(), *(each for each in request.arguments if each not in _YES)]
+    if request.command == "preview":
+        return stack.explained("preview", ["preview", *more])
+    if accounts.must_ask(stack.preset, request.arguments):
+        code = stack.explained("preview", ["preview", *more])
+        if code != 0:
+            return code
+        accounts.ask(name, "make", terminal=sys.stdin.isatty())
+        more.append("--skip-preview")
+    return stack.explained("up", ["up", "--yes", *more])
 
 
 def _prepared(request: Request, name: str) -> "_Stack":
@@ -101,7 +112,7 @@ def _prepared(request: Request, name: str) -> "_Stack":
     environ["PATH"] = os.pathsep.join([str(engine), str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     environ["PULUMI_SKIP_UPDATE_CHECK"] = "true"
     _write(settings, settings_file.merged(shared, known, chosen.settings))
-    return _Stack(name, request.root, settings, environ, str(engine / "pulumi"))
+    return _Stack(name, preset, request.root, settings, environ, str(engine / "pulumi"))
 
 
 def _beside_the_cluster(request: Request, name: str) -> dict[str, Any]:
@@ -119,13 +130,14 @@ def _beside_the_cluster(request: Request, name: str) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class _Stack:
     name: str
+    preset: str
     root: Path
     settings: Path
     environ: Mapping[str, str]
     pulumi: str
 
     def given(self) -> list[str]:
-        """What every command on the stack is told."""
+        """Options of every command on the stack."""
         return ["--stack", self.name, "--config-file", str(self.settings.resolve())]
 
     def call(self, arguments: Sequence[str]) -> int:
@@ -184,13 +196,20 @@ class _Stack:
             fresh = _read(written) if written.exists() else {}
         _write(self.settings, settings_file.merged(_read(self.settings), fresh, {}))
 
-    def down(self) -> int:
+    def down(self, arguments: Sequence[str]) -> int:
         """Destroy what is there, then forget the stack."""
         if not self.exists():
             print(f"stack: there is no {self.name} to take down")
             self.settings.unlink(missing_ok=True)
             return 0
-        code = self.explained("down", ["destroy", "--yes", *_QUIET, *self.given()])
+        if accounts.must_ask(self.preset, arguments):
+            code = self.explained("preview", ["destroy", "--preview-only", *_QUIET, *self.given()])
+            if code != 0:
+                return code
+            accounts.ask(self.name, "remove", terminal=sys.stdin.isatty())
+        code = self.explained(
+            "down", ["destroy", "--yes", *_QUIET, *self.given(), *(a for a in arguments if a not in _YES)]
+        )
         if code == 0:
             code = self.call(["stack", "rm", self.name, "--yes", "--preserve-config", "--non-interactive"])
             self.settings.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The settings file that the engine is given; pure.
+"""The settings file that the engine gets. Pure.
 
 The engine writes how secrets are encrypted into a stack's settings file. That belongs to one person's passphrase and not
 into a file that everybody shares, so the engine works on a file of this checkout's state: the shared settings, and what the

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from asya_cli.console import Console
+from asya_cli.exit_codes import BadRequest, nearest
 from asya_cli.options import Duration, gateway_options, home_option, json_option
 
 
@@ -51,7 +52,13 @@ def call(
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)
     text = None if json_args is None else read_payload(json_args).decode()
-    arguments = read_arguments(words, text, gateway.tool(tool).parameters)
+    found = gateway.tool(tool)
+    arguments = read_arguments(words, text, found.parameters)
+    for name in arguments:
+        if name not in found.parameters and not found.schema.get("additionalProperties"):
+            only = ", ".join(found.parameters) or "none at all"
+            cause = f"{tool} has no parameter {name!r}, only {only}{nearest(name, found.parameters)}"
+            raise BadRequest(cause, f"asya tools {tool}")
     envelope_id = gateway.call(tool, arguments)
     if not wait:
         console.result({"id": envelope_id, "tool": tool, "gateway": gateway.url}, envelope_id)

@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, everything about the way there on stderr.
+"""What commands print: results on stdout, progress and errors on stderr.
 
 With ``--json`` stdout holds one JSON document (a stream of them for logs), errors too. Rich is loaded when something is
 drawn on a terminal; a pipe gets plain lines.
@@ -36,7 +36,7 @@ class Console:
             print(line, flush=True)
 
     def note(self, text: str) -> None:
-        """Say something about the way there."""
+        """Print a line of progress."""
         print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:

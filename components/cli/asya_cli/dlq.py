@@ -1,4 +1,4 @@
-"""``asya dlq``: look at dead letters, send them out again, or throw them away; on a mesh or on any broker."""
+"""``asya dlq``: browse, redrive or purge dead letters, on a mesh or on any broker."""
 
 import sys
 import time

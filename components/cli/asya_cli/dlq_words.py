@@ -1,4 +1,4 @@
-"""How dead letters and what was done with them are written for people. No I/O."""
+"""Formats dead letters and redrives for people. No I/O."""
 
 import json
 from collections.abc import Iterator

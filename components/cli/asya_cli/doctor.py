@@ -4,7 +4,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -89,6 +88,7 @@ def examine() -> Iterator[Finding]:
     """Look at everything, in the order in which a newcomer needs it."""
     yield _python()
     yield _rooms()
+    yield _handlers_python()
     yield _localstack_python()
     yield _program("uv", "make", installed_by("uv"))
     yield _program("rabbitmq-server", "make test; asya local up takes any --rabbitmq-url", installed_by("rabbitmq"))
@@ -102,27 +102,6 @@ def installed_by(package: str) -> str:
         if shutil.which(manager) and package in commands:
             return commands[package]
     return INSTALLERS[""].get(package, "")
-
-
-def localstack_python() -> tuple[str, str] | None:
-    """Find a Python on which LocalStack runs: its path and version."""
-    from asya_local.localstack import PYTHONS
-
-    pyenv = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
-    candidates = [sys.executable, *(path for version in PYTHONS if (path := shutil.which(f"python{version}")))]
-    for version in PYTHONS:
-        candidates += map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True))
-    for candidate in candidates:
-        # A version manager's shim may exist and still not run: only what answers counts.
-        argv = [candidate, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.executable)"]
-        try:
-            answer = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        version, _, executable = answer.stdout.strip().partition(" ")
-        if answer.returncode == 0 and version.rpartition(".")[0] in PYTHONS:
-            return executable, version
-    return None
 
 
 def _python() -> Finding:
@@ -152,8 +131,22 @@ def _rooms() -> Finding:
     )
 
 
+def _handlers_python() -> Finding:
+    from asya_local.interpreter import ANY, activated_environment, choose_python
+
+    return Finding(
+        name="Python of handlers",
+        found=True,
+        required=False,
+        detail=str(choose_python(None, ANY, activated_environment(os.environ), Path.cwd())),
+        purpose="handlers whose code is in this folder",
+    )
+
+
 def _localstack_python() -> Finding:
-    python = localstack_python()
+    from asya_local.localstack import find_python
+
+    python = find_python()
     return Finding(
         name="Python 3.12 or 3.13",
         found=python is not None,

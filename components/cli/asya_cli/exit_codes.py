@@ -1,4 +1,4 @@
-"""What the command line tells its caller by its exit code, and errors that carry one.
+"""The exit codes of the command line, and the errors that carry them.
 
 CommandError
 ├── NotFound             the thing asked for is not there, or the envelope failed (1)
@@ -11,6 +11,7 @@ CommandError
 └── NotAllowed           the gateway wants a token, or one that may do more       (7)
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import ClassVar
 
@@ -93,6 +94,14 @@ class NotAllowed(CommandError):
     """The gateway wants a token, or one that may do more."""
 
     exit_code = ExitCode.NOT_ALLOWED
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Name what may have been meant by a name that is not known, as the end of a sentence; empty where nothing is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def translate(error: Exception) -> CommandError:

@@ -1,4 +1,4 @@
-"""Following one envelope on the way: what is shown, how its end is printed, and the exit code that tells it.
+"""Follows one envelope: prints its progress and its end, and chooses the exit code.
 
 On a terminal a bar moves; elsewhere every event is one plain line on stderr. Ctrl-C leaves the envelope alone and says how
 to go on.

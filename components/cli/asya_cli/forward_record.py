@@ -1,4 +1,4 @@
-"""Running port-forwards, remembered by pid and start time, so that a later command finds its own and nobody else's.
+"""Records running port-forwards by pid and start time, so that a later command ends its own and no other process.
 
 One file per namespace and target, in ``$XDG_RUNTIME_DIR/asya`` or ``~/.cache/asya/forward``; whoever works on one holds its
 lock.

@@ -1,17 +1,21 @@
-"""What a gateway can be asked: its tools, a call, an envelope's state, its events, a cancel."""
+"""The client of a gateway: its tools, calls, an envelope's state and events, cancels."""
 
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown
-from asya_cli.gateway_http import MISSING, Answer, GatewayHttp, failed
+from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown, nearest
+from asya_cli.gateway_http import MISSING, GatewayHttp, failed, read_document
 from asya_process.backoff import pauses
 from asya_protocol import names
 from asya_protocol.status import Status
+
+if TYPE_CHECKING:
+    import httpx2
 
 PROTOCOL: Final = "2024-11-05"
 CLIENT: Final = {"name": "asya-cli", "version": "1.0.0"}
@@ -134,7 +138,8 @@ class Gateway:
             if tool.name == name:
                 return tool
         others = ", ".join(sorted(tool.name for tool in known)) or "none at all"
-        raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}", "asya tools")
+        near = nearest(name, [tool.name for tool in known])
+        raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}{near}", "asya tools")
 
     def call_raw(self, name: str, arguments: Mapping[str, object]) -> dict[str, Any]:
         """Start a tool; the answer is MCP's CallToolResult.
@@ -143,9 +148,9 @@ class Gateway:
             Unknown: There is no such tool.
         """
         answer = self._http.request("POST", "/tools/call", {"name": name, "arguments": dict(arguments)})
-        if answer.status == MISSING:
-            raise Unknown(answer.text, "asya tools")
-        document = _document(answer)
+        if answer.status_code == MISSING:
+            raise Unknown(answer.text.strip(), "asya tools")
+        document = read_document(answer)
         if not isinstance(document.get("content"), list):
             raise failed(answer)
         return document
@@ -174,7 +179,7 @@ class Gateway:
         Raises:
             Unknown: The gateway does not know it.
         """
-        return _document(self._known(envelope_id, self._http.request("GET", _path(envelope_id))))
+        return read_document(self._known(envelope_id, self._http.request("GET", _path(envelope_id))))
 
     def cancel(self, envelope_id: str) -> bool:
         """Cancel an envelope; whether that ended it, or it had ended before.
@@ -183,9 +188,9 @@ class Gateway:
             Unknown: The gateway does not know it.
         """
         answer = self._known(envelope_id, self._http.request("POST", f"{_path(envelope_id)}/cancel"))
-        if answer.status == CONFLICT:
+        if answer.status_code == CONFLICT:
             return False
-        _document(answer)
+        read_document(answer)
         return True
 
     def follow(self, envelope_id: str, limit_s: float | None = None, after: int = 0) -> Iterator[Event]:
@@ -197,29 +202,27 @@ class Gateway:
             GatewayAway: The gateway has been away for a minute.
         """
         until_s = None if limit_s is None else time.monotonic() + limit_s
-        alive_s, growing = time.monotonic(), pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
+        away_since_s: float | None = None
+        growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
-            away: GatewayAway | None = None
             try:
                 for number, data in self._http.events(f"{_path(envelope_id)}/stream", after, until_s):
-                    alive_s, after = time.monotonic(), number
-                    growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
-                    if not data:
-                        continue
+                    growing, away_since_s, after = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S), None, number
                     event = Event(number, _parse(data))
                     yield event
                     if event.end is not None:
                         return
+                away_since_s = None
             except Unknown:
                 raise unknown_envelope(self.url, envelope_id) from None
-            except GatewayAway as exc:
-                away = exc
-            now_s, pause_s = time.monotonic(), next(growing)
-            if until_s is not None and now_s + pause_s >= until_s:
-                time.sleep(max(until_s - now_s, 0.0))
+            except GatewayAway:
+                away_since_s = away_since_s or time.monotonic()
+                if time.monotonic() - away_since_s > AWAY_LIMIT_S:
+                    raise
+            pause_s = next(growing)
+            if until_s is not None and time.monotonic() + pause_s >= until_s:
+                time.sleep(max(until_s - time.monotonic(), 0.0))
                 raise TimeoutError
-            if away is not None and now_s - alive_s > AWAY_LIMIT_S:
-                raise away
             time.sleep(pause_s)
 
     def history(self, envelope_id: str) -> list[Event]:
@@ -230,12 +233,9 @@ class Gateway:
         """
         events: list[Event] = []
         for patience_s in HISTORY_PATIENCE_S:
-            try:
+            with suppress(TimeoutError):  # it goes on: the stream stays open
                 for number, data in self._http.events(f"{_path(envelope_id)}/stream", 0, time.monotonic() + patience_s):
-                    if data:
-                        events.append(Event(number, _parse(data)))
-            except TimeoutError:
-                pass  # it goes on: the stream stays open
+                    events.append(Event(number, _parse(data)))
             if events:
                 break
         return events
@@ -246,13 +246,13 @@ class Gateway:
             answer = self._http.request("GET", "/api/v1/actors")
         except NotAllowed:
             return None
-        if answer.status != 200:
+        if answer.status_code != 200:
             return None
-        found = _document(answer).get("actors")
+        found = read_document(answer).get("actors")
         return {str(entry["name"]): entry for entry in found} if isinstance(found, list) else None
 
-    def _known(self, envelope_id: str, answer: Answer) -> Answer:
-        if answer.status == MISSING:
+    def _known(self, envelope_id: str, answer: "httpx2.Response") -> "httpx2.Response":
+        if answer.status_code == MISSING:
             raise unknown_envelope(self.url, envelope_id)
         return answer
 
@@ -298,12 +298,14 @@ class _Session:
         answer = self._http.request("POST", "/mcp", question, headers=self._headers)
         if "mcp-session-id" in answer.headers:
             self._headers["Mcp-Session-Id"] = answer.headers["mcp-session-id"]
-        if answer.status != 200:
+        if answer.status_code != 200:
             raise failed(answer)
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
-            data = "".join(line[5:].strip() for line in answer.text.splitlines() if line.startswith("data:"))
-            answer = Answer(answer.status, answer.headers, data.encode())
-        document = _document(answer)
+            document = _parse(
+                "".join(line[5:].strip() for line in answer.text.splitlines() if line.startswith("data:"))
+            )
+        else:
+            document = read_document(answer)
         if "error" in document:
             raise CommandError(f"the gateway refused {method}: {document['error'].get('message')}")
         result = document.get("result")
@@ -312,15 +314,6 @@ class _Session:
 
 def _path(envelope_id: str) -> str:
     return f"/envelopes/{quote(envelope_id, safe='')}"
-
-
-def _document(answer: Answer) -> dict[str, Any]:
-    if answer.status >= 300:
-        raise failed(answer)
-    found = answer.json()
-    if not isinstance(found, dict):
-        raise failed(answer)
-    return found
 
 
 def _parse(data: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ VARIABLES: Final = ("ASYA_TOOL_MCP_URL", "ASYA_CLI_MCP_URL", "ASYA_GATEWAY_URL")
 
 
 def named_url(url: str | None, environ: Mapping[str, str]) -> str | None:
-    """The gateway that somebody named; ``None`` leaves the choice to us."""
+    """The gateway that the user named; ``None`` leaves the choice to the command."""
     return url or next((environ[name] for name in VARIABLES if environ.get(name)), None)
 
 
@@ -37,7 +37,7 @@ def open_gateway(url: str | None, token_file: Path | None, home: Path) -> Gatewa
 
 
 def find_gateway(url: str | None, token_file: Path | None, home: Path) -> tuple[Gateway | None, bool]:
-    """Find the gateway, if there is one, and whether somebody named it.
+    """Find the gateway, if there is one, and whether the user named it.
 
     Raises:
         BadRequest: The URL or the token cannot be used.

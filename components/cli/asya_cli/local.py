@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import NotFound
+from asya_cli.exit_codes import NotFound, nearest
 from asya_cli.options import home_option, json_option
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ def local() -> None:
     help="Handlers' code; otherwise the annotation asya.sh/source, or the manifest's folder.",
 )  # fmt: skip
 @click.option(
+    "--python", metavar="PROGRAM",
+    help="Interpreter of the handlers; otherwise the manifest's, the activated environment's, .venv's beside the code, ours.",
+)  # fmt: skip
+@click.option(
     "--endpoint", metavar="URL", help="SQS and S3 endpoint that already runs, instead of starting LocalStack."
 )
 @click.option(
@@ -61,6 +65,7 @@ def up(
     manifests: tuple[Path, ...],
     transport: str,
     source: Path | None,
+    python: str | None,
     endpoint: str | None,
     rabbitmq_url: str | None,
     rabbitmq_management_url: str | None,
@@ -85,6 +90,7 @@ def up(
         transport=transport,
         home=home,
         source=source,
+        python=python,
         endpoint=endpoint,
         rabbitmq_url=rabbitmq_url,
         rabbitmq_management_url=rabbitmq_management_url,
@@ -97,11 +103,15 @@ def up(
     with console.progress("starting the mesh") as step:
         info = mesh.up(options, step)
         actors = [actor.name for actor in mesh.status(home).actors]
+        step("loading handlers")
+        unloadable = mesh.find_unloadable(home)
     for note in info.notes:
         console.note(f"note: {note}")
+    for actor, cause in unloadable.items():
+        console.warn(f"{actor} cannot load its handler: {cause}")
     document = {
         "home": str(home), "transport": info.transport, "actors": actors, "found": info.found, "notes": info.notes,
-        "gateway": info.gateway_url or None,
+        "gateway": info.gateway_url or None, "unloadable": unloadable,
     }  # fmt: skip
     console.result(document, list(_up_lines(info, home, actors)))
 
@@ -165,6 +175,12 @@ def status(home: Path, as_json: bool) -> None:
     for actor in actors:
         if actor.message:
             console.note(f"{actor.name}: {actor.message}")
+    pythons: dict[str, list[str]] = {}
+    for actor in actors:
+        pythons.setdefault(actor.python, []).append(actor.name)
+    for python, names in pythons.items():
+        if python:
+            console.note(f"python of {', '.join(names)}: {python}")
     if found.message:
         console.note(found.message)
     if info.gateway_url:
@@ -191,7 +207,8 @@ def logs(actor: str | None, follow: bool, lines: int, home: Path, as_json: bool)
         printed = True
     if not printed:
         require_mesh(home)
-        raise NotFound(f"there is no log of {actor or 'any actor'} in {home}", "asya local status")
+        near = nearest(actor, [each.name for each in mesh.status(home).actors]) if actor else ""
+        raise NotFound(f"there is no log of {actor or 'any actor'} in {home}{near}", "asya local status")
 
 
 def actor_row(actor: "ActorStatus") -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The ``asya`` command: its groups, the options that all commands share, and the one place where errors end."""
+"""The ``asya`` command: its groups, and the one place where errors become messages and exit codes."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""How ``asya-mcp`` and ``asya-mcp-forward`` speak: Asya 0.1.1's marks on stderr, results alone on stdout."""
+"""What ``asya-mcp`` and ``asya-mcp-forward`` print: Asya 0.1.1's marks on stderr, results alone on stdout."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""``asya-mcp-forward``: a way from this machine to a gateway in a cluster, by ``kubectl port-forward``.
+"""``asya-mcp-forward``: reaches a gateway in a cluster from this machine, by ``kubectl port-forward``.
 
 Prints the URL and nothing else on stdout: ``export ASYA_TOOL_MCP_URL=$(asya-mcp-forward)``. The forward goes on in the
 background and is found again by its record; ``--stop`` ends it. No process is looked for by name.
@@ -190,7 +190,7 @@ def _until_healthy(url: str, process: "subprocess.Popen[bytes]") -> bool:
 
 def _healthy(url: str) -> bool:
     try:
-        return GatewayHttp(url).request("GET", "/health", limit_s=HEALTH_LIMIT_S).status == 200
+        return GatewayHttp(url).request("GET", "/health", limit_s=HEALTH_LIMIT_S).status_code == 200
     except CommandError:
         return False
 

@@ -90,6 +90,7 @@ def wait_for_result(
     console: Console,
     look: "Callable[[], Why | None]" = lambda: None,
     *,
+    trace_id: str | None = None,
     poll_s: float = POLL_S,
 ) -> FoundResult:
     """Read a result from the crew's store, waiting for it.
@@ -100,6 +101,7 @@ def wait_for_result(
         wait_s: How long to look again; 0 looks once.
         console: Told that we wait, and what for.
         look: Finds out what holds it.
+        trace_id: Whose send it is, where the id may have been sent before; ``None`` takes the end of any.
         poll_s: Pause between looks.
 
     Raises:
@@ -117,7 +119,7 @@ def wait_for_result(
     deadline, quiet_s = time.monotonic() + wait_s, QUIET_S
     with console.progress(f"waiting for {envelope_id}") as step:
         while True:
-            found = find_result(store, environment, envelope_id)
+            found = find_result(store, environment, envelope_id, trace_id)
             if found is not None:
                 return FoundResult(found[0] is Status.SUCCEEDED, found[1])
             left_s = deadline - time.monotonic()

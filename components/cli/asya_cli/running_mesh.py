@@ -1,26 +1,28 @@
-"""The running mesh, as commands use it: find it or another broker, know its actors, work on its broker."""
+"""The running mesh as commands use it: finds it, or another broker, and opens its transport."""
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from asya_cli.exit_codes import MeshNotRunning
 from asya_local import mesh as local_mesh
-from asya_protocol.names import QueueNames
-from asya_transport.factory import open_admin, open_transport
-from asya_transport.port import QueueAdmin, Transport
-from asya_transport.settings import read_transport_settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from asya_protocol.names import QueueNames
+    from asya_transport.port import QueueAdmin, Transport
+
+T = TypeVar("T")
+if TYPE_CHECKING:
+    Work = Callable[[Transport, QueueAdmin, QueueNames, asyncio.Event], Awaitable[T]]
+    """Gets a connected transport, an admin, the names of the mesh's queues, and the event that Ctrl-C (or SIGTERM) sets."""
 
 SEND_LIMIT_S: Final = 30.0
 """A broker on this machine answers in milliseconds; one that has not after this long will not."""
-
-T = TypeVar("T")
-Work = Callable[[Transport, QueueAdmin, QueueNames, asyncio.Event], Awaitable[T]]
-"""Gets a connected transport, an admin, the names of the mesh's queues, and the event that Ctrl-C (or SIGTERM) sets."""
 
 
 def require_mesh(home: Path) -> local_mesh.MeshInfo:
@@ -64,7 +66,7 @@ def find_broker(home: Path) -> Mapping[str, str]:
     return os.environ
 
 
-def on_broker(environment: Mapping[str, str], work: Work[T]) -> T:
+def on_broker(environment: Mapping[str, str], work: "Work[T]") -> T:
     """Work on a broker; the first Ctrl-C asks the work to end, the second ends it.
 
     Args:
@@ -75,10 +77,17 @@ def on_broker(environment: Mapping[str, str], work: Work[T]) -> T:
         MeshNotRunning: The broker did not answer in time.
         AsyaError: Whatever the work met.
     """
+    import asyncio
+
     return asyncio.run(_on_broker(environment, work))
 
 
-async def _on_broker(environment: Mapping[str, str], work: Work[T]) -> T:
+async def _on_broker(environment: Mapping[str, str], work: "Work[T]") -> T:
+    import asyncio
+
+    from asya_transport.factory import open_admin, open_transport
+    from asya_transport.settings import read_transport_settings
+
     settings = read_transport_settings(environment)
     transport, admin, stopping = open_transport(settings), open_admin(settings), asyncio.Event()
     loop, us = asyncio.get_running_loop(), asyncio.current_task()
@@ -95,7 +104,7 @@ async def _on_broker(environment: Mapping[str, str], work: Work[T]) -> T:
             async with asyncio.timeout(SEND_LIMIT_S):
                 await transport.connect()
         except TimeoutError as exc:
-            raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
+            raise _silent_broker() from exc
         return await work(transport, admin, settings.queue_names, stopping)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -113,13 +122,20 @@ def deliver(environment: Mapping[str, str], actor: str, body: bytes) -> None:
         TransportUnavailable: The broker is away.
         MeshNotRunning: The broker did not answer in time.
     """
+    import asyncio
+
     try:
         asyncio.run(_deliver(environment, actor, body))
     except TimeoutError as exc:
-        raise MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status") from exc
+        raise _silent_broker() from exc
 
 
 async def _deliver(environment: Mapping[str, str], actor: str, body: bytes) -> None:
+    import asyncio
+
+    from asya_transport.factory import open_transport
+    from asya_transport.settings import read_transport_settings
+
     settings = read_transport_settings(environment)
     transport = open_transport(settings)
     try:
@@ -128,3 +144,7 @@ async def _deliver(environment: Mapping[str, str], actor: str, body: bytes) -> N
             await transport.send(settings.queue_names.queue(actor), body)
     finally:
         await transport.close()
+
+
+def _silent_broker() -> MeshNotRunning:
+    return MeshNotRunning(f"the broker did not answer for {SEND_LIMIT_S:g} s", "asya local status")

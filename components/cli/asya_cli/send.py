@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import BadRequest, ExitCode
+from asya_cli.exit_codes import BadRequest, ExitCode, NotFound, nearest
 from asya_cli.options import Duration, home_option, json_option
 from asya_protocol import names
 from asya_protocol.envelope import Envelope
@@ -53,6 +53,7 @@ def send(
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
     from asya_cli.why import because, gather
+    from asya_protocol.trace import trace_id_of
     from asya_store.claims import ClaimCheck
     from asya_store.factory import open_store
 
@@ -66,9 +67,10 @@ def send(
     )
     mesh = require_mesh(home)
     known = known_actors(home)
-    for actor in dict.fromkeys(actors):
+    for actor in actors:
         if actor not in known:
-            console.warn(f"this mesh has no actor {actor!r}, only {', '.join(sorted(known)) or 'none at all'}")
+            only = ", ".join(sorted(known)) or "none at all"
+            raise NotFound(f"this mesh has no actor {actor!r}, only {only}{nearest(actor, known)}", "asya local status")
     environment = broker_environment(mesh)
     store = open_store(environment)
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())
@@ -77,12 +79,14 @@ def send(
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
         return
     console.note(f"sent {envelope.id}")
+    trace_id = trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
     found = wait_for_result(
         environment,
         envelope.id,
         timeout_s,
         console,
         lambda: because(lambda: gather(envelope.id, None, None, home, console)),
+        trace_id=trace_id,
     )
     print_result(console, found)
     sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)

@@ -1,4 +1,4 @@
-"""From words of a command line to a tool's arguments, as its JSON schema has them. Pure.
+"""Parses command line words into a tool's arguments, by its JSON schema. Pure.
 
 ``--page scan.png``, ``--page=scan.png``, ``--verbose``, ``--tag a --tag b``; hyphens and underscores in names stand for one
 another. A parameter that the schema does not know is guessed at as Asya 0.1.1 does.

@@ -1,4 +1,4 @@
-"""``asya top``: the running mesh at a glance, drawn anew every second on a terminal."""
+"""``asya top``: a live table of the mesh's actors."""
 
 import sys
 import time

@@ -1,8 +1,8 @@
-"""``asya why``: what holds an envelope, from the gateway and from whatever else can be looked at."""
+"""``asya why``: collects the evidence of what holds an envelope: gateway, sidecars, logs, queues, store."""
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,8 +144,9 @@ def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
         found["last"] = _last(steps[-1])
     store = open_store(environment)
     if store is not None:
-        collected = bool(steps) and steps[-1].result == "collected"
-        found |= _of_store(store, environment, envelope_id, collected=collected)
+        parents = steps[-1].parents if steps else ()
+        group = steps[-1].group if steps and steps[-1].result == "collected" else ""
+        found |= _of_store(store, environment, envelope_id, (envelope_id, *parents), group)
     return found
 
 
@@ -167,41 +168,35 @@ def _max_attempts(info: "MeshInfo") -> dict[str, int]:
     return {each.actor.name: each.actor.spec.retry.max_attempts for each in declared}
 
 
-def _of_store(store: "Store", environment: Mapping[str, str], envelope_id: str, *, collected: bool) -> dict[str, Any]:
+def _of_store(
+    store: "Store", environment: Mapping[str, str], envelope_id: str, names: Iterable[str], collected_by: str
+) -> dict[str, Any]:
     from asya_cli.result import FoundResult
     from asya_crew.results import find_result
     from asya_protocol.status import Status
     from asya_store.cancel_list import CancelList
 
-    found: dict[str, Any] = {"group": _group(store, envelope_id, collected=collected)}
+    found: dict[str, Any] = {"group": _group(store, envelope_id, collected_by)}
     result = find_result(store, environment, envelope_id)
     if result is not None:
         found["end"] = (result[0].value, FoundResult(result[0] is Status.SUCCEEDED, result[1]).cause)
     cancels = CancelList(store)
     cancels.refresh()
-    ancestors = envelope_id.split("-")
-    found["cancelled"] = any("-".join(ancestors[:end]) in cancels for end in range(1, len(ancestors) + 1))
+    found["cancelled"] = any(name in cancels for name in names)
     return found
 
 
-def _group(store: "Store", envelope_id: str, *, collected: bool) -> "GroupFacts | None":
+def _group(store: "Store", envelope_id: str, collected_by: str) -> "GroupFacts | None":
     """The group that the envelope opened, or that fan-in keeps it for, while it is not over."""
-    from asya_crew.group_store import PREFIX, GroupStore
-    from asya_crew.groups import Entry
+    from asya_crew.group_store import GroupStore
+    from asya_crew.groups import opener_of
     from asya_manifest.explanation import GroupFacts
-    from asya_store.key_segment import segment
 
-    parent, _, index = envelope_id.rpartition("-")
     groups = GroupStore(store)
-    for opener in filter(None, (envelope_id, parent if collected and index.isdecimal() else "")):
-        prefix = PREFIX + segment(f"{opener}@")
-        for folder in sorted({key.removeprefix(PREFIX).partition("/")[0] for key in store.list(prefix)}):
-            group_id = f"{opener}@{folder.rpartition(segment('@'))[2]}"
-            if groups.winner(group_id) is not None:
-                continue
-            group = groups.load(Entry(group_id, timer="why"), time.time())
-            missing = tuple(sorted(group.missing))
-            return GroupFacts(len(group.here), group.count, missing)
+    for group_id in (*groups.opened_by(envelope_id), *filter(None, (collected_by,))):
+        group = groups.look(group_id, time.time())
+        if group is not None:
+            return GroupFacts(len(group.here), group.count, tuple(sorted(group.missing)), opener_of(group_id))
     return None
 
 

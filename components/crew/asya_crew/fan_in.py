@@ -2,14 +2,14 @@
 
 Handler for the runtime, in envelope mode, without validation, in batches. Children are kept in the object store, so that a
 kill loses nothing: a redelivered child overwrites itself. One envelope of a group, the *winner*, ends it; when that one is
-redelivered it does so again, everybody else who comes after it is swallowed. The envelope that opened a group starts a
+redelivered it does so again; all others that come later are acknowledged and dropped. The envelope that opened a group starts a
 timer, which is an envelope to ourselves with a delay.
 """
 
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -17,6 +17,7 @@ from asya_crew.group_store import GroupStore
 from asya_crew.groups import Entry, Group, Verdict, read_entry
 from asya_crew.settings import FAIL, PARTIAL, FanInSettings
 from asya_protocol import names
+from asya_protocol.envelope import parent_of, read_lineage
 
 logger = logging.getLogger("asya.crew")
 
@@ -51,7 +52,7 @@ class FanIn:
     def handle(self, envelopes: list[Envelope]) -> list[Output]:
         """Take envelopes, and return for each what is to be sent: nothing, a joined envelope, a failed one, a timer.
 
-        What goes wrong with one, its exception stands in its place; its neighbours know nothing of it.
+        An envelope that fails has its exception in its place; the others are not affected.
         """
         arrivals = [_own(self._arrive, envelope) for envelope in envelopes]
         brought = {
@@ -81,6 +82,10 @@ class FanIn:
         if entry.timer == TIDY:
             self._groups.tidy(entry.group)
             return None
+        if entry.called_off is not None:
+            # Its end was told by the hop that opened it; the opener's timer tidies up.
+            self._groups.win(entry.group, entry.token)
+            return None
         if arrival.late:
             logger.info("group=%s is over: %s came late", entry.group, entry.token)
             return _timer(entry, envelope, TIDY, TIDY_AFTER_S) if entry.timer is not None else None
@@ -103,7 +108,7 @@ class FanIn:
         return [self._end(verdict, entry, group, envelope), *timer]
 
     def _is_over(self, entry: Entry) -> bool:
-        """Whether another envelope has ended the group; asked of the store where somebody may have without our knowing."""
+        """Whether another envelope has ended the group; asks the store where another process may have done so."""
         winner = self._over.get(entry.group)
         if winner is None and not self._is_fresh(entry, self._clock()):
             winner = self._groups.winner(entry.group)
@@ -128,8 +133,11 @@ class FanIn:
     def _end(self, verdict: Verdict, entry: Entry, group: Group, envelope: Envelope) -> Envelope:
         payloads = self._groups.payloads(entry.group, group.here)
         # The children's parent goes on under its own id: that is the one which its sender knows.
-        made = {**_onward(envelope, entry.outer), "id": entry.group.rpartition("@")[0], "payload": payloads}
+        made = {**_onward(envelope, entry.outer), "id": entry.opener, "payload": payloads}
         made.pop("parent_id", None)
+        made["headers"] = _as_opener(entry, made["headers"])
+        if names.HEADER_LINEAGE in made["headers"]:
+            made["parent_id"] = parent_of(entry.opener)
         if group.missing:
             made["headers"][names.HEADER_MISSING] = sorted(group.missing)
         if verdict is Verdict.FAIL:
@@ -142,7 +150,7 @@ class FanIn:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """What an envelope says of its group, and whether that is over; no entry for an envelope that no fan-out made."""
+    """An envelope's entry of its group, and whether the group is over; no entry for an envelope outside of any fan-out."""
 
     entry: Entry | None
     late: bool
@@ -160,7 +168,7 @@ def _own(step: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | E
 
 
 def _remember(kept: OrderedDict[str, T], group: str, value: T) -> None:
-    """Keep what is known of a group, and forget the groups that were heard of least lately."""
+    """Cache a group's state, and evict the least recently used groups."""
     kept[group] = value
     kept.move_to_end(group)
     while len(kept) > REMEMBERED:
@@ -177,6 +185,15 @@ def _onward(envelope: Envelope, stack: Sequence[Any]) -> Envelope:
     return {**envelope, "route": {**route, "current": route.get("current", 0) + 1}, "headers": headers}
 
 
+def _as_opener(entry: Entry, headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy headers of an envelope of a group, marked as what they are of from now on: of the envelope that opened it."""
+    lineage = read_lineage(headers)
+    if entry.index is not None:  # a child's, or about one
+        lineage = lineage[:-1]
+    rest = {name: value for name, value in headers.items() if name != names.HEADER_LINEAGE}
+    return {**rest, names.HEADER_LINEAGE: list(lineage)} if lineage else rest
+
+
 def _explain(group: Group) -> str:
     missing = [f"{index} ({reason})" for index, reason in sorted(group.missing.items())]
     of = "an unknown number" if group.count is None else str(group.count)
@@ -187,6 +204,7 @@ def _explain(group: Group) -> str:
 def _timer(entry: Entry, envelope: Envelope, name: str, delay_s: float) -> Envelope:
     """An envelope to ourselves that comes after a delay."""
     stack = [*entry.outer, {"group": entry.group, "timer": name}]
-    headers = {key: value for key, value in envelope["headers"].items() if key != names.HEADER_TRACEPARENT}
+    headers = _as_opener(entry, envelope["headers"])
+    headers.pop(names.HEADER_TRACEPARENT, None)
     headers |= {names.HEADER_FAN_IN: stack, names.HEADER_DELAY: delay_s}
     return {"id": f"{entry.group}/{name}", "route": envelope["route"], "headers": headers, "payload": None}

@@ -1,4 +1,4 @@
-"""The runtime's way to ``fan_in``: opens the store that the environment names, once per process."""
+"""The handler of ``fan-in`` as the runtime calls it: opens the store that the environment names, once per process."""
 
 import os
 from typing import Final

@@ -1,4 +1,4 @@
-"""Groups in the object store, so that they outlive every process: one object per child, and who ended the group.
+"""Fan-in groups in the object store: one object per child, and one that says who ended the group.
 
 Below ``fan-in/<group>/``: ``group.json`` (who was here first, and when), ``count.json``, ``items/<index>.json`` with a child's
 payload, ``missing/<index>.json`` with a reason, ``winner``: the token of the one envelope that ends the group. The winner
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from asya_crew.groups import Entry, Group
-from asya_store.key_segment import segment
+from asya_protocol.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "fan-in/"
@@ -33,7 +33,7 @@ class GroupStore:
             found: Entries and payloads.
 
         Returns:
-            For each why it is not kept, or none: ``StoreUnavailable``, or ``ValueError`` for what is no JSON.
+            For each, why it is not kept, or ``None``: ``StoreUnavailable``, or ``ValueError`` for what is no JSON.
         """
         return list(self._threads.map(lambda pair: self._try_to_keep(*pair), found))
 
@@ -53,7 +53,19 @@ class GroupStore:
             group.given_up.pop(index, None)
         if f"{folder}count.json" in keys:
             group.count = self._read(f"{folder}count.json")
+            group.bound()
         return group
+
+    def opened_by(self, opener_id: str) -> list[str]:
+        """Ids of the groups that envelopes of an id have opened."""
+        ending = segment("@")
+        prefix = f"{PREFIX}{segment(f'{opener_id}@')}"
+        folders = {key.removeprefix(PREFIX).partition("/")[0] for key in self._store.list(prefix)}
+        return [f"{opener_id}@{folder.rpartition(ending)[2]}" for folder in sorted(folders)]
+
+    def look(self, group_id: str, now_s: float) -> Group | None:
+        """Read a group; ``None`` when it is over."""
+        return None if self.winner(group_id) is not None else self.load(Entry(group_id, timer="look"), now_s)
 
     def payloads(self, group_id: str, indexes: Iterable[int]) -> list[Any]:
         """Read children's payloads in the order of their indexes."""

@@ -1,4 +1,4 @@
-"""What is known of one fan-out's children, and what follows from it. Pure: the clock is an argument.
+"""The state of one fan-in group, and what to do next. Pure: the clock is an argument.
 
 | known                                              | verdict                                             |
 |----------------------------------------------------|-----------------------------------------------------|
@@ -36,6 +36,7 @@ class Entry:
         count: How many children there are, where the sender knew.
         missing: Why the child will not come, for a notice about it.
         timer: Which round of the group's timer this is.
+        called_off: Why nothing is to be joined, for a notice from the hop that opened the group.
         outer: The stack without this entry: the groups around it.
     """
 
@@ -44,13 +45,21 @@ class Entry:
     count: int | None = None
     missing: str | None = None
     timer: str | None = None
+    called_off: str | None = None
     outer: tuple[Any, ...] = ()
+
+    @property
+    def opener(self) -> str:
+        """Id of the envelope that opened the group."""
+        return opener_of(self.group)
 
     @property
     def token(self) -> str:
         """Names the envelope among those of its group; a redelivery has the same one."""
         if self.timer is not None:
             return f"timer-{self.timer}"
+        if self.called_off is not None:
+            return "called-off"
         if self.index is None:
             return "end"
         return f"{self.index}" if self.missing is None else f"{self.index}-missing"
@@ -75,14 +84,23 @@ class Group:
     given_up: dict[int, str] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
-        """Take in what an envelope says; a child that comes after all counts."""
+        """Take in what an envelope says; a child that comes after all counts, one beyond the count does not."""
         if entry.count is not None:
             self.count = entry.count
+            self.bound()
+        if entry.index is not None and self.count is not None and entry.index >= self.count:
+            return
         if entry.index is not None and entry.missing is None:
             self.here.add(entry.index)
             self.given_up.pop(entry.index, None)
         elif entry.index is not None and entry.index not in self.here:
             self.given_up[entry.index] = entry.missing or ""
+
+    def bound(self) -> None:
+        """Leave out what lies beyond the count: a run of the hop that was cut off made more than the one that counts."""
+        if self.count is not None:
+            self.here = {index for index in self.here if index < self.count}
+            self.given_up = {index: reason for index, reason in self.given_up.items() if index < self.count}
 
     @property
     def missing(self) -> dict[int, str]:
@@ -105,6 +123,11 @@ class Group:
         return Verdict.JOIN if partial and self.here else Verdict.FAIL
 
 
+def opener_of(group_id: str) -> str:
+    """Id of the envelope that opened a group."""
+    return group_id.rpartition("@")[0]
+
+
 def read_entry(headers: Mapping[str, Any]) -> Entry | None:
     """Read an envelope's innermost group; ``None`` for an envelope that no fan-out made.
 
@@ -125,9 +148,10 @@ def read_entry(headers: Mapping[str, Any]) -> Entry | None:
         count=_number(top, "count"),
         missing=None if top.get("missing") is None else str(top["missing"]),
         timer=None if top.get("timer") is None else str(top["timer"]),
+        called_off=None if top.get("called_off") is None else str(top["called_off"]),
         outer=tuple(outer),
     )
-    if entry.index is None and entry.timer is None and entry.count is None:
+    if entry.index is None and entry.timer is None and entry.count is None and entry.called_off is None:
         raise ValueError(f"header {names.HEADER_FAN_IN} has neither an index nor a count")
     if entry.index is not None and entry.count is not None and entry.index >= entry.count:
         raise ValueError(f"header {names.HEADER_FAN_IN}: index {entry.index} of {entry.count}")

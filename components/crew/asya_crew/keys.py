@@ -1,4 +1,4 @@
-"""Names of the objects that the end actors write. Pure: the moment is an argument.
+"""Keys of the objects that the end actors write. Pure: the time is an argument.
 
 Two objects per envelope: the index ``<prefix><id>.json``, found without listing, and Asya 0.1.1's dated one,
 ``<prefix><moment>/<last actor>/<id>.json``. No id and no actor name leads out of the prefix.
@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from asya_store.key_segment import segment
+from asya_protocol.key_segment import segment
 
 
 def name_of(envelope: Mapping[str, object], body: bytes) -> str:
@@ -19,9 +19,14 @@ def name_of(envelope: Mapping[str, object], body: bytes) -> str:
     return f"no-id-{hashlib.sha256(body).hexdigest()[:32]}"
 
 
-def index_key(prefix: str, name: str) -> str:
-    """Key under which an envelope is found by its id."""
-    return f"{prefix}{segment(name)}.json"
+def index_key(prefix: str, name: str, mark: str = "") -> str:
+    """Key under which an envelope is found by its id; a fan-out's children have theirs beside it, told apart by their mark."""
+    return f"{prefix}{segment(name)}@{mark}.json" if mark else f"{prefix}{segment(name)}.json"
+
+
+def children_prefix(prefix: str, name: str) -> str:
+    """What the keys of all children of a name begin with; no key of another name does, for ``segment`` leaves no ``@``."""
+    return f"{prefix}{segment(name)}@"
 
 
 def dated_key(prefix: str, name: str, envelope: Mapping[str, object], moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What became of an envelope: written once by the end actors, found again by its id.
+"""The outcome of an envelope: written once by the end actors, found by its id.
 
 A redelivered envelope overwrites its own objects. The dated key holds the moment of the first write, so it is kept
 in the index object's metadata, which is written first: whatever interrupts us, the next delivery finds the same name.
@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from asya_crew.keys import dated_key, index_key, name_of
+from asya_crew.keys import children_prefix, dated_key, index_key, name_of
 from asya_crew.settings import Prefixes
 from asya_process.settings import read
+from asya_protocol import names
+from asya_protocol.envelope import origin_mark
 from asya_protocol.status import Status
+from asya_protocol.trace import trace_id_of
 from asya_store.port import Store
 
 DATED_KEY: Final = "asya-dated-key"
@@ -42,7 +45,7 @@ def persist(store: Store, prefix: str, envelope: Mapping[str, Any], moment: date
     """
     body = _write(envelope)
     name = name_of(envelope, body)
-    index = index_key(prefix, name)
+    index = index_key(prefix, name, origin_mark(_headers(envelope)))
     known = store.info(index)
     dated = known.metadata.get(DATED_KEY) if known is not None else None
     if dated is None:
@@ -53,14 +56,15 @@ def persist(store: Store, prefix: str, envelope: Mapping[str, Any], moment: date
 
 
 def find_result(
-    store: Store, prefixes: Prefixes | Mapping[str, str], envelope_id: str
+    store: Store, prefixes: Prefixes | Mapping[str, str], envelope_id: str, trace_id: str | None = None
 ) -> tuple[Status, dict[str, Any]] | None:
     """Find what the end actors wrote about an envelope.
 
     Args:
         store: Where they write.
         prefixes: Their prefixes, or the environment that holds them.
-        envelope_id: Not empty.
+        envelope_id: Not empty. Where none of that id was sent, a fan-out's child of that name is looked for.
+        trace_id: Whose send it is, where an id may have been sent before; ``None`` takes the end of any.
 
     Returns:
         ``succeeded`` or ``failed``, and the envelope as they got it; ``None`` when neither has it (yet). Where both have
@@ -68,16 +72,34 @@ def find_result(
     """
     if not isinstance(prefixes, Prefixes):
         prefixes = read(Prefixes, prefixes)
-    keys = {
-        Status.SUCCEEDED: index_key(prefixes.results, envelope_id),
-        Status.FAILED: index_key(prefixes.errors, envelope_id),
-    }
-    found = {status: info.modified_s for status, key in keys.items() if (info := store.info(key)) is not None}
-    for status in sorted(found, key=lambda status: found[status], reverse=True):
-        body = store.get(keys[status])
-        if body is not None:
-            return status, json.loads(body)
+    ends = {Status.SUCCEEDED: prefixes.results, Status.FAILED: prefixes.errors}
+    keys = {index_key(prefix, envelope_id): status for status, prefix in ends.items()}
+    if (found := _latest(store, keys, trace_id)) is None and trace_id is None:
+        children = {
+            key: status for status, prefix in ends.items() for key in store.list(children_prefix(prefix, envelope_id))
+        }
+        found = _latest(store, children, None)
+    return found
+
+
+def _latest(store: Store, keys: Mapping[str, Status], trace_id: str | None) -> tuple[Status, dict[str, Any]] | None:
+    written_s = {key: info.modified_s for key in keys if (info := store.info(key)) is not None}
+    for key in sorted(written_s, key=lambda key: written_s[key], reverse=True):
+        body = store.get(key)
+        envelope = None if body is None else json.loads(body)
+        if envelope is not None and (trace_id is None or _trace_of(envelope) == trace_id):
+            return keys[key], envelope
     return None
+
+
+def _trace_of(envelope: Mapping[str, Any]) -> str | None:
+    return trace_id_of(_headers(envelope).get(names.HEADER_TRACEPARENT))
+
+
+def _headers(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read an envelope's headers, which are persisted whatever they are."""
+    headers = envelope.get("headers")
+    return headers if isinstance(headers, Mapping) else {}
 
 
 def _write(envelope: Mapping[str, Any]) -> bytes:

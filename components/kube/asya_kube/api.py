@@ -1,21 +1,28 @@
 """The one door to the Kubernetes API: raw objects in and out, errors translated, every call counted.
 
 Built on kubernetes_asyncio for what is hard (credentials, token refresh, TLS); objects stay plain mappings, so that no
-field that a newer cluster knows is lost on the way. Watching is kopf's task, not done here.
+field that a newer cluster knows is lost on the way. Watching is kopf's task, not done here. Its errors:
+
+AsyaError
+└── ApiError               the API server refused; the text is its own            (permanent until something changes)
+    ├── ApiUnavailable         it asks for patience, or failed: 429, 5xx            (retryable)
+    │   └── ApiSilent              it cannot be reached                             (retryable)
+    ├── ApiConflict            another client wrote the object first                (retryable)
+    └── ObjectMissing          there is no such object, or no such kind
 """
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import aiohttp
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from asya_kube.errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_kube.resources import Kind, kind_of
+from asya_protocol.errors import AsyaError, Fault
 
 FIELD_MANAGER: Final = "asya-operator"
 """Owner of the fields that we apply; what others set beside them stays."""
@@ -32,11 +39,37 @@ Observe = Callable[[str, str, int, float], None]
 """Called after each request with verb, plural, HTTP status (0: no answer) and seconds."""
 
 
+class ApiError(AsyaError):
+    """The API server refused a request."""
+
+    fault: ClassVar[Fault] = "peer"
+
+
+class ApiUnavailable(ApiError):
+    """The API server asks for patience, or failed; a webhook that it needs may be away."""
+
+    retryable: ClassVar[bool] = True
+
+
+class ApiSilent(ApiUnavailable):
+    """The API server does not answer, so that asking for something else is in vain too."""
+
+
+class ApiConflict(ApiError):
+    """The object exists already, or changed since it was read."""
+
+    retryable: ClassVar[bool] = True
+
+
+class ObjectMissing(ApiError):
+    """No such object; for a whole kind: its CRD is not installed."""
+
+
 class KubeApi:
     """A connection to one API server; use as an async context manager.
 
     Args:
-        observe: Told of every request.
+        observe: Called after every request.
         kubeconfig: A kubeconfig's content to use instead of what the process finds for itself.
         context: Of that kubeconfig; ``None`` takes its current one.
     """
@@ -85,7 +118,7 @@ class KubeApi:
 
         Args:
             manifest: What is wanted.
-            manager: Whose wish it is; a field goes when the last manager that wished it leaves it out.
+            manager: Field manager that owns what is set; a field is removed when its last manager leaves it out.
 
         Raises:
             ApiError: It was refused; the text is the server's own.
@@ -115,12 +148,11 @@ class KubeApi:
                 return found
 
     async def list(
-        self, kind: Kind, namespace: str | None = None, selector: str = "", *, cached: bool = False
+        self, kind: Kind, namespace: str | None = None, selector: str = "", fields: str = "", *, cached: bool = False
     ) -> list[dict[str, Any]]:
         """Read all objects of a kind, in one namespace or in all; ``cached`` ones cost the server's database nothing."""
-        query = {"labelSelector": selector} if selector else {}
-        if cached:
-            query["resourceVersion"] = "0"
+        given = {"labelSelector": selector, "fieldSelector": fields, "resourceVersion": "0" if cached else ""}
+        query = {key: value for key, value in given.items() if value}
         answer = await self._request("GET", kind.path(namespace, ""), kind, query=query)
         return list(answer.get("items") or [])
 
@@ -137,7 +169,7 @@ class KubeApi:
         """Write one object whole, if it is still at its resourceVersion.
 
         Raises:
-            ApiConflict: Somebody else wrote it meanwhile.
+            ApiConflict: It was changed meanwhile.
         """
         kind, meta = kind_of(manifest), manifest["metadata"]
         return await self._request("PUT", kind.path(meta.get("namespace"), meta["name"]), kind, body=manifest)
@@ -149,9 +181,15 @@ class KubeApi:
         path = kind.path(namespace, name) + (f"/{subresource}" if subresource else "")
         return await self._request("PATCH", path, kind, body=changes, content_type=_MERGE)
 
-    async def delete(self, kind: Kind, namespace: str | None, name: str) -> bool:
-        """Delete one object, what it owns in the background; whether it was there."""
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str = "") -> bool:
+        """Delete one object, what it owns in the background; whether it was there.
+
+        Raises:
+            ApiConflict: The object of this name has another uid than the given one.
+        """
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
         try:
             await self._request("DELETE", kind.path(namespace, name), kind, body=body)
         except ObjectMissing:
@@ -203,3 +241,14 @@ def _refusal(status: int, text: bytes, what: str) -> ApiError:
     if status == 429 or status >= 500:
         return ApiUnavailable(f"{what}: {status} {message}")
     return kinds.get(status, ApiError)(f"{what}: {status} {message}")
+
+
+def is_owned(present: Mapping[str, Any] | None, uid: str) -> bool:
+    """Whether an object is there and belongs to the actor with this uid; names of two actors' objects may meet."""
+    owners = (present or {}).get("metadata", {}).get("ownerReferences") or []
+    return any(owner.get("uid") == uid for owner in owners)
+
+
+async def delete_owned(api: KubeApi, kind: Kind, namespace: str, name: str, uid: str) -> bool:
+    """Delete one object if it belongs to the actor with this uid; whether it did."""
+    return is_owned(await api.get(kind, namespace, name), uid) and await api.delete(kind, namespace, name)

@@ -58,28 +58,8 @@ NETWORK_POLICY: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpo
 POD_MONITOR: Final = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
 CRD: Final = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 
-KINDS: Final = {
-    (each.api_version, each.kind): each
-    for each in (
-        ACTOR,
-        DEPLOYMENT,
-        STATEFUL_SET,
-        POD,
-        CONFIG_MAP,
-        SECRET,
-        SERVICE,
-        SERVICE_ACCOUNT,
-        EVENT,
-        LEASE,
-        HPA,
-        SCALED_OBJECT,
-        TRIGGER_AUTH,
-        POD_DISRUPTION_BUDGET,
-        NETWORK_POLICY,
-        POD_MONITOR,
-        CRD,
-    )
-}
+KINDS: Final = {(each.api_version, each.kind): each for each in tuple(vars().values()) if isinstance(each, Kind)}
+"""All of the above."""
 OWNED: Final = (
     SCALED_OBJECT,
     TRIGGER_AUTH,
@@ -93,20 +73,8 @@ OWNED: Final = (
     CONFIG_MAP,
 )
 """Kinds of which an actor may own objects, in the order in which they are taken away."""
-WATCHED: Final = (
-    DEPLOYMENT,
-    STATEFUL_SET,
-    POD,
-    SCALED_OBJECT,
-    TRIGGER_AUTH,
-    HPA,
-    CONFIG_MAP,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    POD_DISRUPTION_BUDGET,
-    NETWORK_POLICY,
-)
-"""Kinds whose changes lead to a new look at their actor; label selectors keep other people's objects out. PodMonitors are
+WATCHED: Final = (*(kind for kind in OWNED if kind is not POD_MONITOR), POD, HPA)
+"""Kinds whose changes lead to a reconcile of their actor; label selectors keep other people's objects out. PodMonitors are
 not among them: few clusters know that kind, and kopf would warn of it in all others."""
 
 

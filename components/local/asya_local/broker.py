@@ -1,4 +1,4 @@
-"""The mesh's broker and store: somebody else's, or a process that the mesh starts, watches and ends itself.
+"""The mesh's broker and store: an existing one, or a process that the mesh starts, watches and ends.
 
 The broker does not die with its supervisor, on purpose: it holds acknowledged envelopes. The next supervisor takes it
 over by its record, and ``down`` ends it.
@@ -10,7 +10,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,15 @@ from typing import Final
 
 from asya_local import localstack
 from asya_local.errors import MeshError
-from asya_local.processes import MARKER, OsLauncher, ProcessRecord, ProcessSpec, RunningProcess, record_of
+from asya_local.processes import (
+    MARKER,
+    OsLauncher,
+    ProcessRecord,
+    ProcessSpec,
+    RunningProcess,
+    own_python,
+    record_of,
+)
 from asya_local.state import BrokerRecord, Request, StateFolder
 
 log: Final = logging.getLogger(__name__)
@@ -35,7 +42,7 @@ WAIT_TIME_S: Final = 2
 _POLL_S: Final = 0.1
 
 Started = Callable[[BrokerRecord], None]
-"""Told of a broker's process as soon as it runs, so that it is never forgotten."""
+"""Called with a broker's process as soon as it runs, so that it is always recorded."""
 
 
 @dataclass(slots=True)
@@ -56,7 +63,7 @@ class Broker:
 
     @property
     def alive(self) -> bool:
-        """Whether its process lives; somebody else's broker is taken to."""
+        """Whether its process lives; an existing broker is assumed to."""
         if self.process is not None and self.process.poll() is not None:
             return False
         return self.record is None or self.record.process.alive
@@ -112,7 +119,7 @@ async def _memory(
     spec = ProcessSpec(
         role="broker",
         actor="",
-        argv=(sys.executable, "-m", "asya_transport.memory.server", str(path)),
+        argv=(*own_python(), "-m", "asya_transport.memory.server", str(path)),
         env={**environ, MARKER: state.mesh_id},
         cwd=state.home,
         log=state.logs / "memory-broker.log",
@@ -147,7 +154,7 @@ async def _sqs(
     record = _record(server.pid, server.kind, server.endpoint)
     started(record)
     await _until(lambda: localstack.is_healthy(server.endpoint, server.kind), server.poll, server.log, server.kind)
-    return Broker(*_aws(server.endpoint, REGION, keys), record, _Server(server))
+    return Broker(*_aws(server.endpoint, REGION, keys), record, server)
 
 
 def _rabbitmq(request: Request, state: StateFolder) -> Broker:
@@ -181,26 +188,6 @@ def _aws(endpoint: str, region: str, keys: tuple[str, str]) -> tuple[dict[str, s
         **credentials,
     }
     return transport, store
-
-
-class _Server:
-    """A LocalStack process, seen as a running process."""
-
-    def __init__(self, server: localstack.CloudServer) -> None:
-        self._server = server
-
-    @property
-    def pid(self) -> int:
-        return self._server.pid
-
-    def poll(self) -> int | None:
-        return self._server.poll()
-
-    def terminate(self) -> None:
-        self._server.terminate()
-
-    def kill_group(self) -> None:
-        self._server.stop(timeout_s=0)
 
 
 async def _until(ready: Callable[[], bool], poll: Callable[[], int | None], log_path: Path, what: str) -> None:
@@ -241,7 +228,7 @@ def _listens(path: Path) -> bool:
 
 
 def _free_port() -> int:
-    """Find a port below those that the system gives to whoever connects: it is bound only seconds later."""
+    """Find a port outside the range of ephemeral ports, since it is bound only seconds later."""
     while True:
         port = secrets.choice(PORTS)
         with socket.socket() as probe, suppress(OSError):

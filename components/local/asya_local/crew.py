@@ -6,6 +6,7 @@ from typing import Final
 
 from asya_manifest.actor import parse_actor
 from asya_manifest.files import DeclaredActor, Origin
+from asya_manifest.pod import RUNTIME_CONTAINER
 from asya_protocol import names
 
 HANDLERS: Final = {
@@ -37,7 +38,7 @@ def _manifest(name: str, transport: str, store: Mapping[str, str]) -> dict[str, 
         "ASYA_ENABLE_VALIDATION": "false",
         **store,
     }
-    container = {"name": "asya-runtime", "env": [{"name": key, "value": value} for key, value in env.items()]}
+    container = {"name": RUNTIME_CONTAINER, "env": [{"name": key, "value": value} for key, value in env.items()]}
     # One collector sees every child of a group: it need not ask the store what others have seen.
     collector = {"batch": {"size": FAN_IN_BATCH, "waitMs": 10}} if name == names.FAN_IN else {}
     return {

@@ -1,4 +1,4 @@
-"""From a request to the plans of all actors: reads the manifests, adds the crew, notices when files have changed."""
+"""From a request to the plans of all actors: reads the manifests, adds the crew, detects changed files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,11 +67,14 @@ def declare(
         max_replicas=request.max_replicas,
         store_env=store_env,
         gateway_env=gateway_env or {},
+        python=request.python,
+        activated=request.activated,
     )
     own = {declared.actor.name for declared in manifests.actors}
     crew = [declared for declared in crew_actors(request.transport, store_env) if declared.actor.name not in own]
     plans = [plan_actor(declared, manifests, settings) for declared in (*manifests.actors, *crew)]
-    notes = (*manifests.notes, *_transport_notes(manifests, request), *check_tools(request, own))
+    own_notes = (f"{plan.name}: {note}" for plan in plans for note in plan.notes)
+    notes = (*manifests.notes, *own_notes, *_transport_notes(manifests, request), *check_tools(request, own))
     return Declarations({plan.name: plan for plan in plans}, notes)
 
 

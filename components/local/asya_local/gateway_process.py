@@ -9,7 +9,6 @@ import asyncio
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,17 +17,16 @@ from asya_local.backoff import RestartPolicy
 from asya_local.errors import MeshError
 from asya_local.log_cause import explain_log
 from asya_local.probe import get
-from asya_local.processes import MARKER, Launcher, ProcessSpec, RunningProcess
+from asya_local.processes import MARKER, Launcher, ProcessSpec, RunningProcess, own_python
 from asya_local.replica import Child
 from asya_local.state import Request, StateFolder
-from asya_manifest.tool_files import read_tools
-from asya_manifest.tools import Tool
+from asya_manifest.tools import Tool, read_tools
 from asya_protocol import names
 
 log: Final = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
-"""This machine alone: a developer's mesh is nobody else's business."""
+"""Loopback only: a developer's mesh is not for other machines."""
 TOOL_FILES: Final = ("tools.yaml", "tools.yml")
 """Looked for beside the manifests."""
 START_LIMIT_S: Final = 120.0
@@ -164,7 +162,7 @@ class Gateway:
         return ProcessSpec(
             role="gateway",
             actor="",
-            argv=(sys.executable, "-m", "asya_gateway"),
+            argv=(*own_python(), "-m", "asya_gateway"),
             env=env,
             cwd=self._state.home,
             log=self._state.logs / "gateway" / "gateway.log",
@@ -237,8 +235,8 @@ def _choose_port(state: StateFolder, wanted: int | None) -> int:
 
 async def _answers(url: str) -> bool:
     try:
-        await get(url.removeprefix("http://"), "/health")
-    except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
+        await asyncio.to_thread(get, url.removeprefix("http://"), "/health")
+    except OSError:
         return False
     return True
 

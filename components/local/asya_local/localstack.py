@@ -14,13 +14,12 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from asya_local.probe import get
 from asya_protocol.errors import AsyaError
 
 Kind = Literal["localstack", "moto"]
@@ -84,8 +83,12 @@ class CloudServer:
         return self.process.poll()
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask it to end, with all that it started."""
         self._signal(signal.SIGTERM)
+
+    def kill_group(self) -> None:
+        """End it and all that it started at once."""
+        self._signal(signal.SIGKILL)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End it and all that it started, by force after ``timeout_s``."""
@@ -93,7 +96,7 @@ class CloudServer:
         try:
             self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL)
+            self.kill_group()
             self.process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -118,7 +121,7 @@ def ensure_installed(progress: Progress, *, cache: Path | None = None) -> Path:
     python = _installed(cache, "localstack")
     if python is not None:
         return python
-    base = _find_python(progress)
+    base = _find_or_fetch_python(progress)
     if base is not None:
         return _install(cache, "localstack", base, progress)
     progress("no working Python 3.12 or 3.13 was found, so moto's server stands in for LocalStack")
@@ -178,8 +181,7 @@ def wait_ready(server: CloudServer, timeout_s: float = 90.0) -> None:
 def is_healthy(endpoint: str, kind: Kind = "localstack") -> bool:
     """Whether it answers and none of its services is still starting or broken."""
     try:
-        with urllib.request.urlopen(endpoint + _HEALTH[kind], timeout=2.0) as answer:  # noqa: S310 - http, this machine
-            document = json.load(answer)
+        document = json.loads(get(endpoint.removeprefix("http://"), _HEALTH[kind]))
     except (OSError, ValueError):
         return False
     states = document.get("services", {}).values() if kind == "localstack" else ()
@@ -202,9 +204,8 @@ def _installed(cache: Path, kind: Kind) -> Path | None:
     folder = _environment_folder(cache, kind)
     python = folder / "bin" / "python"
     # The interpreter that it was made from may have been removed since; one that is slow is there, and perhaps in use.
-    if (folder / "complete").exists() and _runs(python, "import ssl", slow=True):
-        return python
-    return None
+    works = (folder / "complete").exists() and _run_code(python, "import ssl", if_slow="") is not None
+    return python if works else None
 
 
 def _install(cache: Path, kind: Kind, base: Path, progress: Progress) -> Path:
@@ -233,24 +234,28 @@ def find_uv(cache: Path) -> str | None:
     return shutil.which("uv") or (str(kept[-1]) if kept else None)
 
 
-def _find_python(progress: Progress) -> Path | None:
+def find_python() -> tuple[Path, str] | None:
+    """Find a Python on this machine that LocalStack runs on: its path and version."""
     for candidate in _candidate_pythons():
-        if _runs(candidate, f"import sys, ssl, venv; sys.exit('%d.%d' % sys.version_info[:2] not in {PYTHONS})"):
-            return candidate
+        version = _run_code(candidate, "import sys, ssl, venv; print('%d.%d.%d' % sys.version_info[:3])") or ""
+        if version.rpartition(".")[0] in PYTHONS:
+            return candidate, version
+    return None
+
+
+def _find_or_fetch_python(progress: Progress) -> Path | None:
+    if found := find_python():
+        return found[0]
     uv = find_uv(cache_folder())
     if uv is None:
         return None
     progress("fetching Python 3.13 for LocalStack")
     try:
         _run([uv, "python", "install", "--quiet", PYTHONS[0]], "localstack")
-        answer = subprocess.run(
-            [uv, "python", "find", "--managed-python", PYTHONS[0]],
-            capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=True, env=_clean_environ(),
-        )  # fmt: skip
-    except (CloudError, OSError, subprocess.SubprocessError):
+        fetched = Path(_run([uv, "python", "find", "--managed-python", PYTHONS[0]], "localstack").strip())
+    except CloudError:
         return None
-    found = Path(answer.stdout.strip())
-    return found if _runs(found, "import ssl, venv") else None
+    return fetched if _run_code(fetched, "import ssl, venv") is not None else None
 
 
 def _candidate_pythons() -> Iterator[Path]:
@@ -267,29 +272,21 @@ def _own_python() -> Path:
     return Path(getattr(sys, "_base_executable", "") or sys.executable)
 
 
-def _runs(python: Path, code: str, *, slow: bool = False) -> bool:
-    """Whether an interpreter really runs: a version manager's shim exists and yet may answer 127.
-
-    Args:
-        python: Which.
-        code: What it has to run.
-        slow: What to take one for that does not answer in time.
-    """
-    if not python.exists():
-        return False
+def _run_code(python: Path, code: str, *, if_slow: str | None = None) -> str | None:
+    """Run code and return what it prints; ``None`` where it fails: a version manager's shim exists and may yet answer 127."""
     try:
         answer = subprocess.run(
             [str(python), "-I", "-c", code],
-            capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, env=_clean_environ(),
+            capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=True, env=_clean_environ(),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return slow
+        return if_slow
     except (OSError, subprocess.SubprocessError):
-        return False
-    return answer.returncode == 0
+        return None
+    return answer.stdout.strip()
 
 
-def _run(argv: list[str], kind: Kind) -> None:
+def _run(argv: list[str], kind: Kind) -> str:
     try:
         answer = subprocess.run(
             argv, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False, env=_clean_environ()
@@ -298,6 +295,7 @@ def _run(argv: list[str], kind: Kind) -> None:
         raise CloudError(f"{kind} cannot be installed: {exc}") from exc
     if answer.returncode != 0:
         raise CloudError(f"{kind} cannot be installed: {' '.join(argv[:4])} ... said:\n{answer.stderr[-2000:]}")
+    return answer.stdout
 
 
 def _clean_environ() -> dict[str, str]:

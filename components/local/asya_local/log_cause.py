@@ -1,4 +1,4 @@
-"""Find the line of a log that says why its process died."""
+"""Finds the line of a log that says why its process died."""
 
 import json
 import re

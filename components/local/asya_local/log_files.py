@@ -1,4 +1,4 @@
-"""Logs as files: kept below a size while processes write to them, read back, and followed.
+"""Log files: truncated while processes write to them, read from their end, and followed.
 
 Processes hold their log open, so a full one is copied aside and cut to zero (they append, so they go on at the start).
 Lines written between copy and cut are lost; a log that nobody could cut would fill the disk, which loses more.
@@ -81,6 +81,35 @@ class Follower:
         self._open[path] = (log, b"")
 
 
-def pause() -> None:
-    """Wait between two polls of a follower."""
-    time.sleep(_FOLLOW_S)
+def read_logs(folder: Path, actor: str | None, *, follow: bool, lines: int) -> Iterator[str]:
+    """Read the newest lines of an actor's logs, or of all; following goes on until the caller stops asking.
+
+    Args:
+        folder: Folder of all logs.
+        actor: Whose; ``None`` is everyone's.
+        follow: Go on with what is added.
+        lines: Newest lines of each log to begin with.
+    """
+    paths = _paths(folder, actor)
+    # Made now, not when the first line is asked for: what is written in between belongs to the caller.
+    return _read(folder, actor, paths, Follower(paths) if follow else None, lines)
+
+
+def _read(folder: Path, actor: str | None, paths: list[Path], follower: Follower | None, lines: int) -> Iterator[str]:
+    try:
+        for path in paths:
+            for line in tail(path, lines):
+                yield f"{path.relative_to(folder).with_suffix('')} | {line}"
+        while follower is not None:
+            for path, line in follower.poll(_paths(folder, actor)):
+                yield f"{path.relative_to(folder).with_suffix('')} | {line}"
+            time.sleep(_FOLLOW_S)
+    finally:
+        if follower is not None:
+            follower.close()
+
+
+def _paths(folder: Path, actor: str | None) -> list[Path]:
+    if actor is None:
+        return sorted(folder.rglob("*.log"))
+    return sorted((folder / actor).glob("*.log")) if "/" not in actor and actor not in (".", "..") else []

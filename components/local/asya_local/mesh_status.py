@@ -1,6 +1,5 @@
-"""What the mesh says about itself, and the rule that names an actor's state. Pure."""
+"""The status of the mesh and of its actors, and the rule that names an actor's status. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -25,8 +24,9 @@ class ActorStatus:
         restarts: Processes started again after they died.
         message: What a person should know, else empty.
         rate: Envelopes finished per second over the last ten seconds, failed ones included.
-        p50_s: Median of the handler calls in that time, ``None`` when there was ``None``; 120 stands for all that is longer.
+        p50_s: Median of the handler calls in that time, ``None`` when there was none; 120 stands for all that is longer.
         oldest_s: How long the oldest envelope has been waiting, about; ``None`` when none waits.
+        python: The interpreter of its handler, and who chose it.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ActorStatus:
     rate: float = 0.0
     p50_s: float | None = None
     oldest_s: float | None = None
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class MeshStatus:
     Attributes:
         running: Whether its supervisor lives.
         transport: Its broker's kind; empty when no mesh is there.
-        updated_at: Unix time of the last beat, 0 when there was ``None``.
+        updated_at: Unix time of the last beat, 0 when there was none.
         actors: By name.
         message: Trouble that concerns all (manifests that cannot be read, a broker away), else empty.
     """
@@ -65,14 +66,8 @@ class MeshStatus:
     message: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Shape it for the status file."""
+        """Shape it for ``--json``."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "MeshStatus":
-        """Read what ``as_json`` wrote."""
-        actors = [ActorStatus(**actor) for actor in document["actors"]]
-        return cls(**{**document, "actors": actors})
 
 
 def name_state(*, ready: int, present: int, desired: int, runtime_fails: bool, trouble: bool) -> ActorState:

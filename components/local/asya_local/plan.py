@@ -1,11 +1,10 @@
-"""What should run for one actor: its processes' programs, environments and folders, and its scaling bounds.
+"""The plan of one actor: its processes' programs, environments and folders, and its scaling bounds.
 
 Made from an AsyncActor and the mesh's settings; equal manifests give equal plans, and a changed digest means that running
 replicas are out of date. Looks up programs on this machine, starts nothing.
 """
 
 import hashlib
-import shutil
 import signal
 import sys
 from collections.abc import Mapping
@@ -15,11 +14,13 @@ from typing import Final
 
 from asya_local.container import FilePlan, container_env, plan_files, resolve_env
 from asya_local.errors import MeshError
-from asya_local.processes import MARKER, ProcessSpec
-from asya_manifest.actor import ANNOTATION_SOURCE, AsyncActor
+from asya_local.interpreter import Interpreter, choose_python
+from asya_local.processes import MARKER, ProcessSpec, own_python
+from asya_manifest.actor import AsyncActor
 from asya_manifest.environment import build_runtime_env, build_sidecar_env
 from asya_manifest.errors import ManifestError
 from asya_manifest.files import DeclaredActor, Manifests
+from asya_manifest.labels import ANNOTATION_SOURCE
 from asya_manifest.pod import EnvVar
 from asya_process.command import runtime_file
 from asya_protocol.names import QueueNames
@@ -27,6 +28,8 @@ from asya_transport.port import QueueSpec
 
 BROKER_DELIVERIES_FACTOR: Final = 4
 """The broker's own limit stands well behind the sidecar's: it counts every receive, drains too."""
+OBSERVED_RUNTIME: Final = str(Path(__file__).with_name("observed_runtime.py"))
+LOADED_FILES_NAME: Final = "loaded-files"
 _AWS_IDENTITY: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"})
 
 
@@ -44,6 +47,8 @@ class MeshSettings:
         max_replicas: Cap per actor on this machine.
         store_env: Environment that leads sidecars to the object store.
         gateway_env: Environment that leads sidecars to the gateway; empty where there is none.
+        python: Interpreter that goes before all others, or ``None``.
+        activated: Folder of the activated environment, or ``None``.
     """
 
     home: Path
@@ -55,6 +60,8 @@ class MeshSettings:
     max_replicas: int
     store_env: Mapping[str, str] = field(default_factory=dict)
     gateway_env: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None
+    activated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,8 @@ class ActorPlan:
     """Everything that one actor's replicas need; programs and environments lack only the replica's socket folder.
 
     Attributes:
-        watched: Folder of the handler's code, ``None`` for code that nobody here edits.
+        python: The interpreter of the runtime, and who chose it.
+        edited: Whether the handler's code is somebody's here, who may edit it.
         digest: Changes with everything that needs a new replica.
         content_digest: Changes with the mounted files, which need a new runtime only.
     """
@@ -94,7 +102,8 @@ class ActorPlan:
     runtime_env: Mapping[str, str]
     runtime_argv: tuple[str, ...]
     cwd: Path
-    watched: Path | None
+    python: Interpreter
+    edited: bool
     files: FilePlan
     files_root: Path
     notes: tuple[str, ...]
@@ -121,7 +130,7 @@ class ActorPlan:
         return ProcessSpec(
             role="sidecar",
             actor=self.name,
-            argv=(sys.executable, "-m", "asya_sidecar"),
+            argv=(*own_python(), "-m", "asya_sidecar"),
             env={**self.sidecar_env, "ASYA_SOCKET_DIR": str(folder), "ASYA_METRICS_ADDR": "127.0.0.1:0"},
             cwd=self.files_root,
             log=logs / self.name / f"{number}-sidecar.log",
@@ -131,10 +140,12 @@ class ActorPlan:
 
     def runtime_spec(self, folder: Path, logs: Path, number: int) -> ProcessSpec:
         """The runtime of one replica."""
+        python, *runtime = self.runtime_argv
+        observed = (OBSERVED_RUNTIME, str(folder / LOADED_FILES_NAME)) if self.edited else ()
         return ProcessSpec(
             role="runtime",
             actor=self.name,
-            argv=self.runtime_argv,
+            argv=(python, *observed, *runtime),
             env={**self.runtime_env, "ASYA_SOCKET_DIR": str(folder)},
             cwd=self.cwd,
             log=logs / self.name / f"{number}-runtime.log",
@@ -182,7 +193,12 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
         **settings.gateway_env,
         MARKER: settings.mesh_id,
     }
-    argv = (_python(actor), _runtime_file())
+    if declared.origin.file.is_file():
+        python = choose_python(settings.python, actor.spec.workload.python_executable, settings.activated, source)
+        argv: tuple[str, ...] = (python.path, _runtime_file())
+    else:  # the built-in crew: nobody's packages but ours
+        python = Interpreter(sys.executable, "Asya's own")
+        argv = (*own_python(), _runtime_file())
     environments = (sorted(runtime_env.items()), sorted(sidecar_env.items()))
     parts = (argv, source, *environments, files.scratch, files.mounts, actor.spec.timeout)
     return ActorPlan(
@@ -193,10 +209,11 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
         runtime_env=runtime_env,
         runtime_argv=argv,
         cwd=source,
-        watched=source if declared.origin.file.is_file() else None,
+        python=python,
+        edited=declared.origin.file.is_file(),
         files=files,
         files_root=root,
-        notes=files.notes,
+        notes=(*files.notes, *filter(None, (python.note,))),
         digest=_digest(parts),
         content_digest=_digest(files.files),
     )
@@ -210,18 +227,6 @@ def _runtime_file() -> str:
     found = runtime_file()
     if found is None:
         raise MeshError("asya_runtime is not installed beside asya_local; run: make setup")
-    return found
-
-
-def _python(actor: AsyncActor) -> str:
-    wanted = actor.spec.workload.python_executable
-    if wanted == "python3":
-        return sys.executable
-    found = shutil.which(wanted)
-    if found is None:
-        raise MeshError(
-            f"spec.workload.pythonExecutable: {wanted!r} is not on this machine; give another or leave it out"
-        )
     return found
 
 

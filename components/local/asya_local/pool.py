@@ -1,4 +1,4 @@
-"""The replicas of one actor: how many there should be, which of them go, and what is said about them.
+"""The replicas of one actor: starts and stops them as scaling asks, and reports their status.
 
 Level-based: ``tick`` compares what is with what should be and takes the next step. No loop, no broker, no clock in here.
 """
@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from asya_local.backoff import RestartPolicy
+from asya_local.figures import Backlog, Pace, Reading, Tally
 from asya_local.log_cause import explain_log
 from asya_local.mesh_status import ActorStatus, name_state
-from asya_local.pace import Pace
 from asya_local.plan import ActorPlan
 from asya_local.processes import Launcher, RunningProcess
-from asya_local.queue_age import Backlog
-from asya_local.replica import Death, Replica, Stage
+from asya_local.replica import LOAD_LIMIT_S, Death, Replica, Stage
 from asya_local.scaling import NeedHistory, desired_replicas
-from asya_local.tally import Reading, Tally
 from asya_protocol import names
 from asya_transport.port import Depth
 
@@ -25,6 +23,8 @@ log: Final = logging.getLogger(__name__)
 
 DYING: Final = 2
 """Deaths in a row from which on a process is said to keep dying; one is a kill, a crash, a timeout."""
+SLOW_LOAD_S: Final = 20.0
+"""A handler that takes longer to load is told."""
 
 
 def socket_folder_name(actor: str, number: int) -> str:
@@ -82,6 +82,12 @@ class ActorPool:
         return not self.replicas
 
     @property
+    def loaded_files(self) -> list[Path]:
+        """What its runtimes have loaded, where somebody may edit it and no reload is on its way."""
+        edited = self.plan.edited and not self._stopping and not self.reloading
+        return [replica.loaded_files for replica in self._serving()] if edited else []
+
+    @property
     def reloading(self) -> bool:
         """Whether a runtime has been asked to make room for one with new code."""
         return self._reload_asked or any(replica.runtime.renewing for replica in self._serving())
@@ -105,7 +111,7 @@ class ActorPool:
         """Take the queue's depth as of now, for the eye and, when a poll is due, for scaling."""
         self.depth = depth
         self.broker_message = ""
-        self._backlog.look(now_s, self._tally.received, depth.ready)
+        self._backlog.add(now_s, self._tally.received, depth.ready)
         if now_s < self.next_poll_s:
             return
         scaling = self.plan.scaling
@@ -150,7 +156,7 @@ class ActorPool:
     def tick(self, now_s: float) -> None:
         """Take the next step towards what should be."""
         self._now_s = now_s
-        self._pace.look(now_s, self._tally.done + self._tally.failed, self._tally.calls)
+        self._pace.add(now_s, self._tally.done + self._tally.failed, self._tally.calls)
         if self._reload_asked:
             self._reload_asked = False
             for replica in self._serving():
@@ -184,6 +190,8 @@ class ActorPool:
             message = explain_log(dying_sidecar.sidecar.spec.log) or "its sidecar keeps dying and says nothing"
         elif not message and self._capped:
             message = self._cap_text()
+        if not message:
+            message = self._loading_text()
         if not message and self.dead_letters:
             message = f"{self.dead_letters} in {names.dlq_name(self.plan.queue)}"
         active = sum(replica.reading.active for replica in self.replicas if replica.reading is not None)
@@ -210,6 +218,7 @@ class ActorPool:
             rate=round(self._pace.rate, 3),
             p50_s=None if p50_s is None else round(p50_s, 6),
             oldest_s=None if oldest_s is None else round(max(oldest_s, 0.0), 1),
+            python=str(self.plan.python),
         )
 
     def _serving(self) -> list[Replica]:
@@ -255,6 +264,15 @@ class ActorPool:
         return (
             f"capped at {scaling.maximum} replicas on this machine (declared maximum {scaling.declared_max}); "
             "raise it with --max-replicas or ASYA_LOCAL_MAX_REPLICAS"
+        )
+
+    def _loading_text(self) -> str:
+        loading_s = max((replica.loading_s(self._now_s) for replica in self._serving()), default=0.0)
+        if loading_s <= SLOW_LOAD_S:
+            return ""
+        return (
+            f"its handler has been loading for {loading_s:.0f} s (after {LOAD_LIMIT_S:.0f} s it is ended and tried again); "
+            f"where it stands: asya local logs {self.name}"
         )
 
     def _say_death(self, replica: Replica, death: Death) -> None:

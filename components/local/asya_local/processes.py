@@ -1,4 +1,4 @@
-"""Processes: start them in groups of their own, remember them by pid and start, and end what is left of them.
+"""Starts processes in groups of their own, records them by pid and start time, and ends those that are left.
 
 A pid alone names whoever has it now; with its start it names one process for ever. Wall times move when the clock is set,
 and then every process would seem to be another one, so the start is counted in ticks since boot. A process group is ended as
@@ -9,11 +9,12 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import IO, Final, Protocol
 
 import psutil
 
@@ -66,6 +67,16 @@ class ProcessRecord:
         """Whether it still runs."""
         reap(self.pid)
         return self.process() is not None
+
+
+def own_python() -> tuple[str, ...]:
+    """The interpreter for our own processes: modules in the current folder or on the user's PYTHONPATH are not ours.
+
+    Where we have ourselves been found on PYTHONPATH it has to stay.
+    """
+    found = Path(__file__).resolve()
+    folders = [Path(folder).resolve() for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    return (sys.executable, "-P") if any(map(found.is_relative_to, folders)) else (sys.executable, "-P", "-E")
 
 
 def record_of(pid: int, role: str, actor: str = "") -> ProcessRecord | None:
@@ -256,8 +267,3 @@ def _lives(process: psutil.Process) -> bool:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-def as_json(records: Iterable[ProcessRecord]) -> list[dict[str, Any]]:
-    """Shape records for the state folder."""
-    return [asdict(record) for record in records]

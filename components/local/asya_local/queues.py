@@ -1,4 +1,4 @@
-"""Keeps every actor's queue there and measured: creates them, counts them, creates them again when someone deletes them."""
+"""Creates every actor's queue, again where it was deleted, and measures its depth."""
 
 import asyncio
 import logging

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from asya_local.backoff import RestartPolicy
-from asya_local.plan import ActorPlan
+from asya_local.figures import Reading
+from asya_local.plan import LOADED_FILES_NAME, ActorPlan
 from asya_local.processes import Launcher, ProcessSpec, RunningProcess
-from asya_local.tally import Reading
 from asya_protocol import names
 
+LOAD_LIMIT_S: Final = 300.0
+"""A handler that has not been loaded by then hangs; a pod's startup probe gives up as late."""
 RUNTIME_GRACE_S: Final = 5.0
 """Seconds that an idle runtime gets to end after SIGTERM; it has nothing to finish once its sidecar is gone."""
 
@@ -34,7 +36,7 @@ class Stage(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """One process that ended though nobody asked it to.
+    """One process that ended without being asked to.
 
     Attributes:
         role: ``sidecar`` or ``runtime``.
@@ -60,7 +62,7 @@ class Child:
         self._launcher = launcher
         self._prepare = prepare
         self._policy = policy
-        self._started_s = 0.0
+        self.started_s = 0.0
         self._due_s = 0.0
         self._life = 0
         self.renewing = False
@@ -80,13 +82,13 @@ class Child:
             if not renewed:
                 return self._note_death(now_s, exit_code)
         if self.process is not None:
-            if self.failures and now_s - self._started_s >= self._policy.healthy_s:
+            if self.failures and now_s - self.started_s >= self._policy.healthy_s:
                 self.failures = 0
             return None
         if now_s < self._due_s:
             return None
         self._prepare()
-        self._started_s = now_s
+        self.started_s = now_s
         try:
             self.process = self._launcher.launch(self.spec)
         except OSError:
@@ -107,7 +109,7 @@ class Child:
         self.failures, self._due_s = 0, 0.0
 
     def _note_death(self, now_s: float, exit_code: int) -> Death:
-        lived_s = now_s - self._started_s
+        lived_s = now_s - self.started_s
         self.failures = self._policy.failures_after(self.failures, lived_s=lived_s, exit_code=exit_code)
         pause_s = self._policy.pause_s(self.failures)
         self._due_s = now_s + pause_s
@@ -168,6 +170,16 @@ class Replica:
         except OSError:
             return None
 
+    @property
+    def loaded_files(self) -> Path:
+        """What the runtime has loaded, as ``observed_runtime`` writes it."""
+        return self.folder / LOADED_FILES_NAME
+
+    def loading_s(self, now_s: float) -> float:
+        """Seconds for which the runtime has been loading its handler; 0 when it is not."""
+        loads = self.runtime.process is not None and not self.runtime.renewing
+        return now_s - self.runtime.started_s if loads and not (self.folder / names.READY_NAME).exists() else 0.0
+
     def observe(self, reading: Reading) -> Reading | None:
         """Take the latest metrics; return the previous ones of the same life, for sums."""
         previous = self.reading if self._read_life == self.sidecar.life else None
@@ -178,6 +190,8 @@ class Replica:
         """Do what is due."""
         if self.stage is Stage.SERVING:
             self._end_stuck_renewal(now_s)
+            if self.loading_s(now_s) > LOAD_LIMIT_S and self.runtime.process is not None:
+                self.runtime.process.kill_group()
             seen = (self.runtime.keep_running(now_s), self.sidecar.keep_running(now_s))
             if self._read_life != self.sidecar.life or self.sidecar.process is None:
                 self.reading = None
@@ -237,7 +251,7 @@ class Replica:
     def _clear_runtime(self) -> None:
         """Remove what a dead runtime left: the ready file is removed by a clean end only, and would be a lie."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in (names.READY_NAME, names.SOCKET_NAME):
+        for name in (names.READY_NAME, names.SOCKET_NAME, LOADED_FILES_NAME):
             (self.folder / name).unlink(missing_ok=True)
 
     def _clear_sidecar(self) -> None:

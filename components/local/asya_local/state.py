@@ -1,4 +1,4 @@
-"""The mesh's folder: who writes which file, and how it is read while it is being written.
+"""The mesh's state folder: which process writes which file, and how to read one that is being written.
 
 ``request.json``    written by ``up``: what the user asks for
 ``mesh.json``       written by the supervisor: who it is, how to reach its broker and store, how far it has come
@@ -14,18 +14,22 @@ Every file is replaced as a whole, so a reader never sees half of one. Files may
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import secrets
 import tempfile
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from asya_local.errors import MeshError
-from asya_local.processes import ProcessRecord, as_json
+from asya_local.mesh_status import MeshStatus
+from asya_local.processes import ProcessRecord
+
+_T = TypeVar("_T")
 
 MAX_RUN_DIR_BYTES: Final = 60
 """A Unix socket path has 107 bytes on Linux (103 on macOS); a replica's folder and file name take up to 45 of them."""
@@ -50,6 +54,8 @@ class Request:
         gateway: Whether the mesh has a gateway.
         gateway_port: Where it listens; ``None`` takes the last one or any.
         tools: Tool files or folders of them, absolute.
+        python: Interpreter of all handlers, or ``None``.
+        activated: Folder of the environment that was activated where ``up`` was called, or ``None``.
     """
 
     id: str
@@ -66,6 +72,8 @@ class Request:
     gateway: bool = True
     gateway_port: int | None = None
     tools: list[str] = field(default_factory=list)
+    python: str | None = None
+    activated: str | None = None
 
     @property
     def broker(self) -> tuple[object, ...]:
@@ -215,60 +223,51 @@ class StateFolder:
 
     def read_request(self) -> Request | None:
         """The latest request."""
-        document = self._read("request.json")
-        return Request(**document) if document else None
+        return self._read("request.json", Request)
 
     def write_request(self, request: Request) -> None:
         """Ask for something."""
-        self._write_json("request.json", asdict(request))
+        self._write_json("request.json", request)
 
     def read_mesh(self) -> MeshRecord | None:
         """What the supervisor said last, dead or alive."""
-        document = self._read("mesh.json")
-        if not document:
-            return None
-        broker = document.pop("broker")
-        supervisor = ProcessRecord(**document.pop("supervisor"))
-        record = broker and BrokerRecord(ProcessRecord(**broker["process"]), broker["kind"], broker["address"])
-        return MeshRecord(**document, supervisor=supervisor, broker=record)
+        return self._read("mesh.json", MeshRecord)
 
     def write_mesh(self, record: MeshRecord) -> None:
         """Say how far the supervisor is."""
-        self._write_json("mesh.json", asdict(record))
+        self._write_json("mesh.json", record)
 
     def read_processes(self) -> list[ProcessRecord]:
         """Every process that the supervisor started and that may still run."""
-        document = self._read("processes.json")
-        return [ProcessRecord(**entry) for entry in document["processes"]] if document else []
+        return (self._read("processes.json", dict[str, list[ProcessRecord]]) or {}).get("processes", [])
 
     def write_processes(self, records: list[ProcessRecord]) -> None:
         """Remember the processes."""
-        self._write_json("processes.json", {"processes": as_json(records)})
+        self._write_json("processes.json", {"processes": records})
 
-    def read_status(self) -> dict[str, Any] | None:
-        """The latest status document."""
-        return self._read("status.json")
+    def read_status(self) -> MeshStatus | None:
+        """How the mesh was at its last beat."""
+        return self._read("status.json", MeshStatus)
 
-    def write_status(self, document: dict[str, Any]) -> None:
-        """Leave a status document."""
-        self._write_json("status.json", document)
+    def write_status(self, status: MeshStatus) -> None:
+        """Say how the mesh is."""
+        self._write_json("status.json", status)
 
     def forget(self) -> None:
         """Remove what only a running mesh has; logs, results and the request stay."""
         for name in ("mesh.json", "processes.json", "status.json"):
             (self.home / name).unlink(missing_ok=True)
 
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def _read(self, name: str, kind: type[_T]) -> _T | None:
         try:
-            document = json.loads((self.home / name).read_text(encoding="utf-8"))
+            return msgspec.json.decode((self.home / name).read_bytes(), type=kind)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as exc:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as exc:
             raise MeshError(f"{self.home / name} cannot be read ({exc}); remove it and run: asya local down") from exc
-        return document if isinstance(document, dict) else None
 
-    def _write_json(self, name: str, document: dict[str, Any]) -> None:
-        self._write(name, json.dumps(document, indent=1))
+    def _write_json(self, name: str, value: object) -> None:
+        self._write(name, msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
 
     def _write(self, name: str, text: str) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

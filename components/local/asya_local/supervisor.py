@@ -19,7 +19,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from asya_local.broker import Broker, close_broker, open_broker
-from asya_local.code_watch import LOOK_S, MAX_FILES, SourceWatch, forget_bytecode
+from asya_local.code_watch import LOOK_S, find_edited, forget_bytecode
+from asya_local.container import lay_out
 from asya_local.declarations import Declarations, Signature, declare, merge_environment, signature
 from asya_local.errors import MeshError
 from asya_local.gateway_process import Gateway
@@ -27,11 +28,10 @@ from asya_local.log_files import rotate
 from asya_local.mesh_status import MeshStatus
 from asya_local.plan import ActorPlan
 from asya_local.pool import ActorPool
+from asya_local.probe import scrape
 from asya_local.processes import OsLauncher, ProcessRecord, record_of
 from asya_local.queues import QueueKeeper
-from asya_local.scrape import scrape
 from asya_local.state import BrokerRecord, MeshRecord, Request, StateFolder
-from asya_local.volumes import lay_out
 from asya_manifest.errors import ManifestError
 from asya_manifest.tools import InvalidTools
 from asya_process.entry import unless_stopped
@@ -69,8 +69,6 @@ class Supervisor:
         self._message = ""
         self._step_messages: dict[str, str] = {}
         self._broker_message = ""
-        self._watch_message = ""
-        self._watch = SourceWatch()
         self._stop = asyncio.Event()
         self._gone = asyncio.Event()
         self._wanted: frozenset[str] = frozenset()
@@ -124,7 +122,6 @@ class Supervisor:
         self._follow(self._request, self._declare(self._request))
         self._gateway.tick(asyncio.get_running_loop().time())  # it takes a second to start, the queues take one too
         await keeper.create(self._pools.values())
-        await self._reload_edited()  # remembers how the code looks before anything loads it
         self._say(stage="starting the gateway")
         await self._gateway.until_ready()
         self._beat()
@@ -181,7 +178,7 @@ class Supervisor:
             for replica in pool.replicas
             if replica.sidecar.process is not None and (address := replica.address)
         ]
-        readings = await asyncio.gather(*(scrape(address) for _, _, _, address in looked))
+        readings = await asyncio.gather(*(asyncio.to_thread(scrape, address) for _, _, _, address in looked))
         for (pool, replica, life, _), reading in zip(looked, readings, strict=True):
             if reading is not None and replica.sidecar.life == life:
                 pool.observe_metrics(replica, reading)
@@ -220,27 +217,20 @@ class Supervisor:
         log.info("following", extra={"manifests": request.manifests, "actors": sorted(declarations.plans)})
 
     async def _reload_edited(self) -> None:
-        """Have the handlers of edited folders loaded anew, in a hurry: somebody waits for it."""
-        watched = {name: pool.plan.watched for name, pool in self._pools.items() if name in self._wanted}
-        folders = {folder for folder in watched.values() if folder is not None} if self._request.reload else set()
-        manifests = {path for path, _, _ in self._seen}
-        edited = await asyncio.to_thread(self._watch.look, folders, manifests)
-        self._watch_message = "".join(
-            f"{folder} holds more than {MAX_FILES} files, so edits there are not noticed; name the folder of the code "
-            "with --source"
-            for folder in sorted(self._watch.too_large)
-        )
-        for folder, paths in edited.items():
-            log.info("code edited", extra={"folder": str(folder), "files": [path.name for path in paths[:5]]})
+        """Have the handlers of edited code loaded anew, in a hurry: somebody waits for it."""
+        loaded = {log: pool for pool in self._pools.values() for log in pool.loaded_files if self._request.reload}
+        edited, rest_s = await asyncio.to_thread(find_edited, loaded, self._state.home / "volumes")
+        for log_path, paths in edited.items():
+            pool = loaded[log_path]
+            log.info("code edited", extra={"actor": pool.name, "files": [str(path) for path in paths[:5]]})
             forget_bytecode(paths)
-            for name in (name for name, its in watched.items() if its == folder and name in self._pools):
-                self._pools[name].reload()
+            pool.reload()
         loop = asyncio.get_running_loop()
         until_s = loop.time() + HURRY_LIMIT_S
         while any(pool.reloading for pool in self._pools.values()) and loop.time() < until_s:
             await self._tick()
             await asyncio.sleep(HURRY_S)
-        await asyncio.sleep(self._watch.rest_s - LOOK_S)
+        await asyncio.sleep(rest_s - LOOK_S)
 
     async def _keep_broker(self, keeper: QueueKeeper) -> None:
         if self._broker.alive and not self._broker_message:
@@ -355,13 +345,12 @@ class Supervisor:
                         self._broker_message,
                         self._gateway.message,
                         self._message,
-                        self._watch_message,
                         *self._step_messages.values(),
                     ),
                 )
             ),
         )
-        self._state.write_status(status.as_json())
+        self._state.write_status(status)
 
     def _say(self, **changes: Any) -> None:  # noqa: ANN401 - fields of MeshRecord
         self._record = replace(self._record, **changes)

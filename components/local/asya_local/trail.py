@@ -1,11 +1,11 @@
-"""Where an envelope has been in a local mesh: what its sidecars' logs say, and in which handler it is now.
+"""An envelope's path through a local mesh, from its sidecars' logs, and the handler that runs it now.
 
 Payloads are in neither; ids are.
 """
 
-import asyncio
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,11 +26,13 @@ class Step:
         at_s: Seconds since 1970.
         actor: Where.
         result: The sidecar's word: success, retried, failed, dead_lettered, released, cancelled and so on.
-        to: Actor that the first output went to; empty when there was ``None``.
+        to: Actor that the first output went to; empty when there was none.
         cause: Why it failed.
         attempt: Attempts of the handler until then; ``None`` when nothing failed.
         delivery: Deliveries spent on infrastructure until then; ``None`` when nothing failed.
         again_in_s: Seconds until it comes again, of one that was sent again.
+        parents: Ids of the envelopes whose fan-outs it comes from.
+        group: Id of the group that fan-in is to join it with.
     """
 
     at_s: float
@@ -41,6 +43,8 @@ class Step:
     attempt: int | None = None
     delivery: int | None = None
     again_in_s: float | None = None
+    parents: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +81,18 @@ def find_running(home: Path, envelope_id: str) -> Running | None:
         path.read_text(encoding="utf-8").strip()
         for path in StateFolder(home).run_dir.glob(f"*/{names.SIDECAR_ADDRESS_NAME}")
     ]
-    return asyncio.run(_ask_all([address for address in addresses if address], envelope_id))
-
-
-async def _ask_all(addresses: list[str], envelope_id: str) -> Running | None:
-    found = await asyncio.gather(*(_ask(address, envelope_id) for address in addresses))
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(lambda address: _ask(address, envelope_id), filter(None, addresses)))
     return next((running for running in found if running is not None), None)
 
 
-async def _ask(address: str, envelope_id: str) -> Running | None:
+def _ask(address: str, envelope_id: str) -> Running | None:
     try:
-        document = json.loads(await get(address, "/work"))
+        document = json.loads(get(address, "/work"))
         for entry in document.get("running", ()):
             if entry["id"] == envelope_id:
                 return Running(document["actor"], int(entry["attempt"]), float(entry["for_s"]))
-    except (OSError, ValueError, KeyError, TimeoutError, asyncio.IncompleteReadError):
+    except (OSError, ValueError, KeyError):
         return None
     return None
 
@@ -113,6 +114,8 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
             attempt=entry.get("attempt"),
             delivery=entry.get("delivery"),
             again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
+            parents=tuple(str(parent) for parent in entry.get("parents", ())),
+            group=str(entry.get("group", "")),
         )
     except (ValueError, KeyError, TypeError):
         return None

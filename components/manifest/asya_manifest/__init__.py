@@ -1,1 +1,1 @@
-"""The manifests that users write, actors and tools, as checked values; and what an actor's sidecar is told."""
+"""The manifests that users write, actors and tools, as checked values; and the environment of an actor's sidecar."""

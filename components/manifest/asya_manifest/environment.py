@@ -8,15 +8,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from asya_manifest.actor import AsyncActor
+from asya_manifest.labels import SOCKET_DIR
 from asya_manifest.pod import EnvVar
 from asya_protocol import names
 from asya_protocol.durations import format_duration
 
-METRICS_PORT: Final = 8080
-METRICS_PORT_NAME: Final = "asya-metrics"
-"""Where a pod's sidecar serves its metrics and health, and the name that scrapers go by."""
-SOCKET_DIR: Final = "/var/run/asya"
-"""Where runtime and sidecar of a pod share their socket."""
 DRAIN_MARGIN: Final = 0.1
 """Share of the grace period kept back after the drain, for the last settlements and for the process to end."""
 SHORTEST_GRACE_S: Final = 30.0
@@ -49,7 +45,7 @@ def build_sidecar_env(
         grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes ``spec.timeout.gracefulShutdown``.
 
     Returns:
-        Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` has the last word.
+        Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` wins.
     """
     entries = [
         ("ASYA_LOG_LEVEL", "info"),
@@ -75,7 +71,7 @@ def build_sidecar_env(
 
 
 def build_runtime_env(actor: AsyncActor) -> list[EnvVar]:
-    """List what the runtime is told besides the user's own environment, which has the last word."""
+    """List the runtime's environment variables besides the user's own, which win."""
     entries: list[tuple[str, str]] = []
     if actor.spec.sidecar.concurrency > 1:
         entries.append(("ASYA_CONCURRENCY", str(actor.spec.sidecar.concurrency)))
@@ -89,10 +85,12 @@ def build_runtime_env(actor: AsyncActor) -> list[EnvVar]:
 def grace_period_s(actor: AsyncActor) -> float:
     """Seconds that Kubernetes gives a pod from SIGTERM to SIGKILL.
 
-    What the user set; else enough for a running handler to end: the processing timeout and 30 s. 0 stands for the
-    defaults: 30 s of grace, 5 min of processing.
+    What the user set, in the pod template or here; else enough for a running handler to end: the processing timeout and
+    30 s. 0 stands for the defaults: 30 s of grace, 5 min of processing.
     """
-    timeout = actor.spec.timeout
+    timeout, own = actor.spec.timeout, actor.spec.workload.template.spec.termination_grace_period_seconds
+    if own is not None:
+        return own
     if "graceful_shutdown" in timeout.model_fields_set:
         return timeout.graceful_shutdown or SHORTEST_GRACE_S
     return (timeout.processing or DEFAULT_PROCESSING_S) + SHORTEST_GRACE_S

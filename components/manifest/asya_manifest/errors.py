@@ -1,4 +1,4 @@
-"""Errors of the operator's room; all of them are the manifest author's to mend.
+"""Errors in manifests; the author of the manifest has to correct them.
 
 AsyaError
 └── ManifestError          a manifest cannot be used
@@ -8,9 +8,18 @@ AsyaError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from asya_protocol.errors import AsyaError, Fault
+
+LONGEST_QUOTE: Final = 200
+"""Characters of a manifest's own text that a refusal repeats."""
+
+
+def quoted(value: object) -> str:
+    """A value as a refusal shows it: in quotes where it is text, and cut off where it is long."""
+    text = repr(value[: LONGEST_QUOTE + 1] if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
 
 
 class ManifestError(AsyaError):
@@ -45,4 +54,4 @@ class InvalidActor(ManifestError):
     def __init__(self, name: str, problems: Sequence[Problem]) -> None:
         self.name = name
         self.problems = tuple(problems)
-        super().__init__(f"AsyncActor {name!r}: " + "; ".join(str(problem) for problem in problems))
+        super().__init__(f"AsyncActor {quoted(name)}: " + "; ".join(str(problem) for problem in problems))

@@ -1,6 +1,6 @@
-"""What holds an envelope: from what is known of it to one answer, the same for ``asya why``, those who wait, and the console.
+"""What holds an envelope: from the evidence to one answer, for ``asya why``, commands that wait, and the console.
 
-Pure; time is in the evidence.
+Pure: the time is part of the evidence.
 
 The first row of ``RULES`` that applies decides: what has ended is told before what is on its way, and what is certain (a
 handler at work, a dead letter) before what can only be concluded (it waits in a queue).
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
+from asya_protocol.envelope import child_id
 from asya_protocol.failure import failure_words
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
@@ -22,7 +23,7 @@ IN_TROUBLE: Final = WARNINGS | {"Terminating"}
 
 @dataclass(frozen=True, slots=True)
 class ActorFacts:
-    """One actor as it stands; what nobody can say is ``None``."""
+    """One actor's state; ``None`` is unknown."""
 
     name: str
     status: str = ""
@@ -36,7 +37,7 @@ class ActorFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """The last settlement, as a sidecar logged it or told the gateway."""
+    """The last settlement, as a sidecar logged or reported it."""
 
     at_s: float
     actor: str
@@ -64,6 +65,7 @@ class GroupFacts:
     here: int
     count: int | None
     missing: tuple[int, ...] = ()
+    opener: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,8 @@ class Evidence:
             return failure_words(known, details)
         if known or self.end is None:
             told = self.dead.reason if self.dead else self.last.cause if self.last else ""
-            causes = (str(event["retry"]["cause"]) for event in reversed(self.events) if event.get("retry"))
-            return known or told or next(causes, "")
+            retry: dict[str, Any] = next((event["retry"] for event in reversed(self.events) if event.get("retry")), {})
+            return known or told or str(retry.get("cause", ""))
         return self.end[1]
 
     @property
@@ -151,7 +153,7 @@ class Evidence:
 
     @property
     def attempts(self) -> int | None:
-        """Attempts of the handler where it is, one that runs included; ``None`` when nobody counted."""
+        """Attempts of the handler where it is, one that runs included; ``None`` when unknown."""
         if self.running is not None:
             return self.running[1]
         if self.dead is not None:
@@ -266,7 +268,7 @@ def _fan_in(evidence: Evidence) -> Why | None:
     count = "nobody knows yet how many" if group.count is None else str(group.count)
     some = ", ".join(str(index) for index in group.missing[:10])
     missing = f"; missing: {some}{' and more' if len(group.missing) > 10 else ''}" if group.missing else ""
-    child = f"{evidence.id}-{group.missing[0]}" if group.missing else ""
+    child = child_id(group.opener or evidence.id, group.missing[0]) if group.missing else ""
     cure = f"look at one that is missing: asya why {child}" if child else ""
     return Why("fan_in", f"fan-in waits for its siblings: {group.here} of {count} are there{missing}", cure)
 

@@ -118,9 +118,9 @@ class _Reading:
                 raise ManifestError(f"{origin}: apiVersion {version!r} of {KIND} is not known; use {API_VERSION}")
             self._add_actor(origin, document)
         elif kind == "ConfigMap":
-            self.config_maps[_name(document, origin)] = _config_map(document, origin)
+            self.config_maps[_name(document, origin)] = _content(document, {"data": False, "binaryData": True}, origin)
         elif kind == "Secret":
-            self.secrets[_name(document, origin)] = _secret(document, origin)
+            self.secrets[_name(document, origin)] = _content(document, {"data": True, "stringData": False}, origin)
         else:
             self.notes.append(f"{origin}: {kind or 'an object without kind'} is not used here")
 
@@ -180,36 +180,21 @@ def _name(document: Mapping[str, Any], origin: Origin) -> str:
     return name
 
 
-def _config_map(document: Mapping[str, Any], origin: Origin) -> dict[str, bytes]:
-    return {**_texts(document, "data", origin), **_encoded(document, "binaryData", origin)}
-
-
-def _secret(document: Mapping[str, Any], origin: Origin) -> dict[str, bytes]:
-    return {**_encoded(document, "data", origin), **_texts(document, "stringData", origin)}
-
-
-def _texts(document: Mapping[str, Any], section: str, origin: Origin) -> dict[str, bytes]:
-    try:
-        return {key: value.encode() for key, value in _strings(document, section, origin)}
-    except UnicodeEncodeError as exc:
-        raise UnreadableManifest(f"{origin}: {section}: holds half a surrogate pair: {exc}") from exc
-
-
-def _encoded(document: Mapping[str, Any], section: str, origin: Origin) -> dict[str, bytes]:
-    try:
-        return {
-            key: base64.b64decode("".join(value.split()), validate=True)
-            for key, value in _strings(document, section, origin)
-        }
-    except (binascii.Error, ValueError) as exc:
-        raise UnreadableManifest(f"{origin}: {section}: is not base64: {exc}") from exc
-
-
-def _strings(document: Mapping[str, Any], section: str, origin: Origin) -> Iterator[tuple[str, str]]:
-    content = document.get(section) or {}
-    if not isinstance(content, Mapping):
-        raise UnreadableManifest(f"{origin}: {section}: must be a mapping of names to strings")
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise UnreadableManifest(f"{origin}: {section}.{key}: must be a string, write it in quotes")
-        yield key, value
+def _content(document: Mapping[str, Any], sections: Mapping[str, bool], origin: Origin) -> dict[str, bytes]:
+    """The keys of a ConfigMap or a Secret, from sections of plain text or, where true, of base64."""
+    found = {}
+    for section, encoded in sections.items():
+        content = document.get(section) or {}
+        if not isinstance(content, Mapping):
+            raise UnreadableManifest(f"{origin}: {section}: must be a mapping of names to strings")
+        for key, value in content.items():
+            if not isinstance(key, str) or not isinstance(value, str):
+                raise UnreadableManifest(f"{origin}: {section}.{key}: must be a string, write it in quotes")
+            try:
+                text = value.encode()
+                found[key] = base64.b64decode(b"".join(text.split()), validate=True) if encoded else text
+            except UnicodeEncodeError as exc:
+                raise UnreadableManifest(f"{origin}: {section}: holds half a surrogate pair: {exc}") from exc
+            except binascii.Error as exc:
+                raise UnreadableManifest(f"{origin}: {section}: is not base64: {exc}") from exc
+    return found

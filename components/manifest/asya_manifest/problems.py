@@ -1,12 +1,12 @@
 """Turn pydantic's findings into problems with a path and, for an unknown field, the field that was meant. Pure."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from asya_manifest.errors import Problem
+from asya_manifest.errors import LONGEST_QUOTE, Problem
 
 _MISSING: Final = "missing"
 _UNKNOWN: Final = "extra_forbidden"
@@ -15,9 +15,9 @@ _UNKNOWN: Final = "extra_forbidden"
 class RuleBroken(ValueError):
     """Raised inside validators: problems whose paths are relative to the model that found them."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
+        self.problems = problems
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[Problem]:
@@ -30,6 +30,19 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[Problem]:
     return [problem for detail in error.errors() for problem in _explain_one(model, dict(detail))]
 
 
+def clipped(value: object) -> str:
+    """A text of a manifest's author, cut off where it is long."""
+    text = str(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 - raw YAML or JSON before validation
+    """A document without what is null in it."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 def _explain_one(model: type[BaseModel], detail: dict[str, Any]) -> Iterator[Problem]:
     location: tuple[int | str, ...] = detail["loc"]
     path = _path(location)
@@ -38,7 +51,7 @@ def _explain_one(model: type[BaseModel], detail: dict[str, Any]) -> Iterator[Pro
         for problem in cause.problems:
             yield Problem(f"{path}.{problem.path}" if path else problem.path, problem.text)
     elif isinstance(cause, ValueError):
-        yield Problem(path, str(cause))
+        yield Problem(path, clipped(cause))
     elif detail["type"] == _UNKNOWN:
         yield Problem(path, _unknown(model, location))
     elif detail["type"] == _MISSING:
@@ -51,7 +64,7 @@ def _explain_one(model: type[BaseModel], detail: dict[str, Any]) -> Iterator[Pro
 def _path(location: Sequence[int | str]) -> str:
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part}]" if isinstance(part, int) else f".{clipped(part)}"
     return text.removeprefix(".")
 
 

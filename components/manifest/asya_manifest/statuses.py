@@ -1,4 +1,4 @@
-"""The statuses of an actor that ask for somebody's attention; the operator's table has all of them. Pure data."""
+"""The statuses of an actor that need attention; the operator's table has all of them. Pure data."""
 
 from typing import Final
 

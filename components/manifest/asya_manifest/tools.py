@@ -1,7 +1,8 @@
-"""Tools as Asya 0.1.1's YAML describes them, read strictly: pure, from texts to checked values.
+"""Tools as Asya 0.1.1's YAML describes them, read strictly into checked values.
 
-Texts of several files are united: a tool's name is unique over all of them, a template is used in the file that defines it,
-and the last file with ``defaults`` wins. An unknown key is an error that names its place.
+A path is one file, or a folder: every ``*.yaml`` and ``*.yml`` in it, by name and not below. A folder may be empty: a gateway
+is often there before its first tool. Texts of several files are united: a tool's name is unique over all of them, a template
+is used in the file that defines it, and the last file with ``defaults`` wins. An unknown key is an error that names its place.
 
 Plain values mean what Asya 0.1.1's reader (gopkg.in/yaml.v3) makes of them: ``on``, ``no`` and dates are text, but for
 flags the old words of YAML 1.1 count too; defaults and options of a string are the text as it is written.
@@ -9,8 +10,10 @@ flags the old words of YAML 1.1 count too; defaults and options of a string are 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
 import yaml
@@ -18,6 +21,9 @@ import yaml
 from asya_protocol.errors import AsyaError, Fault
 
 T = TypeVar("T")
+Texts = Sequence[tuple[str, str]]
+"""Name and content of each file."""
+_Routes = Mapping[str, tuple[str, ...]]
 TYPES: Final = ("string", "number", "integer", "boolean", "object", "array")
 DEFAULT_TIMEOUT_S: Final = 300
 LONGEST_TIMEOUT_S: Final = 2**31 - 1
@@ -44,8 +50,8 @@ class Parameter:
         type: One of ``TYPES``.
         description: In words.
         required: Whether a call must name it.
-        default: What a call gets that does not name it; ``has_default`` says whether there is one. Null is none.
-        has_default: As above.
+        default: What a call gets that does not name it.
+        has_default: Whether there is one; a default of null is none.
         options: The only allowed values; empty allows all.
         properties: Of an object.
         items: Of an array.
@@ -72,7 +78,7 @@ class Tool:
         parameters: By name, in the order of the file.
         progress: Whether answers name the stream.
         timeout_s: 0 is no limit.
-        metadata: Told with every answer.
+        metadata: Part of every answer.
     """
 
     name: str
@@ -90,18 +96,34 @@ class _Defaults:
     timeout_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    tool: Tool
-    progress: bool | None
-    timeout_s: int | None
+def read_tools(path: Path | None) -> dict[str, Tool]:
+    """Read the tools that a path stands for; none without a path.
+
+    Raises:
+        InvalidTools: The path cannot be read, or a file breaks a rule.
+    """
+    return parse_tools(read_texts(path))
 
 
-def parse_tools(texts: Sequence[tuple[str, str]]) -> dict[str, Tool]:
-    """Read tools from the texts of files.
+def read_texts(path: Path | None) -> list[tuple[str, str]]:
+    """Read the files that a path stands for.
 
-    Args:
-        texts: Name and content of each file, in the order that counts.
+    Raises:
+        InvalidTools: It cannot be read.
+    """
+    if path is None:
+        return []
+    try:
+        files = [path]
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and file.is_file())
+        return [(str(file), file.read_text(encoding="utf-8")) for file in files]
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidTools(f"{path}: {exc}") from exc
+
+
+def parse_tools(texts: Texts) -> dict[str, Tool]:
+    """Read tools from the texts of files, in the order that counts.
 
     Returns:
         Tools by name, sorted.
@@ -109,39 +131,26 @@ def parse_tools(texts: Sequence[tuple[str, str]]) -> dict[str, Tool]:
     Raises:
         InvalidTools: A rule is broken.
     """
-    drafts: dict[str, _Draft] = {}
-    templates: dict[str, str] = {}
-    defaults = _Defaults()
-    for name, text in texts:
-        found, own, file_templates = _file(name, text)
-        defaults = own or defaults
-        for template in file_templates:
-            if template in templates:
-                raise InvalidTools(f"{name}: duplicate route template across configs: {_quoted(template)}")
-            templates[template] = name
-        for draft in found:
-            if draft.tool.name in drafts:
-                raise InvalidTools(f"{name}: duplicate tool name across configs: {_quoted(draft.tool.name)}")
-            drafts[draft.tool.name] = draft
-    return {name: _complete(drafts[name], defaults) for name in sorted(drafts)}
+    files = [(name, _document(name, text)) for name, text in texts]
+    given = [(name, config["defaults"]) for name, config in files if config.get("defaults") is not None]
+    checked = [_read_defaults(value, f"{name}: defaults") for name, value in given]
+    defaults = checked[-1] if checked else _Defaults()
+    templates: set[str] = set()
+    tools: dict[str, Tool] = {}
+    for name, config in files:
+        routes = _routes(name, config)
+        for template in routes.keys() & templates:
+            raise InvalidTools(f"{name}: duplicate route template across configs: {_quoted(template)}")
+        templates |= routes.keys()
+        found = _file(name, config, routes, defaults)
+        for tool in found:
+            if tool.name in tools:
+                raise InvalidTools(f"{name}: duplicate tool name across configs: {_quoted(tool.name)}")
+        tools |= {tool.name: tool for tool in found}
+    return dict(sorted(tools.items()))
 
 
-def _complete(draft: _Draft, defaults: _Defaults) -> Tool:
-    progress = draft.progress if draft.progress is not None else bool(defaults.progress)
-    timeout_s = draft.timeout_s if draft.timeout_s is not None else defaults.timeout_s
-    tool = draft.tool
-    return Tool(
-        name=tool.name,
-        route=tool.route,
-        description=tool.description,
-        parameters=tool.parameters,
-        progress=progress,
-        timeout_s=DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s,
-        metadata=tool.metadata,
-    )
-
-
-def _file(name: str, text: str) -> tuple[list[_Draft], _Defaults | None, Mapping[str, tuple[str, ...]]]:
+def _document(name: str, text: str) -> dict[str, Any]:
     try:
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - descends from SafeLoader
     except yaml.YAMLError as exc:
@@ -150,26 +159,30 @@ def _file(name: str, text: str) -> tuple[list[_Draft], _Defaults | None, Mapping
         raise InvalidTools(f"{name}: not YAML: {type(exc).__name__}: {exc}") from exc
     if document is None:
         raise InvalidTools(f"{name}: no tools defined")
-    config = _mapping(document, name, frozenset({"tools", "routes", "defaults"}))
-    templates = {
-        key: _actors(value, f"{name}: routes.{key}")
-        for key, value in _mapping(config.get("routes") or {}, f"{name}: routes").items()
-    }
+    return _mapping(document, name, frozenset({"tools", "routes", "defaults"}))
+
+
+def _routes(name: str, config: Mapping[str, Any]) -> _Routes:
+    given = _mapping(config.get("routes") or {}, f"{name}: routes")
+    return {key: _actors(value, f"{name}: routes.{key}") for key, value in given.items()}
+
+
+def _file(name: str, config: Mapping[str, Any], routes: _Routes, defaults: _Defaults) -> list[Tool]:
     entries = config.get("tools") or []
     if not isinstance(entries, list):
         raise InvalidTools(f"{name}: tools must be a list")
     if not entries:
         raise InvalidTools(f"{name}: no tools defined")
     try:
-        drafts = [_tool(entry, f"{name}: tools[{place}]", templates) for place, entry in enumerate(entries)]
+        tools = [_tool(entry, f"{name}: tools[{place}]", routes, defaults) for place, entry in enumerate(entries)]
     except RecursionError:  # an alias may name what it is in
         raise InvalidTools(f"{name}: values nest without end") from None
-    for double in _doubles(draft.tool.name for draft in drafts):
+    if double := _first_double(tool.name for tool in tools):
         raise InvalidTools(f"{name}: duplicate tool name: {_quoted(double)}")
-    return drafts, _defaults(config.get("defaults"), f"{name}: defaults"), templates
+    return tools
 
 
-def _tool(entry: object, where: str, templates: Mapping[str, tuple[str, ...]]) -> _Draft:
+def _tool(entry: object, where: str, routes: _Routes, defaults: _Defaults) -> Tool:
     spec = _mapping(entry, where, _TOOL)
     name = spec.get("name")
     if not isinstance(name, str) or not name:
@@ -180,17 +193,20 @@ def _tool(entry: object, where: str, templates: Mapping[str, tuple[str, ...]]) -
         if not isinstance(value, str):
             raise InvalidTools(f"{where}.metadata.{key}: must be a string; quote it")
     parameters = _mapping(spec.get("parameters") or {}, f"{where}.parameters")
-    tool = Tool(
+    progress, timeout_s = _flag(spec, "progress", where), _timeout(spec, where)
+    timeout_s = defaults.timeout_s if timeout_s is None else timeout_s
+    return Tool(
         name=name,
-        route=_route(spec.get("route"), where, templates),
+        route=_route(spec.get("route"), where, routes),
         description=_text(spec, "description", where),
         parameters={key: _parameter(value, f"{where}.parameters.{key}") for key, value in parameters.items()},
+        progress=bool(defaults.progress if progress is None else progress),
+        timeout_s=DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s,
         metadata=metadata,
     )
-    return _Draft(tool, _flag(spec, "progress", where), _timeout(spec, where))
 
 
-def _route(value: object, where: str, templates: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _route(value: object, where: str, templates: _Routes) -> tuple[str, ...]:
     if isinstance(value, str) and value:
         if value not in templates:
             raise InvalidTools(f"{where}: route template {_quoted(value)} not found")
@@ -232,9 +248,7 @@ def _parameter(value: object, where: str) -> Parameter:
     )
 
 
-def _defaults(value: object, where: str) -> _Defaults | None:
-    if value is None:
-        return None
+def _read_defaults(value: object, where: str) -> _Defaults:
     spec = _mapping(value, where, frozenset({"progress", "timeout"}))
     return _Defaults(_flag(spec, "progress", where), _timeout(spec, where))
 
@@ -286,12 +300,8 @@ def _mapping(value: object, where: str, known: frozenset[str] | None = None) -> 
     return value
 
 
-def _doubles(names: Iterator[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            yield name
-        seen.add(name)
+def _first_double(names: Iterable[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def _quoted(name: str) -> str:
@@ -311,7 +321,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for double in _doubles(iter(keys)):
+        if (double := _first_double(keys)) is not None:
             raise yaml.constructor.ConstructorError(
                 None, None, f"key {_quoted(double)} is given twice", node.start_mark
             )

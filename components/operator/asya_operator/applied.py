@@ -1,4 +1,4 @@
-"""Which of an actor's objects need to be applied again: those that changed here, or that somebody changed there. Pure.
+"""Which of an actor's objects need to be applied again: those whose rendering or whose state in the cluster changed. Pure.
 
 An object is compared by a digest of what we want and by its version in the cluster as the watch shows it (``generation``,
 or ``resourceVersion`` where it has none). Kinds that are not watched are applied again now and then.
@@ -6,7 +6,7 @@ or ``resourceVersion`` where it has none). Kinds that are not watched are applie
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ class Applied:
     """What was applied last, by object."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[str, str], dict[str, _Entry]] = {}
+        self._entries: dict[ObjectKey, _Entry] = {}
 
     def is_due(self, wanted: Mapping[str, Any], present: Mapping[str, Any] | None, now_s: float) -> bool:
         """Whether an object must be applied.
@@ -42,8 +42,7 @@ class Applied:
             present: As the watch shows it; ``None`` when it is not there, or not watched.
             now_s: Any steady clock, in seconds.
         """
-        kind, namespace, name = object_key(wanted)
-        entry = self._entries.get((namespace, name), {}).get(kind)
+        entry = self._entries.get(object_key(wanted))
         if entry is None or entry.digest != digest(wanted):
             return True
         if wanted["kind"] in TRACKED:
@@ -52,28 +51,20 @@ class Applied:
 
     def note(self, wanted: Mapping[str, Any], stored: Mapping[str, Any], now_s: float) -> None:
         """Remember a successful apply and what the API server made of it."""
-        kind, namespace, name = object_key(wanted)
-        self._entries.setdefault((namespace, name), {})[kind] = _Entry(
-            digest(wanted), version(stored), now_s, owner(wanted)
-        )
+        self._entries[object_key(wanted)] = _Entry(digest(wanted), version(stored), now_s, owner(wanted))
 
-    def of_actor(self, namespace: str, names: set[str], uid: str | None = None) -> list[ObjectKey]:
+    def of_actor(self, namespace: str, names: Collection[str], uid: str | None = None) -> list[ObjectKey]:
         """Objects applied under one of the names, for anybody or for the actor with this uid.
 
         An actor may be named as another one's object is, such as ``ocr-trigger-auth``: what it has is not the other's.
         """
-        entries = [((namespace, name), self._entries.get((namespace, name), {})) for name in sorted(names)]
-        return [
-            (kind, *place) for place, kinds in entries for kind, entry in kinds.items() if uid in (None, entry.owner)
-        ]
+        keys = [(kind.kind, namespace, name) for name in sorted(names) for kind in OWNED]
+        found = ((key, self._entries.get(key)) for key in keys)
+        return [key for key, entry in found if entry is not None and uid in (None, entry.owner)]
 
     def forget(self, key: ObjectKey) -> None:
         """It was deleted."""
-        kind, namespace, name = key
-        kinds = self._entries.get((namespace, name), {})
-        kinds.pop(kind, None)
-        if not kinds:
-            self._entries.pop((namespace, name), None)
+        self._entries.pop(key, None)
 
 
 def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
@@ -93,7 +84,7 @@ def digest(manifest: Mapping[str, Any]) -> str:
 
 
 def version(stored: Mapping[str, Any]) -> str:
-    """What changes when somebody changes the object, and not when its status does."""
+    """A value that changes with the object, but not with its status."""
     meta = stored["metadata"]
     return str(meta.get("generation") or meta.get("resourceVersion", ""))
 

@@ -1,4 +1,4 @@
-"""kopf watches, this listens: every event becomes "look at that actor", workers do the looking.
+"""Watches the cluster through kopf and reconciles: every event enqueues the actor that it concerns, workers reconcile it.
 
 kopf's part is what it does best: finding the resources, listing and watching them, reconnecting. Its handlers here only
 note what they see; nothing is kept in annotations, and no handler has progress of its own.
@@ -15,18 +15,19 @@ import kopf
 from asya_kube import resources
 from asya_kube.api import KubeApi
 from asya_kube.resources import Kind
+from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT
 from asya_operator.first_list import await_actors
 from asya_operator.metrics import Metrics
 from asya_operator.reconcile import Reconciler
 from asya_operator.work_queue import WorkQueue
-from asya_operator.world import LABEL_ACTOR, Key, World
+from asya_operator.world import Key, World
 from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
 
 SELECTORS: Final = {
     **dict.fromkeys(resources.WATCHED, LABEL_ACTOR),
-    resources.HPA: "scaledobject.keda.sh/name",
+    resources.HPA: LABEL_SCALED_OBJECT,
     resources.CONFIG_MAP: "app.kubernetes.io/part-of=asya",
 }
 """What the API server filters for us: other people's pods never reach this process."""
@@ -37,10 +38,10 @@ class Controller:
 
     Args:
         world: Where watch events are kept.
-        reconciler: Looks at one actor.
+        reconciler: Reconciles one actor.
         metrics: Counts.
-        workers: Actors looked at at the same time.
-        api: Tells which actors there are when all begins.
+        workers: Actors reconciled at the same time.
+        api: Lists the actors that exist at the start.
     """
 
     def __init__(self, world: World, reconciler: Reconciler, metrics: Metrics, workers: int, api: KubeApi) -> None:
@@ -51,14 +52,14 @@ class Controller:
         self._api = api
         self._queue: WorkQueue[Key] = WorkQueue()
         self.beat_s = time.monotonic()
-        """Last moment at which the loop turned."""
+        """When the event loop last ran, by the steady clock."""
 
-    def look_at(self, key: Key) -> None:
-        """Ask for a look at an actor."""
+    def enqueue(self, key: Key) -> None:
+        """Have an actor reconciled as soon as a worker is free."""
         self._queue.add(key)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch and work until told to stop.
+        """Watch and work until ``stop`` is set.
 
         Raises:
             Exception: A watch or a worker ended by itself.
@@ -79,7 +80,7 @@ class Controller:
                 task.result()
         finally:
             stop.set()
-            # Looks first: kopf takes seconds to end, in which another leader may begin.
+            # Workers first: kopf takes seconds to end, in which another leader may begin.
             listed.cancel()
             for task in tasks:
                 task.cancel()
@@ -110,11 +111,11 @@ class Controller:
             except AsyaError as exc:
                 delay_s = self._queue.failed(key)
                 self._metrics.reconciles.labels("error").inc()
-                log.warning("look failed", extra={**_named(key), "error": str(exc), "retry_in_s": delay_s})
+                log.warning("reconcile failed", extra={**_named(key), "error": str(exc), "retry_in_s": delay_s})
             except Exception:
                 delay_s = self._queue.failed(key)
                 self._metrics.reconciles.labels("error").inc()
-                log.exception("look failed", extra={**_named(key), "retry_in_s": delay_s})
+                log.exception("reconcile failed", extra={**_named(key), "retry_in_s": delay_s})
             else:
                 self._metrics.reconciles.labels("ok").inc()
                 self._queue.done(key)

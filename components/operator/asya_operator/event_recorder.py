@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_kube.api import KubeApi
-from asya_kube.errors import ApiConflict, ApiError
+from asya_kube.api import ApiConflict, ApiError, KubeApi
 from asya_kube.resources import ACTOR, EVENT
 
 log: Final = logging.getLogger(__name__)

@@ -9,22 +9,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from asya_kube import resources
-from asya_kube.api import KubeApi
-from asya_kube.errors import ObjectMissing
+from asya_kube.api import KubeApi, ObjectMissing, delete_owned
+from asya_manifest.labels import ANNOTATION_DELETE_QUEUE, FINALIZER, LABEL_ACTOR, trigger_auth_name
 from asya_operator.event_recorder import Recorder
-from asya_operator.owned import delete_owned
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, TransportRefused
-from asya_operator.world import LABEL_ACTOR, World
+from asya_operator.world import World
 from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
 
-FINALIZER: Final = "asya.sh/finalizer"
-ANNOTATION_DELETE_QUEUE: Final = "asya.sh/delete-queue"
 PODS_GO_S: Final = 1.0
-"""How often to look whether the pods are gone."""
+"""How often to check whether the pods are gone."""
 WORLD_PATIENCE_S: Final = 60.0
 """How long what the watch has shown of an actor's pods is believed; then the API server is asked, less often."""
 PODS_STAY_S: Final = 10.0
@@ -69,10 +66,10 @@ class Finisher:
         if FINALIZER not in finalizers:
             return None
         for kind in _ORDER:
-            object_name = f"{name}-trigger-auth" if kind is resources.TRIGGER_AUTH else name
+            object_name = trigger_auth_name(name) if kind is resources.TRIGGER_AUTH else name
             await delete_owned(self._api, kind, namespace, object_name, meta["uid"])
         if (pause_s := await self._pods_go(meta, now_s)) is not None:
-            return pause_s  # they finish or give back what they hold; only then does the queue tell the truth
+            return pause_s  # they finish or release what they hold; only then is the queue's count final
         if not await self._still_held(namespace, name):
             return None  # ended already: the watch has only not said so yet
         if not await self._end_queue(raw, now_s):
@@ -86,7 +83,7 @@ class Finisher:
         return None
 
     async def _pods_go(self, meta: Mapping[str, Any], now_s: float) -> float | None:
-        """Seconds until the next look at pods that are still there; ``None`` when there are none."""
+        """Seconds until the next check of pods that are still there; ``None`` when there are none."""
         namespace, name, uid = meta["namespace"], meta["name"], meta["uid"]
         long = now_s - self._waits_s.setdefault(uid, now_s) >= WORLD_PATIENCE_S
         if self._world.pods((namespace, name)) and not long:

@@ -1,8 +1,8 @@
-"""When an operator that starts may begin to look: once the watch has shown every actor that there is.
+"""When an operator that starts may begin to reconcile: once the watch has shown every actor that there is.
 
-Who has a queue is told by all actors of its name. An operator that knew only some of them would give the queue to the wrong
-one, and at the wrong one's end delete it with what it holds. The list is compared with what the watch has shown and then
-forgotten, since only a watch says what goes.
+Which of several actors of one name has the queue follows from all of them. An operator that knew only some would give it to
+the wrong one, and when that one is deleted, delete the queue with what it holds. The list is compared with what the watch has
+shown and then forgotten, since only a watch says what goes.
 """
 
 import asyncio
@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from asya_kube import resources
-from asya_kube.api import KubeApi
-from asya_kube.errors import ApiError, ObjectMissing
+from asya_kube.api import ApiError, KubeApi, ObjectMissing
 from asya_operator.world import Key, World
 
 log: Final = logging.getLogger(__name__)
@@ -41,7 +40,7 @@ async def await_actors(
         api: The cluster.
         world: What the watch has shown.
         clock: Any steady clock, in seconds.
-        sleep: Lets so many seconds pass.
+        sleep: Waits for a number of seconds.
     """
     began_s = clock()
     while clock() - began_s < PATIENCE_S:
@@ -54,12 +53,12 @@ async def await_actors(
             if all(world.actor(key) is not None for key in there):
                 return True
             await sleep(PAUSE_S)
-    log.warning("not every actor was seen; looks begin all the same", extra={"waited_s": PATIENCE_S})
+    log.warning("not every actor was seen; reconciles begin all the same", extra={"waited_s": PATIENCE_S})
     return False
 
 
 async def _actors(api: KubeApi) -> set[Key] | None:
-    """The actors that there are; ``None`` when nobody knows."""
+    """The actors that there are; ``None`` when they cannot be listed."""
     try:
         found = await api.list_metadata(resources.ACTOR)
     except ObjectMissing:

@@ -1,6 +1,6 @@
-"""Leader election by a Lease, as Kubernetes' own controllers do it: whoever renews it in time does the work.
+"""Leader election by a Lease, as Kubernetes' own controllers do it: the process that renews it in time does the work.
 
-A holder that cannot renew for ``RENEW_DEADLINE_S`` stops working before ``DURATION_S`` lets somebody else begin, so two
+A holder that cannot renew for ``RENEW_DEADLINE_S`` stops working before ``DURATION_S`` lets another one begin, so two
 never work at once as long as clocks run at the same speed: only the time since a change was *seen* is measured, and the holder
 counts from before it asked, since an answer may take long.
 """
@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_kube.api import KubeApi
-from asya_kube.errors import ApiConflict, ApiError
+from asya_kube.api import ApiConflict, ApiError, KubeApi
 from asya_kube.resources import LEASE
 
 log: Final = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ class Election:
         return self.renewed_s + RENEW_DEADLINE_S - time.monotonic()
 
     async def _renew(self, within_s: float) -> bool | None:
-        """Take or renew the lease; whether it is ours now, ``None`` when nobody knows."""
+        """Take or renew the lease; whether it is ours now, ``None`` when that is not known."""
         began_s = time.monotonic()
         try:
             async with asyncio.timeout(within_s):
@@ -88,7 +87,7 @@ class Election:
         return ours
 
     async def release(self) -> None:
-        """Let somebody else have it at once."""
+        """Let another process have it at once."""
         with contextlib.suppress(ApiError):
             lease = await self._api.get(LEASE, self._namespace, LEASE_NAME)
             if lease is not None and lease["spec"].get("holderIdentity") == self._identity:
@@ -96,7 +95,7 @@ class Election:
                 await self._api.replace(lease)
 
     async def _try(self) -> bool:
-        """Take or renew the lease, if it is ours or nobody's; whether it is ours now."""
+        """Take or renew the lease, if it is ours or free; whether it is ours now."""
         lease = await self._api.get(LEASE, self._namespace, LEASE_NAME)
         try:
             if lease is None:

@@ -1,7 +1,7 @@
 """Starts and ends one operator process.
 
-Start: settings, credentials, endpoints, lease, watches. End (SIGTERM, SIGINT): looks under way are finished or dropped (the
-next process repeats them), the lease is given back, exit code 0. A start that cannot succeed is one line and code 1; a
+Start: settings, credentials, endpoints, lease, watches. End (SIGTERM, SIGINT): reconciles under way are finished or dropped
+(the next process repeats them), the lease is given back, exit code 0. A start that cannot succeed is one line and code 1; a
 lost lease is code 1 too, so that the pod starts afresh.
 """
 
@@ -18,11 +18,10 @@ from typing import Final
 from asya_kube import resources
 from asya_kube.api import KubeApi
 from asya_operator.controller import Controller
-from asya_operator.depths import Depths
 from asya_operator.event_recorder import Recorder
 from asya_operator.lease import Election, hold_apart
 from asya_operator.metrics import Metrics
-from asya_operator.poller import Poller
+from asya_operator.poller import Depths, Poller
 from asya_operator.probes import Endpoints
 from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
@@ -144,7 +143,7 @@ class _Process:
             queues=self._queues,
             depths=self._depths,
             transports=settings.transports,
-            look_at=self._controller.look_at,
+            enqueue=self._controller.enqueue,
             every_s=settings.queue_check_s,
         )
         watching = asyncio.create_task(self._controller.run(stop))

@@ -13,11 +13,11 @@ class Metrics:
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
         self.reconciles: Final = Counter(
-            "asya_operator_reconciles_total", "Looks at an actor.", ["result"], registry=self.registry
+            "asya_operator_reconciles_total", "Reconciles of an actor.", ["result"], registry=self.registry
         )
         self.reconcile_seconds: Final = Histogram(
             "asya_operator_reconcile_duration_seconds",
-            "One look at an actor.",
+            "One reconcile of an actor.",
             registry=self.registry,
             buckets=_BUCKETS,
         )
@@ -35,7 +35,7 @@ class Metrics:
         )
         self.actors: Final = Gauge("asya_operator_actors", "AsyncActors by status.", ["status"], registry=self.registry)
         self.waiting: Final = Gauge(
-            "asya_operator_work_queue_depth", "Actors waiting for a look.", registry=self.registry
+            "asya_operator_work_queue_depth", "Actors waiting to be reconciled.", registry=self.registry
         )
         self.leader: Final = Gauge(
             "asya_operator_leader", "Whether this replica does the work.", registry=self.registry

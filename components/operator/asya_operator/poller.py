@@ -1,13 +1,12 @@
-"""Looks at the brokers, which tell nobody when a queue disappears or fills: in rounds, each transport by few questions."""
+"""Asks the brokers, which announce nothing when a queue disappears or fills: in rounds, with few requests per transport."""
 
 import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from asya_operator.depths import Depths
 from asya_operator.queues import CredentialsMissing, Queues
 from asya_operator.transport_config import TransportConfig, TransportRefused, Transports
 from asya_operator.world import Key, World
@@ -18,6 +17,43 @@ log: Final = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
 """Counts under way at the same time."""
+IDLE_S: Final = 60.0
+"""How often the queue of an actor without replicas and without envelopes is counted where each count is a request."""
+
+
+class Depths:
+    """What queues were last seen to hold, and which of them to count when: busy ones often, idle ones rarely."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Key, tuple[Depth, float]] = {}
+
+    def of(self, actor: Key) -> Depth | None:
+        """What an actor's queue held when it was last counted."""
+        found = self._seen.get(actor)
+        return found[0] if found else None
+
+    def note(self, actor: Key, depth: Depth, now_s: float) -> bool:
+        """Take in a count; whether it differs from the last one."""
+        before = self._seen.get(actor)
+        self._seen[actor] = (depth, now_s)
+        return before is None or before[0] != depth
+
+    def forget(self, actor: Key) -> None:
+        """The actor is gone."""
+        self._seen.pop(actor, None)
+
+    def due(self, actors: Iterable[tuple[Key, bool]], now_s: float) -> list[Key]:
+        """Choose the actors whose queues want counting.
+
+        Args:
+            actors: Key, and whether it has replicas.
+            now_s: Any steady clock, in seconds.
+        """
+        return [key for key, busy in actors if busy or self._is_old(key, now_s)]
+
+    def _is_old(self, actor: Key, now_s: float) -> bool:
+        found = self._seen.get(actor)
+        return found is None or found[0].total > 0 or now_s - found[1] >= IDLE_S
 
 
 class Poller:
@@ -28,7 +64,7 @@ class Poller:
         queues: The brokers.
         depths: Where counts are kept.
         transports: As configured.
-        look_at: Told of each actor that wants a look.
+        enqueue: Called with each actor that has to be reconciled.
         every_s: Seconds between rounds.
     """
 
@@ -39,14 +75,14 @@ class Poller:
         queues: Queues,
         depths: Depths,
         transports: Transports,
-        look_at: Callable[[Key], None],
+        enqueue: Callable[[Key], None],
         every_s: float,
     ) -> None:
         self._world = world
         self._queues = queues
         self._depths = depths
         self._transports = transports
-        self._look_at = look_at
+        self._enqueue = enqueue
         self._every_s = every_s
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._away: set[str] = set()
@@ -65,22 +101,22 @@ class Poller:
                     self._away.discard(transport.name)
 
     def _tell_once(self, transport: TransportConfig, keys: list[Key]) -> None:
-        """Let each actor's status say that the broker is away; as long as it does, actors look again by themselves."""
+        """Let each actor's status say that the broker is away; actors with a problem are reconciled again by themselves."""
         if transport.name not in self._away:
             self._away.add(transport.name)
             self._queues.invalidate(transport)
             for key in keys:
-                self._look_at(key)
+                self._enqueue(key)
 
     async def _round(self, transport: TransportConfig, keys: list[Key]) -> None:
         existing = await self._existing(transport, keys)
         for key in keys:
             queue = self._queues.names.queue(key[1])
-            # One that no look has seen to yet is a look's business: it waits for its turn, or for its problem to be over.
+            # A queue that was not ensured yet is for a reconcile to make, which waits for its turn or for a problem to end.
             if queue not in existing and self._queues.is_ensured(transport, queue):
                 log.warning("queue missing", extra={"namespace": key[0], "actor": key[1]})
                 self._queues.invalidate(transport, queue)
-                self._look_at(key)
+                self._enqueue(key)
         present = [(key, bool(self._world.pods(key))) for key in keys if self._queues.names.queue(key[1]) in existing]
         for key, busy in present:
             # Some seconds old, which is good enough to learn that an idle actor has work.
@@ -105,13 +141,13 @@ class Poller:
                 depth = await self._queues.measure(self._queues.names.queue(key[1]), transport, key[0])
             except (QueueMissing, TransportUnavailable):
                 self._queues.invalidate(transport, self._queues.names.queue(key[1]))
-                self._look_at(key)
+                self._enqueue(key)
                 return
         self._note(key, depth)
 
     def _note(self, key: Key, depth: Depth) -> None:
         if self._depths.note(key, depth, time.monotonic()):
-            self._look_at(key)
+            self._enqueue(key)
 
     def _by_transport(self) -> dict[str, tuple[TransportConfig, list[Key]]]:
         groups: dict[str, list[Key]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """The queues behind actors: made, kept as they should be, counted, and taken away only when nothing is lost by it.
 
 One queue admin per transport and credentials, shared by all actors. Credentials come from the secrets that the transport's
-configuration names, looked up in the operator's own namespace first, then in the actor's.
+configuration names, searched in the operator's own namespace first, then in the actor's.
 """
 
 import base64
@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-from asya_kube.api import KubeApi
-from asya_kube.errors import ApiError, ApiUnavailable
+from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_kube.resources import SECRET
 from asya_manifest.actor import AsyncActor
 from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig
@@ -36,7 +35,7 @@ _DAY_S: Final = 86400.0
 
 
 class QueueNotManaged(TransportError):
-    """The queue is missing, and the configuration leaves making queues to somebody else."""
+    """The queue is missing, and the configuration does not let the operator make queues."""
 
 
 class CredentialsMissing(TransportUnavailable):
@@ -70,7 +69,7 @@ class Queues:
     async def ensure(self, actor: AsyncActor, transport: TransportConfig, namespace: str) -> None:
         """Make the actor's queue and dead letter queue be as they should be; content stays.
 
-        A queue that was made so lately is not looked at again: most looks at an actor are not about its queue.
+        A queue that was ensured lately is not checked again: most reconciles of an actor are not about its queue.
 
         Raises:
             QueueNotManaged: It is missing, and is not to be made here.
@@ -96,11 +95,11 @@ class Queues:
         self._ensured[key] = (wanted, now_s)
 
     def is_ensured(self, transport: TransportConfig, queue: str) -> bool:
-        """Whether a look has seen to a queue, and nobody has doubted it since."""
+        """Whether a reconcile ensured this queue and nothing has invalidated that since."""
         return (transport.name, queue) in self._ensured
 
     def invalidate(self, transport: TransportConfig, queue: str | None = None) -> None:
-        """Look at a queue again at the next chance, or at all queues of a transport: something is known to be wrong."""
+        """Have a queue ensured again at the next reconcile, or all queues of a transport: something is known to be wrong."""
         for key in [key for key in self._ensured if key[0] == transport.name and queue in (None, key[1])]:
             del self._ensured[key]
 
@@ -114,7 +113,7 @@ class Queues:
         return await (await self._admin(transport, namespace)).measure(queue)
 
     async def existing(self, transport: TransportConfig, namespace: str) -> dict[str, Depth | None]:
-        """All queues of actors by few questions to the broker, and what each holds where it tells that with them.
+        """List the queues of all actors in few requests, with the depth of each where the broker includes it.
 
         Raises:
             TransportError: The broker cannot list, refused, or is away.
@@ -195,8 +194,10 @@ def admin_settings(transport: TransportConfig, credentials: list[str]) -> Transp
     config = transport.config
     env: dict[str, str] = {"ASYA_TRANSPORT": transport.type}
     if isinstance(config, RabbitMqConfig):
-        password = credentials[0] if credentials else "guest"
-        user = f"{quote(config.username, safe='')}:{quote(password, safe='')}"
+        values = dict(zip(transport.secrets, credentials, strict=True))
+        password = values[config.password_secret_ref] if config.password_secret_ref else "guest"
+        username = values[config.username_secret_ref] if config.username_secret_ref else config.username
+        user = f"{quote(username, safe='')}:{quote(password, safe='')}"
         address = f"{config.host}:{config.port}/{quote(config.vhost, safe='')}"
         env |= {
             "ASYA_RABBITMQ_URL": f"{'amqps' if config.tls else 'amqp'}://{user}@{address}",

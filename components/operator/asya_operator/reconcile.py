@@ -1,4 +1,4 @@
-"""One look at one actor: compare what is declared with what there is, and put right what differs. Level-based.
+"""Reconcile one actor: compare what is declared with what there is, and correct what differs. Level-based.
 
 Whatever led here (a change, a deletion by hand, a timer), the same pass runs and the same result comes of it. Order: the
 actor is checked, its queue made, its objects applied, what is wanted no longer deleted, and its status written from
@@ -11,28 +11,37 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from asya_kube import resources
-from asya_kube.api import FIELD_MANAGER, KubeApi
-from asya_kube.errors import ApiError, ApiSilent, ObjectMissing
+from asya_kube.api import (
+    FIELD_MANAGER,
+    ApiConflict,
+    ApiError,
+    ApiSilent,
+    KubeApi,
+    ObjectMissing,
+    delete_owned,
+    is_owned,
+)
 from asya_manifest.actor import AsyncActor, parse_actor
 from asya_manifest.errors import InvalidActor
+from asya_manifest.labels import ANNOTATION_AWS_CREDENTIALS, FINALIZER, service_account_name, trigger_auth_name
 from asya_operator.applied import Applied, leftovers, object_key
-from asya_operator.depths import Depths
+from asya_operator.credentials import CredentialRetries
 from asya_operator.event_recorder import Recorder
-from asya_operator.finish import FINALIZER, Finisher
-from asya_operator.owned import delete_owned, is_owned
+from asya_operator.finish import Finisher
+from asya_operator.poller import Depths
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import trigger_auth_name
-from asya_operator.specs.pod_template import service_account_name
 from asya_operator.specs.render import render
 from asya_operator.specs.workload import at_first, holds_replicas, replicas_alone, with_selector_of
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
 from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
+from asya_operator.status.replicas import desired_replicas, latest_failure
 from asya_operator.transport_config import TransportConfig, TransportRefused
 from asya_operator.world import Key, World
 from asya_process.backoff import pause_after
@@ -41,10 +50,10 @@ from asya_protocol.errors import AsyaError
 log: Final = logging.getLogger(__name__)
 
 UNSETTLED_S: Final = (5.0, 60.0)
-"""How soon to look again at an actor whose status may change without any event, such as a pod that becomes old: at first,
-and at most. What does change there is seen by the watches at once."""
+"""How soon to reconcile again an actor whose status may change without any event, such as a pod that becomes old: at
+first, and at most. What does change there is seen by the watches at once."""
 PROBLEM_S: Final = 15.0
-"""How soon to look again at an actor with a problem that somebody else may have put right."""
+"""How soon to reconcile again an actor with a problem that may have been corrected elsewhere."""
 SETTLED_S: Final = 300.0
 REPLICAS_MANAGER: Final = "asya-operator-replicas"
 """Field manager that holds a workload's replicas while KEDA decides about them."""
@@ -94,7 +103,7 @@ class Reconciler:
         queues: The brokers.
         depths: What the queues were last seen to hold.
         recorder: Writes Kubernetes Events.
-        settings: As the process was told.
+        settings: Of the process.
         runtime_source: Text of the runtime that goes into every actor's namespace.
     """
 
@@ -115,21 +124,30 @@ class Reconciler:
         self._depths = depths
         self._recorder = recorder
         self._settings = settings
-        self._runtime_source = runtime_source
+        self._context = partial(
+            RenderContext,
+            sidecar_image=settings.sidecar_image,
+            gateway_url=settings.gateway_url,
+            runtime_source=runtime_source,
+            native_sidecar=settings.native_sidecar,
+            queue_names=settings.queue_names,
+            handed_on=settings.handed_on,
+        )
         self._applied = Applied()
         self._unsettled: dict[Key, int] = {}
+        self._credentials = CredentialRetries()
         self._finisher = Finisher(api, world, queues, recorder, settings)
         self.pod_monitors = False
         """Whether the cluster knows PodMonitors."""
 
     async def reconcile(self, key: Key) -> float | None:
-        """Look at one actor.
+        """Reconcile one actor.
 
         Returns:
-            Seconds until it wants another look; ``None`` when it is gone.
+            Seconds until the next reconcile; ``None`` when it is gone.
 
         Raises:
-            AsyaError: Something failed that a later look may do better.
+            AsyaError: Something failed that a later reconcile may do better.
         """
         raw = self._world.actor(key)
         if raw is None:
@@ -149,20 +167,45 @@ class Reconciler:
             await self._ensure_queue(actor, transport, key[0], findings)
             await self._ensure_objects(actor, transport, raw, findings)
         elif findings.queue is not None:
-            # Two handlers must not eat one queue: whoever had it until now leaves it.
+            # Two handlers must not consume one queue: the workload of the younger actor goes.
             await self._sweep(actor, raw, (), findings)
-        status = await self._write_status(raw, self._observe(raw, actor, findings))
+        observed = self._observe(raw, actor, findings)
+        status = await self._write_status(
+            raw, replace(observed, creation_failure=await self._creation_failure(observed))
+        )
+        renewal_s = await self._renew_pods(raw, actor)
         if findings.again is not None:
             raise findings.again
+        next_s = self._next_s(key, raw, status, findings)
+        return next_s if renewal_s is None else min(next_s, renewal_s)
+
+    def _next_s(self, key: Key, raw: Mapping[str, Any], status: Mapping[str, Any], findings: _Findings) -> float:
+        """Seconds until the next reconcile, as far as the actor's status goes."""
         if findings.any():
             return PROBLEM_S
         if status.get("status") not in _SETTLED:
-            looks = self._unsettled[key] = self._unsettled.get(key, 0) + 1
-            return unsettled_s(looks)
+            times = self._unsettled[key] = self._unsettled.get(key, 0) + 1
+            return unsettled_s(times)
         self._unsettled.pop(key, None)
         written = (self._world.actor(key) or raw).get("status") or {}
         due_s = write_due_s(written, status, datetime.now(UTC))
         return SETTLED_S if due_s is None else min(SETTLED_S, max(1.0, due_s))
+
+    async def _renew_pods(self, raw: Mapping[str, Any], actor: AsyncActor) -> float | None:
+        """Make pods anew that AWS was to give credentials and did not; seconds until more may be due."""
+        if actor.metadata.annotations.get(ANNOTATION_AWS_CREDENTIALS) != "true":
+            return None
+        namespace, key = raw["metadata"]["namespace"], (raw["metadata"]["namespace"], actor.name)
+        pods, again_s = self._credentials.due(key, self._world.pods(key), datetime.now(UTC))
+        for pod in pods:
+            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+            try:
+                await self._api.delete(resources.POD, namespace, name, uid)
+            except ApiConflict:
+                continue  # another pod of a StatefulSet has its name by now
+            text = f"pod {name} was made before AWS had credentials for its service account, and is made anew"
+            await self._recorder.record(raw, "Warning", "CredentialsMissing", text)
+        return again_s
 
     async def _hold(self, raw: Mapping[str, Any]) -> None:
         """Put our finalizer on the actor, so that its queue is thought of before it is gone."""
@@ -211,18 +254,9 @@ class Reconciler:
         self, actor: AsyncActor, transport: TransportConfig, raw: Mapping[str, Any], findings: _Findings
     ) -> None:
         namespace = raw["metadata"]["namespace"]
-        context = RenderContext(
-            transport=transport,
-            sidecar_image=self._settings.sidecar_image,
-            gateway_url=self._settings.gateway_url,
-            runtime_source=self._runtime_source,
-            native_sidecar=self._settings.native_sidecar,
-            queue_names=self._settings.queue_names,
-            handed_on=self._settings.handed_on,
-            pod_monitor=self.pod_monitors,
-        )
+        context = self._context(transport=transport, pod_monitor=self.pod_monitors, namespace=namespace)
         try:
-            wanted = render(actor, raw["metadata"]["uid"], replace(context, namespace=namespace))
+            wanted = render(actor, raw["metadata"]["uid"], context)
         except TransportRefused as exc:
             findings.transport = Finding("InvalidTransport", str(exc))
             return
@@ -247,12 +281,12 @@ class Reconciler:
             return
         self._applied.note(manifest, stored, now_s)
         if kind in resources.WATCHED:
-            # A look that comes before the watch does must not apply it again.
+            # A reconcile that comes before the watch event must not apply it again.
             self._world.note(kind, "MODIFIED", stored)
         log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
 
     async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any], actor: AsyncActor) -> dict[str, Any]:
-        """Apply; an object of the same name that belongs to somebody else is left alone."""
+        """Apply one object, unless its name is taken by an object of another owner."""
         meta = manifest["metadata"]
         present = None
         if meta.get("ownerReferences"):
@@ -276,13 +310,13 @@ class Reconciler:
     ) -> None:
         """Delete what an earlier spec wanted, such as the ScaledObject of an actor that scales no more."""
         namespace, uid = raw["metadata"]["namespace"], raw["metadata"]["uid"]
-        names = {actor.name, trigger_auth_name(actor), service_account_name(actor)}
+        names = {actor.name, trigger_auth_name(actor.name), service_account_name(actor.name)}
         seen = set(self._applied.of_actor(namespace, names, uid))
         for kind in (resources.SCALED_OBJECT, resources.DEPLOYMENT, resources.STATEFUL_SET):
             if is_owned(self._world.find(kind, namespace, actor.name), uid):
                 seen.add((kind.kind, namespace, actor.name))
                 if kind is resources.SCALED_OBJECT:
-                    seen.add((resources.TRIGGER_AUTH.kind, namespace, trigger_auth_name(actor)))
+                    seen.add((resources.TRIGGER_AUTH.kind, namespace, trigger_auth_name(actor.name)))
         # A workload stays when the one that takes its place was refused.
         kept = _WORKLOADS if findings.workload is not None else frozenset()
         for kind, key in leftovers(resources.OWNED, {object_key(manifest) for manifest in wanted}, seen):
@@ -323,6 +357,20 @@ class Reconciler:
             now=datetime.now(UTC),
         )
 
+    async def _creation_failure(self, observed: Observed) -> str:
+        """Why a StatefulSet could not make a pod lately: unlike a Deployment's, its status does not say."""
+        if (observed.workload or {}).get("kind") != resources.STATEFUL_SET.kind or len(
+            observed.pods
+        ) >= desired_replicas(observed):
+            return ""
+        about = f"involvedObject.kind=StatefulSet,involvedObject.name={observed.name},reason=FailedCreate"
+        try:
+            events = await self._api.list(resources.EVENT, observed.namespace, fields=about)
+        except ApiError as exc:
+            log.warning("events not read", extra={"namespace": observed.namespace, "error": str(exc)})
+            return ""
+        return latest_failure(events, (observed.workload or {})["metadata"].get("uid"), observed.now)
+
     async def _write_status(self, raw: Mapping[str, Any], observed: Observed) -> dict[str, Any]:
         status = compute_status(observed)
         if not worth_writing(observed.previous, status, observed.now):
@@ -340,19 +388,20 @@ class Reconciler:
         return status
 
     def _forget(self, key: Key) -> None:
-        for kind, namespace, name in self._applied.of_actor(key[0], {key[1], f"{key[1]}-trigger-auth"}):
+        for kind, namespace, name in self._applied.of_actor(key[0], {key[1], trigger_auth_name(key[1])}):
             self._applied.forget((kind, namespace, name))
         self._depths.forget(key)
+        self._credentials.forget(key)
         self._unsettled.pop(key, None)
 
 
-def unsettled_s(looks: int) -> float:
-    """Seconds until the next look at an actor that was not settled in so many looks: doubled each time."""
-    return pause_after(looks, *UNSETTLED_S)
+def unsettled_s(times: int) -> float:
+    """Seconds until the next reconcile of an actor that was not settled after so many: doubled each time."""
+    return pause_after(times, *UNSETTLED_S)
 
 
 def _refusal_text(kind: resources.Kind, error: ApiError) -> str:
     if isinstance(error, ObjectMissing) and kind.group == "keda.sh":
         return "KEDA CRDs not installed: install KEDA, or set spec.scaling.enabled to false"
-    # A text that differs each time would be a change of the status each time, and each such change another look at once.
+    # A text that differs each time would be a change of the status each time, and each such change another reconcile at once.
     return _SOURCE_PORT.sub("->", str(error))

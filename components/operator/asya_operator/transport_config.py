@@ -2,20 +2,21 @@
 
 Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As Asya 0.1.1 reads it,
 an unknown field at any level is an error that names it, and null counts as absent. A name need not be its type. Our
-additions: ``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
+additions: ``usernameSecretRef``, ``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and
+``tlsOnly`` of sqs.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from asya_manifest.errors import ManifestError
-from asya_manifest.problems import explain
+from asya_manifest.errors import ManifestError, Problem
+from asya_manifest.problems import RuleBroken, explain, without_nulls
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -79,6 +80,8 @@ class RabbitMqConfig(ConfigPart):
     host: str = ""
     port: Annotated[int, _or(AMQP_PORT)] = Field(default=AMQP_PORT, ge=0, le=65535)
     username: Annotated[str, _or("guest")] = "guest"
+    username_secret_ref: SecretRef | None = None
+    """In place of ``username``."""
     password_secret_ref: SecretRef | None = None
     exchange: str = ""
     vhost: Annotated[str, _or("/")] = "/"
@@ -88,6 +91,14 @@ class RabbitMqConfig(ConfigPart):
     management_url: str = Field(default="", pattern="^(https?://.*)?$")
     """In place of one made of host and ``managementPort``."""
     queues: QueueManagement = Field(default_factory=lambda: QueueManagement(auto_create=True))
+
+    @model_validator(mode="after")
+    def _check_sign_in(self) -> Self:
+        if self.username_secret_ref is not None and "username" in self.model_fields_set:
+            raise RuleBroken(Problem("usernameSecretRef", "username is given too; set one of them"))
+        if self.username_secret_ref is not None and self.password_secret_ref is None:
+            raise RuleBroken(Problem("usernameSecretRef", "passwordSecretRef is missing"))
+        return self
 
     @property
     def management(self) -> str:
@@ -122,6 +133,8 @@ class SqsConfig(ConfigPart):
     actor_role_arn: str = ""
     """IAM role that actors assume by their service account (IRSA)."""
     account_id: str = ""
+    dns_suffix: str = "amazonaws.com"
+    """Of the region's partition: ``amazonaws.com.cn`` in China, ``amazonaws.eu`` in the EU sovereign cloud."""
     endpoint: str = ""
     """A stand-in for AWS, such as LocalStack."""
     visibility_timeout: int = Field(default=0, ge=0, le=43_200)
@@ -133,7 +146,7 @@ class SqsConfig(ConfigPart):
     kms_key_id: str = ""
     """Key, id or ARN, with which queues are encrypted; empty leaves it to SQS's own."""
     tls_only: bool = False
-    """Whether queues refuse whoever comes without TLS."""
+    """Whether queues refuse connections without TLS."""
 
     def queue_url(self, queue: str) -> str:
         """URL of a queue, made as AWS makes it, without a question to anybody.
@@ -145,7 +158,7 @@ class SqsConfig(ConfigPart):
             return f"{self.endpoint.rstrip('/')}/{self.account_id or STAND_IN_ACCOUNT}/{queue}"
         if not self.region or not self.account_id:
             raise TransportRefused("scaling by an SQS queue needs region and accountId in operator configuration")
-        return f"https://sqs.{self.region}.amazonaws.com/{self.account_id}/{queue}"
+        return f"https://sqs.{self.region}.{self.dns_suffix}/{self.account_id}/{queue}"
 
 
 TransportType = Literal["rabbitmq", "sqs"]
@@ -164,9 +177,10 @@ class TransportConfig:
 
     @property
     def secrets(self) -> tuple[SecretRef, ...]:
-        """Secrets that lead to it: the password; or the access key's id and the secret access key, in this order."""
+        """Secrets that lead to it: password and user name; or the access key's id and the secret access key, in this order."""
         if isinstance(self.config, RabbitMqConfig):
-            return (self.config.password_secret_ref,) if self.config.password_secret_ref else ()
+            refs = (self.config.password_secret_ref, self.config.username_secret_ref)
+            return tuple(ref for ref in refs if ref is not None)
         given = self.config.credentials
         return (given.access_key_id_secret_ref, given.secret_access_key_secret_ref) if given else ()
 
@@ -215,7 +229,7 @@ def parse_transports(text: str) -> Transports:
     if not text.strip():
         return Transports()
     try:
-        document = _without_nulls(json.loads(text))
+        document = without_nulls(json.loads(text))
     except json.JSONDecodeError as exc:
         raise InvalidTransportConfig(f"not JSON: {exc}") from None
     top = _check(_Document, document, "")
@@ -238,9 +252,3 @@ def _check(model: type[T], raw: object, where: str) -> T:
     except ValidationError as exc:
         texts = (str(problem) for problem in explain(model, exc))
         raise InvalidTransportConfig("; ".join(f"{where}.{text}" if where else text for text in texts)) from None
-
-
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - raw JSON before validation
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,7 +1,7 @@
 """A queue of keys to work on: each key waits at most once, is worked on by one worker at a time, and may wait for later.
 
 The level-based heart of a controller: what arrives is only *that* something changed, so ten events for one actor cost one
-look. Failures back off per key, 1 s doubled up to 5 min.
+reconcile. Failures back off per key, 1 s doubled up to 5 min.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ LONGEST_DELAY_S: Final = 300.0
 
 
 class WorkQueue(Generic[K]):
-    """Keys that want a look."""
+    """Keys that have to be reconciled."""
 
     def __init__(self) -> None:
         self._ready: asyncio.Queue[K] = asyncio.Queue()
@@ -31,7 +31,7 @@ class WorkQueue(Generic[K]):
         return len(self._waiting)
 
     def add(self, key: K) -> None:
-        """Ask for a look as soon as a worker is free; a look under way is followed by another."""
+        """Enqueue a key; one that is being worked on is enqueued again when that ends."""
         self._stop_timer(key)
         if key in self._busy:
             self._again.add(key)
@@ -40,7 +40,7 @@ class WorkQueue(Generic[K]):
             self._ready.put_nowait(key)
 
     def add_after(self, key: K, delay_s: float) -> None:
-        """Ask for a look later; the earlier of two stays."""
+        """Enqueue a key later; the earlier of two stays."""
         loop = asyncio.get_running_loop()
         present = self._timers.get(key)
         if present is not None and present.when() <= loop.time() + delay_s:
@@ -56,12 +56,12 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
-        """The look succeeded."""
+        """The work on a key succeeded."""
         self._failures.pop(key, None)
         self._release(key)
 
     def failed(self, key: K) -> float:
-        """The look failed: another follows after a pause, whose seconds are returned."""
+        """The work on a key failed: it is enqueued after a pause, whose seconds are returned."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
         delay_s = pause_after(count, FIRST_DELAY_S, LONGEST_DELAY_S)
         self._release(key)

@@ -8,19 +8,18 @@ from typing import Any, Final
 
 from asya_kube import resources
 from asya_kube.resources import Kind
+from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT, RUNTIME_CONFIG_MAP
 
 Key = tuple[str, str]
 """Namespace and name of an actor."""
 _Queue = tuple[str, str]
 """Transport and actor's name: what names a queue."""
-LABEL_ACTOR: Final = "asya.sh/asya"
-"""Label of pods and owned objects: the actor's name."""
-_KEDA_LABEL: Final = "scaledobject.keda.sh/name"
-_RUNTIME_CONFIG_MAP: Final = "asya-runtime"
 _HEAVY: Final = ("managedFields",)
 _WORKLOADS: Final = frozenset({resources.DEPLOYMENT.kind, resources.STATEFUL_SET.kind})
 _READ_OF_WORKLOADS: Final = frozenset({"replicas", "updateStrategy"})
 _SCALERS: Final = frozenset({resources.SCALED_OBJECT.kind, resources.HPA.kind})
+_AWS_CREDENTIALS: Final = frozenset({"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"})
+"""Variables that AWS's webhooks put into the containers of a pod: of Pod Identity, of roles for service accounts."""
 _VERSION: Final = ("name", "namespace", "generation", "resourceVersion")
 
 
@@ -68,7 +67,7 @@ class World:
             body: The object.
 
         Returns:
-            Actors that want a look.
+            Actors to reconcile.
         """
         meta = body["metadata"]
         namespace, name = meta["namespace"], meta["name"]
@@ -79,29 +78,29 @@ class World:
         if kind is resources.POD:
             return self._note_pod((namespace, labels.get(LABEL_ACTOR, "")), name, body, gone=gone)
         self._keep((kind.kind, namespace, name), body, gone=gone)
-        if kind is resources.CONFIG_MAP and name == _RUNTIME_CONFIG_MAP:
+        if kind is resources.CONFIG_MAP and name == RUNTIME_CONFIG_MAP:
             return [key for key in self._actors if key[0] == namespace]
-        owner = labels.get(_KEDA_LABEL, name) if kind is resources.HPA else labels.get(LABEL_ACTOR, name)
+        owner = labels.get(LABEL_SCALED_OBJECT, name) if kind is resources.HPA else labels.get(LABEL_ACTOR, name)
         return [(namespace, owner)] if (namespace, owner) in self._actors else []
 
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         before = self._actors.get(key)
         sharing = self._by_queue.setdefault(_queue(key, body), set())
-        told: set[Key] = set()
+        affected: set[Key] = set()
         if before is not None and _queue(key, before) != _queue(key, body):
             left = self._by_queue.get(_queue(key, before), set())
             left.discard(key)
-            told |= left
+            affected |= left
         if gone:
             self._actors.pop(key, None)
             sharing.discard(key)
         else:
             self._actors[key] = _trimmed(body)
         if gone or key not in sharing:
-            told |= sharing  # whoever waited for the queue's name gets it now, or who had it loses it
+            affected |= sharing  # the actor that has the queue may be another one now
         if not gone:
             sharing.add(key)
-        return [key, *sorted(told)]
+        return [key, *sorted(affected)]
 
     def _note_pod(self, key: Key, name: str, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         pods = self._pods.setdefault(key, {})
@@ -137,22 +136,24 @@ def _trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_template(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A workload without its pod template: its generation tells whether that changed."""
+    """A workload without its pod template, of whose changes the generation is enough."""
     trimmed = _trimmed(body)
     trimmed["spec"] = {name: value for name, value in (body.get("spec") or {}).items() if name in _READ_OF_WORKLOADS}
     return trimmed
 
 
 def _version_alone(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells whether somebody changed an object of which nothing else is read."""
+    """The version of an object of which nothing else is read."""
     return {"metadata": {name: value for name, value in body["metadata"].items() if name in _VERSION}}
 
 
 def _pod_trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A pod with what its health is told by: names of containers, restart policies, status."""
+    """A pod with what it is judged by: names of containers, restart policies, status, and whether AWS gave it credentials."""
     spec = body.get("spec") or {}
     kept = {
         part: [{key: each[key] for key in ("name", "restartPolicy") if key in each} for each in spec.get(part) or []]
         for part in ("containers", "initContainers")
     }
-    return {**_trimmed(body), "spec": kept}
+    variables = (entry["name"] for each in spec.get("containers") or [] for entry in each.get("env") or [])
+    given = {} if _AWS_CREDENTIALS.isdisjoint(variables) else {"awsCredentials": True}
+    return {**_trimmed(body), "spec": {**kept, **given}}

@@ -1,4 +1,4 @@
-"""What to run: the runtime's file, and programs that die with their parent. Starts nothing itself."""
+"""Builds command lines: for the runtime's file, and for programs that die with their parent. Starts nothing itself."""
 
 import importlib.util
 import os

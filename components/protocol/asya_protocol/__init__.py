@@ -1,4 +1,4 @@
-"""Asya's wire as pure values: what every room agrees on, and nothing that does I/O.
+"""The wire format as plain values: envelopes, names, errors, frames. Every other room uses them; nothing here does I/O.
 
 Rooms above this one (transport, sidecar, crew, operator, gateway) import from its modules directly:
 ``envelope``, ``framing``, ``reply``, ``status``, ``durations``, ``names``, ``errors``.

@@ -1,4 +1,4 @@
-"""Durations as Asya 0.1.1's settings write them: ``5m``, ``1h30m``, ``250ms``.
+"""Parses and formats durations as settings write them: ``5m``, ``1h30m``, ``250ms``.
 
 Source: Go ``time.ParseDuration`` (https://pkg.go.dev/time#ParseDuration), whose notation existing manifests use.
 """

@@ -6,6 +6,7 @@ Invariants: the payload is never decoded here (it stays the producer's bytes); f
 survive parse and dump; ``route.current`` absent means 0. An envelope whose ``current`` equals ``len(actors)`` is finished.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from asya_protocol import names
 from asya_protocol.errors import InvalidEnvelope, MalformedEnvelope
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -22,6 +24,8 @@ _STRING: Final = msgspec.json.Decoder(str)
 _ANY: Final = msgspec.json.Decoder()
 _KNOWN: Final = frozenset({"id", "parent_id", "route", "headers", "payload", "deadline"})
 _KNOWN_ROUTE: Final = frozenset({"actors", "current"})
+LONGEST_MARK: Final = 32
+"""Of ``origin_mark``; it becomes part of file names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,55 @@ def parse_route(document: Mapping[str, msgspec.Raw]) -> Route:
         raise InvalidEnvelope(f"Invalid route.current={current}: out of bounds for actors of length {len(actors)}")
     extra = {name: value for name, value in raw.items() if name not in _KNOWN_ROUTE}
     return Route(actors=tuple(actors), current=current, extra=extra)
+
+
+def child_id(parent_id: str, index: int) -> str:
+    """Name the envelope that a fan-out makes of one output; its place counts from 0."""
+    return f"{parent_id}-{index}"
+
+
+def parent_of(child: str) -> str:
+    """Name the envelope whose fan-out made one; only for what ``as_child`` named, for others may look the same."""
+    return child.rpartition("-")[0]
+
+
+def as_child(made: Envelope, parent: Envelope, index: int) -> Envelope:
+    """Name an output after the envelope whose fan-out made it, and mark it as its child.
+
+    Anybody may give an envelope a name that looks like a child's: what it is, only the mark says.
+    """
+    lineage = [*read_lineage(parent.headers), parent.route.current]
+    made = replace(made, id=child_id(parent.id, index), parent_id=parent.id)
+    return made.with_headers({names.HEADER_LINEAGE: lineage})
+
+
+def read_lineage(headers: Mapping[str, object]) -> tuple[int, ...]:
+    """Read where in their routes the fan-outs were that an envelope comes from, outermost first; empty where none was."""
+    found = headers.get(names.HEADER_LINEAGE)
+    places = found if isinstance(found, list) else ()
+    return tuple(place for place in places if isinstance(place, int) and not isinstance(place, bool))
+
+
+def ancestors(envelope: Envelope) -> tuple[str, ...]:
+    """Ids of the envelopes whose fan-outs this one comes from, its parent's first."""
+    found: list[str] = []
+    name = envelope.id
+    for _ in read_lineage(envelope.headers):
+        name = parent_of(name)
+        found.append(name)
+    if envelope.parent_id is not None and envelope.parent_id not in found:
+        found.append(envelope.parent_id)  # of a sidecar that set no mark
+    return tuple(found)
+
+
+def origin_mark(headers: Mapping[str, object]) -> str:
+    """Tell envelopes of one id apart: empty for one that was sent as it is, short text for what a fan-out made.
+
+    Whoever keeps something under an id keeps it under this mark too: an id that somebody chose may be a child's as well, and
+    two fan-outs in a row give the same one.
+    """
+    mark = ".".join(map(str, read_lineage(headers)))
+    return mark if len(mark) <= LONGEST_MARK else hashlib.sha256(mark.encode()).hexdigest()[:LONGEST_MARK]
 
 
 def format_time(moment: datetime) -> str:

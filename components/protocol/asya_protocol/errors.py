@@ -1,4 +1,4 @@
-"""Every error the project raises on purpose descends from this tree.
+"""The error tree: every deliberate error descends from ``AsyaError``.
 
 AsyaError
 ├── SettingsError          a setting is missing or wrong; names the variable      (permanent, operator of the mesh)

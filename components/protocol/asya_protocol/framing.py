@@ -1,4 +1,4 @@
-"""Frames on the runtime socket: 4 bytes big-endian length, then that many bytes. No I/O here.
+"""Frames on the runtime socket: 4 bytes big-endian length, then that many bytes. No I/O.
 
 The runtime file repeats this in a few lines of its own because it is injected alone into foreign images;
 ``vectors/framing.json`` holds both to the same bytes.

@@ -1,4 +1,4 @@
-"""Names shared by several rooms, each with a sentence; a change here is a change of the wire."""
+"""Names that several rooms share: queues, headers, files. Changing one changes the wire format."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ RESERVED_ACTORS: Final = frozenset({HAPPY_END, ERROR_END})
 """Actors that the sidecars send to by themselves."""
 
 CANCELLED: Final = "Cancelled by its caller"
-"""Error text of an envelope at error-end that somebody cancelled."""
+"""Error text of a cancelled envelope at error-end."""
 
 QUEUE_PREFIX: Final = "asya-"
 """Every actor's queue is this prefix and the actor's name, unless the mesh has a prefix of its own (``QueueNames``)."""
@@ -36,6 +36,8 @@ HEADER_DELIVERY: Final = "x-asya-delivery"
 """Envelope header: deliveries of this hop spent on infrastructure failures, counted from 1; absent means 1."""
 HEADER_CLAIM: Final = "x-asya-claim"
 """Envelope header: where a payload waits that is too large for a queue; ends with the hop that reads it."""
+HEADER_LINEAGE: Final = "x-asya-lineage"
+"""Envelope header: places in their routes of the fan-outs that an envelope comes from, outermost first, e.g. `[0, 2]`."""
 HEADER_FAN_IN: Final = "x-asya-fan-in"
 """Envelope header: the groups that an envelope belongs to, innermost last: `[{"group", "index", "count"?}]`."""
 HEADER_MISSING: Final = "x-asya-fan-in-missing"

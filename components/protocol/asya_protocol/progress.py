@@ -1,4 +1,4 @@
-"""Facts of a progress report that came in words alone, as from sidecars before 0.2.0. Goes in 0.4.0.
+"""Parses the facts out of the messages of sidecars before 0.2.0, which sent words alone. To be removed in 0.4.0.
 
 By then no sidecar of Asya 0.1.1 is served any more, and histories that those wrote are deleted. The only caller is the
 gateway's ``Event.told``.

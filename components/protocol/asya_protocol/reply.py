@@ -1,4 +1,4 @@
-"""What the runtime answers: items, or one error. No I/O here.
+"""The runtime's reply to one request: items, or one error. No I/O.
 
 A *final* frame is a JSON array: ``[]`` (abort), one or more items ``{"payload", "route", "headers"?}``, or an item
 ``{"error": code, "details"?: {"message", "type", "mro"?, "traceback"}}``. On connections opened with our hello
@@ -31,10 +31,10 @@ class Item:
     """One output of a handler.
 
     Attributes:
-        payload: JSON value, undecoded; ``null`` when the item had ``None``.
+        payload: JSON value, undecoded; ``null`` when the item had none.
         route: The route as returned (``current`` already points at the next actor); ``None`` when the item had none or it
             cannot be read, which means "finished" as in Asya 0.1.1.
-        headers: Headers as returned; ``None`` when the item had ``None``.
+        headers: Headers as returned; ``None`` when the item had none.
         id: Id as returned; only a collector's is used.
         parent_id: The same.
     """
@@ -56,6 +56,7 @@ class ErrorItem:
         type: Class name of the exception.
         mro: Names of the class and its bases, most derived first; only ``(type,)`` from Asya 0.1.1's runtime.
         traceback: Full text.
+        permanent: Another attempt would end the same, e.g. with a result that is no JSON.
     """
 
     code: str
@@ -63,6 +64,7 @@ class ErrorItem:
     type: str = ""
     mro: tuple[str, ...] = ()
     traceback: str = ""
+    permanent: bool = False
 
     def details(self) -> dict[str, object]:
         """Shape it for an error envelope: ``{"message"?, "type"?, "traceback"?}``, empty ones left out."""
@@ -147,4 +149,5 @@ def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:
         type=kind,
         mro=tuple(str(name) for name in mro) if isinstance(mro, list) else (kind,) if kind else (),
         traceback=str(details.get("traceback") or ""),
+        permanent=details.get("permanent") is True,
     )

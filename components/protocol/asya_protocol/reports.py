@@ -1,6 +1,6 @@
 """Reports of sidecars to the gateway: the bodies of its report routes, as both ends use them. Pure.
 
-``message`` is for people. What a program needs has a field of its own, and nobody reads it back out of the words. The bodies
+``message`` is for people. Whatever a program needs has a field of its own; no one parses the message. The bodies
 are those of Asya 0.1.1, whose gateway ignores the fields that are ours (``by``, ``retry``).
 """
 

@@ -1,4 +1,4 @@
-"""Life of an envelope as people see it: pending, running, then succeeded or failed, and never back.
+"""The status of an envelope: pending, running, then succeeded or failed. Final ones never change.
 
 Source: compatible with the status texts of Asya 0.1.1's gateway; final states are final here.
 """

@@ -1,4 +1,4 @@
-"""W3C trace context inside envelope headers, so that a trace survives queues, retries and dead letters.
+"""W3C trace context in envelope headers: keeps a trace across queues, retries and dead letters.
 
 Source: https://www.w3.org/TR/trace-context/#traceparent-header
 """
@@ -7,6 +7,12 @@ import re
 from typing import Final
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+
+
+def trace_id_of(traceparent: object) -> str | None:
+    """Read the trace's id; ``None`` where the header is missing or broken."""
+    match = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
+    return match[1] if match else None
 
 
 def next_traceparent(current: object, *, trace_id: str, span_id: str) -> str:

@@ -1,1 +1,1 @@
-"""Asya's sidecar: the router beside every actor; ``core`` decides, the modules around it do the I/O."""
+"""The sidecar: routes envelopes for one replica. ``core`` decides, the modules around it do the I/O."""

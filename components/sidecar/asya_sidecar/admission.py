@@ -1,4 +1,8 @@
-"""What stands between a delivery and the handler: the envelope's rules, cancels, and the payload's way from the store."""
+"""What stands between the queue and the handler, both ways: an envelope's rules, cancels, duplicates, payloads in the store.
+
+In: ``let_in``. Out: ``let_go`` once the outputs are confirmed, ``redeem`` once the delivery is acknowledged; ``lighten`` for
+every envelope that leaves.
+"""
 
 import asyncio
 import logging
@@ -7,14 +11,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol import names
+from asya_protocol.claim import read_claim
+from asya_protocol.envelope import ancestors
 from asya_protocol.errors import InvalidEnvelope, StoreUnavailable
 from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, admit, refuse, refused_at_end, with_payload
-from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import cancelled
 from asya_sidecar.dedup import Dedup
 from asya_store.cancel_list import CancelList
-from asya_store.claims import ClaimCheck, ClaimLost, ClaimRedeemed, read_claim
+from asya_store.claims import ClaimCheck, ClaimLost, ClaimRedeemed
 from asya_store.dedup_port import Verdict
 
 log: Final = logging.getLogger(__name__)
@@ -31,7 +36,7 @@ NO_DESK: Final = (
 
 
 class Admission:
-    """Admits envelopes for one actor."""
+    """Lets one actor's envelopes in and out."""
 
     def __init__(
         self,
@@ -45,7 +50,7 @@ class Admission:
         self._hop = hop
         self._cancels = cancels
         self._claims = claims
-        self.dedup = dedup
+        self._dedup = dedup
         listens = cancels is not None and not hop.is_end_actor and not hop.is_collector
         self.listen_s = listen_s if listens else None
         """Seconds between two looks at the list of cancels; ``None`` where there is none.
@@ -54,7 +59,7 @@ class Admission:
         """
         self._looked_s = 0.0
 
-    async def admit(self, body: bytes) -> Work | Decision:
+    async def let_in(self, body: bytes) -> Work | Decision:
         """Check one delivery's bytes.
 
         Returns:
@@ -68,8 +73,8 @@ class Admission:
                 await self.refresh()
             if self.is_cancelled(admitted):
                 return cancelled(admitted, self._hop)
-        if self.dedup is not None:
-            refused = await self._ask(self.dedup, admitted)
+        if self._dedup is not None:
+            refused = await self._ask(self._dedup, admitted)
             if refused is not None:
                 return refused
         if names.HEADER_CLAIM in admitted.envelope.headers:
@@ -78,9 +83,47 @@ class Admission:
                 work = await self._fetch(admitted)
                 return work
             finally:
-                if self.dedup is not None and not isinstance(work, Work):
-                    await self.dedup.end(admitted, None)
+                if not isinstance(work, Work):
+                    await self.let_go(admitted, None)
         return admitted
+
+    async def let_go(self, work: Work, decision: Decision | None) -> None:
+        """Remember what is done, so that a duplicate of it is dropped. Never raises.
+
+        Args:
+            work: What was let in.
+            decision: What was performed, every output confirmed; ``None`` when nothing was done.
+        """
+        if self._dedup is not None:
+            await self._dedup.end(work, decision)
+
+    async def redeem(self, work: Work) -> None:
+        """The delivery is gone, so its payload's place in the store is free. Never raises."""
+        if self._claims is not None and work.claim is not None:
+            try:
+                await asyncio.to_thread(self._claims.redeem, work.claim)
+            except Exception as exc:  # noqa: BLE001 - the delivery is acknowledged: no failure may make it run again
+                log.warning("claim not redeemed", extra={"error": str(exc), "key": work.claim.key})
+
+    async def lighten(self, body: bytes) -> bytes:
+        """What is to be sent: the envelope, or one with a claim where it is too large.
+
+        Raises:
+            StoreUnavailable: Its payload could not be left in the store.
+        """
+        if self._claims is None or len(body) <= self._claims.over_bytes:
+            return body
+        return await asyncio.to_thread(self._claims.leave, body)
+
+    async def keep(self) -> None:
+        """Hold what was let in, for as long as it takes."""
+        if self._dedup is not None:
+            await self._dedup.keep()
+
+    async def close(self) -> None:
+        """Let go of what is still held, so that another replica need not wait for it."""
+        if self._dedup is not None:
+            await self._dedup.close()
 
     async def _ask(self, dedup: Dedup, work: Work) -> Decision | None:
         try:
@@ -108,7 +151,7 @@ class Admission:
         """Whether the envelope, or one that it came from, was cancelled."""
         if not self._cancels:  # ``None``, or an empty list
             return False
-        return any(name in self._cancels for name in lineage(work.envelope))
+        return any(name in self._cancels for name in (work.envelope.id, *ancestors(work.envelope)))
 
     async def _fetch(self, work: Work) -> Work | Decision:
         if self._claims is None:

@@ -1,4 +1,4 @@
-"""No second effect for the same envelope at the same place of its route within a window, where an actor asks for it."""
+"""Deduplication: where an actor asks for it, an envelope is not run twice at the same place of its route within a window."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import uuid
 from contextlib import suppress
 from typing import Final
 
+from asya_protocol.envelope import origin_mark
 from asya_protocol.errors import StoreUnavailable
 from asya_sidecar.core.actions import Decision
 from asya_sidecar.core.admit import Hop, Work
@@ -74,4 +75,7 @@ class Dedup:
         await self._store.close()
 
     def _key(self, work: Work) -> str:
-        return f"{self._hop.actor}/{work.envelope.route.current}/{work.envelope.id}"
+        envelope = work.envelope
+        mark = origin_mark(envelope.headers)
+        place = f"{envelope.route.current}~{mark}" if mark else f"{envelope.route.current}"
+        return f"{self._hop.actor}/{place}/{envelope.id}"

@@ -1,28 +1,26 @@
-"""From admitted envelopes to their decisions: the handler call, timed, reported and judged."""
+"""The handler call: from admitted envelopes to decisions, with its time limit, its reports and its cancels."""
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.reply import Item
-from asya_sidecar.core.actions import Decision, Release, Report
+from asya_sidecar.core.actions import Decision, Release
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.call_outcome import Outcome
-from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward
+from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward, without_group
 from asya_sidecar.core.reports import processing_report, received_report
-from asya_sidecar.core.window import smooth
+from asya_sidecar.core.window import Pace
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import AWAY, IMPOSSIBLE, Performer
 from asya_sidecar.runtime_client import RuntimeClient
 
 log: Final = logging.getLogger(__name__)
-
-Post = Callable[[Iterable[Report]], None]
 
 
 @dataclass(slots=True)
@@ -31,25 +29,32 @@ class Call:
 
     Attributes:
         works: What the handler got.
+        started_s: The clock at its start.
         unwanted: Indexes of those that were cancelled since.
-        started_s: ``time.monotonic`` of its start.
     """
 
     works: Sequence[Work]
+    started_s: float
     unwanted: set[int] = field(default_factory=set)
-    started_s: float = field(default_factory=time.monotonic)
 
 
 class Handling:
     """Calls handlers for one actor."""
 
-    def __init__(self, hop: Hop, performer: Performer, metrics: Metrics, post: Post | None) -> None:
+    def __init__(
+        self,
+        hop: Hop,
+        performer: Performer,
+        metrics: Metrics,
+        pace: Pace,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._hop = hop
         self._performer = performer
         self._metrics = metrics
-        self._post = post if not hop.is_end_actor else None
-        self.mean_s: float | None = None
-        """Running mean of a call's length per envelope; ``None`` before the first one ended."""
+        self._pace = pace
+        self._clock = clock
         self._running: dict[RuntimeClient, Call] = {}
 
     async def call(self, works: Sequence[Work], runtime: RuntimeClient) -> list[Decision]:
@@ -62,34 +67,37 @@ class Handling:
         Raises:
             RuntimeNotReady: No handler has seen them.
         """
-        if self._post is not None:
+        if self._performer.has_gateway and not self._hop.is_end_actor:
             for work in works:
                 envelope, actor = work.envelope, self._hop.actor
-                self._post((received_report(envelope, actor, len(work.body)), processing_report(envelope, actor)))
+                self._performer.post(
+                    (received_report(envelope, actor, len(work.body)), processing_report(envelope, actor))
+                )
         ids = [_trace_ids() for _ in works]
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:
             if not self._hop.is_end_actor:
                 sends, reports = forward(works[0], items, first, self._hop, Moment(datetime.now(UTC), 0.0, *ids[0]))
-                if self._post is not None:
-                    self._post(reports)
+                self._performer.post(reports)
                 await self._performer.send_all(sends)
 
-        started_s = time.monotonic()
-        call = self._running[runtime] = Call(works)
+        started_s = self._pace.calls[runtime] = self._clock()
+        call = self._running[runtime] = Call(works, started_s)
         try:
             timeout_s = min(work.timeout_s for work in works)
             outcomes = await runtime.call([work.body for work in works], timeout_s, on_items)
         except IMPOSSIBLE as exc:
-            return [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
+            refused = [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
+            return [without_group(each, work, self._hop) for each, work in zip(refused, works, strict=True)]
         except AWAY as exc:
             released = Decision(Release(), "released", failed_reason="routing_error", cause=str(exc))
             return [released for _ in works]
         finally:
             self._running.pop(runtime, None)
-        elapsed_s = time.monotonic() - started_s
+            self._pace.calls.pop(runtime, None)
+        elapsed_s = self._clock() - started_s
         self._metrics.called(elapsed_s)
-        self.mean_s = smooth(self.mean_s, elapsed_s / len(works))
+        self._pace.called(elapsed_s / len(works))
         return [
             self._decide(work, outcome, pair, elapsed_s, unwanted=index in call.unwanted)
             for index, (work, outcome, pair) in enumerate(zip(works, outcomes, ids, strict=True))
@@ -99,7 +107,8 @@ class Handling:
         self, work: Work, outcome: Outcome, ids: tuple[str, str], elapsed_s: float, *, unwanted: bool
     ) -> Decision:
         if unwanted:
-            return cancelled(work, self._hop)
+            ended = cancelled(work, self._hop)
+            return without_group(ended, work, self._hop) if outcome.streamed or work.redelivered else ended
         chance = random.random()  # noqa: S311 - jitter
         return decide(work, outcome, self._hop, Moment(datetime.now(UTC), chance, *ids, elapsed_s))
 
@@ -111,7 +120,7 @@ class Handling:
 
     def running(self) -> list[dict[str, object]]:
         """Say which envelopes are in a handler now; another thread may ask."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         return [
             {
                 "id": work.envelope.id,

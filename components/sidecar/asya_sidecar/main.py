@@ -86,23 +86,23 @@ async def _work(
     consumer = await unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
     if consumer is None:
         return
-    gateway = None
+    reporter = None
     if settings.gateway_url:
-        gateway = GatewayReporter(settings.gateway_url, settings.gateway_token, metrics)
+        reporter = GatewayReporter(settings.gateway_url, settings.gateway_token, metrics)
     store = open_store(settings.store)
     claims = ClaimCheck(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
     dedup = None
     if settings.dedup_window_s and not settings.hop.is_end_actor:
         dedup = Dedup(settings.hop, open_dedup(settings.dedup_url), settings.dedup_window_s)
+    admission = Admission(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup)
     pipeline = Pipeline(
         hop=settings.hop,
         consumer=consumer,
-        performer=Performer(transport, consumer, settings.hop, metrics, gateway, claims=claims, dedup=dedup),
+        performer=Performer(transport, consumer, settings.hop, metrics, reporter=reporter, admission=admission),
         runtimes=runtimes,
         metrics=metrics,
-        gate=Admission(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup),
-        gateway=gateway,
+        admission=admission,
         fixed_window=settings.transport.rabbitmq_prefetch,
         batch_size=shape.batch,
         batch_wait_s=settings.batch_wait_s,
@@ -113,14 +113,14 @@ async def _work(
         "sidecar started",
         extra={"actor": settings.hop.actor, "transport": transport.name, **asdict(shape)},
     )
-    reporter = asyncio.create_task(gateway.run()) if gateway else None
+    reporting = asyncio.create_task(reporter.run()) if reporter else None
     try:
         await pipeline.run(stop)
     finally:
-        if reporter is not None and gateway is not None:
-            reporter.cancel()
-            await asyncio.gather(reporter, return_exceptions=True)
-            await gateway.close()
+        if reporter is not None and reporting is not None:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
+            await reporter.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class _State:
         return f"no poll for {silent_s:.0f}s\n" if silent_s > STALL_S else None
 
     def work(self) -> object:
-        """What is in hand."""
+        """The deliveries that are held."""
         return {} if self.pipeline is None else self.pipeline.work_in_hand()
 
     def ready(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of one sidecar: names, labels and buckets are Asya 0.1.1's (compatible dashboards), on an own registry.
+"""Prometheus metrics of one sidecar: names, labels and buckets are Asya 0.1.1's, so that its dashboards work.
 
 ``destination_queue`` always is the queue's full name; Asya 0.1.1 wrote the bare actor's name for some sends.
 """

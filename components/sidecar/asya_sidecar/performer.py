@@ -2,7 +2,7 @@
 
 The order is the promise: a delivery is acknowledged only after every output of its hop is confirmed. Where a send turns out
 impossible (no such queue, too large) the envelope goes to error-end with that reason; where the broker is away it is tried
-again for a while, and then the delivery is given back.
+again for a while, and then the delivery is released.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from asya_protocol.errors import (
     StoreUnavailable,
     TransportError,
 )
-from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater, Send
+from asya_sidecar.admission import Admission
+from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import with_counters
-from asya_sidecar.dedup import Dedup
+from asya_sidecar.core.decide import without_group
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.reporter import GatewayAway, GatewayReporter
-from asya_store.claims import ClaimCheck
 from asya_transport.port import Consumer, Delivery, Transport
 
 log: Final = logging.getLogger(__name__)
 
 SEND_PATIENCE_S: Final = 60.0
-"""How long sends are tried while the broker is away, before the delivery is given back and its work done again."""
+"""How long sends are tried while the broker is away, before the delivery is released and its work done again."""
 MISSING_PATIENCE_S: Final = 10.0
 """How long a queue may be missing, because its actor was applied a moment ago, before the route counts as wrong."""
 AWAY: Final = (TransportError, StoreUnavailable)
@@ -54,19 +54,28 @@ class Performer:
         consumer: Consumer,
         hop: Hop,
         metrics: Metrics,
-        gateway: GatewayReporter | None,
         *,
-        claims: ClaimCheck | None = None,
-        dedup: Dedup | None = None,
+        reporter: GatewayReporter | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._transport = transport
         self._consumer = consumer
         self._hop = hop
         self._queue = hop.queue_names.queue(hop.actor)
         self._metrics = metrics
-        self._gateway = gateway
-        self._claims = claims
-        self._dedup = dedup
+        self._reporter = reporter
+        self._admission = admission or Admission(hop)
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether reports go anywhere."""
+        return self._reporter is not None
+
+    def post(self, reports: Iterable[Report]) -> None:
+        """Report in the background, where there is a gateway; returns at once."""
+        if self._reporter is not None:
+            for report in reports:
+                self._reporter.post(report)
 
     async def send_all(self, sends: Iterable[Send]) -> None:
         """Send and await the confirmation of each.
@@ -107,38 +116,29 @@ class Performer:
                 done = self._without_final_report(done, work, exc)
         except AWAY as exc:
             done = Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="routing_error", cause=str(exc))
-        if self._dedup is not None and work is not None:
+        if work is not None:
             # Before the settlement: what is done stays done though that be lost.
-            await self._dedup.end(work, done)
+            await self._admission.let_go(work, done)
         with suppress(LeaseLost):
             try:
                 await self._settle(done, delivery)
                 if isinstance(done.settlement, Ack) and work is not None:
-                    await self._redeem(work)
+                    await self._admission.redeem(work)
             except AWAY as exc:
                 # The outputs are confirmed, and what was not settled comes again: a duplicate, never a loss.
                 log.warning("settlement not taken", extra={"error": str(exc), "result": done.result})
-                await self.hand_back(delivery)
+                await self.release(delivery)
         return done
 
-    async def hand_back(self, delivery: Delivery) -> None:
-        """Give a delivery back whose settlement failed: where its connection lives, nobody else does that.
+    async def release(self, delivery: Delivery) -> None:
+        """Release a delivery whose settlement failed: where its connection lives, nobody else does that.
 
         It is not kept as long as the broker, or the store, refuses: each one kept would take a place of the prefetch.
         """
         try:
             await self._consumer.release(delivery, LONGEST_PAUSE_S)
         except TransportError as exc:
-            log.debug("delivery not given back, it comes again by itself", extra={"error": str(exc)})
-
-    async def give_back(self, deliveries: Iterable[Delivery]) -> None:
-        """Release deliveries; those whose lease is gone come again anyway."""
-        results = await asyncio.gather(
-            *(self._consumer.release(delivery) for delivery in deliveries), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, TransportError):
-                raise result
+            log.debug("delivery not released, it comes again by itself", extra={"error": str(exc)})
 
     async def _send_or_fail(self, decision: Decision, work: Work | None) -> Decision:
         try:
@@ -150,7 +150,7 @@ class Performer:
             if work is None or self._hop.is_end_actor:
                 # Nothing is left to send: the delivery itself becomes the dead letter.
                 return Decision(DeadLetter(str(exc)), "dead_lettered", failed_reason="routing_error", cause=str(exc))
-            failure = refuse(work.envelope, self._hop, str(exc), "routing_error")
+            failure = without_group(refuse(work.envelope, self._hop, str(exc), "routing_error"), work, self._hop)
             try:
                 await self.send_all(failure.sends)
             except IMPOSSIBLE as worse:
@@ -160,13 +160,13 @@ class Performer:
         return decision
 
     async def _report(self, decision: Decision) -> None:
-        if self._gateway is None:
+        if self._reporter is None:
             return
         for report in decision.reports:
             if report.kind == "final":
-                await self._gateway.deliver(report)
+                await self._reporter.deliver(report)
             else:
-                self._gateway.post(report)
+                self._reporter.post(report)
 
     def _without_final_report(self, done: Decision, work: Work | None, away: GatewayAway) -> Decision:
         """Choose for a delivery whose final report nobody took.
@@ -198,24 +198,10 @@ class Performer:
                 except QueueMissing:
                     await self._without_dead_letter_queue(delivery, reason, fallback)
 
-    async def _redeem(self, work: Work) -> None:
-        """The delivery is gone, so its payload's place in the store is free."""
-        if self._claims is not None and work.claim is not None:
-            try:
-                await asyncio.to_thread(self._claims.redeem, work.claim)
-            except Exception as exc:  # noqa: BLE001 - the delivery is acknowledged: no failure may make it run again
-                log.warning("claim not redeemed", extra={"error": str(exc), "key": work.claim.key})
-
-    async def _light(self, body: bytes) -> bytes:
-        """What is to be sent: the envelope, or one with a claim where it is too large."""
-        if self._claims is None or len(body) <= self._claims.over_bytes:
-            return body
-        return await asyncio.to_thread(self._claims.leave, body)
-
     async def _retry_later(self, delivery: Delivery, body: bytes, delay_s: float) -> None:
         try:
             delay_s = min(delay_s, self._transport.max_delay_s)
-            await self._transport.send(self._queue, await self._light(body), delay_s=delay_s)
+            await self._transport.send(self._queue, await self._admission.lighten(body), delay_s=delay_s)
         except (EnvelopeTooLarge, EnvelopeRefused) as exc:
             # The counters are what did not fit; without them a retry would never end.
             await self._consumer.dead_letter(delivery, f"cannot be retried: {exc}")
@@ -228,7 +214,7 @@ class Performer:
             await self.send_all((fallback,))
             await self._consumer.ack(delivery)
             return
-        log.error("no dead letter queue, delivery given back", extra={"queue": self._queue, "reason": reason})
+        log.error("no dead letter queue, delivery released", extra={"queue": self._queue, "reason": reason})
         await self._consumer.release(delivery, LONGEST_PAUSE_S)
 
     async def _send(self, send: Send) -> None:
@@ -237,7 +223,7 @@ class Performer:
         while True:
             try:
                 delay_s = min(send.delay_s, self._transport.max_delay_s)
-                await self._transport.send(queue, await self._light(send.body), delay_s=delay_s)
+                await self._transport.send(queue, await self._admission.lighten(send.body), delay_s=delay_s)
             except AWAY as exc:
                 patience_s = MISSING_PATIENCE_S if isinstance(exc, QueueMissing) else SEND_PATIENCE_S
                 tries = exc.retryable or isinstance(exc, QueueMissing)

@@ -1,4 +1,4 @@
-"""Requests to the gateway, and what its answers mean. Blocking: the reporter calls it in threads of its own."""
+"""HTTP requests to the gateway, and what its answers mean. Blocking: the reporter calls it in threads."""
 
 import logging
 from collections.abc import Sequence

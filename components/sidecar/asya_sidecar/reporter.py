@@ -177,7 +177,7 @@ class GatewayReporter:
             loop.run_in_executor(self._others, self._client.send, entry.report.kind, entry.report) for entry in entries
         ]
         answers = [await answered for answered in sending]
-        return len(entries) / self._per_s if self._settle(entries, answers) else None
+        return len(entries) / self._per_s if self._note(entries, answers) else None
 
     async def _send_batch(self) -> float | None:
         """Send many in one request; the first that a gateway refuses as such is the last, or the last of its size."""
@@ -191,13 +191,13 @@ class GatewayReporter:
             answers = [(Verdict.FAILED, problem)] * len(entries)
         else:
             self._batch = self._batch // 2 if verdict is Verdict.TOO_LARGE else 0
-            self._backlog.put_back(entries, tried=False)
+            self._backlog.take_back(entries, tried=False)
             log.info("gateway takes no such batch of reports", extra={"problem": problem, "batch": self._batch})
             return 0.0
         rest_s = max(1 / self._per_s, len(entries) / BATCHED_PER_S)
-        return rest_s if self._settle(entries, answers) else None
+        return rest_s if self._note(entries, answers) else None
 
-    def _settle(self, entries: list[Waiting], answers: list[tuple[Verdict, str]]) -> bool:
+    def _note(self, entries: list[Waiting], answers: list[tuple[Verdict, str]]) -> bool:
         """Note what became of reports; whether the gateway took each or never will."""
         failed = []
         for entry, (verdict, problem) in zip(entries, answers, strict=True):
@@ -208,7 +208,7 @@ class GatewayReporter:
             elif verdict is Verdict.UNKNOWN:
                 self._note_unknown(report.envelope_id)
             self._count(report.kind, _WORDS[verdict])
-        self._backlog.put_back(failed)
+        self._backlog.take_back(failed)
         if self._metrics is not None:
             self._metrics.reports_waiting(len(self._backlog), self._backlog.coalesced, self._backlog.dropped)
         return not failed

@@ -165,6 +165,7 @@ class RuntimeClient:
         """Fill ``outcomes``; returns what ended the call before all had an answer, else none."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
+        streamed = 0
         try:
             connection = await self._hand_over(bodies, timeout_s)
             self._answered.clear()
@@ -175,9 +176,10 @@ class RuntimeClient:
 
                 async def pass_on(items: tuple[Item, ...], first: int) -> None:
                     # The handler waits meanwhile, and the runtime's watchdog with it: a slow broker is not its fault.
-                    nonlocal began_s
+                    nonlocal began_s, streamed
                     passing_s = loop.time()
                     limit.reschedule(None)
+                    streamed = first + len(items)
                     await on_items(items, first)
                     began_s += loop.time() - passing_s
                     limit.reschedule(began_s + timeout_s + grace_s)
@@ -189,13 +191,13 @@ class RuntimeClient:
         except TimeoutError:
             await self._hang_up()
             self._must_probe = True
-            return TimedOut(timeout_s)
+            return TimedOut(timeout_s, streamed)
         except (OSError, EOFError, FrameError, ReplyError) as exc:
             await self._hang_up()
             if loop.time() - began_s >= timeout_s:
                 # The watchdog could not answer (foreign code held the interpreter) but did end the runtime.
-                return TimedOut(timeout_s)
-            return RuntimeLost(_describe(exc))
+                return TimedOut(timeout_s, streamed)
+            return RuntimeLost(_describe(exc), streamed)
         except BaseException:
             # Cancelled by a drain, or a streamed item could not be sent: the rest of this answer is not for the next call.
             await self._hang_up()
@@ -231,12 +233,14 @@ class RuntimeClient:
         return connection
 
     async def _answer(self, connection: _Connection, on_items: OnItems) -> Outcome:
-        streamed = 0
+        streamed, is_list = 0, False
         while True:
             reply: ReplyFrame = parse_reply(await connection.wire.read_frame())
             if reply.final:
-                return Replied(reply.items, streamed, reply.error)
-            await on_items(reply.items, streamed)
+                return Replied(reply.items, streamed, reply.error, is_list)
+            is_list = True
+            if reply.items:
+                await on_items(reply.items, streamed)
             streamed += len(reply.items)
 
     async def _see_off(self, connection: _Connection) -> None:

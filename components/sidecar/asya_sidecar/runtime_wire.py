@@ -1,4 +1,4 @@
-"""Frames over the runtime's Unix socket: written whole, read into one buffer that is used again.
+"""Reads and writes frames on the runtime's Unix socket, with one reused buffer.
 
 Leaner than asyncio's streams, which ask for 256 KiB of fresh memory per read and wake the reader twice per frame. One
 reader at a time. While a whole frame waits that nobody has asked for, nothing more is read, so that a runtime that makes

@@ -1,12 +1,12 @@
 """The list of cancelled envelopes, kept in the object store so that every sidecar of the mesh can read it.
 
-One small object per cancel, ``cancelled/<seconds since 1970>-<id>``: one listing tells all. They are kept for a week, longer
+One small object per cancel, ``cancelled/<seconds since 1970>-<id>``: one listing reads all. They are kept for a week, longer
 than an envelope lives in any queue of ours (four days), and removed by later cancels.
 """
 
 from typing import Final
 
-from asya_store.key_segment import segment
+from asya_protocol.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "cancelled/"
@@ -24,7 +24,7 @@ class CancelList:
         """Cancel an envelope, and forget cancels that are older than a week.
 
         Args:
-            envelope_id: Whose; envelopes that its fan-outs made are meant too.
+            envelope_id: The envelope; children of its fan-outs are cancelled with it.
             now_s: Seconds since 1970.
 
         Raises:

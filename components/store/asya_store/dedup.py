@@ -1,4 +1,4 @@
-"""The dedup store that a URL names, and the one in memory."""
+"""Opens the dedup store that a URL names; holds the one in memory."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ class _Entry:
 
 
 class MemoryDedup:
-    """The store within one process: replicas do not know of one another."""
+    """Dedup within one process: replicas do not share it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class MemoryDedup:
         self._begins = 0
 
     async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
-        """Ask for a key."""
+        """Claim a key."""
         now_s = self._clock()
         self._begins += 1
         if self._begins % SWEEP_EVERY == 0:
@@ -49,13 +49,13 @@ class MemoryDedup:
         self._entries[key] = _Entry("", done=True, expires_s=self._clock() + window_s)
 
     async def forget(self, key: str, owner: str) -> None:
-        """Let go of a key."""
+        """Release a key."""
         entry = self._entries.get(key)
         if entry is not None and entry.owner == owner and not entry.done:
             del self._entries[key]
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
 
 def open_dedup(url: str) -> DedupStore:

@@ -1,8 +1,8 @@
-"""What has been done already: the port behind ``spec.delivery.dedup``.
+"""The port of the dedup stores, behind ``spec.delivery.dedup``: which envelopes an actor has finished already.
 
-A key stands for one envelope at one place of its route. ``begin`` answers ``run`` to exactly one of those who ask for the
-same key at the same time; who got it says ``finish`` once every output is confirmed, or ``forget`` when the work is to be
-done again. A holder that dies without a word loses its hold when the lease runs out.
+A key stands for one envelope at one place of its route. Of several ``begin`` calls for a key at the same time exactly one gets
+``run``; that caller calls ``finish`` once every output is confirmed, or ``forget`` when the work has to be done again. A holder
+that dies loses the key when its lease ends.
 """
 
 from collections.abc import Iterable
@@ -14,30 +14,30 @@ SWEEP_EVERY: Final = 1000
 
 
 class Verdict(StrEnum):
-    """What a key's state means for whoever wants to work on it."""
+    """What the state of a key means for a caller that wants to work on it."""
 
     RUN = "run"
-    """Nobody has done it, or not lately; it is ours now."""
+    """Not done within the window, and now claimed by the caller."""
     DONE = "done"
     """It was done within the window."""
     BUSY = "busy"
-    """Somebody works on it."""
+    """Another caller works on it."""
 
 
 class DedupStore(Protocol):
-    """Keys in hand and keys done. Every method raises ``StoreUnavailable`` when the store could not be asked."""
+    """Keys in work and keys done. Every method raises ``StoreUnavailable`` when the store could not be asked."""
 
     async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
-        """Ask for a key."""
+        """Claim a key, if it is neither done nor held."""
 
     async def extend(self, keys: Iterable[str], owner: str, lease_s: float) -> None:
-        """Hold keys for another ``lease_s`` from now; those of somebody else stay theirs."""
+        """Hold keys for another ``lease_s`` from now; keys that another caller holds are left alone."""
 
     async def finish(self, key: str, window_s: float) -> None:
         """Remember a key as done for a time."""
 
     async def forget(self, key: str, owner: str) -> None:
-        """Let go of a key that is held and not done."""
+        """Release a key that is held and not done."""
 
     async def close(self) -> None:
-        """Let go of the store. Never raises."""
+        """Close the store. Never raises."""

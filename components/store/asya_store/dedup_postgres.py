@@ -1,7 +1,7 @@
 """Dedup state in Postgres, shared by all replicas; the only module of this room that knows psycopg.
 
-The database's clock decides, so that replicas need not agree on the time. One statement per question: what two replicas
-ask at the same moment, Postgres orders.
+The database's clock decides, so that replicas need not agree on the time. One statement per call, so
+that Postgres orders concurrent calls of replicas.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.key_segment import segment
 from asya_store.dedup_port import SWEEP_EVERY, Verdict
-from asya_store.key_segment import segment
 
 CONNECTIONS: Final = 4
 """Per sidecar; a question takes about a millisecond."""
@@ -71,7 +71,7 @@ class PostgresDedup:
         self._begins = 0
 
     async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
-        """Ask for a key."""
+        """Claim a key."""
         self._begins += 1
         if self._begins % SWEEP_EVERY == 0:
             await self._ask(SWEEP, {})
@@ -88,7 +88,7 @@ class PostgresDedup:
         await self._ask(FINISH, {"key": row_key(key), "seconds": window_s})
 
     async def forget(self, key: str, owner: str) -> None:
-        """Let go of a key."""
+        """Release a key."""
         await self._ask(FORGET, {"key": row_key(key), "owner": owner})
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The choice between the stores; S3 and its client are imported only when they are chosen."""
+"""Opens the store that the settings name; boto3 is imported only for S3."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from asya_store.settings import StoreSettings, read_store_settings
 
 
 def open_store(settings: StoreSettings | Mapping[str, str]) -> Store | None:
-    """Open the store that the settings name; ``None`` when they name ``None``. Nothing is connected yet.
+    """Open the store that the settings name; ``None`` when they name none. Nothing is connected yet.
 
     Args:
         settings: As read, or the environment to read: ``ASYA_STORE_URL``, ``ASYA_S3_*`` and ``AWS_REGION``.

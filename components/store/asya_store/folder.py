@@ -1,4 +1,4 @@
-"""Objects as files, for one machine: the stand-in for S3 that needs no server."""
+"""The store in a folder: objects as files, for one machine, without a server."""
 
 import json
 import os

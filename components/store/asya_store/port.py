@@ -1,4 +1,4 @@
-"""What every object store promises.
+"""The port of the object stores: what each of them promises.
 
 A ``put`` that returned is kept; one that failed raises ``StoreUnavailable``, so that the envelope behind it is not settled.
 """

@@ -1,4 +1,4 @@
-"""The store on S3 or anything that speaks it; the only module outside the SQS transport that knows boto3.
+"""The store on S3 or a server that speaks its protocol. Besides the SQS transport the only module that imports boto3.
 
 Failures that may pass (network, throttling, 5xx) are tried again inside with backoff; what is left is raised as
 ``StoreUnavailable``. A client may be used by several threads at once.

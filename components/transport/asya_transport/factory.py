@@ -1,4 +1,4 @@
-"""The one place that turns settings into a transport; a client library is imported only when it is chosen."""
+"""Opens the transport that the settings name; its client library is imported only then."""
 
 from asya_transport.port import QueueAdmin, Transport
 from asya_transport.settings import TransportSettings

@@ -1,4 +1,4 @@
-"""The port between the mesh and its brokers: what every transport promises, whichever broker is behind it.
+"""The port of the transports: what each promises, whichever broker is behind it.
 
 Promises, each proven by ``tests/contract`` on every implementation:
 
@@ -40,7 +40,7 @@ class Depth:
     Attributes:
         ready: Waiting to be received.
         in_flight: Received and not settled.
-        delayed: Sent with a delay that still runs; 0 where the broker keeps them elsewhere (RabbitMQ).
+        delayed: Sent with a delay that still runs; on RabbitMQ, which keeps those elsewhere, what it holds back by itself.
     """
 
     ready: int
@@ -86,6 +86,13 @@ class Consumer(Protocol):
     @property
     def last_poll_s(self) -> float:
         """``time.monotonic`` of the last moment at which the broker was seen answering this consumer."""
+
+    @property
+    def returns_are_free(self) -> bool:
+        """Whether ``release`` leaves the count of deliveries alone on which the broker itself dead-letters.
+
+        Where it does not (SQS; RabbitMQ before 4.3) releases are for drains and surplus, not for a habit.
+        """
 
     async def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Take up to ``limit`` deliveries, waiting at most about ``wait_s`` for the first; empty when none came.
@@ -142,7 +149,7 @@ class Consumer(Protocol):
     async def close(self) -> None:
         """Stop, and leave nothing on the connection; what was handed out and not settled comes again. Never raises.
 
-        For who opens many consumers on one transport; its own ``close`` is enough for all others.
+        For callers that open many consumers on one transport; closing the transport is enough for the others.
         """
 
 

@@ -34,6 +34,9 @@ class TransportSettings:
     """Unsettled deliveries per consumer; unset lets the sidecar choose."""
     rabbitmq_management_url: str | None = setting("ASYA_RABBITMQ_MANAGEMENT_URL", str, None)
     """Management API, needed to count in-flight envelopes."""
+    rabbitmq_max_body_bytes: int | None = setting("ASYA_RABBITMQ_MAX_BODY_BYTES", whole(1024, 536_870_912), None)
+    """Largest body, where `max_message_size` of `rabbitmq.conf` was changed; unset is RabbitMQ's own default: 16 MiB since
+    4.0, 128 MiB before."""
     sqs_endpoint: str | None = setting("ASYA_SQS_ENDPOINT", str, None)
     """LocalStack or another stand-in; unset is AWS."""
     aws_region: str = setting("ASYA_AWS_REGION", str, "us-east-1")

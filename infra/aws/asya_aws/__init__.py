@@ -8,6 +8,7 @@ from asya_aws.eks import EksCluster
 from asya_aws.environment import Aws
 from asya_aws.identity import PodRole, PodRoles
 from asya_aws.network import Network
+from asya_aws.registry import ImageRegistry
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings, read_aws_settings
 from asya_aws.storage import GatewayDatabase, MeshKey, ResultStore
@@ -17,6 +18,7 @@ __all__ = [
     "AwsSettings",
     "EksCluster",
     "GatewayDatabase",
+    "ImageRegistry",
     "MeshKey",
     "Network",
     "PodRole",

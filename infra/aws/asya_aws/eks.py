@@ -6,7 +6,7 @@ the mesh in it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -34,9 +34,10 @@ NODE_POLICIES: Final = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistry
 AUTO_NODE_POLICIES: Final = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 BEFORE_NODES: Final = ("vpc-cni", "eks-pod-identity-agent", "kube-proxy")
 AFTER_NODES: Final = ("coredns", "metrics-server")
+SubnetIds = pulumi.Input[Sequence[pulumi.Input[str]]]
 LOGS: Final = ("api", "audit", "authenticator")
 _CNI: Final = json.dumps({"enableNetworkPolicy": "true"})
-"""Without it NetworkPolicies are objects that nobody reads."""
+"""Without it NetworkPolicies have no effect."""
 
 
 def kubeconfig(name: str, endpoint: str, certificate: str, region: str, *, role: str = "", profile: str = "") -> str:
@@ -100,7 +101,7 @@ class EksCluster(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        subnet_ids: Sequence[pulumi.Input[str]],
+        subnet_ids: SubnetIds,
         settings: AwsSettings,
         scope: pulumi.Output[Scope],
         network: Sequence[pulumi.Resource] = (),
@@ -149,7 +150,7 @@ class EksCluster(pulumi.ComponentResource):
     def _child(self, **more: Any) -> pulumi.ResourceOptions:  # noqa: ANN401 - ResourceOptions' own keywords
         return pulumi.ResourceOptions(parent=self, **more)
 
-    def _made(self, subnet_ids: Sequence[pulumi.Input[str]], network: Sequence[pulumi.Resource]) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
+    def _made(self, subnet_ids: SubnetIds, network: Sequence[pulumi.Resource]) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
         from pulumi_aws import cloudwatch
 
         settings, name = self._settings, self._name
@@ -158,12 +159,7 @@ class EksCluster(pulumi.ComponentResource):
         )
         trust = policies.trusts_service("eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession"))
         role = self._role("cluster", trust, (*CLUSTER_POLICIES, *(AUTO_POLICIES if self._auto else ())))
-        own = self._iam.RolePolicy(
-            naming.shortened(f"{name}-cluster", naming.ROLE),
-            role=role[0].id,
-            policy=self._scope.apply(partial(policies.cluster, auto=self._auto)).apply(policies.dump),
-            opts=self._child(),
-        )
+        own = self._own_policy("cluster", role[0], partial(policies.cluster, auto=self._auto))
         on = {"enabled": True}
         automatic = {
             # Pools of our own, so that nodes and volumes carry the stack's tags; see node_objects.
@@ -177,7 +173,7 @@ class EksCluster(pulumi.ComponentResource):
             version=settings.kubernetes_version,
             role_arn=role[0].arn,
             vpc_config={
-                "subnet_ids": list(subnet_ids),
+                "subnet_ids": subnet_ids,
                 "endpoint_private_access": True,
                 "endpoint_public_access": bool(settings.api_cidrs),
                 **({"public_access_cidrs": list(settings.api_cidrs)} if settings.api_cidrs else {}),
@@ -208,6 +204,14 @@ class EksCluster(pulumi.ComponentResource):
             for policy in managed
         ]
         return (role, *attached)
+
+    def _own_policy(self, duty: str, role: Any, write: Callable[[Scope], policies.Document]) -> Any:  # noqa: ANN401
+        return self._iam.RolePolicy(
+            naming.shortened(f"{self._name}-{duty}", naming.ROLE),
+            role=role.id,
+            policy=self._scope.apply(write).apply(policies.dump),
+            opts=self._child(),
+        )
 
     def _let_in(self, sources: Sequence[str]) -> None:
         """Open the private endpoint, which else only nodes reach."""
@@ -275,26 +279,31 @@ class EksCluster(pulumi.ComponentResource):
             **more,
         )
 
-    def _auto_mode(self, subnet_ids: Sequence[pulumi.Input[str]]) -> tuple[list[Any], tuple[pulumi.Resource, ...]]:
+    def _auto_mode(self, subnet_ids: SubnetIds) -> tuple[list[Any], tuple[pulumi.Resource, ...]]:
         """EKS makes the nodes; what network, identity, volumes and load balancers need is built in."""
         role = self._role("node", policies.trusts_service("ec2.amazonaws.com"), AUTO_NODE_POLICIES)
+        self._own_policy("node", role[0], policies.node)
         joins = self._entry(f"{self._name}-node", role[0].arn, AUTO_NODE_POLICY, kind="EC2")
         objects = [
             node_objects.network_policy_switch(),
-            node_objects.node_class(role[0].name, list(subnet_ids), self.security_group_id, self._tags, self._key),
+            node_objects.node_class(role[0].name, subnet_ids, self.security_group_id, self._tags, self._key),
             *node_objects.node_pools(self._settings.gpus),
             node_objects.storage_class(auto=True, tags=self._tags, key_arn=self._key),
         ]
         return objects, (joins, *role[1:], self._addon("metrics-server", [self._cluster]))
 
     def _groups(
-        self, subnet_ids: Sequence[pulumi.Input[str]], network: Sequence[pulumi.Resource], device_plugin: str
+        self,
+        subnet_ids: SubnetIds,
+        network: Sequence[pulumi.Resource],
+        device_plugin: str,
     ) -> tuple[list[Any], tuple[pulumi.Resource, ...]]:
         early = [
             self._addon(addon, (), **({"configuration_values": _CNI} if addon == "vpc-cni" else {}))
             for addon in BEFORE_NODES
         ]
         role = self._role("node", policies.trusts_service("ec2.amazonaws.com"), NODE_POLICIES)
+        self._own_policy("node", role[0], policies.node)
         nodes = [
             node_group(
                 group,

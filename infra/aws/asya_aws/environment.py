@@ -76,7 +76,8 @@ class Aws:
             region=self._settings.region,
             default_tags={"tags": self._tags},
             **({"profile": own.profile} if own.profile else {}),
-            **({"assume_roles": [{"role_arn": own.assume_role}]} if own.assume_role else {}),
+            # A dict would reach the plugin with Python's spelling of its keys.
+            assume_roles=[pulumi_aws.ProviderAssumeRoleArgs(role_arn=own.assume_role)] if own.assume_role else None,
         )
         return made
 
@@ -187,6 +188,7 @@ class Aws:
         config: dict[str, pulumi.Input[Any]] = {
             "region": settings.region,
             "accountId": self._account.apply(lambda scope: scope.account),
+            "dnsSuffix": self._account.apply(lambda scope: scope.dns_suffix),
             "visibilityTimeout": 300,
             "waitTimeSeconds": 20,
             "queues": QUEUES,

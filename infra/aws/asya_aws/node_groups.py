@@ -27,7 +27,7 @@ def node_group(
     cluster_name: pulumi.Output[str],
     settings: AwsSettings,
     role_arn: pulumi.Output[str],
-    subnet_ids: Sequence[pulumi.Input[str]],
+    subnet_ids: pulumi.Input[Sequence[pulumi.Input[str]]],
     tags: Mapping[str, str],
     key_arn: pulumi.Output[str] | None,
     opts: pulumi.ResourceOptions,
@@ -78,7 +78,7 @@ def node_group(
         name,
         cluster_name=cluster_name,
         node_role_arn=role_arn,
-        subnet_ids=list(subnet_ids),
+        subnet_ids=subnet_ids,
         # The control plane goes first, then its nodes: they may be older, never newer.
         version=settings.kubernetes_version,
         instance_types=list(group.types),

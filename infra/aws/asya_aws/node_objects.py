@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import pulumi
+
 from asya_aws.settings import LABEL_GPU, TAINT_GPU
 
 Manifest = dict[str, Any]
@@ -20,7 +22,7 @@ ARM_TAINT: Final = {"key": "kubernetes.io/arch", "value": "arm64", "effect": "No
 
 def node_class(
     role: Any,  # noqa: ANN401 - outputs
-    subnet_ids: list[Any],
+    subnet_ids: Any,  # noqa: ANN401 - ids, or their output
     security_group: Any,  # noqa: ANN401 - outputs
     tags: Mapping[str, Any],
     key_arn: Any = None,  # noqa: ANN401 - outputs
@@ -36,7 +38,9 @@ def node_class(
         "metadata": {"name": NODE_CLASS},
         "spec": {
             "role": role,
-            "subnetSelectorTerms": [{"id": subnet} for subnet in subnet_ids],
+            "subnetSelectorTerms": pulumi.Output.from_input(subnet_ids).apply(
+                lambda ids: [{"id": each} for each in ids]
+            ),
             "securityGroupSelectorTerms": [{"id": security_group}],
             "networkPolicy": "DefaultAllow",
             "networkPolicyEventLogs": "Disabled",
@@ -47,7 +51,7 @@ def node_class(
 
 
 def node_pools(gpus: int) -> list[Manifest]:
-    """The pools of Auto Mode: amd64 for whoever says nothing, arm64 and GPUs for whoever tolerates their taints.
+    """The pools of Auto Mode: amd64 by default, arm64 and GPUs for pods that tolerate their taints.
 
     Args:
         gpus: How many may run at once; 0 makes no pool.

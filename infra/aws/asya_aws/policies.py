@@ -1,4 +1,4 @@
-"""Every IAM document of a mesh on AWS, as pure functions: who may do what, on what, and why that is enough.
+"""Every IAM document of a mesh on AWS, as pure functions: who may do what on what, and why that is enough.
 
 No statement allows an action on ``*``. Where the name of a queue is not known in advance (the operator makes queues, a route
 may lead to any actor) the resource is the mesh's own prefix in one account and region. ``ListQueues`` is the one action that
@@ -213,6 +213,12 @@ def cluster(scope: Scope, *, auto: bool) -> Document:
     return document(refuse, *(tags if auto else []))
 
 
+def node(scope: Scope) -> Document:
+    """What nodes have besides AWS's own policies: the first pull through a cache makes its repository."""
+    caches = f"arn:{scope.partition}:ecr:{scope.region}:{scope.account}:repository/asya-cache/*"
+    return document(allow("Caches", ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"], [caches]))
+
+
 def key_policy(scope: Scope, *, volumes: bool = False) -> Document:
     """Policy of the mesh's key: the account's own IAM policies decide. In a key's policy ``*`` is that key.
 
@@ -241,7 +247,7 @@ def key_policy(scope: Scope, *, volumes: bool = False) -> Document:
 
 
 def tls_only_bucket(arn: str) -> Document:
-    """Policy of a bucket: nobody comes without TLS."""
+    """Policy of a bucket: requests without TLS are refused."""
     return document(
         {
             "Sid": "TlsOnly",

@@ -19,7 +19,7 @@ ENDS: Final[Mapping[tuple[str, str], datetime.date]] = {
 }
 """Product and version: the last day of standard support. A version that is newer than this table is let through."""
 _CURES: Final = {
-    "EKS": "AWS upgrades the cluster by itself then: raise asya:kubernetesVersion by one before (docs/upgrading-aws.md)",
+    "EKS": "AWS upgrades the cluster by itself then: raise asya:kubernetesVersion by one before (docs/aws.md, An upgrade)",
     "RDS for PostgreSQL": "it costs more from then on: take a newer release of Asya, which moves it",
 }
 

@@ -1,4 +1,4 @@
-"""Options that tell somebody: of money, and of a database that fills up."""
+"""Optional alarms by e-mail: for the budget, and for a database that fills up."""
 
 from collections.abc import Callable, Mapping
 

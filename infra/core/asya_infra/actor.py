@@ -16,7 +16,8 @@ from asya_infra.actor_args import (
     actor_manifest,
     check_manifest,
 )
-from asya_infra.target import Mesh
+from asya_infra.errors import ConfigError
+from asya_infra.target import Mesh, Policy, Rights
 
 TYPE = "asya:index:AsyncActor"
 
@@ -28,12 +29,14 @@ class AsyncActor(pulumi.ComponentResource):
         ``ocr = AsyncActor("ocr", mesh=mesh, image="ocr:1", handler="ocr.Model.process", scaling=Scaling(max_replicas=50))``
 
     Args:
-        name: The actor's, as routes spell it; also the resource's.
+        name: The actor's, as routes spell it; also the resource's, unless that has one of its own.
+        resource_name: Of the resource, where a program has actors of one name in two meshes.
         mesh: An ``AsyaMesh``, or what ``connect()`` gave.
         image: Of the container with the handler.
         handler: ``module.func`` or ``module.Class.method``.
         scaling: Without one, one replica runs; ``Scaling()`` scales from zero by the operator's defaults.
         env: Variables of the handler's container.
+        secrets: The same, kept in a Secret: the AsyncActor and its pods' definition only name it.
         source: Folder of the handler's code, for the local mesh, which runs no images.
         retry: What happens when it raises.
         timeout: Its time limits.
@@ -41,7 +44,10 @@ class AsyncActor(pulumi.ComponentResource):
         delivery: What happens when its replica dies.
         sidecar: The injected container.
         resources: Requests and limits of the handler's container.
-        service_account: Of its pods, in place of the one that the mesh gives.
+        service_account: Of its pods, in place of the one that the mesh makes; where the cloud gives pods a role, that role
+            becomes this account's.
+        policies: What its role allows besides queues, store and key: ARNs of policies, or IAM statements as AWS writes
+            them, e.g. ``{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::models/*"]}``.
         workload: ``spec.workload`` whole, in place of env, resources and service_account.
         labels: Of the AsyncActor.
         sends_to: Where the cloud gives pods a role: the only actors that this one may send to, besides the end actors. None
@@ -66,19 +72,22 @@ class AsyncActor(pulumi.ComponentResource):
         mesh: Mesh,
         image: pulumi.Input[str] | None = None,
         handler: str | None = None,
-        scaling: Scaling | None = None,
-        retry: Retry | None = None,
-        timeout: Timeout | None = None,
-        batch: Batch | None = None,
-        delivery: Delivery | None = None,
-        sidecar: Sidecar | None = None,
-        env: Mapping[str, pulumi.Input[str]] | None = None,
+        scaling: Scaling | Mapping[str, Any] | None = None,
+        retry: Retry | Mapping[str, Any] | None = None,
+        timeout: Timeout | Mapping[str, Any] | None = None,
+        batch: Batch | Mapping[str, Any] | None = None,
+        delivery: Delivery | Mapping[str, Any] | None = None,
+        sidecar: Sidecar | Mapping[str, Any] | None = None,
+        env: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, Any]] | None = None,
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
         resources: Mapping[str, Any] | None = None,
-        service_account: str | None = None,
+        service_account: pulumi.Input[str] | None = None,
+        policies: Sequence[Policy] = (),
         source: str | None = None,
         workload: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         sends_to: Sequence["AsyncActor | str"] | None = None,
+        resource_name: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         args = ActorArgs(
@@ -90,18 +99,34 @@ class AsyncActor(pulumi.ComponentResource):
             batch=batch,
             delivery=delivery,
             sidecar=sidecar,
-            env=env or {},
+            env={} if env is None else env,
             resources=resources,
             service_account=service_account,
             source=source,
             workload=workload,
             labels=labels or {},
         )
-        self._declare(name, mesh, actor_manifest(name, mesh.target.transport, args), opts, sends_to)
+        names = None if sends_to is None else tuple(to if isinstance(to, str) else to.name for to in sends_to)
+        rights = Rights(
+            sends_to=names, policies=tuple(policies), service_account=service_account, secrets=secrets or {}
+        )
+        self._declare(
+            name,
+            mesh,
+            actor_manifest(name, mesh.target.transport, args),
+            opts=opts,
+            rights=rights,
+            resource_name=resource_name,
+        )
 
     @classmethod
     def from_manifest(
-        cls, manifest: Mapping[str, Any], *, mesh: Mesh, opts: pulumi.ResourceOptions | None = None
+        cls,
+        manifest: Mapping[str, Any],
+        *,
+        mesh: Mesh,
+        resource_name: str = "",
+        opts: pulumi.ResourceOptions | None = None,
     ) -> "AsyncActor":
         """Declare an actor from a manifest, as ``kubectl apply`` would take it; its transport becomes the mesh's.
 
@@ -111,7 +136,11 @@ class AsyncActor(pulumi.ComponentResource):
         document = {**manifest, "spec": {**manifest["spec"], "transport": mesh.target.transport}}
         check_manifest(document)
         self = cls.__new__(cls)
-        self._declare(str(manifest["metadata"]["name"]), mesh, document, opts)
+        pod = ((document["spec"].get("workload") or {}).get("template") or {}).get("spec") or {}
+        rights = Rights(service_account=pod.get("serviceAccountName"))
+        self._declare(
+            str(manifest["metadata"]["name"]), mesh, document, opts=opts, rights=rights, resource_name=resource_name
+        )
         return self
 
     def _declare(
@@ -119,17 +148,20 @@ class AsyncActor(pulumi.ComponentResource):
         name: str,
         mesh: Mesh,
         manifest: Mapping[str, Any],
+        *,
         opts: pulumi.ResourceOptions | None,
-        sends_to: Sequence["AsyncActor | str"] | None = None,
+        rights: Rights,
+        resource_name: str = "",
     ) -> None:
-        super().__init__(TYPE, name, {}, opts)
+        if opts is not None and (opts.provider is not None or opts.providers):
+            raise ConfigError(f"AsyncActor {name}", "goes where its mesh is: a provider in opts would not be used")
+        super().__init__(TYPE, resource_name or name, {}, opts)
         target = mesh.target
-        names = None if sends_to is None else [to if isinstance(to, str) else to.name for to in sends_to]
         queue = f"{target.queue_prefix}{name}"
         self.name = name
         self.queue_name = pulumi.Output.from_input(queue)
         self.queue_url = target.queue_url(queue)
-        self.status = target.actor(name, manifest, self, names)
+        self.status = target.actor(resource_name or name, manifest, self, rights)
         self.register_outputs(
             {"name": name, "queueName": self.queue_name, "queueUrl": self.queue_url, "status": self.status}
         )

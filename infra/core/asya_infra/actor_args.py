@@ -12,8 +12,10 @@ import pulumi
 from pydantic.alias_generators import to_camel
 
 from asya_infra.errors import ConfigError
-from asya_manifest.actor import ANNOTATION_SOURCE, API_VERSION, KIND, parse_actor
+from asya_manifest.actor import API_VERSION, KIND, parse_actor
 from asya_manifest.errors import InvalidActor
+from asya_manifest.labels import ANNOTATION_SOURCE
+from asya_manifest.pod import RUNTIME_CONTAINER
 
 Seconds = float | str
 """A number of seconds, or Go's notation (``5m``)."""
@@ -25,12 +27,12 @@ UNKNOWN: Final = "not-known-yet"
 class Scaling:
     """How many replicas, by the depth of the actor's queue."""
 
-    enabled: bool = True
-    min_replicas: int | None = None
-    max_replicas: int | None = None
-    polling_interval: Seconds | None = None
-    cooldown_period: Seconds | None = None
-    queue_length: int | None = None
+    enabled: pulumi.Input[bool] = True
+    min_replicas: pulumi.Input[int] | None = None
+    max_replicas: pulumi.Input[int] | None = None
+    polling_interval: pulumi.Input[Seconds] | None = None
+    cooldown_period: pulumi.Input[Seconds] | None = None
+    queue_length: pulumi.Input[int] | None = None
     """Envelopes for each replica."""
     advanced: Mapping[str, Any] | None = None
 
@@ -39,11 +41,11 @@ class Scaling:
 class Retry:
     """What happens to an envelope whose handler raised."""
 
-    max_attempts: int | None = None
-    initial_delay: Seconds | None = None
-    max_delay: Seconds | None = None
-    multiplier: float | None = None
-    jitter: float | None = None
+    max_attempts: pulumi.Input[int] | None = None
+    initial_delay: pulumi.Input[Seconds] | None = None
+    max_delay: pulumi.Input[Seconds] | None = None
+    multiplier: pulumi.Input[float] | None = None
+    jitter: pulumi.Input[float] | None = None
     retry_on: Sequence[str] | None = None
     non_retryable: Sequence[str] | None = None
 
@@ -52,30 +54,30 @@ class Retry:
 class Timeout:
     """Time limits."""
 
-    processing: Seconds | None = None
-    graceful_shutdown: Seconds | None = None
+    processing: pulumi.Input[Seconds] | None = None
+    graceful_shutdown: pulumi.Input[Seconds] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """A handler that takes a list of payloads."""
 
-    size: int
-    wait_ms: int | None = None
+    size: pulumi.Input[int]
+    wait_ms: pulumi.Input[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dedup:
     """Duplicates of finished work are dropped."""
 
-    window: Seconds | None = None
+    window: pulumi.Input[Seconds] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """What happens to an envelope whose replica crashed or timed out."""
 
-    max_deliveries: int | None = None
+    max_deliveries: pulumi.Input[int] | None = None
     dedup: Dedup | None = None
 
 
@@ -87,7 +89,7 @@ class Sidecar:
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     resources: Mapping[str, Any] | None = None
     env: Sequence[Mapping[str, Any]] | None = None
-    concurrency: int | None = None
+    concurrency: pulumi.Input[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,16 +109,16 @@ class ActorArgs:
 
     image: pulumi.Input[str] | None = None
     handler: str | None = None
-    env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    env: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, Any]] = field(default_factory=dict)
     resources: Mapping[str, Any] | None = None
-    service_account: str | None = None
+    service_account: pulumi.Input[str] | None = None
     source: str | None = None
-    scaling: Scaling | None = None
-    retry: Retry | None = None
-    timeout: Timeout | None = None
-    batch: Batch | None = None
-    delivery: Delivery | None = None
-    sidecar: Sidecar | None = None
+    scaling: Scaling | Mapping[str, Any] | None = None
+    retry: Retry | Mapping[str, Any] | None = None
+    timeout: Timeout | Mapping[str, Any] | None = None
+    batch: Batch | Mapping[str, Any] | None = None
+    delivery: Delivery | Mapping[str, Any] | None = None
+    sidecar: Sidecar | Mapping[str, Any] | None = None
     workload: Mapping[str, Any] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -136,16 +138,51 @@ def actor_manifest(name: str, transport: str, args: ActorArgs) -> dict[str, Any]
     for key in ("image", "handler"):
         if getattr(args, key) is not None:
             spec[key] = getattr(args, key)
-    for key in ("scaling", "retry", "timeout", "batch", "delivery", "sidecar"):
+    for key, kind in PARTS.items():
         part = getattr(args, key)
         if part is not None:
-            spec[key] = camel(part)
+            spec[key] = camel(as_part(f"AsyncActor {name}", key, kind, part))
     workload = _workload(args)
     if workload is not None:
         spec["workload"] = workload
     manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec}
     check_manifest(manifest)
     return manifest
+
+
+PARTS: Final[Mapping[str, type[Any]]] = {
+    "scaling": Scaling,
+    "retry": Retry,
+    "timeout": Timeout,
+    "batch": Batch,
+    "delivery": Delivery,
+    "sidecar": Sidecar,
+}
+
+
+def as_part(whose: str, key: str, kind: type[Any], given: Any) -> Any:  # noqa: ANN401 - one of the dataclasses, or a dict
+    """A part as its class; a dict of the same names is as good.
+
+    Raises:
+        ConfigError: A name is not the class's, or the whole of it is known only later.
+    """
+    if isinstance(given, pulumi.Output):
+        raise ConfigError(
+            whose, f"{key} decides the manifest: give its values, which may be outputs, and not one of all"
+        )
+    if not isinstance(given, Mapping):
+        return given
+    known = {entry.name for entry in fields(kind)}
+    for name in given:
+        if name not in known:
+            raise ConfigError(whose, f"{key} has no {name!r}; it has {', '.join(sorted(known))}")
+    values = dict(given)
+    if isinstance(values.get("dedup"), Mapping):
+        values["dedup"] = as_part(whose, "dedup", Dedup, values["dedup"])
+    try:
+        return kind(**values)
+    except TypeError as exc:
+        raise ConfigError(whose, f"{key}: {str(exc).partition('() ')[2]}") from None
 
 
 def check_manifest(manifest: Mapping[str, Any]) -> None:
@@ -155,7 +192,7 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
         ConfigError: With every problem and its path.
     """
     try:
-        parse_actor(_known(manifest))
+        parse_actor(_checkable(manifest))
     except InvalidActor as exc:
         raise ConfigError(f"AsyncActor {manifest['metadata']['name']}", str(exc)) from None
 
@@ -176,26 +213,50 @@ def camel(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the dataclasses
 
 
 def _workload(args: ActorArgs) -> dict[str, Any] | None:
+    said = args.env or args.resources or args.service_account is not None
     if args.workload is not None:
-        if args.env or args.resources or args.service_account:
+        if said:
             raise ConfigError("workload", "env, resources and service_account belong into the workload's own template")
         return dict(args.workload)
-    if not (args.env or args.resources or args.service_account):
+    if not said:
         return None
-    container: dict[str, Any] = {"name": "asya-runtime"}
-    if args.env:
-        container["env"] = [{"name": key, "value": value} for key, value in args.env.items()]
+    container: dict[str, Any] = {"name": RUNTIME_CONTAINER}
+    if isinstance(args.env, pulumi.Output):
+        container["env"] = args.env.apply(_variables)
+    elif args.env:
+        container["env"] = _variables(args.env)
     if args.resources:
         container["resources"] = dict(args.resources)
+        strange = args.resources.keys() - {"requests", "limits", "claims"}
+        if strange:
+            raise ConfigError("resources", f"has no {', '.join(sorted(strange))}; it has requests, limits and claims")
     pod: dict[str, Any] = {"containers": [container]}
-    if args.service_account:
+    if args.service_account is not None:
         pod["serviceAccountName"] = args.service_account
     return {"template": {"spec": pod}}
+
+
+def _variables(env: Mapping[str, pulumi.Input[str]]) -> list[dict[str, Any]]:
+    return [{"name": key, "value": value} for key, value in env.items()]
+
+
+def _is_late(value: object) -> bool:
+    return isinstance(value, pulumi.Output)
+
+
+def _checkable(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with something in the place of what is known only later: the API server judges that."""
+    spec = dict(manifest["spec"])
+    for key in PARTS.keys() & spec.keys():
+        part = {name: value for name, value in spec[key].items() if not isinstance(value, pulumi.Output)}
+        spec[key] = {"size": 1, **part} if key == "batch" else part
+    found: dict[str, Any] = _known({**manifest, "spec": spec})
+    return found
 
 
 def _known(value: Any) -> Any:  # noqa: ANN401 - a manifest's parts
     if isinstance(value, pulumi.Output):
         return UNKNOWN
     if isinstance(value, Mapping):
-        return {key: _known(item) for key, item in value.items()}
+        return {key: [] if key == "env" and _is_late(item) else _known(item) for key, item in value.items()}
     return [_known(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Asks the API server how an actor is, until it can take envelopes or the time is up."""
+"""Polls an actor's status until it can take envelopes, or the time is over."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from asya_kube.api import KubeApi
-from asya_kube.errors import ApiError, ApiUnavailable
+from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_kube.resources import ACTOR
 
 LOOK_S: Final = 1.0
@@ -81,6 +80,6 @@ def judge(found: Mapping[str, Any] | None) -> tuple[str, str]:
     reasons = [
         f"{condition['type']}: {condition.get('message') or condition.get('reason')}"
         for condition in status.get("conditions", ())
-        if condition.get("status") == "False"
+        if condition.get("status") == "False" and condition["type"] != "Ready"  # which sums the others up
     ]
     return word, f"{word}, {'; '.join(reasons)}" if reasons else word

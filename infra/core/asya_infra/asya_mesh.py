@@ -13,8 +13,10 @@ from asya_infra.cluster_target import KubernetesTarget
 from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
 from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_name
+from asya_infra.pod_shapes import settings_digest
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
-from asya_infra.settings import Images
+from asya_infra.removal_guard import RemovalGuard
+from asya_infra.settings import KEDA_IMAGES, Images
 from asya_infra.target import Identities
 from asya_protocol import names
 
@@ -35,6 +37,8 @@ class MeshOptions:
         gateway_tokens: Who may call the gateway.
         report_token: What sidecars show the gateway.
         queue_prefix: Begins every queue's name.
+        third_party: Images of other projects in place of the pinned ones.
+        registry_auth: Docker's ``config.json``, by which all pods pull images.
         wait_s: How long an actor may take to run or nap; 0 does not wait.
     """
 
@@ -47,6 +51,8 @@ class MeshOptions:
     gateway_tokens: pulumi.Output[str] | None = None
     report_token: pulumi.Output[str] | None = None
     queue_prefix: str = names.QUEUE_PREFIX
+    third_party: Mapping[str, str] = field(default_factory=dict)
+    registry_auth: pulumi.Output[str] | None = None
     wait_s: int = 300
 
 
@@ -94,6 +100,9 @@ class AsyaMesh(pulumi.ComponentResource):
         self._cluster, self._queue, self._store, self._database = cluster, queue, store, database
         self._identities = identities
         o = self._options
+        for key in ("namespace", "system_namespace", "queue_prefix"):
+            if not isinstance(getattr(o, key), str):
+                raise ConfigError(f"MeshOptions.{key}", "begins the names of resources: a plain text, and no output")
         if o.images.gateway and o.gateway_tokens is None:
             raise ConfigError("asya:gatewayTokens", "is not set; a gateway needs to know who may call")
         url = gateway.gateway_url(o.system_namespace) if o.images.gateway else ""
@@ -103,7 +112,8 @@ class AsyaMesh(pulumi.ComponentResource):
         operator = self._operator(shared, url)
         tools = self._gateway(shared, o) if url else None
         if o.monitoring:
-            self._apply("monitoring", monitoring.objects(o.system_namespace, o.namespace), namespaces)
+            watching = monitoring.objects(o.system_namespace, o.namespace, o.third_party)
+            self._apply("monitoring", watching, (*namespaces, *self._platform()))
         self.target = KubernetesTarget(
             provider=cluster.provider,
             kubeconfig=cluster.kubeconfig,
@@ -117,6 +127,8 @@ class AsyaMesh(pulumi.ComponentResource):
             after=(*operator, *keda),
             tools=tools,
             identities=identities,
+            gateway=bool(url),
+            pull_secret=installation.PULL_SECRET if o.registry_auth is not None else "",
         )
         self._crew()
         self.namespace = pulumi.Output.from_input(o.namespace)
@@ -127,6 +139,7 @@ class AsyaMesh(pulumi.ComponentResource):
             "transport": self.transport,
             "queueUrl": self.queue_url,
             "gatewayUrl": self.gateway_url,
+            "platform": self._platform_facts(),
         }
         self.register_outputs(self.outputs)
 
@@ -136,7 +149,12 @@ class AsyaMesh(pulumi.ComponentResource):
     def _apply(
         self, part: str, manifests: Sequence[Mapping[str, Any]], after: Sequence[pulumi.Resource]
     ) -> list[KubernetesObject]:
-        return list(apply_all(f"{self._name}-{part}" if part else self._name, manifests, self._child(after)))
+        o = self._options
+        images = {name: o.third_party[name] for name in KEDA_IMAGES if name in o.third_party}
+        # KEDA's namespace is its own manifest's; whoever mirrors its images lets nodes pull them.
+        auth = o.registry_auth is not None and part != "keda"
+        ready = [installation.pulling(m, images if part == "keda" else {}, auth=auth) for m in manifests]
+        return list(apply_all(f"{self._name}-{part}" if part else self._name, ready, self._child(after)))
 
     def _platform(self) -> tuple[pulumi.Resource, ...]:
         """What every pod needs: nodes, add-ons, and its role where it has one."""
@@ -169,6 +187,8 @@ class AsyaMesh(pulumi.ComponentResource):
             found += [installation.store_config(store, namespace) for namespace in both]
         if url and o.report_token is not None:
             found.append(gateway.report_secret(o.namespace, o.report_token))
+        if o.registry_auth is not None:
+            found += [installation.pull_secret(namespace, o.registry_auth) for namespace in both]
         found += installation.default_deny(o.system_namespace)
         found.append(installation.let_in(installation.OPERATOR, o.system_namespace, [8080, 8081]))
         return self._apply("", found, namespaces)
@@ -186,7 +206,7 @@ class AsyaMesh(pulumi.ComponentResource):
         for manifest in manifests:
             if manifest["kind"] == "Deployment":
                 pod = manifest["spec"]["template"]["metadata"]
-                pod["annotations"] = {"asya.sh/settings": gateway.settings_digest(settings)}
+                pod["annotations"] = {"asya.sh/settings": settings_digest(settings)}
         ready = (*shared, *self._platform(), *queue.ready, *(self._store.ready if self._store else ()))
         return self._apply("operator", manifests, ready)
 
@@ -207,12 +227,55 @@ class AsyaMesh(pulumi.ComponentResource):
         self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))
         return tools
 
+    def _platform_facts(self) -> pulumi.Output[str]:
+        """What ``connect(stack=...)`` of other programs wants to know, as one secret: the kubeconfig is among it."""
+        o, target = self._options, self.target
+        told = {
+            "kubeconfig": target.kubeconfig,
+            "context": target.context,
+            "namespace": o.namespace,
+            "systemNamespace": o.system_namespace,
+            "transport": target.transport,
+            "queueUrl": target.url,
+            "queuePrefix": o.queue_prefix,
+            "pullSecret": target.pull_secret,
+            "gateway": target.gateway,
+            **({"cloud": self._identities.facts} if self._identities is not None else {}),
+        }
+        return pulumi.Output.secret(pulumi.Output.json_dumps(told))
+
+    def stay_while_used(self, actors: Sequence[AsyncActor]) -> None:
+        """Let nothing of the mesh be removed while the cluster has actors besides these and the crew; call it last.
+
+        Args:
+            actors: Of the same program.
+        """
+        target = self.target
+        RemovalGuard(
+            f"{self._name}-guard",
+            kubeconfig=target.kubeconfig,
+            context=target.context or "",
+            own=[f"{target.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))],
+            keda=bool(self._options.keda),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self._crew_made, *self.target.after, *actors]),
+        )
+
+    def _of_crew(self, manifest: Manifest) -> str:
+        """A second mesh of one program has a crew of its own; the first's keeps the names that stacks know."""
+        name = str(manifest["metadata"]["name"])
+        return name if self._name == "mesh" else f"{self._name}-{name}"
+
     def _crew(self) -> None:
         o = self._options
+        self._crew_made: list[AsyncActor] = []
         for manifest in installation.crew_actors(self._queue.transport, o.images, o.namespace):
             if not o.scaling:
                 manifest["spec"]["scaling"] = {"enabled": False}
-            AsyncActor.from_manifest(manifest, mesh=self, opts=pulumi.ResourceOptions(parent=self))
+            self._crew_made.append(
+                AsyncActor.from_manifest(
+                    manifest, mesh=self, resource_name=self._of_crew(manifest), opts=pulumi.ResourceOptions(parent=self)
+                )
+            )
 
 
 def _secrets(queue: Secrets, store: Store | None) -> dict[str, Mapping[str, pulumi.Input[str]]]:

@@ -9,13 +9,24 @@ from typing import Any, Final
 import pulumi
 
 from asya_infra.actor_wait import ActorReady
+from asya_infra.errors import ConfigError
+from asya_infra.installation import secret
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
-from asya_infra.pod_shapes import meta
-from asya_infra.target import Identities
+from asya_infra.pod_shapes import meta, settings_digest
+from asya_infra.target import Identities, Rights
+from asya_infra.tool_names import file_name
 from asya_protocol import names
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
+EXPECTS_CREDENTIALS: Final = "asya.sh/expects-aws-credentials"
+"""Annotation of actors and service accounts: their pods get credentials when they are admitted. A pod that came before the
+association of its account was known everywhere has none, and never gets them; the operator makes it anew."""
+RUNTIME: Final = "asya-runtime"
+"""The handler's container."""
+SECRETS_VERSION: Final = "asya.sh/secrets"
+"""Annotation of pods: which version of their Secret they read when they started."""
+_NO_RIGHTS: Final = Rights()
 PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
 """Annotation: who owns the fields of a patch; each tool has an owner, so that they do not undo one another."""
 
@@ -37,6 +48,8 @@ class KubernetesTarget:
         after: What must exist before the first actor.
         tools: The ConfigMap of tools, where this program makes it.
         identities: Roles of the cloud for the pods of actors.
+        pull_secret: Secret of the namespace by which pods pull images.
+        gateway: Whether there is one; ``None`` where nobody knows.
     """
 
     provider: pulumi.ProviderResource | None
@@ -51,24 +64,42 @@ class KubernetesTarget:
     after: tuple[pulumi.Resource, ...] = ()
     tools: pulumi.Resource | None = None
     identities: Identities | None = None
+    pull_secret: str = ""
+    gateway: bool | None = None
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
         return self.url.apply(lambda url: f"{url.rstrip('/')}/{queue}")
 
     def actor(
-        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, sends_to: Sequence[str] | None = None
+        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, rights: Rights = _NO_RIGHTS
     ) -> pulumi.Output[str]:
-        """Apply the manifest, then wait for the operator."""
+        """Apply the manifest, then wait for the operator.
+
+        Raises:
+            ConfigError: It asks for rights that nothing here can give.
+        """
         actor_name = str(manifest["metadata"]["name"])
         before: Sequence[pulumi.Resource] = ()
+        notes: dict[str, str] = {}
         if self.identities is not None:
-            account, roles = self.identities.of_actor(actor_name, self.namespace, sends_to, parent)
-            before = [*roles, self._service_account(name, account, parent)]
+            account, roles = self.identities.of_actor(actor_name, self.namespace, rights, parent)
+            own = [] if rights.service_account else [self._service_account(name, str(account), parent)]
+            before = [*roles, *own]
             manifest = with_service_account(manifest, account)
+            notes = {EXPECTS_CREDENTIALS: "true"}
+        else:
+            refuse_rights(actor_name, self.transport, rights)
+        if rights.secrets:
+            kept = secret(f"asya-{actor_name}-env", self.namespace, rights.secrets)
+            opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=list(self.after))
+            before = [*before, KubernetesObject(f"{name}-secrets", kept, opts)]
+            manifest = with_secret(manifest, kept["metadata"]["name"], settings_digest(rights.secrets))
+        if self.pull_secret:
+            manifest = with_pod(manifest, {"imagePullSecrets": [{"name": self.pull_secret}]})
         meta = dict(manifest["metadata"])
         # The provider's own wait knows nothing of an actor's conditions.
-        meta["annotations"] = {**meta.get("annotations", {}), SKIP_AWAIT: "true"}
+        meta["annotations"] = {**meta.get("annotations", {}), **notes, SKIP_AWAIT: "true"}
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=[*self.after, *before])
         made = KubernetesObject(name, {**manifest, "metadata": {**meta, "namespace": self.namespace}}, opts)
         if self.wait_s <= 0:
@@ -87,7 +118,8 @@ class KubernetesTarget:
 
     def _service_account(self, name: str, account: str, parent: pulumi.Resource) -> pulumi.Resource:
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=list(self.after))
-        manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(account, self.namespace)}
+        noted = {**meta(account, self.namespace), "annotations": {EXPECTS_CREDENTIALS: "true"}}
+        manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": noted}
         return KubernetesObject(f"{name}-account", manifest, opts)
 
     def other(self, manifest: Mapping[str, Any]) -> pulumi.Resource:
@@ -96,31 +128,75 @@ class KubernetesTarget:
         opts = pulumi.ResourceOptions(provider=self.provider, depends_on=list(self.after))
         return KubernetesObject(object_name(moved), moved, opts)
 
-    def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
-        """Add a key to the ConfigMap of tools."""
+    def tool(
+        self, name: str, text: pulumi.Input[str], parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+    ) -> None:
+        """Add a key to the ConfigMap of tools.
+
+        Raises:
+            ConfigError: Nobody would read it.
+        """
+        if self.gateway is False:
+            raise ConfigError(
+                f"McpTool {name}", "is served by a gateway, and this mesh has none: set asya:gatewayImage"
+            )
         manifest = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
                 "name": TOOLS_CONFIG,
                 "namespace": self.system_namespace,
-                "annotations": {PATCH_MANAGER: f"asya-tool-{name}"},
+                "annotations": {PATCH_MANAGER: f"asya-tool-{file_name(name)}"},
             },
-            "data": {f"{name}.yaml": text},
+            "data": {f"{file_name(name)}.yaml": text},
         }
         depends = [*after, *([self.tools] if self.tools is not None else [])]
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=depends)
         KubernetesObject(name, manifest, opts, patch=True)
 
 
-def with_service_account(manifest: Mapping[str, Any], account: str) -> dict[str, Any]:
+def refuse_rights(actor: str, transport: str, rights: Rights) -> None:
+    """Say what a mesh without roles cannot give, rather than forget it. Pure but for a warning.
+
+    Raises:
+        ConfigError: The actor asks for a role's rights.
+    """
+    cure = "connect(stack='ORGANIZATION/PROJECT/STACK') of the stack that made the mesh knows how to make one"
+    if rights.policies:
+        raise ConfigError(f"AsyncActor {actor}", f"policies want a role, and this mesh gives pods none; {cure}")
+    if rights.sends_to is not None and transport == "sqs":
+        raise ConfigError(f"AsyncActor {actor}", f"sends_to wants a role, and this mesh gives pods none; {cure}")
+    if rights.sends_to is not None:
+        pulumi.log.warn(f"AsyncActor {actor}: sends_to limits nothing on {transport}, where all actors are one user")
+
+
+def with_service_account(manifest: Mapping[str, Any], account: pulumi.Input[str]) -> dict[str, Any]:
     """Name the pods' service account and keep its token from them; what the manifest says of either stays."""
+    return with_pod(manifest, {"serviceAccountName": account, "automountServiceAccountToken": False})
+
+
+def with_secret(manifest: Mapping[str, Any], name: str, version: pulumi.Input[str]) -> dict[str, Any]:
+    """Let the handler's container read its variables from a Secret too; another version of that starts new pods."""
+    workload = with_pod(manifest, {"containers": [{"name": RUNTIME}]})["spec"]["workload"]
+    template, pod = workload["template"], workload["template"]["spec"]
+    source = {"secretRef": {"name": name}}
+    containers = [
+        {**each, "envFrom": [*each.get("envFrom", ()), source]} if each["name"] == RUNTIME else each
+        for each in pod["containers"]
+    ]
+    noted = template.get("metadata") or {}
+    notes = {**(noted.get("annotations") or {}), SECRETS_VERSION: version}
+    changed = {**template, "metadata": {**noted, "annotations": notes}, "spec": {**pod, "containers": containers}}
+    return {**manifest, "spec": {**manifest["spec"], "workload": {**workload, "template": changed}}}
+
+
+def with_pod(manifest: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Say something of an actor's pods that its manifest does not."""
     spec = manifest["spec"]
     workload = spec.get("workload") or {}
     template = workload.get("template") or {}
     pod = template.get("spec") or {}
-    named = {"serviceAccountName": account, "automountServiceAccountToken": False, **pod}
-    changed = {**workload, "template": {**template, "spec": named}}
+    changed = {**workload, "template": {**template, "spec": {**defaults, **pod}}}
     return {**manifest, "spec": {**spec, "workload": changed}}
 
 

@@ -1,8 +1,12 @@
-"""A way to a mesh for users' own programs: ``mesh = connect()``, and the stack's settings say where it leads."""
+"""Connects users' own programs to a mesh: ``mesh = connect()``, and the stack's settings say where it leads."""
 
-from typing import Final, Literal, get_args
+import json
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any, Final, Literal, get_args
 
 import pulumi
+from pulumi.runtime.sync_await import _sync_await
 
 from asya_infra.cluster_target import KubernetesTarget
 from asya_infra.config_reader import ConfigReader
@@ -11,57 +15,65 @@ from asya_infra.kubernetes_provider import kubernetes_provider
 from asya_infra.local_mesh import LocalEnvironment
 from asya_infra.options import root_folder
 from asya_infra.settings import PRESETS, Settings
-from asya_infra.target import Mesh
+from asya_infra.target import Identities, Mesh
 from asya_protocol import names
 
 Where = Literal["local", "cluster"]
 Transport = Literal["sqs", "rabbitmq"]
+IDENTITIES: Final = "asya.identities"
+"""Group of entry points: each takes what a platform told of its cloud, and the settings, and gives ``Identities``."""
+LOCAL: Final = "local"
 
 
 class Connection(pulumi.ComponentResource):
     """A mesh that somebody else made, in a cluster.
 
-    Settings of the stack: ``asya:mesh`` (``cluster``), ``asya:transport``, and where they are not the defaults
-    ``asya:kubeconfig``, ``asya:context``, ``asya:namespace``, ``asya:systemNamespace``, ``asya:queuePrefix``, ``asya:queueUrl``
-    and ``asya:waitSeconds``.
+    Settings of the stack: ``asya:mesh`` (``cluster``) and either ``asya:platform``, the stack that made the mesh, or by
+    hand ``asya:transport``, and where they are not the defaults ``asya:kubeconfig``, ``asya:context``, ``asya:namespace``,
+    ``asya:systemNamespace``, ``asya:queuePrefix``, ``asya:queueUrl``; ``asya:waitSeconds`` besides.
     """
 
     target: KubernetesTarget
 
-    def __init__(self, name: str, read: ConfigReader, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, read: ConfigReader, stack: str = "", opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("asya:index:Connection", name, {}, opts)
-        path = read.text("kubeconfig")
-        found = read_kubeconfig(str(root_folder() / path) if path else "", read.text("context"))
-        transport: Transport = read.choice("transport", get_args(Transport), "sqs")
+        told = _platform(read, stack) if stack else _by_hand(read)
         self.target = KubernetesTarget(
-            provider=kubernetes_provider(f"{name}-cluster", found.text, found.context, found.server),
-            kubeconfig=pulumi.Output.secret(found.text),
-            context=found.context,
-            namespace=read.text("namespace", "asya"),
-            system_namespace=read.text("systemNamespace", "asya-system"),
-            transport=transport,
-            url=pulumi.Output.from_input(read.text("queueUrl")),
-            queue_prefix=read.text("queuePrefix", names.QUEUE_PREFIX),
+            provider=kubernetes_provider(f"{name}-cluster", told["kubeconfig"], told["context"], told["server"]),
+            kubeconfig=pulumi.Output.secret(told["kubeconfig"]),
+            context=told["context"],
+            namespace=told["namespace"],
+            system_namespace=told["systemNamespace"],
+            transport=told["transport"],
+            url=pulumi.Output.from_input(told["queueUrl"]),
+            queue_prefix=told["queuePrefix"],
+            pull_secret=told.get("pullSecret", ""),
+            gateway=told.get("gateway"),
             wait_s=read.whole("waitSeconds", 300, 0, 3600),
+            identities=_identities(told["cloud"], read) if told.get("cloud") else None,
         )
         self.register_outputs({})
 
 
-LOCAL: Final = "local"
-
-
-def connect(name: str = "mesh") -> Mesh:
+def connect(name: str = "mesh", *, stack: str = "") -> Mesh:
     """Find the mesh that this stack's actors belong to.
 
     ``asya:mesh`` says which: ``local`` runs them as processes of this machine (the default of a stack named ``local``),
     ``cluster`` declares them in a cluster where a mesh is installed.
+
+    Args:
+        name: Of the resource.
+        stack: The stack that made the mesh, as ``organization/project/stack``: everything is read from its outputs, and
+            on AWS actors get roles of their own. Empty takes ``asya:platform``.
 
     Raises:
         ConfigError: A setting cannot be used.
     """
     read = ConfigReader()
     if read.choice("mesh", get_args(Where), LOCAL if pulumi.get_stack() == LOCAL else "cluster") == "cluster":
-        return Connection(name, read)
+        return Connection(name, read, stack or read.text("platform"))
     cluster, _, store, database = PRESETS[LOCAL]
     settings = Settings(
         environment=LOCAL,
@@ -74,3 +86,38 @@ def connect(name: str = "mesh") -> Mesh:
         wait_s=read.whole("waitSeconds", 300, 0, 3600),
     )
     return LocalEnvironment(name, settings)
+
+
+def _by_hand(read: ConfigReader) -> dict[str, Any]:
+    path = read.text("kubeconfig")
+    found = read_kubeconfig(str(root_folder() / path) if path else "", read.text("context"))
+    transport: Transport = read.choice("transport", get_args(Transport), "sqs")
+    return {
+        "kubeconfig": found.text,
+        "context": found.context,
+        "server": found.server,
+        "namespace": read.text("namespace", "asya"),
+        "systemNamespace": read.text("systemNamespace", "asya-system"),
+        "transport": transport,
+        "queueUrl": read.text("queueUrl"),
+        "queuePrefix": read.text("queuePrefix", names.QUEUE_PREFIX),
+    }
+
+
+def _platform(read: ConfigReader, stack: str) -> dict[str, Any]:
+    """Read what the stack exports, at once: names and transport decide what is declared."""
+    found = _sync_await(pulumi.StackReference(stack).get_output_details("platform"))
+    text = found.secret_value or found.value
+    if not text:
+        raise read.refuse("platform", f"{stack} exports no 'platform'; it is no mesh's stack, or was never updated")
+    told = json.loads(text)
+    # A kubeconfig changes with its credentials; what tells clusters apart is where they are.
+    return {**told, "server": (told.get("cloud") or {}).get("clusterArn") or told["queueUrl"] or stack}
+
+
+def _identities(told: Mapping[str, Any], read: ConfigReader) -> Identities:
+    kind = str(told["kind"])
+    for found in entry_points(group=IDENTITIES, name=kind):
+        made: Identities = found.load()(told, read)
+        return made
+    raise read.refuse("platform", f"is on {kind}, for whose roles this program needs the distribution asya-{kind}")

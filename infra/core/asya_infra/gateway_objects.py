@@ -1,15 +1,12 @@
 """The gateway's objects: ``deploy/gateway`` made to fit a stack, its credentials, the ConfigMap that McpTools fill. Pure."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from typing import Final
 
 import pulumi
 
 from asya_infra.cluster_target import TOOLS_CONFIG
 from asya_infra.installation import Manifest, config_map, let_in, read_deploy, secret
-from asya_infra.pod_shapes import meta
+from asya_infra.pod_shapes import meta, settings_digest
 from asya_infra.ports import Database, Queue
 from asya_infra.settings import Images
 from asya_protocol import names
@@ -119,12 +116,3 @@ def _all_tokens(tokens: pulumi.Input[str], report: pulumi.Input[str] | None) -> 
     if report is None:
         return pulumi.Output.secret(tokens)
     return pulumi.Output.secret(pulumi.Output.all(tokens, report).apply(lambda both: f"{both[0]}\n{both[1]}|report"))
-
-
-def settings_digest(env: Mapping[str, pulumi.Input[object]]) -> pulumi.Output[str]:
-    """Tell one version of settings from another without telling them: pods read them at their start, so a change rolls them."""
-
-    def shorten(known: Mapping[str, object]) -> str:
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
-
-    return pulumi.Output.unsecret(pulumi.Output.from_input(dict(env)).apply(shorten))

@@ -156,6 +156,33 @@ def _labels(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "asya"}
 
 
+PULL_SECRET: Final = "asya-registry"  # noqa: S105 - a name
+_PODS: Final = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
+
+
+def pull_secret(namespace: str, auth: pulumi.Input[str]) -> Manifest:
+    """What pods of a namespace pull images with."""
+    found = secret(PULL_SECRET, namespace, {".dockerconfigjson": auth})
+    return {**found, "type": "kubernetes.io/dockerconfigjson"}
+
+
+def pulling(manifest: Mapping[str, Any], images: Mapping[str, str], *, auth: bool) -> Manifest:
+    """A workload with other images, by the last part of their names, and with what it pulls them by."""
+    if manifest["kind"] not in _PODS:
+        return dict(manifest)
+
+    def chosen(container: Mapping[str, Any]) -> Manifest:
+        last = str(container["image"]).partition("@")[0].rpartition("/")[2].partition(":")[0]
+        return {**container, "image": images.get(last, container["image"])}
+
+    spec, template = manifest["spec"], manifest["spec"]["template"]
+    pod = dict(template["spec"])
+    pod |= {key: [chosen(each) for each in pod[key]] for key in ("initContainers", "containers") if key in pod}
+    if auth:
+        pod["imagePullSecrets"] = [*pod.get("imagePullSecrets", ()), {"name": PULL_SECRET}]
+    return {**manifest, "spec": {**spec, "template": {**template, "spec": pod}}}
+
+
 def split(manifests: Sequence[Manifest], wanted: Callable[[Manifest], bool]) -> tuple[list[Manifest], list[Manifest]]:
     """Part manifests in those that are wanted and the others."""
     return [m for m in manifests if wanted(m)], [m for m in manifests if not wanted(m)]

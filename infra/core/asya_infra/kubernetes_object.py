@@ -1,4 +1,4 @@
-"""One door to Kubernetes: any manifest as a resource of the kubernetes provider.
+"""Any Kubernetes manifest as a Pulumi resource.
 
 The provider takes the object as it stands and its type from ``apiVersion`` and ``kind``; the classes of
 ``pulumi_kubernetes`` build the very same request, one keyword at a time. So what is installed here is what ``kubectl apply``

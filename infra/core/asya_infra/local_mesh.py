@@ -1,4 +1,4 @@
-"""The mesh on this machine as a component: the same interface as AsyaMesh, and no cluster."""
+"""The mesh on this machine as a component: the interface of AsyaMesh without a cluster."""
 
 from typing import Final
 

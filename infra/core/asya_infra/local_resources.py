@@ -6,6 +6,7 @@ envelopes. Whether they are really there is looked at in every preview (files of
 which was taken down by hand, or by a reboot, comes back with the next ``pulumi up``.
 """
 
+import secrets
 import sys
 import threading
 import time
@@ -28,6 +29,9 @@ SILENT_S: Final = 600.0
 """LocalStack may have to be installed and started first."""
 _one_at_a_time = threading.Lock()
 """The engine makes and deletes many actors at once; the mesh is brought up and taken down by one."""
+OWNER: Final = ".owner"
+"""Suffix of the file beside a manifest that names the resource which wrote it last. A resource that moves in its program, below
+another component, is made under its new name before it is deleted under the old one, which must then leave it alone."""
 
 
 def manifest_path(home: str, name: str, folder: str = FOLDER) -> Path:
@@ -53,7 +57,8 @@ class _Meshes(dynamic.ResourceProvider):
 
 class _Actors(dynamic.ResourceProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        return dynamic.CreateResult(id_=f"{props['home']}/{props['actor']}", outs={**props, "status": _put(props)})
+        owner = _owned(f"{props['home']}/{props['actor']}")
+        return dynamic.CreateResult(id_=owner, outs={**props, "status": _put(props, owner)})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         return dynamic.UpdateResult(outs={**_news, "status": _put(_news)})
@@ -70,7 +75,8 @@ class _Actors(dynamic.ResourceProvider):
 
         path = manifest_path(_props["home"], _props["actor"])
         with _one_at_a_time:
-            path.unlink(missing_ok=True)
+            if not _remove(path, _id):
+                return
             if path.parent.is_dir() and not any(_is_actor(other) for other in path.parent.glob("*.yaml")):
                 mesh.down(Path(_props["home"]), _say)  # a mesh follows at least one actor
 
@@ -81,8 +87,9 @@ def _is_actor(path: Path) -> bool:
 
 class _Objects(dynamic.ResourceProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        _write(_file(props), props["text"])
-        return dynamic.CreateResult(id_=str(_file(props)), outs=props)
+        owner = _owned(str(_file(props)))
+        _write(_file(props), props["text"], owner)
+        return dynamic.CreateResult(id_=owner, outs=props)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         _write(_file(_news), _news["text"])
@@ -97,7 +104,22 @@ class _Objects(dynamic.ResourceProvider):
         )
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        _file(_props).unlink(missing_ok=True)
+        _remove(_file(_props), _id)
+
+
+def _owned(what: str) -> str:
+    """An id that tells this resource from an earlier one of the same thing."""
+    return f"{what}#{secrets.token_hex(4)}"
+
+
+def _remove(path: Path, owner: str) -> bool:
+    """Remove a file unless another resource has written it since; whether it is gone."""
+    mark = path.with_suffix(OWNER)
+    if mark.is_file() and mark.read_text(encoding="utf-8") != owner:
+        return False
+    path.unlink(missing_ok=True)
+    mark.unlink(missing_ok=True)
+    return True
 
 
 def _file(props: Mapping[str, Any]) -> Path:
@@ -110,15 +132,17 @@ def _missing(props: Mapping[str, Any]) -> bool:
     return not manifest_path(props["home"], props["actor"]).is_file() or mesh.find(Path(props["home"])) is None
 
 
-def _put(props: Mapping[str, Any]) -> str:
+def _put(props: Mapping[str, Any], owner: str = "") -> str:
     """Write the manifest, bring the mesh up, wait for the actor; its status."""
-    _write(manifest_path(props["home"], props["actor"]), props["manifest"])
+    _write(manifest_path(props["home"], props["actor"]), props["manifest"], owner)
     _up(props)
     return _await(Path(props["home"]), props["actor"], float(props["wait_s"]))
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, owner: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if owner:
+        path.with_suffix(OWNER).write_text(owner, encoding="utf-8")
     fresh = path.with_suffix(".new")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)

@@ -10,7 +10,9 @@ import yaml
 
 from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
-from asya_manifest.actor import ANNOTATION_SOURCE
+from asya_infra.target import Rights
+from asya_infra.tool_names import file_name
+from asya_manifest.labels import ANNOTATION_SOURCE
 from asya_protocol import names
 
 
@@ -41,10 +43,10 @@ class LocalTarget:
         return pulumi.Output.from_input(queue)
 
     def actor(
-        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, _sends_to: Sequence[str] | None = None
+        self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, rights: Rights
     ) -> pulumi.Output[str]:
         """Put the manifest where the mesh finds it, and wait for the mesh; processes have no role of a cloud."""
-        manifest = with_absolute_source(manifest, self.root)
+        manifest = with_variables(with_absolute_source(manifest, self.root), rights.secrets)
         made = LocalActor(
             name,
             mesh={"home": self.home, "transport": self.transport, "endpoint": self.endpoint},
@@ -62,16 +64,34 @@ class LocalTarget:
         text = pulumi.Output.from_input(dict(manifest)).apply(lambda known: yaml.safe_dump(known, sort_keys=True))
         return LocalObject(name, home=self.home, folder=FOLDER, object_name=name, text=text, opts=opts)
 
-    def tool(self, name: str, text: str, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> None:
+    def tool(
+        self, name: str, text: pulumi.Input[str], parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+    ) -> None:
         """Put it where the local mesh's gateway finds it."""
         LocalObject(
             name,
             home=self.home,
             folder=TOOLS_FOLDER,
-            object_name=name,
+            object_name=file_name(name),
             text=text,
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.mesh, *after]),
         )
+
+
+def with_variables(manifest: Mapping[str, Any], variables: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
+    """Add variables to the handler's container: on this machine they are in the manifest, which is its user's own."""
+    if not variables:
+        return dict(manifest)
+    more = [{"name": key, "value": value} for key, value in variables.items()]
+    spec = manifest["spec"]
+    workload = spec.get("workload") or {"template": {"spec": {"containers": [{"name": "asya-runtime"}]}}}
+    template, pod = workload["template"], workload["template"]["spec"]
+    containers = [
+        {**each, "env": [*each.get("env", ()), *more]} if each["name"] == "asya-runtime" else each
+        for each in pod["containers"]
+    ]
+    changed = {**workload, "template": {**template, "spec": {**pod, "containers": containers}}}
+    return {**manifest, "spec": {**spec, "workload": changed}}
 
 
 def with_absolute_source(manifest: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -4,13 +4,14 @@ Whoever has a monitoring of their own leaves this out: the operator makes PodMon
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
 
 from asya_infra.installation import Manifest, config_map, let_in
 from asya_infra.pod_shapes import claim, meta, resources, service, workload
-from asya_manifest.environment import METRICS_PORT_NAME
+from asya_manifest.labels import METRICS_PORT_NAME
 
 PROMETHEUS_IMAGE: Final = "quay.io/prometheus/prometheus:v3.5.0"
 GRAFANA_IMAGE: Final = "docker.io/grafana/grafana:12.1.1"
@@ -32,17 +33,18 @@ PANELS: Final = (
 """Title and query of each panel."""
 
 
-def objects(namespace: str, actors_namespace: str) -> list[Manifest]:
+def objects(namespace: str, actors_namespace: str, images: Mapping[str, str] | None = None) -> list[Manifest]:
     """All of it.
 
     Args:
         namespace: Where both run; the operator's.
         actors_namespace: Whose pods are scraped besides.
+        images: Other ones for ``prometheus`` and ``grafana``.
     """
     return [
         *_rights(namespace, actors_namespace),
         config_map(PROMETHEUS, namespace, {"prometheus.yml": _prometheus_config(namespace, actors_namespace)}),
-        _prometheus(namespace),
+        _prometheus(namespace, (images or {}).get("prometheus", PROMETHEUS_IMAGE)),
         service(PROMETHEUS, namespace, {"http": PROMETHEUS_PORT}),
         let_in(
             PROMETHEUS,
@@ -51,7 +53,7 @@ def objects(namespace: str, actors_namespace: str) -> list[Manifest]:
             [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": GRAFANA}}}],
         ),
         config_map(GRAFANA, namespace, _grafana_files()),
-        _grafana(namespace),
+        _grafana(namespace, (images or {}).get("grafana", GRAFANA_IMAGE)),
         service(GRAFANA, namespace, {"http": GRAFANA_PORT}),
         let_in(GRAFANA, namespace, [GRAFANA_PORT]),
     ]
@@ -95,9 +97,9 @@ def _prometheus_config(namespace: str, actors_namespace: str) -> str:
     return yaml.safe_dump({"global": {"scrape_interval": "15s"}, "scrape_configs": [job]}, sort_keys=False)
 
 
-def _prometheus(namespace: str) -> Manifest:
+def _prometheus(namespace: str, image: str) -> Manifest:
     container: dict[str, Any] = {
-        "image": PROMETHEUS_IMAGE,
+        "image": image,
         "args": [
             "--config.file=/etc/prometheus/prometheus.yml",
             "--storage.tsdb.path=/prometheus",
@@ -122,14 +124,14 @@ def _prometheus(namespace: str) -> Manifest:
     )
 
 
-def _grafana(namespace: str) -> Manifest:
+def _grafana(namespace: str, image: str) -> Manifest:
     mounts = {
         "datasources.yaml": "/etc/grafana/provisioning/datasources/asya.yaml",
         "dashboards.yaml": "/etc/grafana/provisioning/dashboards/asya.yaml",
         "asya.json": "/etc/asya/dashboards/asya.json",
     }
     container: dict[str, Any] = {
-        "image": GRAFANA_IMAGE,
+        "image": image,
         # Only reached by `kubectl port-forward`: nobody has to look a password up, and nobody can change anything.
         "env": [
             {"name": "GF_AUTH_ANONYMOUS_ENABLED", "value": "true"},

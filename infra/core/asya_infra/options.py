@@ -1,4 +1,4 @@
-"""From a stack's settings to a mesh's options."""
+"""Turns a stack's settings into a mesh's options."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +47,8 @@ def mesh_options(settings: Settings) -> MeshOptions:
         gateway_tokens=settings.gateway_tokens,
         report_token=settings.report_token,
         queue_prefix=settings.queue_prefix,
+        third_party=settings.third_party,
+        registry_auth=settings.registry_auth,
         wait_s=settings.wait_s,
     )
 

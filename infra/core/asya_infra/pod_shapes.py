@@ -1,5 +1,7 @@
-"""Shapes that every workload of the mesh shares: Pod Security `restricted`, a read-only root, limits. Pure."""
+"""What all workloads of the mesh share: Pod Security `restricted`, a read-only root, limits. Pure."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -112,3 +114,12 @@ def claim(name: str, size: str) -> Manifest:
 def resources(cpu: str, memory: str, limit: str) -> Manifest:
     """Requests, and a limit of memory: a limit of CPU only makes slow what could be fast."""
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}}
+
+
+def settings_digest(env: Mapping[str, pulumi.Input[object]]) -> pulumi.Output[str]:
+    """Tell one version of settings from another without telling them: pods read them at their start, so a change rolls them."""
+
+    def shorten(known: Mapping[str, object]) -> str:
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+    return pulumi.Output.unsecret(pulumi.Output.from_input(dict(env)).apply(shorten))

@@ -1,4 +1,4 @@
-"""What the parts of an environment tell one another: four ports, outputs only.
+"""The four ports between the parts of an environment: cluster, queue, store and database. Outputs only.
 
 Whoever makes a cluster, a queue, a store or a database (``asya_aws``, ``asya_oss``, or a user's own program) fills one of
 these; ``AsyaMesh`` reads them and knows no cloud. What decides how many resources there are is a plain value, everything

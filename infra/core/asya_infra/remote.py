@@ -10,9 +10,9 @@ from typing import Any, Final, Optional, TypedDict
 
 import pulumi
 
-from asya_infra.actor_args import ActorArgs, Retry, Scaling, actor_manifest
+from asya_infra.actor_args import PARTS, ActorArgs, actor_manifest
 from asya_infra.cluster_target import KubernetesTarget
-from asya_infra.tool import tool_file
+from asya_infra.tool import written_tool
 from asya_protocol import names
 
 PACKAGE: Final = "asya"
@@ -20,24 +20,89 @@ SECRET_INPUTS: Final = frozenset({"kubeconfig"})
 """Arguments that the schema marks, and that components do not keep as inputs; spelled alike in Python and on the wire."""
 
 
-class ScalingArgs(TypedDict):
-    """How many replicas, by the depth of the actor's queue."""
+class Scaling(TypedDict):
+    """How many replicas, by the depth of the actor's queue. Times are as Go writes them: `30s`, `5m`."""
 
-    min_replicas: Optional[int]  # noqa: UP045 - what Pulumi's analyser reads, here and below
+    enabled: Optional[pulumi.Input[bool]]  # noqa: UP045
+    """Whether it scales at all; default true."""
+    min_replicas: Optional[pulumi.Input[int]]  # noqa: UP045
     """Replicas at least; 0 naps."""
-    max_replicas: Optional[int]  # noqa: UP045
+    max_replicas: Optional[pulumi.Input[int]]  # noqa: UP045
     """Replicas at most."""
-    queue_length: Optional[int]  # noqa: UP045
+    polling_interval: Optional[pulumi.Input[str]]  # noqa: UP045
+    """How often the queue is looked at."""
+    cooldown_period: Optional[pulumi.Input[str]]  # noqa: UP045
+    """How long it stays without work before it naps."""
+    queue_length: Optional[pulumi.Input[int]]  # noqa: UP045
     """Envelopes for each replica."""
+    advanced: Optional[Mapping[str, Any]]  # noqa: UP045
+    """As the AsyncActor has it."""
 
 
-class RetryArgs(TypedDict):
+class Retry(TypedDict):
     """What happens to an envelope whose handler raised."""
 
-    max_attempts: Optional[int]  # noqa: UP045
+    max_attempts: Optional[pulumi.Input[int]]  # noqa: UP045
     """Handler attempts in all."""
+    initial_delay: Optional[pulumi.Input[str]]  # noqa: UP045
+    """Before the second."""
+    max_delay: Optional[pulumi.Input[str]]  # noqa: UP045
+    """The longest."""
+    multiplier: Optional[pulumi.Input[float]]  # noqa: UP045
+    """From one to the next."""
+    jitter: Optional[pulumi.Input[float]]  # noqa: UP045
+    """Part of a delay that is left to chance, 0 to 1."""
+    retry_on: Optional[list[str]]  # noqa: UP045
+    """Class names of the only errors that are tried again."""
     non_retryable: Optional[list[str]]  # noqa: UP045
     """Class names of errors that are never tried again."""
+
+
+class Timeout(TypedDict):
+    """Time limits."""
+
+    processing: Optional[pulumi.Input[str]]  # noqa: UP045
+    """Of one call."""
+    graceful_shutdown: Optional[pulumi.Input[str]]  # noqa: UP045
+    """To finish what runs."""
+
+
+class Batch(TypedDict):
+    """A handler that takes a list of payloads."""
+
+    size: pulumi.Input[int]
+    """Payloads at most."""
+    wait_ms: Optional[pulumi.Input[int]]  # noqa: UP045
+    """For a full list."""
+
+
+class Dedup(TypedDict):
+    """Duplicates of finished work are dropped."""
+
+    window: Optional[pulumi.Input[str]]  # noqa: UP045
+    """For how long."""
+
+
+class Delivery(TypedDict):
+    """What happens to an envelope whose replica crashed or timed out."""
+
+    max_deliveries: Optional[pulumi.Input[int]]  # noqa: UP045
+    """In all, before the dead letter queue."""
+    dedup: Optional[Dedup]  # noqa: UP045
+    """Off without it."""
+
+
+class Sidecar(TypedDict):
+    """The injected container."""
+
+    image: Optional[pulumi.Input[str]]  # noqa: UP045
+    """In place of the mesh's."""
+    image_pull_policy: Optional[pulumi.Input[str]]  # noqa: UP045
+    """`Always`, `IfNotPresent` or `Never`."""
+    resources: Optional[Mapping[str, Any]]  # noqa: UP045
+    """As Kubernetes has them."""
+    concurrency: Optional[pulumi.Input[int]]  # noqa: UP045
+    """Handler calls at once in one replica."""
 
 
 class AsyncActorArgs(TypedDict):
@@ -51,10 +116,24 @@ class AsyncActorArgs(TypedDict):
     """The mesh's: `sqs` (default) or `rabbitmq`."""
     namespace: Optional[str]  # noqa: UP045
     """Of the mesh's actors; default `asya`."""
-    scaling: Optional[ScalingArgs]  # noqa: UP045
+    scaling: Optional[Scaling]  # noqa: UP045
     """Without it one replica runs."""
-    retry: Optional[RetryArgs]  # noqa: UP045
+    retry: Optional[Retry]  # noqa: UP045
     """Without it three attempts are made."""
+    timeout: Optional[Timeout]  # noqa: UP045
+    """Its time limits."""
+    batch: Optional[Batch]  # noqa: UP045
+    """Let it take lists of payloads."""
+    delivery: Optional[Delivery]  # noqa: UP045
+    """What happens when its replica dies."""
+    sidecar: Optional[Sidecar]  # noqa: UP045
+    """The injected container."""
+    resources: Optional[Mapping[str, Any]]  # noqa: UP045
+    """Requests and limits of the handler's container."""
+    service_account: Optional[pulumi.Input[str]]  # noqa: UP045
+    """Of its pods."""
+    labels: Optional[Mapping[str, str]]  # noqa: UP045
+    """Of the AsyncActor."""
     env: Optional[Mapping[str, pulumi.Input[str]]]  # noqa: UP045
     """Variables of the handler's container."""
     queue_prefix: Optional[str]  # noqa: UP045
@@ -70,6 +149,8 @@ class AsyncActorArgs(TypedDict):
 class AsyncActor(pulumi.ComponentResource):
     """One actor of an Asya mesh in a cluster."""
 
+    actor: pulumi.Output[str]
+    """Its name, as routes spell it."""
     queue_name: pulumi.Output[str]
     """Its queue."""
     queue_url: pulumi.Output[str]
@@ -105,15 +186,18 @@ class AsyncActor(pulumi.ComponentResource):
         self.queue_name = pulumi.Output.from_input(f"{prefix}{name}")
         self.queue_url = target.queue_url(f"{prefix}{name}")
         self.status = target.actor(name, manifest, self)
-        self.register_outputs({"queueName": self.queue_name, "queueUrl": self.queue_url, "status": self.status})
+        self.actor = pulumi.Output.from_input(name)
+        self.register_outputs(
+            {"actor": name, "queueName": self.queue_name, "queueUrl": self.queue_url, "status": self.status}
+        )
 
 
 class McpToolArgs(TypedDict):
     """A tool."""
 
-    route: list[str]
-    """Actors in order."""
-    description: Optional[str]  # noqa: UP045
+    route: list[pulumi.Input[str]]
+    """Actors in order: their names, or the output `actor` of each."""
+    description: Optional[pulumi.Input[str]]  # noqa: UP045
     """For whoever chooses among tools."""
     parameters: Optional[Any]  # noqa: UP045
     """By name, as the gateway's tool files have them."""
@@ -134,7 +218,7 @@ class McpTool(pulumi.ComponentResource):
     ) -> None:
         super().__init__(f"{PACKAGE}:index:McpTool", name, dict(args), opts)
         timeout = args.get("timeout_seconds")
-        text = tool_file(
+        text = written_tool(
             name,
             list(args["route"]),
             description=args.get("description") or "",
@@ -158,27 +242,27 @@ COMPONENTS: Final[list[type[pulumi.ComponentResource]]] = [AsyncActor, McpTool]
 
 
 def _actor(args: AsyncActorArgs) -> ActorArgs:
-    scaling, retry = args.get("scaling"), args.get("retry")
+    parts = {key: _whole_numbers(args[key]) for key in PARTS if args.get(key) is not None}  # type: ignore[literal-required]
     return ActorArgs(
         image=args["image"],
         handler=args["handler"],
         env=args.get("env") or {},
-        scaling=None
-        if scaling is None
-        else Scaling(
-            min_replicas=_number(scaling.get("min_replicas")),
-            max_replicas=_number(scaling.get("max_replicas")),
-            queue_length=_number(scaling.get("queue_length")),
-        ),
-        retry=None
-        if retry is None
-        else Retry(max_attempts=_number(retry.get("max_attempts")), non_retryable=retry.get("non_retryable")),
+        resources=args.get("resources"),
+        service_account=args.get("service_account"),
+        labels=args.get("labels") or {},
+        **parts,
     )
 
 
-def _number(value: float | None) -> int | None:
-    """A whole number: on the wire all are floats."""
-    return None if value is None else int(value)
+def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - arguments as they come
+    """Arguments with whole numbers where they are: on the wire all are floats."""
+    if isinstance(value, pulumi.Output):
+        return value.apply(_whole_numbers)
+    if isinstance(value, Mapping):
+        return {key: _whole_numbers(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _whole(value: float | None, default: int) -> int:

@@ -27,6 +27,9 @@ PRESETS: Final[Mapping[Environment, tuple[ClusterKind, QueueKind, StoreKind, Dat
     "aws": ("eks", "sqs", "s3", "rds"),
 }
 """Environment: cluster, queue, store, and the database of a gateway, where there is one."""
+KEDA_IMAGES: Final = ("keda", "keda-metrics-apiserver", "keda-admission-webhooks")
+THIRD_PARTY: Final = ("rabbitmq", "postgres", "seaweedfs", "prometheus", "grafana", "device-plugin", *KEDA_IMAGES)
+"""Images of other projects, by the names that `asya:images` has for them."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
 _URL: Final = re.compile(r"https?://[^/\s]+")
@@ -34,7 +37,7 @@ _URL: Final = re.compile(r"https?://[^/\s]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Images of the mesh's own processes; `asya:registry` begins the names of those that are not set."""
+    """Images of the mesh's own processes; the gateway is left out without one."""
 
     operator: str = f"asya-operator:{VERSION}"
     """`asya:operatorImage`: image of the operator."""
@@ -77,6 +80,8 @@ class Settings:
     system_namespace: str = "asya-system"
     """`asya:systemNamespace`: where the operator, the gateway and what is installed for them live."""
     images: Images = field(default_factory=Images)
+    registry: str = ""
+    """`asya:registry`: where the mesh's images are whose names are not set: `REGISTRY/asya-operator:VERSION`."""
     region: str = ""
     """`asya:region`: AWS region; needed with `sqs`, `s3`, `rds` or `eks`."""
     sqs_endpoint: str = ""
@@ -117,7 +122,10 @@ class Settings:
     queue_prefix: str = names.QUEUE_PREFIX
     """`asya:queuePrefix`: begins the name of every queue, so that two environments can share an account."""
     third_party: Mapping[str, str] = field(default_factory=dict)
-    """`asya:images`: other images than the pinned ones for `rabbitmq`, `postgres`, `seaweedfs`, e.g. from a mirror."""
+    """`asya:images`: other images than the pinned ones, e.g. from a mirror, for `rabbitmq`, `postgres`, `seaweedfs`,
+    `prometheus`, `grafana`, `device-plugin`, and KEDA's `keda`, `keda-metrics-apiserver`, `keda-admission-webhooks`."""
+    registry_auth: pulumi.Output[str] | None = None
+    """`asya:registryAuth`: content of a Docker `config.json` that pods pull images with; a secret."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """`asya:tags`: AWS tags, besides those that name the project and the stack."""
 
@@ -147,6 +155,7 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         namespace=_label(read, "namespace", "asya"),
         system_namespace=_label(read, "systemNamespace", "asya-system"),
         images=images,
+        registry=read.text("registry"),
         region=_region(read),
         sqs_endpoint=_url(read, "sqsEndpoint"),
         s3_endpoint=_url(read, "s3Endpoint"),
@@ -166,11 +175,20 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         wait_s=read.whole("waitSeconds", 300, 0, 3600),
         home=read.text("home", ".asya"),
         queue_prefix=_prefix(read),
-        third_party=read.mapping("images"),
+        third_party=_third_party(read),
+        registry_auth=read.get_secret("registryAuth"),
         tags=read.mapping("tags"),
     )
     _check_together(read, settings)
     return settings
+
+
+def _third_party(read: ConfigReader) -> dict[str, str]:
+    found = read.mapping("images")
+    for name in found:
+        if name not in THIRD_PARTY:
+            raise read.refuse("images", f"{name!r} is none of {', '.join(THIRD_PARTY)}")
+    return found
 
 
 def _images(read: ConfigReader) -> Images:

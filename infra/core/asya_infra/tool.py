@@ -1,6 +1,7 @@
 """McpTool: a route of actors that agents and programs can call by a name, through the gateway."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -40,17 +41,17 @@ class McpTool(pulumi.ComponentResource):
         name: str,
         *,
         mesh: Mesh,
-        route: Sequence[AsyncActor | str],
-        description: str = "",
+        route: Sequence[AsyncActor | pulumi.Input[str]],
+        description: pulumi.Input[str] = "",
         parameters: Mapping[str, Any] | None = None,
         timeout: int | None = None,
         progress: bool | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
-        names = [actor if isinstance(actor, str) else actor.name for actor in route]
-        text = tool_file(
+        names = [actor.name if isinstance(actor, AsyncActor) else actor for actor in route]
+        text = written_tool(
             name,
             names,
             description=description,
@@ -62,6 +63,32 @@ class McpTool(pulumi.ComponentResource):
         mesh.target.tool(name, text, self, [actor for actor in route if isinstance(actor, AsyncActor)])
         self.tool = pulumi.Output.from_input(name)
         self.register_outputs({"name": self.tool})
+
+
+def written_tool(
+    name: str,
+    route: Sequence[pulumi.Input[str]],
+    *,
+    timeout: int | None = None,
+    progress: bool | None = None,
+    **said: Any,  # noqa: ANN401 - description, parameters and metadata, with outputs in them
+) -> pulumi.Input[str]:
+    """``tool_file``, during the update where something of it is known only then; judged then, which is late.
+
+    Raises:
+        ConfigError: The gateway would refuse it.
+    """
+    write = partial(tool_file, name, timeout=timeout, progress=progress)
+    if not _later([*route, said]):
+        return write([str(actor) for actor in route], **said)
+    return pulumi.Output.all(list(route), said).apply(lambda known: write(known[0], **known[1]))
+
+
+def _later(value: Any) -> bool:  # noqa: ANN401 - nested arguments
+    """Whether a value, or something in it, is known only during the update."""
+    if isinstance(value, Mapping):
+        return any(_later(item) for item in value.values())
+    return any(_later(item) for item in value) if isinstance(value, list | tuple) else isinstance(value, pulumi.Output)
 
 
 def tool_file(

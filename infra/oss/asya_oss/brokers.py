@@ -49,6 +49,7 @@ def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
         extra=[config_map(NAME, NAME, {"asya.conf": _CONFIG})],
         data="/var/lib/rabbitmq",
         size="5Gi",
+        auth=settings.registry_auth,
         user=RABBITMQ_USER_ID,
     )
     return _queue(server.address, 5672, USER, password, ready=tuple(server.objects))

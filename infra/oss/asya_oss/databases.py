@@ -43,6 +43,7 @@ def postgres(settings: Settings, cluster: Cluster) -> Database:
         },
         data="/var/lib/postgresql/data",
         size="5Gi",
+        auth=settings.registry_auth,
         user=USER_ID,
         scratch=("/tmp", "/var/run/postgresql"),  # noqa: S108 - the pod's own
     )

@@ -1,4 +1,4 @@
-"""Images of other projects, pinned, each from an upstream that still mends it (looked at in November 2026).
+"""Images of other projects, pinned, each from an upstream that still gets fixes (checked in November 2026).
 
 Not MinIO: its repository was archived and its images frozen in 2026. Not Bitnami: its free images stopped in 2025.
 """

@@ -1,11 +1,11 @@
-"""A server in the cluster, in a namespace of its own, for whatever keeps data there: a broker, a store, a database."""
+"""A server with a volume in a namespace of its own: the broker, the store or the database in the cluster."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 
-from asya_infra.installation import Manifest, default_deny, let_in, namespace_object, secret
+from asya_infra.installation import Manifest, default_deny, let_in, namespace_object, pull_secret, pulling, secret
 from asya_infra.kubernetes_object import KubernetesObject, apply_all
 from asya_infra.pod_shapes import claim, container_security, service, workload
 from asya_infra.ports import Cluster
@@ -28,6 +28,7 @@ class Server(pulumi.ComponentResource):
         scratch: Folders that must be writable, emptied at a restart.
         extra: Other objects that belong to it, which must be there first.
         volumes: Other volumes, with ``mounts`` in the container.
+        auth: Docker's ``config.json``, by which its image is pulled.
     """
 
     address: pulumi.Output[str]
@@ -49,6 +50,7 @@ class Server(pulumi.ComponentResource):
         scratch: Sequence[str] = ("/tmp",),  # noqa: S108 - the pod's own
         extra: Sequence[Manifest] = (),
         volumes: Sequence[Mapping[str, Any]] = (),
+        auth: pulumi.Output[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(f"asya:oss:{kind}", name, {}, opts)
@@ -75,8 +77,13 @@ class Server(pulumi.ComponentResource):
             *default_deny(namespace),
             secret(name, namespace, credentials),
             *extra,
-            workload(
-                "StatefulSet", name, namespace, shaped, volumes=pod_volumes, user=user, claims=[claim("data", size)]
+            *([pull_secret(namespace, auth)] if auth is not None else []),
+            pulling(
+                workload(
+                    "StatefulSet", name, namespace, shaped, volumes=pod_volumes, user=user, claims=[claim("data", size)]
+                ),
+                {},
+                auth=auth is not None,
             ),
             service(name, namespace, ports),
             let_in(name, namespace, list(ports.values())),

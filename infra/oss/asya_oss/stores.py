@@ -46,6 +46,7 @@ def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
         extra=[secret(f"{NAME}-identities", NAME, {"s3.json": identities})],
         data="/data",
         size="20Gi",
+        auth=settings.registry_auth,
         user=USER_ID,
     )
     return Store(

@@ -1,8 +1,9 @@
-"""EC2's ways: route tables, NAT, endpoints of AWS's services, flow logs, and the templates of nodes."""
+"""EC2's routing: route tables, NAT, endpoints of AWS's services, flow logs, and the templates of nodes."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lab.pulumi_standins.aws import rules
 from lab.pulumi_standins.aws.clients import Clients
 from lab.pulumi_standins.aws.ec2 import Calls, Thing
 from lab.pulumi_standins.aws.resource import Resource, as_tags, capitalised, given
@@ -49,21 +50,38 @@ class Association(Resource):
 
     def create(self, clients: Clients, inputs: Properties) -> str:
         """AssociateRouteTable."""
+        subnet = str(inputs.get("subnetId") or "")
+        filters = [{"Name": "association.subnet-id", "Values": [subnet]}]
+        tables = clients["ec2"].describe_route_tables(Filters=filters)["RouteTables"] if subnet else []
+        rules.association(subnet, [table["RouteTableId"] for table in tables])
         made = clients["ec2"].associate_route_table(**given(inputs, "routeTableId", "subnetId", "gatewayId"))
         return str(made["AssociationId"])
 
     def look(self, aws: Clients, identifier: str, state: Properties) -> Live | None:
         """DescribeRouteTables."""
-        named = [{"Name": "association.route-table-association-id", "Values": [identifier]}]
-        for table in aws["ec2"].describe_route_tables(Filters=named)["RouteTables"]:
+        # A table that was replaced left it under another id; its subnet has no second one.
+        wanted = {identifier, state.get("subnetId") or identifier}
+        for table in aws["ec2"].describe_route_tables()["RouteTables"]:
             for association in table["Associations"]:
-                if association["RouteTableAssociationId"] == identifier:
+                if wanted & {association["RouteTableAssociationId"], association.get("SubnetId")}:
                     live = {"routeTableId": table["RouteTableId"], "subnetId": association.get("SubnetId")}
                     return Live({name: value for name, value in live.items() if value})
         return None
 
+    def update(self, clients: Clients, identifier: str, old: Properties, new: Properties) -> None:
+        """ReplaceRouteTableAssociation, which gives it another id; the real plugin goes by the new one."""
+        clients["ec2"].disassociate_route_table(AssociationId=identifier)
+        clients["ec2"].associate_route_table(**given(new, "routeTableId", "subnetId", "gatewayId"))
+
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """DisassociateRouteTable."""
+        subnet = state.get("subnetId")
+        filters = [{"Name": "association.subnet-id", "Values": [subnet]}]
+        for table in aws["ec2"].describe_route_tables(Filters=filters)["RouteTables"] if subnet else []:
+            found = [
+                each["RouteTableAssociationId"] for each in table["Associations"] if each.get("SubnetId") == subnet
+            ]
+            identifier = found[0] if found else identifier
         aws["ec2"].disassociate_route_table(AssociationId=identifier)
 
 
@@ -149,7 +167,11 @@ class LaunchTemplate(Resource):
             # The plugin's schema has these two as text.
             disk = mapping.get("ebs") or {}
             disk |= {key: disk[key] == "true" for key in ("encrypted", "deleteOnTermination") if key in disk}
-        return dict(capitalised(data))
+        tagged = [
+            {"ResourceType": each["resourceType"], "Tags": [{"Key": k, "Value": v} for k, v in each["tags"].items()]}
+            for each in data.pop("tagSpecifications", None) or []
+        ]
+        return {**capitalised(data), **({"TagSpecifications": tagged} if tagged else {})}
 
     def create(self, clients: Clients, inputs: Properties) -> str:
         """CreateLaunchTemplate."""

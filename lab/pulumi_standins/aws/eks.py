@@ -7,8 +7,9 @@ place, so that a kubeconfig made from a cluster's outputs leads somewhere.
 import os
 from typing import Any, Final
 
+from lab.pulumi_standins.aws import rules
 from lab.pulumi_standins.aws.clients import Clients
-from lab.pulumi_standins.aws.emulated import Emulated
+from lab.pulumi_standins.aws.emulated import Emulated, note
 from lab.pulumi_standins.aws.resource import Resource
 from lab.pulumi_standins.kind import Live, tag_changes
 from lab.pulumi_standins.sdk_types import Problem
@@ -21,7 +22,7 @@ class Cluster(Resource):
     """A cluster; its id is its name."""
 
     autoname = "name"
-    force_new = frozenset({"name", "roleArn", "bootstrapSelfManagedAddons", "kubernetesNetworkConfig"})
+    force_new = frozenset({"name", "roleArn", "bootstrapSelfManagedAddons"})
 
     def check(self, inputs: Properties) -> list[Problem]:
         """What the real plugin checks before it calls AWS."""
@@ -32,7 +33,9 @@ class Cluster(Resource):
         return found
 
     def create(self, clients: Clients, inputs: Properties) -> str:
-        """CreateCluster."""
+        """CreateCluster; whoever makes it is let in by an entry that EKS writes."""
+        rules.auto_mode(inputs)
+        rules.zones_of_a_cluster((), *_zones(clients, inputs))
         clients["eks"].create_cluster(
             name=inputs["name"],
             roleArn=inputs["roleArn"],
@@ -45,6 +48,9 @@ class Cluster(Resource):
         clients["ec2"].create_security_group(
             GroupName=_group_name(inputs["name"]), Description="Made by EKS", VpcId=subnets[0]["VpcId"]
         )
+        access = inputs.get("accessConfig") or {}
+        if access.get("bootstrapClusterCreatorAdminPermissions", True):
+            note("access-entry", f"{inputs['name']}:{clients['sts'].get_caller_identity()['Arn']}")
         return str(inputs["name"])
 
     def look(self, aws: Clients, identifier: str, state: Properties) -> Live | None:
@@ -73,6 +79,8 @@ class Cluster(Resource):
 
     def update(self, clients: Clients, identifier: str, old: Properties, new: Properties) -> None:
         """UpdateClusterConfig and tags; moto keeps only the tags."""
+        rules.auto_mode(new)
+        rules.zones_of_a_cluster(_zones(clients, old)[0], *_zones(clients, new))
         gone, changed = tag_changes(old, new)
         arn = clients["eks"].describe_cluster(name=identifier)["cluster"]["arn"]
         if gone:
@@ -82,6 +90,7 @@ class Cluster(Resource):
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """DeleteCluster, which refuses one with node groups."""
+        rules.deletion("cluster", state)
         group = _made_by_eks(aws, identifier)["clusterSecurityGroupId"]
         aws["eks"].delete_cluster(name=identifier)
         if group:
@@ -107,6 +116,8 @@ class NodeGroup(Resource):
 
     def create(self, clients: Clients, inputs: Properties) -> str:
         """CreateNodegroup."""
+        rules.scaling(inputs["scalingConfig"])
+        rules.architecture(inputs.get("amiType", ""), inputs.get("instanceTypes") or ())
         extra: dict[str, Any] = {key: inputs[key] for key in ("instanceTypes", "labels", "amiType") if inputs.get(key)}
         if inputs.get("launchTemplate"):
             extra["launchTemplate"] = {
@@ -133,11 +144,18 @@ class NodeGroup(Resource):
 
     def update(self, clients: Clients, identifier: str, old: Properties, new: Properties) -> None:
         """UpdateNodegroupConfig is not in moto: the change is taken as done."""
+        rules.scaling(new["scalingConfig"])
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """DeleteNodegroup."""
         cluster, _, name = identifier.partition(":")
         aws["eks"].delete_nodegroup(clusterName=cluster, nodegroupName=name)
+
+
+def _zones(clients: Clients, inputs: Properties) -> tuple[set[str], set[str]]:
+    """Names and ids of the zones of a cluster's subnets."""
+    listed = clients["ec2"].describe_subnets(SubnetIds=inputs["vpcConfig"]["subnetIds"])["Subnets"]
+    return {subnet["AvailabilityZone"] for subnet in listed}, {subnet["AvailabilityZoneId"] for subnet in listed}
 
 
 def _group_name(cluster: str) -> str:

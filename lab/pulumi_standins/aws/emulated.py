@@ -69,6 +69,12 @@ class Emulated(Resource):
             records.get(self._noun, {}).pop(identifier, None)
 
 
+def note(noun: str, identifier: str) -> None:
+    """Keep what AWS made by itself, so that whoever makes it too is refused."""
+    with _records() as records:
+        records.setdefault(noun, {})[identifier] = {}
+
+
 def recorded(path: Path, noun: str) -> dict[str, Any]:
     """What a file holds of one type, for tests."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -22,11 +22,28 @@ def _partition(aws: Clients, _: Properties) -> Properties:
     return {"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
 
 
-def _zones(aws: Clients, _: Properties) -> Properties:
+def _zones(aws: Clients, arguments: Properties) -> Properties:
     """All of them: moto has no Local Zones and does not know the filter by opt-in status."""
-    zones = aws["ec2"].describe_availability_zones()["AvailabilityZones"]
+    unwanted = arguments.get("excludeZoneIds") or ()
+    listed = aws["ec2"].describe_availability_zones()["AvailabilityZones"]
+    zones = [zone for zone in listed if zone["ZoneId"] not in unwanted]
     names = sorted(zone["ZoneName"] for zone in zones)
     return {"names": names, "zoneIds": [zone["ZoneId"] for zone in zones], "id": aws.region, "groupNames": [aws.region]}
+
+
+def _addon_version(aws: Clients, arguments: Properties) -> Properties:
+    """Moto has no add-ons; a version per Kubernetes is all that programs see of them."""
+    version = f"v{arguments['kubernetesVersion']}.0-eksbuild.1"
+    return {"addonName": arguments["addonName"], "version": version, "id": arguments["addonName"]}
+
+
+def _session(aws: Clients, arguments: Properties) -> Properties:
+    return {"arn": arguments["arn"], "issuerArn": arguments["arn"], "id": arguments["arn"]}
+
+
+def _endpoint_service(aws: Clients, arguments: Properties) -> Properties:
+    name = f"com.amazonaws.{aws.region}.{arguments['service']}"
+    return {"serviceName": name, "service": arguments["service"], "id": name, "serviceType": "Interface"}
 
 
 def _cluster(aws: Clients, arguments: Properties) -> Properties:
@@ -62,5 +79,8 @@ FUNCTIONS: Final[dict[str, Callable[[Clients, Properties], Properties]]] = {
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:eks/getCluster:getCluster": _cluster,
+    "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
+    "aws:iam/getSessionContext:getSessionContext": _session,
+    "aws:ec2/getVpcEndpointService:getVpcEndpointService": _endpoint_service,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
 }

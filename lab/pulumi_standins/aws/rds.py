@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from lab.pulumi_standins.aws import rules
 from lab.pulumi_standins.aws.clients import Clients
 from lab.pulumi_standins.aws.resource import Resource, given
 from lab.pulumi_standins.kind import Live
@@ -71,6 +72,7 @@ class Instance(Resource):
 
     def create(self, clients: Clients, inputs: Properties) -> str:
         """CreateDBInstance."""
+        rules.database(inputs)
         asked = given(inputs, **self._DECLARED)
         asked.setdefault("MasterUserPassword", "kept-by-secrets-manager")
         clients["rds"].create_db_instance(
@@ -112,6 +114,7 @@ class Instance(Resource):
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """DeleteDBInstance, which refuses a protected one."""
+        rules.deletion("DBInstance", state)
         last: dict[str, Any] = {"SkipFinalSnapshot": bool(state.get("skipFinalSnapshot"))}
         if not last["SkipFinalSnapshot"]:
             last["FinalDBSnapshotIdentifier"] = state["finalSnapshotIdentifier"]
@@ -126,6 +129,10 @@ class SubnetGroup(Resource):
 
     def create(self, clients: Clients, inputs: Properties) -> str:
         """CreateDBSubnetGroup."""
+        subnets = (
+            clients["ec2"].describe_subnets(SubnetIds=inputs["subnetIds"])["Subnets"] if inputs["subnetIds"] else []
+        )
+        rules.subnet_group([subnet["AvailabilityZone"] for subnet in subnets])
         clients["rds"].create_db_subnet_group(
             DBSubnetGroupName=inputs["name"],
             DBSubnetGroupDescription=inputs.get("description", "Managed by Pulumi"),

@@ -1,4 +1,4 @@
-"""What AWS's resource types have in common: a thing that is not there is gone, and deleting it again is fine."""
+"""What AWS's resource types have in common: reading a missing one says so, and deleting it again succeeds."""
 
 from typing import Any, Final
 

@@ -1,1 +1,1 @@
-"""The stand-in for pulumi-resource-kubernetes: every kind by one door, a real API server or a folder that records."""
+"""The stand-in for pulumi-resource-kubernetes: all kinds alike, on a real API server or recorded in a folder."""

@@ -57,7 +57,11 @@ class Kubernetes(Plugin):
         self._log("Create", request)
         inputs = load(request.properties)
         with self._guarded(context):
-            live = _applied(self._store(context), request, inputs)
+            store = self._store(context)
+            if isinstance(store, Recorder) and not _is_patch(request):
+                live = store.create(inputs, dry=request.preview)
+            else:
+                live = _applied(store, request, inputs)
         if request.preview:
             # An absent key would read as None in the program, and not as what will be known later.
             shown = {"status": UNKNOWN, **inputs}

@@ -5,10 +5,12 @@ count as up. An unknown kind is refused, unless a CustomResourceDefinition among
 """
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Final
 
+from lab.pulumi_standins.kubernetes import auto_mode
 from lab.pulumi_standins.kubernetes.objects import as_object, manager_of
 from lab.pulumi_standins.kubernetes.openapi import Schemas
 from lab.pulumi_standins.kubernetes.port import Refused
@@ -19,7 +21,10 @@ _CLUSTER_SCOPED: Final = frozenset(
         "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "APIService",
         "PriorityClass", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "PersistentVolume",
     }
+    | auto_mode.CLUSTER_SCOPED
 )  # fmt: skip
+POST_VARIABLE: Final = "STANDIN_KUBE_POST"
+"""Set: an object that exists is refused, as the real plugin refuses it since 4.29, which creates by POST."""
 
 
 class Recorder:
@@ -30,6 +35,12 @@ class Recorder:
         self._folder = folder
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
+
+    def create(self, thing: Properties, *, dry: bool = False) -> Properties:
+        """Record it; with the variable set it must not be there."""
+        if POST_VARIABLE in os.environ and not dry and self.get(thing) is not None:
+            raise Refused(f"{thing['kind']} {thing['metadata']['name']} already exists: AlreadyExists")
+        return self.apply(thing, dry=dry)
 
     def apply(self, thing: Properties, *, dry: bool = False, patch: bool = False) -> Properties:
         """Check it, and record it unless ``dry``; a patch is recorded beside its object."""
@@ -87,7 +98,7 @@ class Recorder:
 
     def _definitions(self) -> list[Properties]:
         found = self._folder.glob("CustomResourceDefinition.*.json")
-        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(found)]
+        return [*auto_mode.DEFINITIONS, *(json.loads(path.read_text(encoding="utf-8")) for path in sorted(found))]
 
 
 def recorded(folder: Path, suffix: str = "json") -> list[Properties]:

@@ -1,6 +1,7 @@
 """The command line against a real mesh on the memory transport: sidecars, runtimes, crew and store are all there."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,15 +111,45 @@ def test_a_cancel_ends_a_running_handler_and_what_has_ended_cannot_be_cancelled(
     assert (late.code, late.out) == (1, f"{done}: has already succeeded\n")
 
 
-def test_an_actor_that_the_mesh_does_not_have_is_warned_of(asya: CommandLine):
-    answer = asya("send", "greet", "gret", "--payload", '{"who": "you"}')
-    assert "warning: this mesh has no actor 'gret', only fan-in, forget, greet" in answer.err
+def test_a_cancel_ends_no_envelope_whose_id_only_begins_with_it(asya: CommandLine):
+    """Neither one that runs, nor one that is sent later, nor is such a one told to be cancelled."""
+    assert asya("send", "forget", "--payload", "{}", "--id", "report-11").code == 0
+    assert asya("send", "forget", "--payload", "{}", "--id", "report-11-30").code == 0
+    answer = asya("cancel", "report-11", "--wait", "120s")
+    assert (answer.code, answer.out) == (0, "report-11: cancelled\n")
+    later = asya("send", "greet", "--payload", '{"who": "x"}', "--id", "report-11-28", "--wait", "--timeout", "120s")
+    assert later.code == 0, later.err
+    assert json.loads(asya("why", "report-11-30", "--json").out)["held_by"] in ("handler", "queue", "scaling")
+    assert asya("cancel", "report-11-30", "--wait", "120s").out == "report-11-30: cancelled\n"
 
 
-def test_a_first_actor_without_a_queue_exits_with_1(asya: CommandLine):
-    answer = asya("send", "gret", "--payload", "{}")
-    assert answer.code == 1
-    assert "asya-gret" in answer.err
+def test_a_wait_is_for_the_end_of_this_send(asya: CommandLine):
+    for who in ("first", "second"):
+        answer = asya(
+            "send", "greet", "--payload", f'{{"who": "{who}"}}', "--id", "again", "--wait", "--timeout", "120s"
+        )
+        assert json.loads(answer.out) == {"message": f"Hello {who}!"}
+
+
+@pytest.mark.parametrize("route", [["gret"], ["greet", "gret"]])
+def test_an_actor_that_the_mesh_does_not_have_is_refused_with_the_nearest_name(asya: CommandLine, route: list[str]):
+    answer = asya("send", *route, "--payload", '{"who": "you"}')
+    assert (answer.code, answer.out) == (1, "")
+    text = "this mesh has no actor 'gret', only fan-in, forget, greet; did you mean 'greet'?"
+    assert text in answer.err
+
+
+def test_finding_the_mesh_costs_little(asya: CommandLine):
+    """What people type all day: neither reads manifests nor opens a broker."""
+    for words, limit_s in ((["--version"], 0.15), (["local", "status"], 0.4)):
+        before = os.times()
+        costs = []
+        for _ in range(3):
+            asya(*words)
+            now = os.times()
+            costs.append(now.children_user + now.children_system - before.children_user - before.children_system)
+            before = now
+        assert min(costs) <= limit_s, (words, costs)
 
 
 def test_status_lists_every_actor(asya: CommandLine):

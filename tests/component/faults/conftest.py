@@ -25,10 +25,15 @@ def rabbitmq() -> Iterator[RabbitMqServer]:
 @pytest.fixture
 def rabbitmq_environ(rabbitmq: RabbitMqServer) -> dict[str, str]:
     """Settings of that broker."""
+    return environ_of(rabbitmq)
+
+
+def environ_of(server: RabbitMqServer) -> dict[str, str]:
+    """What a sidecar needs to know of a broker."""
     return {
         "ASYA_TRANSPORT": "rabbitmq",
-        "ASYA_RABBITMQ_URL": rabbitmq.url,
-        "ASYA_RABBITMQ_MANAGEMENT_URL": rabbitmq.management_url,
+        "ASYA_RABBITMQ_URL": server.url,
+        "ASYA_RABBITMQ_MANAGEMENT_URL": server.management_url,
     }
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from asya_local import localstack
-from lab.servers.rabbitmq import RabbitMqServer
-from tests.component.faults.run import FaultRun, perform
+from lab.servers.rabbitmq import OWN, RabbitMqServer, require_server, versions
+from tests.component.faults.conftest import environ_of
+from tests.component.faults.run import Break, FaultRun, perform
 from tests.support.history import History
 
 ENVELOPES = 1000
@@ -47,6 +48,21 @@ async def kills(run: FaultRun) -> None:
     await run.kill_some(rounds=30, pause_s=0.4)
 
 
+def breaking(server: RabbitMqServer) -> Break:
+    """Cut every connection three times and restart the broker once."""
+
+    async def break_broker(run: FaultRun) -> None:
+        for _ in range(3):
+            await asyncio.sleep(2)
+            await asyncio.to_thread(server.cut_connections)
+            run.history.faults["connections cut"] += 1
+        await asyncio.sleep(2)
+        await asyncio.to_thread(server.restart)
+        run.history.faults["broker restart"] += 1
+
+    return break_broker
+
+
 async def test_kills_on_the_memory_transport(memory_environ: dict[str, str], tmp_path: Path, check: Check) -> None:
     """Sidecars and runtimes die; every envelope still ends where it should."""
     history = await perform(FaultRun(memory_environ, tmp_path), ENVELOPES, (kills,), timeout_s=500)
@@ -58,18 +74,18 @@ async def test_kills_restart_and_cuts_on_rabbitmq(
     rabbitmq: RabbitMqServer, rabbitmq_environ: dict[str, str], tmp_path: Path, check: Check
 ) -> None:
     """Besides the kills the broker restarts once and cuts every connection three times."""
-
-    async def break_broker(run: FaultRun) -> None:
-        for _ in range(3):
-            await asyncio.sleep(2)
-            await asyncio.to_thread(rabbitmq.cut_connections)
-            run.history.faults["connections cut"] += 1
-        await asyncio.sleep(2)
-        await asyncio.to_thread(rabbitmq.restart)
-        run.history.faults["broker restart"] += 1
-
     run = FaultRun(rabbitmq_environ, tmp_path)
-    check(await perform(run, ENVELOPES, (kills, break_broker), timeout_s=500), "rabbitmq")
+    check(await perform(run, ENVELOPES, (kills, breaking(rabbitmq)), timeout_s=500), "rabbitmq")
+
+
+@pytest.mark.xdist_group("rabbitmq-faults")
+@pytest.mark.parametrize("version", [version for version in versions() if version != OWN])
+async def test_kills_restart_and_cuts_on_a_newer_rabbitmq(version: str, tmp_path: Path, check: Check) -> None:
+    """The same in short: what counts as a delivery, and what a cut connection does, changed with 4.3."""
+    require_server(version)
+    with RabbitMqServer(version=version) as server:
+        run = FaultRun(environ_of(server), tmp_path)
+        check(await perform(run, ENVELOPES // 5, (kills, breaking(server)), timeout_s=500), f"rabbitmq {version}")
 
 
 @pytest.mark.xdist_group("sqs-faults")

@@ -212,7 +212,7 @@ async def test_actors_of_a_local_mesh_stand_as_its_supervisor_says(environ: dict
             found = await feed.until("actors", lambda body: body["problems"])
             assert found["problems"] == [f"no mesh is running: there is no {status}"]
             echo = ActorStatus("echo", "Running", 2, 3, 0, 4, 5, 1, 7, 0, 0, "mind the gap", 2.5, 0.1, 8.0)
-            StateFolder(status.parent).write_status(MeshStatus(True, "memory", 1.0, [echo]).as_json())
+            StateFolder(status.parent).write_status(MeshStatus(True, "memory", 1.0, [echo]))
             found = await feed.until("actors", lambda body: not body["problems"])
             assert found["actors"] == [
                 {

@@ -29,27 +29,27 @@ def test_an_interpreter_that_exists_but_does_not_run_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shim = make_executable(tmp_path / "shims" / "python3.13", "#!/bin/sh\nexit 127\n")
-    good = make_executable(tmp_path / "bin" / "python3.12", "#!/bin/sh\nexit 0\n")
+    good = make_executable(tmp_path / "bin" / "python3.12", "#!/bin/sh\necho 3.12.0\n")
     monkeypatch.setenv("PATH", f"{shim.parent}:{good.parent}")
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "no-pyenv"))
     monkeypatch.setattr(localstack, "_own_python", lambda: shim)
-    assert localstack._find_python(pytest.fail) == good
+    assert localstack._find_or_fetch_python(pytest.fail) == good
 
 
 def test_pyenvs_folder_is_searched_where_path_has_only_shims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shim = make_executable(tmp_path / "shims" / "python3.13", "#!/bin/sh\nexit 127\n")
-    good = make_executable(tmp_path / "versions" / "3.13.0" / "bin" / "python3.13", "#!/bin/sh\nexit 0\n")
+    good = make_executable(tmp_path / "versions" / "3.13.0" / "bin" / "python3.13", "#!/bin/sh\necho 3.13.0\n")
     monkeypatch.setenv("PATH", str(shim.parent))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     monkeypatch.setattr(localstack, "_own_python", lambda: shim)
-    assert localstack._find_python(pytest.fail) == good
+    assert localstack._find_or_fetch_python(pytest.fail) == good
 
 
 def test_where_no_python_fits_moto_stands_in_and_a_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
-    monkeypatch.setattr(localstack, "_find_python", lambda progress: None)
+    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress: None)
     monkeypatch.setattr(localstack, "_run", lambda argv, kind: commands.append(argv))
     said: list[str] = []
     cache = tmp_path / "cache"
@@ -65,7 +65,7 @@ def test_an_installation_that_fails_says_what_the_installer_said(
 ) -> None:
     uv = make_executable(tmp_path / "uv", "#!/bin/sh\necho 'no network' >&2\nexit 1\n")
     monkeypatch.setattr(localstack, "find_uv", lambda cache: str(uv))
-    monkeypatch.setattr(localstack, "_find_python", lambda progress: Path(sys.executable))
+    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress: Path(sys.executable))
     with pytest.raises(localstack.CloudError, match="no network"):
         localstack.ensure_installed(lambda text: None, cache=tmp_path / "cache")
     assert not (localstack._environment_folder(tmp_path / "cache", "localstack") / "complete").exists()

@@ -136,3 +136,26 @@ async def test_actors_of_other_folders_and_meshes_without_reload_keep_their_runt
     for _ in range(20):
         (envelope_id,) = await running.send(["two"], [{}])
         assert running.until_results([envelope_id])[envelope_id]["payload"] == {"version": 1}
+
+
+async def test_an_edit_reloads_the_actor_that_loaded_the_code_and_a_handlers_own_files_reload_nobody(
+    running: RunningMesh, tmp_path: Path
+):
+    """Two actors in one folder; one writes a total beside its code after every call, and has a test there."""
+    (tmp_path / "metrics.json").write_text("{}")
+    total = "open('metrics.json', 'w').write(str(time.time()))"
+    write_actor(tmp_path, "counts", answering(1, total), scaling=FIXED)
+    write_actor(tmp_path, "other", answering(1), scaling=FIXED)
+    running.up()
+    for name in ("counts", "other"):
+        running.until(lambda actor: actor.replicas == 1, name)
+    before = {name: running.processes("runtime", name) for name in ("counts", "other")}
+    for number in range(3):
+        edit(tmp_path / "test_counts.py", f"x = {number}\n")
+        (envelope_id,) = await running.send(["counts"], [{}])
+        running.until_results([envelope_id])
+        await asyncio.sleep(1.0)
+    edit(tmp_path / "other.py", answering(2))
+    await until_answered(running, "other", 2)
+    assert running.processes("runtime", "counts") == before["counts"]
+    assert running.processes("runtime", "other") != before["other"]

@@ -183,7 +183,56 @@ def test_an_envelope_whose_client_left_before_its_turn_is_not_started(tmp_path: 
         assert not (tmp_path / "never.started").exists()
 
 
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("do", "ending"),
+    [
+        ("array", "Object of type _Array is not JSON serializable (at pages[1].vector: _Array, use its tolist())"),
+        ("nested_set", "Object of type set is not JSON serializable (at tags: set, make it text or a number)"),
+        ("tuple_key", "(at the result: a key of type tuple, use str(key))"),
+        ("nan", "(at score: nan, use None)"),
+        ("ring", "Circular reference detected"),
+    ],
+)
+def test_a_result_that_can_never_be_json_names_its_place_and_is_permanent(do: str, ending: str) -> None:
+    with running("answers.act") as runtime, runtime.connect() as client:
+        (item,) = client.call(envelope({"do": do})) or []
+        assert item["details"]["message"].startswith("handler result is not JSON: ")
+        assert item["details"]["message"].endswith(ending)
+        assert item["details"]["permanent"] is True
+        (item,) = client.call(envelope({"do": "raise", "with": "x"})) or []
+        assert "permanent" not in item["details"]
+
+
+def test_a_traceback_begins_in_the_users_code() -> None:
+    with running("answers.act") as runtime, runtime.connect() as client:
+        (item,) = client.call(envelope({"do": "raise", "with": "x"})) or []
+        assert "answers.py" in item["details"]["traceback"].splitlines()[1]
+
+
+def test_a_group_of_exceptions_tells_the_classes_within_it() -> None:
+    """So that rules for retries see what a TaskGroup wraps."""
+    with running("answers.act") as runtime, runtime.connect() as client:
+        (item,) = client.call(envelope({"do": "group"})) or []
+        assert item["details"]["type"] == "ExceptionGroup"
+        assert item["details"]["mro"] == [
+            *("ExceptionGroup", "BaseExceptionGroup", "Exception", "ValueError", "ModelError", "LookupError")
+        ]
+
+
 # Streams
+
+
+@pytest.mark.parametrize(
+    ("do", "more"), [("tuple", [[]]), ("generator", [[]]), ("async_generator", [[]]), ("none", [])]
+)
+def test_a_list_or_stream_without_items_is_told_from_no_result(do: str, more: list[object]) -> None:
+    with running("answers.act") as runtime, runtime.connect() as client:
+        client.hello()
+        assert client.call_2(envelope({"do": do, "with": 0 if do != "tuple" else []})) == (more, [])
+        assert client.call_2(ECHO) == ([], ECHOED)
 
 
 def test_items_of_a_generator_leave_before_it_ends_and_none_waits_long(tmp_path: Path) -> None:

@@ -63,17 +63,18 @@ async def test_a_running_handler_is_stopped_and_its_envelope_ends_in_error_end(
 
 
 async def test_what_waits_in_a_queue_is_not_started(memory_environ: dict[str, str], tmp_path: Path) -> None:
-    """Children of a cancelled fan-out neither; an id that only looks similar is."""
+    """Children of a cancelled fan-out neither; an id that only looks like a child's is."""
     cancels = CancelList(FolderStore(tmp_path))
     cancels.add("job", time.time())
     async with ActorBench(memory_environ, HANDLERS, "handlers.wait", ASYA_STORE_URL=tmp_path.as_uri()) as bench:
-        for envelope_id in ("job", "job-3", "job-3-1"):
-            await bench.send_payload({"n": 1}, envelope_id)
+        for envelope_id, lineage in (("job", []), ("job-3", [0]), ("job-3-1", [0, 0])):
+            await bench.send_payload({"n": 1}, envelope_id, headers={"x-asya-lineage": lineage})
         await bench.send_payload({"fine": True}, "other", parent_id="job")
         ends = [await bench.failure() for _ in range(4)]
         assert {end["id"] for end in ends} == {"job", "job-3", "job-3-1", "other"}
         assert {end["payload"]["error"] for end in ends} == {"Cancelled by its caller"}
         await bench.works("jobs-3")
+        await bench.works("job-3")
         assert not (bench.fleet.folder / "started").exists()
 
 

@@ -47,6 +47,17 @@ async def test_a_duplicate_of_what_is_done_is_dropped(environ: dict[str, str]) -
         assert runs(bench) == 2  # e1 once, and the one that shows that it works
 
 
+async def test_an_own_id_that_looks_like_a_childs_is_no_duplicate_of_it(memory_environ: dict[str, str]) -> None:
+    """Nor are the children that two fan-outs in a row named alike."""
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process", ASYA_DEDUP_WINDOW="1h") as bench:
+        for lineage in ([0], [1], [0, 0], []):
+            await bench.send_payload({"n": 1}, "report-1", headers={"x-asya-lineage": lineage})
+            await bench.result()
+        await bench.send_payload({"n": 1}, "report-1")
+        await settled(bench, "duplicate")
+        assert runs(bench) == 4
+
+
 @pytest.mark.xdist_group("postgres")
 async def test_replicas_that_share_a_database_run_an_envelope_once(
     memory_environ: dict[str, str], postgres: PostgresServer

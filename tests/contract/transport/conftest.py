@@ -9,24 +9,26 @@ import pytest
 from asya_transport.memory.server import MemoryServer
 from asya_transport.memory.transport import MemoryBroker
 from asya_transport.settings import TransportSettings
+from lab.servers.elasticmq import elasticmq_endpoint
 from lab.servers.localstack import localstack_endpoint
 from lab.servers.rabbitmq import OWN, rabbitmq_servers, versions
 from tests.support.broker_bench import BrokerBench
 
-__all__ = ["localstack_endpoint", "rabbitmq_servers"]
+__all__ = ["elasticmq_endpoint", "localstack_endpoint", "rabbitmq_servers"]
 
 MEMORY_LIMIT_BYTES = 300_000
 
 
+SQS = {"sqs": "localstack_endpoint", "sqs-elasticmq": "elasticmq_endpoint"}
 RABBITMQ = {("rabbitmq" if version == OWN else f"rabbitmq-{version}"): version for version in versions()}
 
 
-@pytest.fixture(params=["memory", "memory-socket", "sqs", *RABBITMQ])
+@pytest.fixture(params=["memory", "memory-socket", *SQS, *RABBITMQ])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[BrokerBench]:
     """One broker; everything made on it is removed."""
     match request.param:
-        case "sqs":
-            endpoint = request.getfixturevalue("localstack_endpoint")
+        case name if name in SQS:
+            endpoint = request.getfixturevalue(SQS[name])
             made = BrokerBench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
         case name if name in RABBITMQ:
             server = request.getfixturevalue("rabbitmq_servers")(RABBITMQ[name])

@@ -54,6 +54,20 @@ async def test_releasing_ten_times_costs_an_envelope_nothing(bench: BrokerBench)
     assert await bench.admin.measure(names.dlq_name(queue)) == Depth(0)
 
 
+async def test_where_returns_are_free_they_use_up_no_delivery(bench: BrokerBench) -> None:
+    transport, queue = await bench.transport(), await bench.queue(QueueSpec(max_deliveries=2))
+    consumer = await transport.consume(queue)
+    if not consumer.returns_are_free:
+        pytest.skip("this broker counts every delivery")
+    await transport.send(queue, b"{}", attributes={"source": "scanner"})
+    for count in range(1, 31):
+        delivery = await receive_one(consumer)
+        assert (delivery.delivery_count, dict(delivery.attributes)) == (count, {"source": "scanner"})
+        await consumer.release(delivery)
+    await consumer.ack(await receive_one(consumer))
+    assert (await bench.admin.measure(names.dlq_name(queue))).total == 0
+
+
 async def test_a_release_with_a_delay_comes_again_after_it(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue()
     consumer = await transport.consume(queue)

@@ -78,6 +78,16 @@ def _unreadable_exception(_):
     raise UnreadableError
 
 
+class _Array:
+    def tolist(self):
+        return []
+
+
+def _group(_):
+    error = ValueError("bad item")
+    raise ExceptionGroup("two", [ExceptionGroup("inner", [error]), ModelError("x")])
+
+
 def _interrupt(_):
     raise KeyboardInterrupt
 
@@ -90,6 +100,8 @@ ACTIONS = {
     "echo": lambda value: value,
     "none": lambda _: None,
     "tuple": tuple,
+    "array": lambda _: {"pages": [0, {"vector": _Array()}]},
+    "group": _group,
     "generator": _generator,
     "async_generator": _async_generator,
     "generator_of_one_object": _generator_of_one_object,

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from asya_cli import doctor
+from asya_local.localstack import find_python
 
 
 @pytest.fixture
@@ -54,5 +55,6 @@ def test_a_python_that_does_not_run_is_not_offered_to_localstack(programs, monke
     shim.write_text("#!/bin/sh\nexit 127\n")
     shim.chmod(0o755)
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(shim))
-    assert doctor.localstack_python() is None
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "_base_executable", str(shim))
+    assert find_python() is None

@@ -133,6 +133,55 @@ def test_inner_groups_come_off_the_stack_first(collector: Collector) -> None:
     assert joined["headers"]["x-asya-fan-in"] == [outer]
 
 
+def called_off(group: str = "e1@0") -> Envelope:
+    entry = {"group": group, "called_off": "ValueError: torn"}
+    return {"id": f"{group}/called-off", "route": ROUTE, "headers": {"x-asya-fan-in": [entry]}, "payload": None}
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("first", ["notice", "child"])
+def test_a_group_that_is_called_off_ends_without_a_word(tmp_path: Path, first: str, partial: bool) -> None:
+    """Its end was told by the hop that opened it; the timer of what was here before only tidies."""
+    collector = Collector(tmp_path, partial=partial, timeout_s=30.0)
+    arrivals = [called_off(), child(0), child(1)]
+    timers: list[Envelope] = []
+    for each in arrivals if first == "notice" else [arrivals[1], arrivals[0], arrivals[2]]:
+        assert collector(each) == []
+        timers += collector.timers
+    collector.timers = timers
+    while collector.timers:
+        assert collector.ring() == []
+    assert [key.rpartition("/")[2] for key in collector.store.list("fan-in/")] == ["winner"]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_run_that_was_cut_off_made_beyond_the_count_is_not_joined(collector: Collector, killed: bool) -> None:
+    for index in range(5):
+        assert collector(child(index)) == []
+    for index in range(3):
+        assert collector(child(index)) == []
+    if killed:
+        collector.restart()
+    (joined,) = collector(end(3))
+    assert joined["payload"] == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("how", ["child", "end", "missing", "timer"])
+def test_what_is_joined_is_marked_as_the_envelope_that_was_split(tmp_path: Path, how: str) -> None:
+    """Whichever envelope of the group ends it."""
+    collector = Collector(tmp_path, partial=True, timeout_s=30.0)
+    first, second = child(0, 2), child(1, 2)
+    last = {"child": second, "end": end(1), "missing": child(1, 2, missing="torn"), "timer": second}[how]
+    for each in (first, last):
+        each["headers"] |= {"x-asya-lineage": [3] if each["id"].endswith("/end") else [3, 0]}
+        each["headers"]["x-asya-fan-in"][0]["group"] = "job-7@0~3"
+    if how == "end":
+        del first["headers"]["x-asya-fan-in"][0]["count"]
+    assert collector(first) == []
+    (joined,) = collector.ring() if how == "timer" else collector(last)
+    assert (joined["id"], joined["parent_id"], joined["headers"]["x-asya-lineage"]) == ("job-7", "job", [3])
+
+
 def test_a_child_that_was_given_up_fails_the_group_at_once_and_names_it(collector: Collector) -> None:
     collector(child(0, 3), child(2, 3))
     (failed,) = collector(child(1, 3, missing="ValueError: bad page"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asya_crew.keys import dated_key, index_key, last_actor, name_of
-from asya_store.key_segment import segment
+from asya_protocol.key_segment import segment
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

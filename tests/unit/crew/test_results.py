@@ -131,3 +131,33 @@ def test_an_envelope_that_reached_both_ends_has_the_later_status(tmp_path: Path,
     found = find_result(store, Prefixes(), "e1")
     assert found is not None
     assert found[0] is status
+
+
+def test_an_own_id_that_looks_like_a_childs_has_a_result_of_its_own(tmp_path: Path) -> None:
+    """Whichever ends last; a child is found by its name where nobody sent one of that name."""
+    store = FolderStore(tmp_path)
+    child = {**ENVELOPE, "id": "e1-1", "headers": {"x-asya-lineage": [0]}, "payload": "child"}
+    assert persist(store, "happy-asya/", child, MOMENT) == "happy-asya/e1-1@0.json"
+    assert find_result(store, Prefixes(), "e1-1") == (Status.SUCCEEDED, child)
+    own = {**ENVELOPE, "id": "e1-1", "payload": "own"}
+    persist(store, "happy-asya/", own, MOMENT)
+    persist(store, "error-asya/", {**child, "headers": {"x-asya-lineage": [3]}}, MOMENT)
+    assert find_result(store, Prefixes(), "e1-1") == (Status.SUCCEEDED, own)
+
+
+def test_a_wait_finds_the_end_of_its_own_send(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    first, second = (f"{digit * 32}" for digit in "12")
+    ended = {**ENVELOPE, "headers": {"traceparent": f"00-{first}-{'b' * 16}-01"}}
+    persist(store, "happy-asya/", ended, MOMENT)
+    assert find_result(store, Prefixes(), "e1", second) is None
+    assert find_result(store, Prefixes(), "e1", first) == (Status.SUCCEEDED, ended)
+    persist(store, "error-asya/", {**ended, "headers": {"traceparent": f"00-{second}-{'b' * 16}-01"}}, MOMENT)
+    assert (find_result(store, Prefixes(), "e1", second) or ("",))[0] is Status.FAILED
+
+
+@pytest.mark.parametrize("headers", [None, [], "x", {"x-asya-lineage": "0"}])
+def test_headers_of_any_shape_are_persisted(tmp_path: Path, headers: object) -> None:
+    assert (
+        persist(FolderStore(tmp_path), "error-asya/", {**ENVELOPE, "headers": headers}, MOMENT) == "error-asya/e1.json"
+    )

@@ -10,7 +10,7 @@ import pytest
 from asya_gateway.metrics import Metrics
 from asya_gateway.tools import toolbox
 from asya_gateway.tools.toolbox import Toolbox
-from asya_manifest.tool_files import read_texts
+from asya_manifest.tools import read_texts
 
 GOOD = "tools:\n- name: t\n  route: [a]\n"
 

@@ -21,7 +21,7 @@ from asya_infra import (
     actor_args,
 )
 from asya_infra.cluster_target import with_service_account
-from asya_manifest import actor as model
+from asya_manifest import policies as model
 from tests.support.pulumi_program import Run, on_a_cluster, run_program
 
 pytestmark = pytest.mark.unit

@@ -1,34 +1,20 @@
 """A stack's settings: presets, mixes, and one clear line for whatever cannot be used."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 
 from asya_aws.settings import read_aws_settings
-from asya_infra.config_reader import ConfigReader
 from asya_infra.errors import ConfigError
 from asya_infra.kubeconfig import read_kubeconfig
 from asya_infra.settings import PRESETS, read_settings
 from tests.support.pulumi_program import KUBECONFIG, run_environment
+from tests.support.stack_settings import Given
 
 pytestmark = pytest.mark.unit
 
 SECRET = "s"
-
-
-class Given(ConfigReader):
-    """A stack's configuration."""
-
-    def __init__(self, settings: Mapping[str, str] | None = None, **more: str) -> None:
-        super().__init__()
-        given = {**(settings or {}), **more}
-        pulumi.runtime.set_all_config({self.full_key(key): value for key, value in given.items()})
-
-    def get_secret(self, key: str, default: str | None = None) -> Any:
-        return object() if self.get(key) else default  # an output wants an event loop
 
 
 def test_a_stack_named_as_a_preset_takes_it() -> None:

@@ -1,8 +1,11 @@
 """The word that names an actor's state."""
 
+from pathlib import Path
+
 import pytest
 
 from asya_local.mesh_status import ActorStatus, MeshStatus, name_state
+from asya_local.state import StateFolder
 
 
 @pytest.mark.parametrize(
@@ -25,8 +28,9 @@ def test_the_state_follows_from_counts_and_troubles(
     assert state == expected
 
 
-def test_a_status_survives_its_file():
+def test_a_status_survives_its_file(tmp_path: Path):
     """What the supervisor writes is what a command reads."""
     actor = ActorStatus("a", "Running", 1, 1, 0, 4, 2, 1, 10, 0, 0, "")
     status = MeshStatus(running=True, transport="sqs", updated_at=1.5, actors=[actor], message="x")
-    assert MeshStatus.from_json(status.as_json()) == status
+    StateFolder(tmp_path).write_status(status)
+    assert StateFolder(tmp_path).read_status() == status

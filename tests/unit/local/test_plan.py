@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from asya_local.container import lay_out
 from asya_local.declarations import declare, signature
 from asya_local.errors import MeshError
+from asya_local.interpreter import Interpreter, activated_environment, choose_python
 from asya_local.plan import ActorPlan
 from asya_local.state import Request, StateFolder
-from asya_local.volumes import lay_out
 from asya_manifest.errors import ManifestError
 
 HELLO = Path(__file__).parents[2] / "support" / "hello_actor.yaml"
@@ -95,7 +96,6 @@ def test_a_named_source_goes_first_and_the_manifests_folder_last(tmp_path: Path)
     ("arguments", "expected"),
     [
         ({"annotations": "{asya.sh/source: no}"}, "metadata.annotations.asya.sh/source"),
-        ({"python": "python9"}, "spec.workload.pythonExecutable: 'python9' is not on this machine"),
         (
             {"env": "{name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}"},
             "env B: Secret 's' is in none of the manifests",
@@ -112,6 +112,53 @@ def test_what_is_not_to_be_had_here_is_said_with_file_and_actor(
     assert str(path) in str(caught.value)
     assert "AsyncActor 'ocr'" in str(caught.value)
     assert expected in str(caught.value)
+
+
+def test_an_interpreter_of_the_clusters_image_does_not_stop_the_mesh_here(tmp_path: Path):
+    """One manifest for both; it is said which runs instead."""
+    path = write(tmp_path, python="/opt/venv/bin/python9")
+    plan = plans(tmp_path, request(path))["ocr"]
+    assert plan.runtime_argv[0] == sys.executable
+    text = f"spec.workload.pythonExecutable '/opt/venv/bin/python9' is not on this machine; {sys.executable} runs it"
+    assert plan.notes == (text,)
+
+
+def test_the_crew_runs_on_our_own_interpreter_without_the_users_modules(tmp_path: Path):
+    """Whatever is asked for."""
+    made = make_environment(tmp_path / "env")
+    found = plans(tmp_path, request(write(tmp_path), python=str(made)))
+    assert found["ocr"].runtime_argv[0] == str(made)
+    assert found["happy-end"].runtime_argv[:3] == (sys.executable, "-P", "-E")
+
+
+def make_environment(folder: Path) -> Path:
+    python = folder / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    return python
+
+
+def test_the_interpreter_is_the_first_of_those_that_its_author_may_mean(tmp_path: Path):
+    """``--python``, the manifest, the activated environment, ``.venv`` of the code's folder, ours."""
+    asked, manifest, activated, beside = (
+        str(make_environment(tmp_path / name)) for name in ("asked", "manifest", "activated", "code/.venv")
+    )
+    environment, code = str(tmp_path / "activated"), tmp_path / "code"
+    chosen = choose_python(asked, manifest, environment, code)
+    assert (chosen.path, chosen.origin) == (asked, "--python")
+    assert choose_python(None, manifest, environment, code) == Interpreter(manifest, "the manifest")
+    assert choose_python(None, "python3", environment, code) == Interpreter(activated, "the activated environment")
+    assert choose_python(None, "python3", None, code) == Interpreter(beside, ".venv of the code's folder")
+    assert choose_python(None, "python3", None, tmp_path) == Interpreter(sys.executable, "Asya's own")
+    with pytest.raises(MeshError, match="--python 'python9' is not on this machine"):
+        choose_python("python9", manifest, environment, code)
+
+
+def test_our_own_environment_is_not_taken_for_an_activated_one(tmp_path: Path):
+    assert activated_environment({"VIRTUAL_ENV": sys.prefix}) is None
+    assert activated_environment({"VIRTUAL_ENV": "/env", "CONDA_PREFIX": "/conda"}) == "/env"
+    assert activated_environment({"CONDA_PREFIX": "/conda"}) == "/conda"
+    assert activated_environment({}) is None
 
 
 def test_manifests_without_an_actor_make_no_mesh(tmp_path: Path):

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from asya_local.backoff import RestartPolicy
+from asya_local.figures import Reading
 from asya_local.plan import ActorPlan, MeshSettings, plan_actor
 from asya_local.pool import ActorPool
 from asya_local.replica import RUNTIME_GRACE_S
-from asya_local.tally import Reading
 from asya_manifest.actor import parse_actor
 from asya_manifest.files import DeclaredActor, Manifests, Origin
 from asya_protocol import names

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asya_manifest.tool_files import read_tools
-from asya_manifest.tools import InvalidTools, parse_tools
+from asya_manifest.tools import InvalidTools, parse_tools, read_tools
 
 WHOLE = """
 tools:

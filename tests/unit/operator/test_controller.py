@@ -1,4 +1,4 @@
-"""Begin and end of a controller: looks wait for every actor to be seen, and stop at once, whatever kopf still does."""
+"""Begin and end of a controller: reconciles wait for every actor to be seen, and stop at once, whatever kopf still does."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ import kopf
 import pytest
 
 from asya_kube import resources
-from asya_kube.errors import ApiError, ApiUnavailable, ObjectMissing
+from asya_kube.api import ApiError, ApiUnavailable, ObjectMissing
 from asya_kube.resources import Kind
 from asya_operator.controller import Controller
 from asya_operator.first_list import LIST_AGAIN_S, PATIENCE_S, await_actors
@@ -31,8 +31,8 @@ class Api:
         return [{"namespace": namespace, "name": name} for namespace, name in found]
 
 
-class Looks:
-    """A stand-in for a reconciler whose look lasts until it is dropped."""
+class Reconciles:
+    """A stand-in for a reconciler whose pass lasts until it is dropped."""
 
     def __init__(self) -> None:
         self.began, self.dropped = asyncio.Event(), asyncio.Event()
@@ -54,38 +54,38 @@ async def test_a_look_is_dropped_at_once_while_the_watches_take_their_time(monke
         await watches_end.wait()
 
     monkeypatch.setattr(kopf, "operator", watch)
-    looks, stop = Looks(), asyncio.Event()
-    controller = Controller(World(), looks, Metrics(), workers=1, api=Api([]))  # type: ignore[arg-type]
+    reconciles, stop = Reconciles(), asyncio.Event()
+    controller = Controller(World(), reconciles, Metrics(), workers=1, api=Api([]))  # type: ignore[arg-type]
     running = asyncio.create_task(controller.run(stop))
-    controller.look_at(("team", "ocr"))
+    controller.enqueue(("team", "ocr"))
     async with asyncio.timeout(60):
-        await looks.began.wait()
+        await reconciles.began.wait()
         stop.set()
-        await looks.dropped.wait()
+        await reconciles.dropped.wait()
         assert not running.done()
         watches_end.set()
         await running
 
 
-async def test_no_look_begins_before_every_actor_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_reconcile_begins_before_every_actor_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     async def watch(stop_flag: asyncio.Event, **_: Any) -> None:
         """Stands for kopf that shows nothing: the test does."""
         await stop_flag.wait()
 
     monkeypatch.setattr(kopf, "operator", watch)
-    world, looks, stop = World(), Looks(), asyncio.Event()
+    world, reconciles, stop = World(), Reconciles(), asyncio.Event()
     api = Api([("a", "ocr"), ("b", "ocr")])
-    controller = Controller(world, looks, Metrics(), workers=1, api=api)  # type: ignore[arg-type]
+    controller = Controller(world, reconciles, Metrics(), workers=1, api=api)  # type: ignore[arg-type]
     running = asyncio.create_task(controller.run(stop))
     async with asyncio.timeout(60):
         await api.asked.wait()
         for namespace in ("b", "a"):
             for _ in range(100):
                 await asyncio.sleep(0)  # a turn of the loop
-            assert not looks.began.is_set()
+            assert not reconciles.began.is_set()
             for key in world.note(resources.ACTOR, None, declared(namespace)):
-                controller.look_at(key)
-        await looks.began.wait()
+                controller.enqueue(key)
+        await reconciles.began.wait()
         stop.set()
         await running
 
@@ -131,7 +131,7 @@ A, B = ("a", "ocr"), ("b", "ocr")
         "list always fails",
     ],
 )
-async def test_looks_begin_when_every_actor_was_seen_or_is_gone(
+async def test_reconciles_begin_when_every_actor_was_seen_or_is_gone(
     lists: list[Any], shown: list[str], seen: bool, between_s: tuple[float, float]
 ) -> None:
     world = World()

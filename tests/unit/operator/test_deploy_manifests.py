@@ -85,7 +85,7 @@ def test_the_role_allows_what_the_operator_does():
     for kind in (resources.ACTOR, *resources.WATCHED):
         assert {"get", "list", "watch"} <= rights[f"{kind.plural}.{kind.group}".rstrip(".")], kind.kind
     assert rights["configmaps"] >= WRITES
-    assert {"get", "create", "patch"} <= rights["events"]
+    assert {"get", "list", "create", "patch"} <= rights["events"]
     assert "patch" in rights["asyncactors.asya.sh"]
     assert "patch" in rights["asyncactors/status.asya.sh"]
     assert rights["asyncactors/finalizers.asya.sh"] == {"update"}
@@ -95,7 +95,7 @@ def test_the_role_allows_no_more():
     """No listing of secrets, no making of actors, pods, roles or definitions."""
     rights = allowed(find("ClusterRole", "asya-operator"))
     assert rights["secrets"] == {"get"}
-    assert rights["pods"] == {"get", "list", "watch"}
+    assert rights["pods"] == {"get", "list", "watch", "delete"}  # made anew without credentials of AWS
     assert rights["customresourcedefinitions.apiextensions.k8s.io"] == {"get", "list", "watch"}
     assert not {"create", "delete"} & rights["asyncactors.asya.sh"]
     assert not [name for name in rights if "rbac" in name or "lease" in name]

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from asya_kube import resources
+from asya_manifest.labels import FINALIZER
 from asya_operator.finish import (
     BROKER_PATIENCE_S,
     BROKER_PAUSE_S,
-    FINALIZER,
     PODS_GO_S,
     PODS_STAY_S,
     WORLD_PATIENCE_S,

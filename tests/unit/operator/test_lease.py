@@ -2,6 +2,8 @@
 
 import asyncio
 import selectors
+import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -9,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from asya_kube.errors import ApiUnavailable
+from asya_kube.api import ApiUnavailable
 from asya_operator import lease
-from asya_operator.lease import DURATION_S, RENEW_DEADLINE_S, RETRY_S, Election, taken
+from asya_operator.lease import DURATION_S, RENEW_DEADLINE_S, RETRY_S, Election, hold_apart, taken
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class _Leap(selectors.SelectSelector):
@@ -141,9 +145,6 @@ def test_a_try_that_hangs_does_not_keep_a_candidate_from_the_next(monkeypatch: p
     assert loop_ended_s < RENEW_DEADLINE_S
 
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
 def test_a_new_holder_writes_a_transition_and_a_renewal_does_not() -> None:
     first = taken({}, "a", NOW)
     assert (first["holderIdentity"], first["leaseTransitions"]) == ("a", 0)
@@ -151,3 +152,39 @@ def test_a_new_holder_writes_a_transition_and_a_renewal_does_not() -> None:
     assert renewed["acquireTime"] == first["acquireTime"]
     assert renewed["renewTime"] > first["renewTime"]
     assert taken(renewed, "b", NOW)["leaseTransitions"] == 1
+
+
+class Renewals:
+    """A stand-in for a connection to an API server whose lease is ours; says when it was renewed three times."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.three = threading.Event()
+        self.count = 0
+
+    async def __aenter__(self) -> "Renewals":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        self.began.set()
+        return {"metadata": {}, "spec": {"holderIdentity": "me"}}
+
+    async def replace(self, _manifest: object) -> None:
+        self.count += 1
+        if self.count == 3:
+            self.three.set()
+
+
+async def test_a_lease_is_renewed_while_the_main_loop_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Renewals()
+    monkeypatch.setattr(lease, "KubeApi", lambda: api)
+    monkeypatch.setattr(lease, "RETRY_S", 0.01)
+    holding = asyncio.create_task(hold_apart("asya", "me", time.monotonic()))
+    assert await asyncio.to_thread(api.began.wait, 10)
+    assert api.three.wait(10), "this wait holds the main loop"
+    holding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await holding

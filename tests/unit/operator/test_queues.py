@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from asya_kube.errors import ApiError, ApiSilent
+from asya_kube.api import ApiError, ApiSilent
 from asya_kube.resources import ACTOR, Kind
 from asya_manifest.actor import parse_actor
 from asya_operator import queues as module
-from asya_operator.depths import Depths
-from asya_operator.poller import Poller
+from asya_operator.poller import Depths, Poller
 from asya_operator.queues import ENSURED_S, Queues
 from asya_operator.reconcile import UNSETTLED_S, unsettled_s
 from asya_operator.transport_config import parse_transports
@@ -118,7 +117,7 @@ async def test_a_failure_is_not_remembered_as_made(broker: Broker, queues: Queue
 
 
 def poller(world: World, queues: Queues, depths: Depths, told: list[tuple[str, str]]) -> Poller:
-    return Poller(world=world, queues=queues, depths=depths, transports=TRANSPORTS, look_at=told.append, every_s=0.0)
+    return Poller(world=world, queues=queues, depths=depths, transports=TRANSPORTS, enqueue=told.append, every_s=0.0)
 
 
 async def test_idle_queues_whose_depth_comes_with_the_list_are_not_counted_one_by_one(
@@ -191,7 +190,7 @@ async def test_a_namespace_without_the_secret_blinds_nobody_else(broker: Broker)
     )
     broker.names = {"asya-one", "asya-two"}
     broker.listed = {"asya-two": Depth(7)}
-    parts: dict[str, Any] = {"look_at": lambda _key: None, "every_s": 0.0}
+    parts: dict[str, Any] = {"enqueue": lambda _key: None, "every_s": 0.0}
     task = asyncio.create_task(Poller(world=world, queues=queues, depths=depths, transports=WITH_SECRET, **parts).run())
     async with asyncio.timeout(60):
         await broker.was_asked(2)
@@ -220,7 +219,7 @@ async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, 
     assert told == [("n", "a"), ("n", "b")]
     broker.away = False
     await broker.was_asked(3)
-    assert ("n", "b") not in told[2:], "no look has seen to its queue yet"
+    assert ("n", "b") not in told[2:], "its queue was not ensured yet"
     await queues.ensure(parse_actor(actor("b", "sqs")), SQS, "n")
     await broker.was_asked(3)
     assert told[2:].count(("n", "b")) == 1, "its queue is missing, and that is told once"
@@ -230,5 +229,5 @@ async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, 
 
 
 def test_an_actor_that_does_not_settle_is_looked_at_less_and_less_often() -> None:
-    assert [unsettled_s(looks) for looks in range(1, 7)] == [5, 10, 20, 40, 60, 60]
+    assert [unsettled_s(reconciles) for reconciles in range(1, 7)] == [5, 10, 20, 40, 60, 60]
     assert unsettled_s(10_000) == UNSETTLED_S[1]

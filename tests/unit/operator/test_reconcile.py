@@ -1,19 +1,21 @@
-"""One look at an actor beside others: whose objects are whose, who has the queue, and what a refusal leaves undone."""
+"""One reconcile of an actor beside others: whose objects are whose, who has the queue, and what a refusal leaves undone."""
 
 import copy
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from asya_kube import resources
-from asya_kube.errors import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
+from asya_kube.api import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_kube.resources import Kind, kind_of
-from asya_operator.depths import Depths
-from asya_operator.finish import FINALIZER
+from asya_manifest.labels import FINALIZER
+from asya_operator.poller import Depths
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings
+from asya_operator.status.observation import format_time
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
 from tests.support.actors import actor
@@ -41,6 +43,7 @@ class Cluster:
         self.objects: dict[Place, dict[str, Any]] = {}
         self.failing: dict[str, ApiError] = {}
         self.deleted: list[Place] = []
+        self.events: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
         self.version = 0
 
@@ -69,12 +72,24 @@ class Cluster:
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
 
+    async def list(self, kind: Kind, _namespace: str, fields: str = "") -> list[dict[str, Any]]:
+        """The Events about one object, as the field selector asks for them."""
+        assert kind is resources.EVENT
+        about = (
+            {f"involvedObject.{key}={value}" for key, value in self.events[0]["involvedObject"].items()}
+            if self.events
+            else set()
+        )
+        return copy.deepcopy(self.events) if about & set(fields.split(",")) else []
+
     async def apply(self, manifest: Mapping[str, Any], manager: str = "") -> dict[str, Any]:
         if error := self.failing.get(f"apply {manifest['kind']}"):
             raise error
         return self.store(manifest)
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> bool:
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "") -> bool:
+        if uid and uid != self.objects[kind.kind, namespace, name]["metadata"]["uid"]:
+            raise ApiConflict("the uid in the precondition does not match")
         if error := self.failing.get(f"delete {kind.kind}"):
             raise error
         if (kind.kind, namespace, name) not in self.objects:
@@ -102,10 +117,13 @@ class Queues:
 
 
 class Recorder:
-    """A stand-in that tells nobody."""
+    """A stand-in that keeps reasons and messages."""
 
-    async def record(self, *_: object) -> None:
-        """No Event."""
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    async def record(self, _actor: object, _severity: str, reason: str, message: str) -> None:
+        self.told.append((reason, message))
 
 
 class Stage:
@@ -114,7 +132,8 @@ class Stage:
     def __init__(self) -> None:
         self.world = World()
         self.cluster = Cluster(self.world)
-        parts: dict[str, Any] = {"api": self.cluster, "queues": Queues(), "recorder": Recorder()}
+        self.recorder = Recorder()
+        parts: dict[str, Any] = {"api": self.cluster, "queues": Queues(), "recorder": self.recorder}
         self.reconciler = Reconciler(
             world=self.world,
             depths=Depths(),
@@ -133,13 +152,13 @@ class Stage:
         }
         self.cluster.store(declared)
 
-    async def look(self, name: str, namespace: str = "team") -> float | None:
+    async def reconcile(self, name: str, namespace: str = "team") -> float | None:
         return await self.reconciler.reconcile((namespace, name))
 
     def reasons(self, namespace: str) -> list[str]:
-        """Reasons of the conditions that were written last."""
+        """Reasons of the conditions that were written last, but for Ready, which sums them up."""
         last = [status for status in self.cluster.statuses if status["namespace"] == namespace][-1]
-        return [condition["reason"] for condition in last["conditions"]]
+        return [condition["reason"] for condition in last["conditions"] if condition["type"] != "Ready"]
 
 
 async def test_a_look_leaves_actors_alone_that_are_named_as_objects_of_others_are() -> None:
@@ -147,7 +166,7 @@ async def test_a_look_leaves_actors_alone_that_are_named_as_objects_of_others_ar
     neighbours = ("asya-runtime", "ocr-trigger-auth", "asya-ocr")
     for name in ("ocr", *neighbours, "ocr"):
         stage.declare(name)
-        await stage.look(name)
+        await stage.reconcile(name)
     assert stage.cluster.deleted == []
     for name in neighbours:
         assert {f"Deployment {name}", f"ScaledObject {name}"} <= stage.cluster.names("team")
@@ -157,12 +176,12 @@ async def test_what_an_earlier_spec_wanted_goes_unless_it_has_become_somebody_el
     for owners, deleted in ((None, True), ([], False)):
         stage = Stage()
         stage.declare("ocr")
-        await stage.look("ocr")
+        await stage.reconcile("ocr")
         if owners is not None:
             taken = stage.cluster.objects["ScaledObject", "team", "ocr"]
             taken["metadata"]["ownerReferences"] = owners
         stage.declare("ocr", scaling={"enabled": False})
-        await stage.look("ocr")
+        await stage.reconcile("ocr")
         assert (("ScaledObject", "team", "ocr") in stage.cluster.deleted) == deleted
         assert "Deployment ocr" in stage.cluster.names("team")
 
@@ -170,40 +189,40 @@ async def test_what_an_earlier_spec_wanted_goes_unless_it_has_become_somebody_el
 async def test_an_actor_that_loses_its_queue_s_name_loses_its_pods_too_and_gets_them_again() -> None:
     stage = Stage()
     stage.declare("ocr", "b")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
     stage.declare("ocr", "a")
     for namespace in ("b", "a"):
-        await stage.look("ocr", namespace)
+        await stage.reconcile("ocr", namespace)
     assert stage.cluster.names("b") == {"ConfigMap asya-runtime"}
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("a")
     assert stage.reasons("b")[0] == "QueueNameTaken"
     stage.cluster.remove(resources.ACTOR, "a", "ocr")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
 
 
 async def test_an_actor_without_a_queue_leaves_alone_what_is_somebody_elses() -> None:
     stage = Stage()
     stage.declare("ocr", "b")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     for place, stored in stage.cluster.objects.items():
         if place[0] in ("Deployment", "ScaledObject"):
             stage.cluster.store({**stored, "metadata": {**stored["metadata"], "ownerReferences": [{"uid": "theirs"}]}})
     stage.declare("ocr", "a")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
 
 
 async def test_an_operator_that_has_applied_nothing_itself_takes_a_loser_s_workload_too() -> None:
     stage = Stage()
     stage.declare("ocr", "b")
-    await stage.look("ocr", "b")
+    await stage.reconcile("ocr", "b")
     successor = Stage()
     for stored in stage.cluster.objects.values():
         successor.cluster.store(stored, None)
     successor.declare("ocr", "a")
-    await successor.look("ocr", "b")
+    await successor.reconcile("ocr", "b")
     assert successor.cluster.names("b") & {"Deployment ocr", "ScaledObject ocr"} == set()
 
 
@@ -211,12 +230,12 @@ async def test_an_operator_that_has_applied_nothing_itself_takes_a_loser_s_workl
 async def test_an_object_that_is_always_refused_is_told_and_keeps_nothing_else_from_being_done(error: ApiError) -> None:
     stage = Stage()
     stage.declare("ocr", scaling={"enabled": False}, workload=workload("StatefulSet"))
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     stage.declare("ocr", workload=workload("Deployment"))
     stage.cluster.failing = {"apply Deployment": error}
     for _ in range(2):
         with pytest.raises(type(error)):
-            await stage.look("ocr")
+            await stage.reconcile("ocr")
     assert "ScaledObject ocr" in stage.cluster.names("team")
     assert "Service ocr" not in stage.cluster.names("team")
     assert "StatefulSet ocr" in stage.cluster.names("team"), "nothing has taken its place"
@@ -224,7 +243,7 @@ async def test_an_object_that_is_always_refused_is_told_and_keeps_nothing_else_f
     assert stage.cluster.statuses[-1]["status"] == "WorkloadError"
     assert stage.cluster.statuses[-1]["conditions"][1]["message"] == str(error)
     stage.cluster.failing = {}
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     assert "ReconcileError" not in stage.reasons("team")
     assert {"Deployment ocr", "StatefulSet ocr"} & stage.cluster.names("team") == {"Deployment ocr"}
 
@@ -236,7 +255,7 @@ async def test_a_refusal_that_differs_by_a_port_alone_is_no_change_of_the_status
         text = f"500 calling webhook: read tcp 10.0.0.1:{port}->10.0.0.2:443: connection reset by peer"
         stage.cluster.failing = {"apply Deployment": ApiUnavailable(text)}
         with pytest.raises(ApiUnavailable):
-            await stage.look("ocr")
+            await stage.reconcile("ocr")
     messages = {status["conditions"][1]["message"] for status in stage.cluster.statuses}
     assert messages == {"500 calling webhook: read tcp 10.0.0.1->10.0.0.2:443: connection reset by peer"}
 
@@ -244,16 +263,16 @@ async def test_a_refusal_that_differs_by_a_port_alone_is_no_change_of_the_status
 async def test_an_object_that_cannot_be_deleted_is_told_and_tried_again() -> None:
     stage = Stage()
     stage.declare("ocr")
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     stage.declare("ocr", scaling={"enabled": False})
     stage.cluster.failing = {"delete TriggerAuthentication": ApiUnavailable("500 failed calling webhook")}
     for _ in range(2):
         with pytest.raises(ApiUnavailable):
-            await stage.look("ocr")
+            await stage.reconcile("ocr")
     assert "ScaledObject ocr" not in stage.cluster.names("team")
     assert stage.reasons("team") == ["TransportValidated", "ReconcileError"]
     stage.cluster.failing = {}
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     assert "TriggerAuthentication ocr-trigger-auth" not in stage.cluster.names("team")
 
 
@@ -262,7 +281,7 @@ async def test_an_api_server_that_does_not_answer_is_not_asked_for_the_rest() ->
     stage.declare("ocr")
     stage.cluster.failing = {"apply Deployment": ApiSilent("cannot be reached")}
     with pytest.raises(ApiSilent):
-        await stage.look("ocr")
+        await stage.reconcile("ocr")
     assert stage.cluster.names("team") == {"ConfigMap asya-runtime"}
     assert stage.cluster.statuses == []
 
@@ -271,11 +290,11 @@ async def test_an_api_server_that_does_not_answer_is_not_asked_for_the_rest() ->
 async def test_an_edit_of_the_app_label_leaves_the_selector_as_it_was_and_lets_the_rest_through(kind: str) -> None:
     stage = Stage()
     stage.declare("ocr", workload=workload(kind, app="first"))
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     first = stage.cluster.objects[kind, "team", "ocr"]["spec"]
     assert first["selector"]["matchLabels"]["app"] == "first"
     stage.declare("ocr", workload=workload(kind, app="second", team="x"))
-    await stage.look("ocr")
+    await stage.reconcile("ocr")
     spec = stage.cluster.objects[kind, "team", "ocr"]["spec"]
     assert spec["selector"] == first["selector"]
     labels = spec["template"]["metadata"]["labels"]
@@ -289,3 +308,64 @@ def workload(kind: str, **labels: str) -> dict[str, Any]:
     found = actor("ocr", "sqs")["spec"]["workload"]
     template = {**found["template"], **({"metadata": {"labels": labels}} if labels else {})}
     return {**found, "kind": kind, "template": template}
+
+
+async def test_a_stateful_set_that_cannot_make_its_pods_says_why() -> None:
+    """Its own status does not: only Events of its controller do, and they stay when the cause is gone."""
+    stage = Stage()
+    stage.declare("ocr", workload=workload("StatefulSet"), scaling={"enabled": False})
+    await stage.reconcile("ocr")
+    made = stage.cluster.objects["StatefulSet", "team", "ocr"]
+    made["metadata"]["uid"] = "s1"
+    stage.cluster.store({**made, "status": {"observedGeneration": 1, "replicas": 0}})
+    text = "create Claim data-ocr-0 for Pod ocr-0 in StatefulSet ocr failed: spec.accessModes: Required value"
+    about = {"kind": "StatefulSet", "name": "ocr", "uid": "s1"}
+    stage.cluster.events = [{"involvedObject": about, "message": text, "lastTimestamp": format_time(datetime.now(UTC))}]
+    await stage.reconcile("ocr")
+    status = stage.cluster.statuses[-1]
+    assert status["status"] == "WorkloadError"
+    assert status["conditions"][1]["message"] == f"Pods cannot be created: {text}"
+    for change in (
+        {"lastTimestamp": "2020-01-01T00:00:00Z"},
+        {"involvedObject": {**about, "uid": "of an earlier one"}},
+    ):
+        stage.cluster.events = [{**stage.cluster.events[0], **change}]
+        await stage.reconcile("ocr")
+        assert "Pods cannot" not in str(stage.cluster.statuses[-1]["conditions"])
+
+
+def pod(name: str, uid: str, *variables: str) -> dict[str, Any]:
+    """A pod of the actor that was made long ago, with variables in its containers."""
+    env = [{"name": each, "value": "x"} for each in variables]
+    labels = {"asya.sh/asya": "ocr"}
+    meta = {
+        "name": name,
+        "namespace": "team",
+        "uid": uid,
+        "labels": labels,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    containers = [{"name": "asya-runtime", "env": env}, {"name": "asya-sidecar"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta,
+        "spec": {"containers": containers},
+        "status": {"phase": "Running"},
+    }
+
+
+@pytest.mark.parametrize("expected", [True, False])
+async def test_pods_that_came_before_their_credentials_of_aws_are_made_anew_where_they_are_expected(
+    expected: bool,
+) -> None:
+    stage = Stage()
+    stage.declare("ocr", annotations={"asya.sh/expects-aws-credentials": "true"} if expected else {})
+    for each in (pod("early", "p1"), pod("late", "p2", "AWS_CONTAINER_CREDENTIALS_FULL_URI"), pod("ocr-0", "p3")):
+        stage.cluster.store(each)
+    stage.cluster.objects["Pod", "team", "ocr-0"]["metadata"]["uid"] = "of its successor, which the watch has not shown"
+    await stage.reconcile("ocr")
+    assert stage.cluster.deleted == ([("Pod", "team", "early")] if expected else [])
+    told = [message for reason, message in stage.recorder.told if reason == "CredentialsMissing"]
+    text = "pod early was made before AWS had credentials for its service account, and is made anew"
+    assert told == ([text] if expected else [])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from asya_operator.queues import admin_settings
 from asya_operator.transport_config import (
     InvalidTransportConfig,
     RabbitMqConfig,
@@ -177,3 +178,21 @@ def test_the_url_of_a_queue_is_made_without_asking_anybody():
     assert sqs(endpoint="http://local:4566/").queue_url("asya-x") == "http://local:4566/000000000000/asya-x"
     with pytest.raises(TransportRefused, match="needs region and accountId"):
         sqs(region="eu-west-1").queue_url("asya-x")
+
+
+def test_the_user_name_comes_from_a_secret_or_is_given():
+    """A rotated user is a new secret, and no manifest changes."""
+    name: dict[str, Any] = {"name": "rabbit", "key": "username"}
+    password: dict[str, Any] = {"name": "rabbit", "key": "password"}
+    found = read("rabbitmq", {"host": "r", "usernameSecretRef": name, "passwordSecretRef": password}).get("main")
+    assert found.secrets == (SecretRef(**password), SecretRef(**name))
+    assert "u%2F:p@" in admin_settings(found, ["p", "u/"]).rabbitmq_url
+    for config, text in (
+        ({"usernameSecretRef": name}, "usernameSecretRef: passwordSecretRef is missing"),
+        (
+            {"usernameSecretRef": name, "passwordSecretRef": password, "username": "u"},
+            "usernameSecretRef: username is given too; set one of them",
+        ),
+    ):
+        document = {"transports": {"x": {"type": "rabbitmq", "config": config}}}
+        assert refusal(document) == f"transports.x.config.{text}"

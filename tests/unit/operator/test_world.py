@@ -1,9 +1,10 @@
-"""Watch events become looks at the actors that they concern."""
+"""Watch events become reconciles of the actors that they concern."""
 
 from typing import Any
 
 from asya_kube import resources
-from asya_operator.world import LABEL_ACTOR, World
+from asya_manifest.labels import LABEL_ACTOR
+from asya_operator.world import World
 
 
 def actor(
@@ -97,8 +98,8 @@ def test_an_actor_that_changes_its_transport_leaves_its_queue_to_the_next() -> N
     world = World()
     for namespace in ("a", "b"):
         world.note(resources.ACTOR, None, actor("ocr", namespace))
-    looks = world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a", transport="rabbitmq"))
-    assert looks == [("a", "ocr"), ("b", "ocr")]
+    keys = world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a", transport="rabbitmq"))
+    assert keys == [("a", "ocr"), ("b", "ocr")]
     assert world.rival(("b", "ocr")) is None
 
 

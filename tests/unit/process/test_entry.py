@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,7 +83,8 @@ async def test_a_stop_cancels_the_work_and_waits_for_its_end() -> None:
 
 async def test_a_signal_that_was_held_back_sets_the_event() -> None:
     signals.hold()
-    os.kill(os.getpid(), signal.SIGTERM)
+    # To this thread, as others of a test process do not hold it back.
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
     stop = signals.stop_event()
     try:
         async with asyncio.timeout(5):

@@ -8,7 +8,8 @@ import pytest
 
 from asya_protocol.envelope import format_time
 from asya_sidecar.core.actions import Ack, Decision
-from asya_sidecar.core.admit import Hop, Work, admit, count_of, in_time
+from asya_sidecar.core.admit import Hop, Work, admit, in_time
+from asya_sidecar.core.build import count_of
 from tests.unit.sidecar.samples import NOW, MakeWork, envelope_bytes, sent
 
 REFUSED = [

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from asya_sidecar.core.batches import plan_calls
+from asya_sidecar.core.window import plan_calls
 from tests.unit.sidecar.samples import MakeWork
 
 

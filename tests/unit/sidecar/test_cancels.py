@@ -1,15 +1,16 @@
 """Whose cancel stops an envelope, and how a cancelled one ends."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from asya_protocol.envelope import ancestors
 from asya_protocol.reply import ErrorItem
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Ack, Release
 from asya_sidecar.core.admit import Hop, Work
 from asya_sidecar.core.call_outcome import Replied
-from asya_sidecar.core.cancels import lineage
 from asya_sidecar.core.decide import Moment, cancelled, decide
 from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
@@ -19,17 +20,21 @@ from tests.unit.sidecar.samples import NOW, MakeWork, sent
 @pytest.mark.parametrize(
     ("fields", "ids"),
     [
-        ({"id": "e1"}, ["e1"]),
-        ({"id": "job-2-10"}, ["job-2-10", "job-2", "job"]),
-        ({"id": "a-b"}, ["a-b"]),
-        ({"id": "own", "parent_id": "p"}, ["own", "p"]),
-        ({"id": "-1"}, ["-1"]),
+        ({"id": "e1"}, []),
+        ({"id": "job-2-10", "headers": {"x-asya-lineage": [0, 3]}}, ["job-2", "job"]),
+        ({"id": "report-2026-11-30", "headers": {"x-asya-lineage": [0]}}, ["report-2026-11"]),
+        ({"id": "report-2026-11-30"}, []),
+        ({"id": "a-b", "headers": {"x-asya-lineage": "0"}}, []),
+        ({"id": "own", "parent_id": "p"}, ["p"]),
+        ({"id": "p-1", "parent_id": "p", "headers": {"x-asya-lineage": [2]}}, ["p"]),
+        ({"id": "-1"}, []),
     ],
 )
-def test_an_envelope_is_cancelled_under_its_ancestors_ids(
-    make_work: MakeWork, fields: dict[str, str], ids: list[str]
+def test_an_envelope_is_cancelled_with_those_whose_fan_outs_made_it(
+    make_work: MakeWork, fields: dict[str, Any], ids: list[str]
 ) -> None:
-    assert list(lineage(make_work(**fields).envelope)) == ids
+    """Which those are its mark says, never the shape of its name."""
+    assert list(ancestors(make_work(**fields).envelope)) == ids
 
 
 def test_a_cancelled_envelope_ends_in_error_end(make_work: MakeWork, hop: Hop) -> None:
@@ -50,7 +55,7 @@ async def test_a_collector_hears_that_a_child_was_cancelled(make_work: MakeWork,
     cancels = CancelList(FolderStore(tmp_path))
     cancels.add("p-1", NOW.timestamp())
     collector = Hop("fan-in", is_collector=True)
-    assert isinstance(await Admission(collector, cancels=cancels, listen_s=1.0).admit(notice.body), Work)
+    assert isinstance(await Admission(collector, cancels=cancels, listen_s=1.0).let_in(notice.body), Work)
 
 
 def test_an_interrupted_call_costs_its_envelope_nothing(make_work: MakeWork, hop: Hop, moment: Moment) -> None:

@@ -57,7 +57,7 @@ async def stage() -> AsyncIterator[Stage]:
     hop = Hop("ocr")
     work = admit(body, hop, datetime.now(UTC))
     assert isinstance(work, Work)
-    performer = Performer(transport, consumer, hop, Metrics("asya_actor", "ocr", "memory"), None)
+    performer = Performer(transport, consumer, hop, Metrics("asya_actor", "ocr", "memory"))
     yield Stage(admin, transport, consumer, delivery, work, performer)
     await transport.close()
     await admin.close()
@@ -188,7 +188,7 @@ async def test_an_undelivered_final_report_keeps_the_delivery(stage: Stage, monk
         stage.consumer,
         replace(Hop("ocr"), is_end_actor=True),
         Metrics("asya_actor", "ocr", "memory"),
-        GatewayReporter("http://127.0.0.1:1"),
+        reporter=GatewayReporter("http://127.0.0.1:1"),
     )
     decision = Decision(Ack(), "end_consumed", reports=(Report("final", "e1", FinalBody()),))
     done = await performer.perform(decision, stage.delivery, stage.work)

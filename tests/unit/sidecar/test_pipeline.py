@@ -15,6 +15,7 @@ from asya_sidecar import pipeline as looping
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.admit import Hop
 from asya_sidecar.core.call_outcome import Outcome, Replied
+from asya_sidecar.core.window import Pace
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
@@ -57,13 +58,13 @@ class Runtime:
         return [Replied((Item(msgspec.Raw(b"1"), Route(("ocr", "translate"), 1)),)) for _ in bodies]
 
 
-class BrokenGate(Admission):
+class BrokenAdmission(Admission):
     """Fails on one envelope as a defect would."""
 
-    async def admit(self, body: bytes) -> Any:
+    async def let_in(self, body: bytes) -> Any:
         if json.loads(body)["id"] == "breaks the gate":
             raise ZeroDivisionError("a defect")
-        return await super().admit(body)
+        return await super().let_in(body)
 
 
 @dataclass
@@ -74,8 +75,7 @@ class Stage:
     transport: MemoryTransport
     consumer: Consumer
     runtime: Runtime
-    pipeline: Pipeline
-    performer: Performer
+    pace: Pace
     stop: asyncio.Event
 
     async def send(self, *names: str) -> None:
@@ -96,16 +96,17 @@ async def stage() -> AsyncIterator[Stage]:
         await admin.create(queue, QueueSpec())
     await transport.connect()
     consumer = await transport.consume("asya-ocr")
+    pace = Pace(at_once=1)
     hop, metrics, runtime = Hop("ocr", max_deliveries=1), Metrics("asya_actor", "ocr", "memory"), Runtime()
-    performer = Performer(transport, consumer, hop, metrics, None)
+    performer = Performer(transport, consumer, hop, metrics)
     runtimes: Any = [runtime]
     pipeline = Pipeline(
-        hop=hop, consumer=consumer, performer=performer, runtimes=runtimes, metrics=metrics, gate=BrokenGate(hop),
-        drain_timeout_s=0.2,
+        hop=hop, consumer=consumer, performer=performer, runtimes=runtimes, metrics=metrics, pace=pace,
+        admission=BrokenAdmission(hop), drain_timeout_s=0.2,
     )  # fmt: skip
     stop = asyncio.Event()
     running = asyncio.create_task(pipeline.run(stop))
-    yield Stage(admin, transport, consumer, runtime, pipeline, performer, stop)
+    yield Stage(admin, transport, consumer, runtime, pace, stop)
     runtime.let()
     stop.set()
     await running
@@ -143,12 +144,12 @@ async def test_a_settlement_that_breaks_costs_an_attempt(stage: Stage, monkeypat
 
 async def test_a_handler_that_has_become_slow_keeps_only_what_it_runs(stage: Stage) -> None:
     """What it had taken ahead goes to whoever has time for it."""
-    stage.pipeline._handling.mean_s = 0.001
+    stage.pace.mean_s = 0.001
     await stage.send(*(f"e{number}" for number in range(40)))
     async with asyncio.timeout(60):
         while (await stage.admin.measure("asya-ocr")).in_flight < 40:
             await asyncio.sleep(0.01)
-    stage.pipeline._handling.mean_s = 10.0
+    stage.pace.mean_s = 10.0
     stage.runtime.let(1)
     await stage.until("asya-ocr", Depth(ready=38, in_flight=1))
     assert stage.runtime.had == ["e0", "e1"]
@@ -167,7 +168,7 @@ async def test_a_runtime_that_stays_away_keeps_nothing_from_others(
 
     monkeypatch.setattr(stage.consumer, "pause", note)
     monkeypatch.setattr(looping, "RUNTIME_PATIENCE_S", 0.2)
-    stage.pipeline._handling.mean_s = 0.001
+    stage.pace.mean_s = 0.001
     await stage.send(*(f"e{number}" for number in range(10)))
     async with asyncio.timeout(60):
         while (await stage.admin.measure("asya-ocr")).in_flight < 10:

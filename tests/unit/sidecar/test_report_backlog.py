@@ -64,11 +64,11 @@ def test_what_the_gateway_did_not_take_waits_in_its_old_place_and_not_for_ever()
     backlog = Backlog()
     for name in ("a", "b", "c"):
         backlog.add(progress(name))
-    backlog.put_back(backlog.take(2))
+    backlog.take_back(backlog.take(2))
     assert [entry.report.envelope_id for entry in backlog.take(3)] == ["a", "b", "c"]
     backlog.add(progress("a"))
     for _ in range(TRIES):
-        backlog.put_back(backlog.take(1))
+        backlog.take_back(backlog.take(1))
     assert (len(backlog), backlog.dropped) == (0, 1)
 
 

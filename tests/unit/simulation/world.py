@@ -123,7 +123,7 @@ class World:
             raise AssertionError(f"seed {self.seed}: the broker's own limit was reached on {queue}")
         self.at(self.random.expovariate(1), lambda: self.handle(queue, stored))
 
-    def give_back(self, queue: str, stored: Stored, delay_s: float = 0.0) -> None:
+    def release(self, queue: str, stored: Stored, delay_s: float = 0.0) -> None:
         """Hand a delivery out again; its lease ended, or it was released."""
         if not stored.settled:
             self.at(delay_s, lambda: self.arrive(queue, stored))
@@ -132,7 +132,7 @@ class World:
         """Carry out one delivery as the sidecar does: admit, call, decide, send, settle - dying anywhere."""
         hop = self.hops[queue.removeprefix("asya-")]
         if self.dies():
-            return self.give_back(queue, stored, LEASE_S)
+            return self.release(queue, stored, LEASE_S)
         admitted = admit(stored.body, hop, self.clock)
         if isinstance(admitted, Work):
             self.note(hop, admitted)
@@ -142,12 +142,12 @@ class World:
             decision = admitted
         for send in decision.sends:
             if self.dies():  # After some outputs are confirmed: they stay, and come again with the redelivery.
-                return self.give_back(queue, stored, LEASE_S)
+                return self.release(queue, stored, LEASE_S)
             # From its confirmation on a send must never be lost, a fan-out's child just as its parent.
             self.expected.add(json.loads(send.body)["id"])
             self.send(hop.queue_names.queue(send.actor), send.body)
         if self.dies():
-            return self.give_back(queue, stored, LEASE_S)
+            return self.release(queue, stored, LEASE_S)
         return self.settle(queue, stored, decision)
 
     def settle(self, queue: str, stored: Stored, decision: Decision) -> None:
@@ -156,15 +156,15 @@ class World:
             case RetryLater(body, delay_s):
                 self.send(queue, body, delay_s)
                 if self.dies():
-                    return self.give_back(queue, stored, LEASE_S)
+                    return self.release(queue, stored, LEASE_S)
             case Release(delay_s):
-                return self.give_back(queue, stored, delay_s)
+                return self.release(queue, stored, delay_s)
             case DeadLetter():
                 self.dead[json.loads(stored.body)["id"]] += 1
             case Ack():
                 pass
         if self.random.random() < self.chances.lease_expires:
-            return self.give_back(queue, stored)  # The broker never saw it.
+            return self.release(queue, stored)  # The broker never saw it.
         stored.settled = True
         return None
 

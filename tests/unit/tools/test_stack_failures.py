@@ -21,7 +21,16 @@ from tools.stack.state_folder import Place
         ("error: the server has asked for the client to provide credentials: Unauthorized", "get a new kubeconfig"),
         ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "Docker does not answer"),
         ("Bind for 0.0.0.0:8080 failed: port is already allocated", "ss -ltnp"),
-        ("error: resource urn:x cannot be deleted\nbecause it is protected", "state unprotect"),
+        ("error: resource urn:x cannot be deleted\nbecause it is protected", "asya:protect: false in Pulumi.oss.yaml"),
+        (
+            "api error InvalidRequestException: Cannot delete cluster: deletion protection",
+            "make up ENV=oss, then make down",
+        ),
+        ("Get https://x: dial tcp 10.60.17.4:443: i/o timeout", "asya:apiCidrs in Pulumi.oss.yaml must hold"),
+        ("https://1A.gr7.eu-central-1.eks.amazonaws.com/version: net/http: timeout", "asya:apiCidrs"),
+        ("ResourceAlreadyExistsException: The specified log group already exists", "aws logs delete-log-group"),
+        ("AlreadyExistsException: An alias alias/asya-queues-asya exists", "asya:queuePrefix in Pulumi.oss.yaml"),
+        ("dial tcp 127.0.0.1:6443: i/o timeout", "PULUMI_K8S_DELETE_UNREACHABLE=true"),
         ("error: no resource plugin 'pulumi-resource-aws' found", "pulumi plugin install"),
     ],
 )

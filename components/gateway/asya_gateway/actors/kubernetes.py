@@ -33,8 +33,7 @@ class KubernetesActors:
     async def actors(self) -> list[ActorView] | None:
         """List them."""
         try:
-            from asya_kube.api import KubeApi
-            from asya_kube.errors import ApiError, ApiUnavailable, ObjectMissing
+            from asya_kube.api import ApiError, ApiUnavailable, KubeApi, ObjectMissing
             from asya_kube.resources import ACTOR
         except ImportError:
             raise ActorsUnknown("cannot ask Kubernetes: install asya-gateway[kubernetes]") from None

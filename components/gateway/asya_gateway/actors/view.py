@@ -90,7 +90,9 @@ def facts_of(actor: ActorView) -> ActorFacts:
 def view_of_object(document: Mapping[str, Any]) -> ActorView:
     """Read an AsyncActor as Kubernetes shows it; its operator may not have written a status yet."""
     metadata, status = document["metadata"], document.get("status") or {}
-    conditions = status.get("conditions") or ()
+    conditions = [
+        found for found in status.get("conditions") or () if found.get("type") != "Ready"
+    ]  # the sum of the others
     troubles = [found for found in conditions if found.get("status") == "False" and found.get("message")]
     return ActorView(
         name=str(metadata["name"]),

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from asya_gateway.metrics import Metrics
-from asya_manifest.tool_files import read_texts
-from asya_manifest.tools import InvalidTools, Tool, parse_tools
+from asya_manifest.tools import InvalidTools, Tool, parse_tools, read_texts
 
 log: Final = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ COLUMNS: Final = (
     ("Max", "integer", ".spec.scaling.maxReplicas", 0),
     ("Last-Scale", "string", ".status.lastScaleFormatted", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
-    ("Workload", "string", ".spec.workload.kind", WIDE),
+    ("Workload", "string", ".status.workloadRef.kind", WIDE),
     ("Transport", "string", ".status.transportStatus", WIDE),
     ("Scaling", "string", ".status.scalingMode", WIDE),
     ("Queued", "integer", ".status.queuedMessages", WIDE),
@@ -111,9 +111,7 @@ def _spec() -> Schema:
     workload.pop("required")
     fields["transport"]["x-kubernetes-validations"] = rules.TRANSPORT
     fields["scaling"]["x-kubernetes-validations"] = rules.SCALING
-    workload["x-kubernetes-validations"] = rules.WORKLOAD + (
-        rules.CLAIMS if "volumeClaimTemplates" in workload["properties"] else []
-    )
+    workload["x-kubernetes-validations"] = rules.WORKLOAD
     spec["description"] = "What the actor is; 'workload' may be left out where 'handler' and 'image' are given."
     spec["x-kubernetes-validations"] = rules.SPEC
     return spec

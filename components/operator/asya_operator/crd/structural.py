@@ -4,10 +4,6 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 says what the API server takes. Pure.
 """
 
-import ast
-import functools
-import inspect
-import textwrap
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -23,29 +19,22 @@ _BOUNDS: Final = frozenset({"ge", "gt", "le"})
 def structural_schema(model: type[BaseModel]) -> Schema:
     """The structural schema of a model, by the names that manifests use."""
     whole = model.model_json_schema(by_alias=True, mode="validation")
-    return _Converter(whole.get("$defs", {}), _texts_below(model)).convert(whole)
+    return _Converter(whole.get("$defs", {})).convert(whole)
 
 
 class _Converter:
-    """Converts one document's schemas.
+    """Converts one document's schemas; ``definitions`` is where references lead."""
 
-    Args:
-        definitions: Where references lead.
-        texts: What is said about fields, by class title and field name.
-    """
-
-    def __init__(self, definitions: dict[str, Schema], texts: dict[str, dict[str, str]]) -> None:
+    def __init__(self, definitions: dict[str, Schema]) -> None:
         self._definitions = definitions
-        self._texts = texts
 
     def convert(self, node: Schema) -> Schema:
         """Convert a node with everything below it."""
         node = self._resolved(node)
+        result: Schema = {"description": _plain(node["description"])} if "description" in node else {}
         if not _BOUNDS.isdisjoint(node):
-            return _duration(node)
-        result: Schema = {"type": node["type"]}
-        if "description" in node:
-            result["description"] = _plain(node["description"])
+            return _duration(node) | result
+        result = {"type": node["type"], **result}
         result |= {key: _whole(node[key]) for key in _KEPT if key in node}
         if node.get("default") is not None:
             result["default"] = _whole(node["default"])
@@ -61,24 +50,14 @@ class _Converter:
         if "required" in node:
             result["required"] = list(node["required"])
         if "properties" in node:
-            texts = self._texts.get(node.get("title", ""), {})
-            result["properties"] = {
-                name: self._field(field, texts.get(name), open_parent=extra is True)
-                for name, field in node["properties"].items()
-            }
+            result["properties"] = {name: self.convert(field) for name, field in node["properties"].items()}
         if extra is True:
             result["x-kubernetes-preserve-unknown-fields"] = True
+            for field in result.get("properties", {}).values():
+                field.pop("default", None)  # Kubernetes' own objects: what their author left out stays out
         elif extra:
             result["additionalProperties"] = self.convert(extra)
         return result
-
-    def _field(self, node: Schema, text: str | None, *, open_parent: bool) -> Schema:
-        converted = self.convert(node)
-        if open_parent:  # Kubernetes' own objects: what their author left out stays out
-            converted.pop("default", None)
-        if text:
-            converted["description"] = text
-        return converted
 
     def _resolved(self, node: Schema) -> Schema:
         """Follow a reference, and take of ``X or nothing`` the X: in a manifest a null is as good as absent."""
@@ -110,32 +89,6 @@ def _duration(node: Schema) -> Schema:
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _texts_below(model: type[BaseModel]) -> dict[str, dict[str, str]]:
-    """What docstrings say about the fields of a model and of the models in its fields."""
-    found: dict[str, dict[str, str]] = {}
-    waiting: list[Any] = [model]
-    while waiting:
-        each = waiting.pop()
-        waiting += getattr(each, "__args__", ())
-        if isinstance(each, type) and issubclass(each, BaseModel) and each.__name__ not in found:
-            found[each.__name__] = _texts(each)
-            waiting += [field.annotation for field in each.model_fields.values()]
-    return found
-
-
-@functools.cache
-def _texts(model: type[BaseModel]) -> dict[str, str]:
-    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
-    if not isinstance(body, ast.ClassDef):
-        return {}
-    texts: dict[str, str] = {}
-    for field, following in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(following, ast.Expr):
-            name = model.model_fields[field.target.id].alias or field.target.id
-            texts[name] = _plain(str(ast.literal_eval(following.value)))
-    return texts
 
 
 def _plain(text: str) -> str:

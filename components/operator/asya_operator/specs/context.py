@@ -14,7 +14,7 @@ class RenderContext:
     Attributes:
         transport: The transport that the actor names.
         namespace: The actor's namespace.
-        sidecar_image: For actors that name ``None``.
+        sidecar_image: For actors that name none.
         gateway_url: Where sidecars report; empty: nowhere.
         runtime_source: Text of the runtime's file.
         native_sidecar: Inject the sidecar as an init container that keeps running.

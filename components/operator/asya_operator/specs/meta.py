@@ -1,28 +1,25 @@
-"""Names, labels and owners that rendered objects share. Pure."""
+"""What rendered objects share: their head with labels and owner, selectors, the metrics port. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from asya_manifest.actor import API_VERSION, KIND, AsyncActor
-from asya_manifest.environment import METRICS_PORT
-
-LABEL_ACTOR: Final = "asya.sh/asya"
-"""On pods and owned objects: the actor's name; what status and scaling select pods by, as in Asya 0.1.1."""
-LABEL_WORKLOAD: Final = "asya.sh/workload"
-RUNTIME_CONFIG_MAP: Final = "asya-runtime"
-_OFF: Final = frozenset({"false", "0", "no", "off"})
+from asya_kube.resources import ACTOR, Kind
+from asya_manifest import pod_rules
+from asya_manifest.actor import AsyncActor
+from asya_manifest.labels import LABEL_ACTOR, LABEL_WORKLOAD
 
 
-def metadata(actor: AsyncActor, uid: str, namespace: str, name: str | None = None) -> dict[str, Any]:
-    """Metadata of an object that belongs to an actor and goes with it.
+def owned(kind: Kind, actor: AsyncActor, uid: str, namespace: str, name: str | None = None) -> dict[str, Any]:
+    """The head of an object that belongs to an actor and goes with it.
 
     Args:
+        kind: Of the object.
         actor: The owner.
         uid: The owner's uid, from the API server.
         namespace: Of both.
         name: The object's name; ``None`` is the actor's.
     """
-    return {
+    metadata = {
         "name": name or actor.name,
         "namespace": namespace,
         "labels": {
@@ -34,8 +31,8 @@ def metadata(actor: AsyncActor, uid: str, namespace: str, name: str | None = Non
         },
         "ownerReferences": [
             {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
+                "apiVersion": ACTOR.api_version,
+                "kind": ACTOR.kind,
                 "name": actor.name,
                 "uid": uid,
                 "controller": True,
@@ -43,6 +40,7 @@ def metadata(actor: AsyncActor, uid: str, namespace: str, name: str | None = Non
             }
         ],
     }
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
 
 
 def selector_labels(actor: AsyncActor) -> dict[str, str]:
@@ -60,17 +58,5 @@ def selector_labels(actor: AsyncActor) -> dict[str, str]:
 
 
 def metrics_port(actor: AsyncActor) -> int | None:
-    """Where the sidecar serves metrics and health; ``None`` when the actor's own sidecar environment turns that off.
-
-    A probe of a port that nobody serves would restart the sidecar for ever.
-    """
-    env = {entry.name: entry.value or "" for entry in actor.spec.sidecar.env}
-    if env.get("ASYA_METRICS_ENABLED", "").lower() in _OFF:
-        return None
-    port = env.get("ASYA_METRICS_ADDR", "").rpartition(":")[2]
-    return int(port) if port.isdecimal() and int(port) > 0 else METRICS_PORT
-
-
-def trigger_auth_name(actor: AsyncActor) -> str:
-    """Name of the actor's TriggerAuthentication and of the ConfigMap behind it."""
-    return f"{actor.name}-trigger-auth"
+    """Where the sidecar serves metrics and health; ``None`` when the actor's own sidecar environment turns that off."""
+    return pod_rules.metrics_port(actor.spec.sidecar.env)

@@ -1,40 +1,24 @@
 """All objects of one actor, in the order in which they are applied. Pure."""
 
-from typing import Any, Final
+from typing import Any
 
-from asya_kube import resources
 from asya_manifest.actor import AsyncActor
-from asya_manifest.errors import ManifestError
+from asya_manifest.errors import InvalidActor, ManifestError, Problem
+from asya_manifest.labels import service_account_name
+from asya_manifest.problems import RuleBroken
+from asya_operator.specs import companions
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.guards import build_network_policy, build_pod_disruption_budget, build_pod_monitor
 from asya_operator.specs.meta import metrics_port
-from asya_operator.specs.namespace_objects import build_runtime_config_map, build_service_account
-from asya_operator.specs.pod_template import needs_role, service_account_name
+from asya_operator.specs.pod_template import needs_role
 from asya_operator.specs.scaled_object import (
     build_scaled_object,
     build_trigger_authentication,
     build_trigger_names,
+    needs_user_name,
     signs_in_with_password,
 )
-from asya_operator.specs.workload import build_headless_service, build_workload
+from asya_operator.specs.workload import build_workload
 from asya_operator.transport_config import SqsConfig
-
-RENDERED_KINDS: Final = tuple(
-    (kind.api_version, kind.kind, kind.plural)
-    for kind in (
-        resources.CONFIG_MAP,
-        resources.SERVICE_ACCOUNT,
-        resources.SERVICE,
-        resources.DEPLOYMENT,
-        resources.STATEFUL_SET,
-        resources.NETWORK_POLICY,
-        resources.POD_DISRUPTION_BUDGET,
-        resources.POD_MONITOR,
-        resources.TRIGGER_AUTH,
-        resources.SCALED_OBJECT,
-    )
-)
-"""Every kind that a rendering may hold: API version, kind, plural."""
 
 
 def render(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str, Any]]:
@@ -48,25 +32,30 @@ def render(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str
     Raises:
         ManifestError: The actor cannot run on this transport as it is.
     """
-    objects = [build_runtime_config_map(context)]
+    objects = [companions.build_runtime_config_map(context)]
     if needs_role(context):
         own = (actor.spec.workload.template.spec.model_extra or {}).get("serviceAccountName")
-        if own not in (None, service_account_name(actor)):
+        if own not in (None, service_account_name(actor.name)):
             raise ManifestError(
                 f"cannot use custom serviceAccountName {own!r} when IRSA (actorRoleArn) is configured: the actor runs as "
-                f"{service_account_name(actor)}"
+                f"{service_account_name(actor.name)}"
             )
-        objects.append(build_service_account(actor, uid, context))
+        objects.append(companions.build_service_account(actor, uid, context))
     if actor.spec.workload.kind == "StatefulSet":
-        objects.append(build_headless_service(actor, uid, context))
-    objects.append(build_workload(actor, uid, context))
+        objects.append(companions.build_headless_service(actor, uid, context))
+    try:
+        objects.append(build_workload(actor, uid, context))
+    except RuleBroken as exc:  # the sidecar's environment refers to one of ours that it replaces
+        raise InvalidActor(
+            actor.name, [Problem(f"spec.sidecar.env{each.path}", each.text) for each in exc.problems]
+        ) from None
     if context.network_policy:
-        objects.append(build_network_policy(actor, uid, context))
+        objects.append(companions.build_network_policy(actor, uid, context))
     scaling = actor.spec.scaling
     if (scaling.max_replicas if scaling.enabled else actor.spec.workload.replicas) > 1:
-        objects.append(build_pod_disruption_budget(actor, uid, context))
+        objects.append(companions.build_pod_disruption_budget(actor, uid, context))
     if context.pod_monitor and metrics_port(actor) is not None:
-        objects.append(build_pod_monitor(actor, uid, context))
+        objects.append(companions.build_pod_monitor(actor, uid, context))
     if scaling.enabled:
         objects += _scaling(actor, uid, context)
     return objects
@@ -74,7 +63,7 @@ def render(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str
 
 def _scaling(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str, Any]]:
     objects = []
-    if signs_in_with_password(context.transport):
+    if needs_user_name(context.transport):
         objects.append(build_trigger_names(actor, uid, context))
     if signs_in_with_password(context.transport) or isinstance(context.transport.config, SqsConfig):
         objects.append(build_trigger_authentication(actor, uid, context))

@@ -1,16 +1,19 @@
 """The ScaledObject of an actor and what it signs in with. Pure.
 
 KEDA's plain rule, ``ceil(envelopes / queueLength)``, ends busy pods: with queueLength 5 a hundred pods at work and an empty
-queue make 20. So two triggers tell what there is in all (``total``) and what waits (``ready``), and a formula wants as many
+queue make 20. So one trigger counts all envelopes (``total``), another those that wait (``ready``), and a formula wants as many
 pods as there is work in flight, or more when the queue is long. A user's own ``scaling.advanced.formula`` goes before it.
 Sources: KEDA 2.21, scalers/rabbitmq-queue, scalers/aws-sqs, reference/scaledobject-spec.
 """
 
 from typing import Any, Final
 
+from asya_kube.resources import CONFIG_MAP, SCALED_OBJECT, TRIGGER_AUTH
 from asya_manifest.actor import AsyncActor
+from asya_manifest.labels import trigger_auth_name
+from asya_manifest.policies import TRIGGERS, names_in
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import metadata, trigger_auth_name
+from asya_operator.specs.meta import owned
 from asya_operator.transport_config import RabbitMqConfig, SqsConfig, TransportConfig
 
 BEHAVIOR: Final = {
@@ -36,9 +39,7 @@ def build_scaled_object(actor: AsyncActor, uid: str, context: RenderContext) -> 
     """The ScaledObject."""
     scaling = actor.spec.scaling
     return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledObject",
-        "metadata": metadata(actor, uid, context.namespace),
+        **owned(SCALED_OBJECT, actor, uid, context.namespace),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": actor.spec.workload.kind, "name": actor.name},
             "minReplicaCount": scaling.min_replicas,
@@ -59,29 +60,29 @@ def build_scaled_object(actor: AsyncActor, uid: str, context: RenderContext) -> 
 
 def build_trigger_authentication(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """How KEDA signs in to the broker: secrets by reference, AWS by the pod identity of KEDA's operator."""
-    return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "TriggerAuthentication",
-        "metadata": metadata(actor, uid, context.namespace, trigger_auth_name(actor)),
-        "spec": _sign_in(actor, context.transport),
-    }
+    head = owned(TRIGGER_AUTH, actor, uid, context.namespace, trigger_auth_name(actor.name))
+    return {**head, "spec": _sign_in(actor, context.transport)}
 
 
 def build_trigger_names(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """The user name for KEDA, which takes it only from a secret, a ConfigMap or a pod; the password stays in its secret."""
     config = context.transport.config
     username = config.username if isinstance(config, RabbitMqConfig) else ""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata(actor, uid, context.namespace, trigger_auth_name(actor)),
-        "data": {"username": username},
-    }
+    head = owned(CONFIG_MAP, actor, uid, context.namespace, trigger_auth_name(actor.name))
+    return {**head, "data": {"username": username}}
 
 
 def signs_in_with_password(transport: TransportConfig) -> bool:
-    """Whether KEDA needs a user name of its own."""
+    """Whether KEDA signs in by user name and password."""
     return isinstance(transport.config, RabbitMqConfig) and transport.config.password_secret_ref is not None
+
+
+def needs_user_name(transport: TransportConfig) -> bool:
+    """Whether KEDA needs a ConfigMap with the user name, since no secret has it."""
+    config = transport.config
+    return (
+        signs_in_with_password(transport) and isinstance(config, RabbitMqConfig) and config.username_secret_ref is None
+    )
 
 
 def formula(actor: AsyncActor) -> str:
@@ -98,30 +99,18 @@ def _advanced(actor: AsyncActor) -> dict[str, Any]:
         if own.restore_to_original_replica_count is not None:
             found["restoreToOriginalReplicaCount"] = own.restore_to_original_replica_count
         if own.formula is not None:
-            # Asya 0.1.1's formulas speak of the one trigger `queueLength`; both of ours can be named beside it.
+            given = {"activationTarget": own.activation_target, "metricType": own.metric_type}
             modifiers = {"formula": own.formula, "target": own.target or "1"}
-        modifiers |= {
-            key: value
-            for key, value in (
-                ("target", own.target if own.formula is not None else None),
-                ("activationTarget", own.activation_target),
-                ("metricType", own.metric_type),
-            )
-            if value is not None
-        }
+            modifiers |= {key: value for key, value in given.items() if value is not None}
     found["scalingModifiers"] = modifiers
     return found
 
 
 def _triggers(actor: AsyncActor, transport: TransportConfig, queue: str) -> list[dict[str, Any]]:
+    """Those that the formula names: ``queueLength``, as Asya 0.1.1's formulas have it, is another name of ``total``."""
     own = actor.spec.scaling.advanced
-    if own is not None and own.formula is not None:
-        # Named as Asya 0.1.1's example formulas name it.
-        return [_trigger(actor, transport, queue, "queueLength", in_flight=True)]
-    return [
-        _trigger(actor, transport, queue, "total", in_flight=True),
-        _trigger(actor, transport, queue, "ready", in_flight=False),
-    ]
+    wanted = names_in((own and own.formula) or formula(actor))
+    return [_trigger(actor, transport, queue, name, in_flight=name != "ready") for name in TRIGGERS if name in wanted]
 
 
 def _trigger(
@@ -130,7 +119,7 @@ def _trigger(
     config = transport.config
     if isinstance(config, RabbitMqConfig):
         meta = {
-            "protocol": "http",  # AMQP cannot tell what is in flight
+            "protocol": "http",  # AMQP does not count what is in flight
             "host": config.scaler_host,
             "queueName": queue,
             "mode": "QueueLength",
@@ -139,7 +128,7 @@ def _trigger(
         }
         trigger: dict[str, Any] = {"type": "rabbitmq", "name": name, "metadata": meta}
         if signs_in_with_password(transport):
-            trigger["authenticationRef"] = {"name": trigger_auth_name(actor)}
+            trigger["authenticationRef"] = {"name": trigger_auth_name(actor.name)}
         return trigger
     meta = {
         "queueURL": config.queue_url(queue),
@@ -155,7 +144,7 @@ def _trigger(
         "type": "aws-sqs-queue",
         "name": name,
         "metadata": meta,
-        "authenticationRef": {"name": trigger_auth_name(actor)},
+        "authenticationRef": {"name": trigger_auth_name(actor.name)},
     }
 
 
@@ -169,9 +158,13 @@ def _sign_in(actor: AsyncActor, transport: TransportConfig) -> dict[str, Any]:
             ("awsSecretAccessKey", config.credentials.secret_access_key_secret_ref),
         )
         return {"secretTargetRef": [{"parameter": name, "name": ref.name, "key": ref.key} for name, ref in pairs]}
+    given = (("username", config.username_secret_ref), ("password", config.password_secret_ref))
     found: dict[str, Any] = {
-        "configMapTargetRef": [{"parameter": "username", "name": trigger_auth_name(actor), "key": "username"}]
+        "secretTargetRef": [
+            {"parameter": name, "name": ref.name, "key": ref.key} for name, ref in given if ref is not None
+        ]
     }
-    if (ref := config.password_secret_ref) is not None:
-        found["secretTargetRef"] = [{"parameter": "password", "name": ref.name, "key": ref.key}]
+    if config.username_secret_ref is None:
+        username = {"parameter": "username", "name": trigger_auth_name(actor.name), "key": "username"}
+        found["configMapTargetRef"] = [username]
     return found

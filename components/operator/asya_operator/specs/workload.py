@@ -1,12 +1,12 @@
-"""The Deployment or StatefulSet of an actor, and the headless Service that a StatefulSet needs. Pure."""
+"""The Deployment or StatefulSet of an actor, and what may change of one that exists. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from asya_kube.resources import KINDS
 from asya_manifest.actor import AsyncActor
-from asya_manifest.environment import METRICS_PORT_NAME
 from asya_operator.specs.context import RenderContext
-from asya_operator.specs.meta import metadata, metrics_port, selector_labels
+from asya_operator.specs.meta import owned, selector_labels
 from asya_operator.specs.pod_template import build_pod_template
 
 
@@ -24,18 +24,13 @@ def build_workload(actor: AsyncActor, uid: str, context: RenderContext) -> dict[
         spec |= {"serviceName": actor.name, "podManagementPolicy": "Parallel"}
         if workload.volume_claim_templates:
             spec["volumeClaimTemplates"] = [dict(claim) for claim in workload.volume_claim_templates]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": workload.kind,
-        "metadata": metadata(actor, uid, context.namespace),
-        "spec": spec,
-    }
+    return {**owned(KINDS["apps/v1", workload.kind], actor, uid, context.namespace), "spec": spec}
 
 
 def at_first(manifest: Mapping[str, Any], actor: AsyncActor) -> dict[str, Any]:
     """The same workload with the replicas that it starts with where KEDA decides: the least it may have.
 
-    Kubernetes would start one pod where ``None`` is named, only for KEDA to end it again.
+    Kubernetes would start one pod where no number is named, only for KEDA to end it again.
     """
     return {**manifest, "spec": {**manifest["spec"], "replicas": actor.spec.scaling.min_replicas}}
 
@@ -65,24 +60,8 @@ def with_selector_of(manifest: Mapping[str, Any], present: Mapping[str, Any]) ->
 
 
 def holds_replicas(present: Mapping[str, Any], manager: str) -> bool:
-    """Whether a workload's replicas are a field manager's wish."""
+    """Whether a field manager owns a workload's replicas."""
     return any(
         entry.get("manager") == manager and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
         for entry in present["metadata"].get("managedFields") or []
     )
-
-
-def build_headless_service(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
-    """Gives a StatefulSet's pods names of their own; nobody calls an actor."""
-    port = metrics_port(actor)
-    # Not by the template's `app`, which may be edited while the pods keep theirs.
-    selector = {name: value for name, value in selector_labels(actor).items() if name != "app"}
-    spec: dict[str, Any] = {"clusterIP": "None", "selector": selector}
-    if port is not None:
-        spec["ports"] = [{"name": METRICS_PORT_NAME, "port": port, "protocol": "TCP"}]
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata(actor, uid, context.namespace),
-        "spec": spec,
-    }

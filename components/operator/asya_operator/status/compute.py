@@ -1,28 +1,29 @@
-"""An actor's whole status from one look, and whether it is worth a write. Pure.
+"""An actor's whole status from one reconcile, and whether it is worth a write. Pure.
 
 Writes are bounded: what changes by itself (the age of the last scaling, counts of envelopes) is written at most once in
 ``QUIET_S``; everything else at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from asya_operator.status.conditions import (
-    SCALING_READY,
+    READY,
     TRANSPORT_READY,
-    WORKLOAD_READY,
+    build_condition,
     build_conditions,
     workload_trouble,
 )
-from asya_operator.status.observation import Observed, age_s, find_condition, format_time
-from asya_operator.status.pod_states import PodsHealth, PodTrouble, assess_pods
+from asya_operator.status.observation import Finding, Observed, age_s, find_condition, format_time
+from asya_operator.status.pod_states import assess_pods
 from asya_operator.status.replicas import desired_replicas, is_rolling_out, last_scale
-from asya_operator.status.table import Facts, choose_status
+from asya_operator.status.table import Facts, Rule, choose_rule
 
 QUIET_S: Final = 60.0
 RESTLESS: Final = frozenset({"lastScaleFormatted", "queuedMessages", "processingMessages"})
 """Fields that change by themselves."""
+_WORKS: Final = frozenset({"Running", "Napping", "ScalingDown"})
 STAMP: Final = "lastMeasureTime"
 """Field: when the status was last written. Ours; the bound on writes needs it, and nothing else does."""
 
@@ -35,15 +36,28 @@ def compute_status(observed: Observed) -> dict[str, Any]:
     """
     health = assess_pods(observed.pods, observed.now)
     desired = desired_replicas(observed)
-    trouble = workload_trouble(observed.workload, health, desired)
+    trouble = workload_trouble(observed, health, desired)
     conditions = build_conditions(observed, trouble)
-    facts = _facts(observed, conditions, health, desired, trouble)
-    true = sum(found["status"] == "True" for found in conditions)
+    workload_status = (observed.workload or {}).get("status") or {}
+    facts = Facts(
+        deleting=observed.deleting,
+        failed={found["type"] for found in conditions if found["status"] == "False"},
+        trouble=trouble.kind if trouble and observed.workload_problem is None else None,
+        scaling_on=observed.scaling_enabled,
+        seen=bool(workload_status.get("observedGeneration")),
+        rolling_out=is_rolling_out(observed.workload),
+        desired=desired,
+        pods=health,
+    )
+    rule = choose_rule(facts)
+    true = sum(found["status"] == "True" for found in conditions if found["type"] != READY)
+    if not observed.deleting:
+        conditions = [*conditions, _ready(observed, rule, conditions, facts)]
     transport = find_condition(conditions, TRANSPORT_READY).get("status")
     return {
         "conditions": conditions,
         "readySummary": f"{true}/{3 if observed.scaling_enabled else 2}",
-        "status": choose_status(facts),
+        "status": rule.status,
         "readyReplicas": health.ready,
         "totalReplicas": health.total,
         "pendingReplicas": health.pending + health.lost,
@@ -85,32 +99,15 @@ def write_due_s(previous: Mapping[str, Any], new: Mapping[str, Any], now: dateti
     return max(0.0, QUIET_S - written_s)
 
 
-def _facts(
-    observed: Observed,
-    conditions: list[dict[str, Any]],
-    health: PodsHealth,
-    desired: int,
-    trouble: PodTrouble | None,
-) -> Facts:
-    def failed(type_name: str) -> bool:
-        return find_condition(conditions, type_name).get("status") == "False"
+def _ready(observed: Observed, rule: Rule, conditions: Sequence[Mapping[str, Any]], facts: Facts) -> dict[str, Any]:
+    """Whether the newest spec is in force and pods work on envelopes, or one would be started for them.
 
-    status = (observed.workload or {}).get("status") or {}
-    return Facts(
-        deleting=observed.deleting,
-        transport_failed=failed(TRANSPORT_READY),
-        workload_failed=failed(WORKLOAD_READY),
-        trouble=trouble.kind if trouble and observed.workload_problem is None else None,
-        scaling_on=observed.scaling_enabled,
-        scaling_failed=failed(SCALING_READY),
-        seen=bool(status.get("observedGeneration")),
-        rolling_out=is_rolling_out(observed.workload),
-        desired=desired,
-        total=health.total,
-        ready=health.ready,
-        lost=health.lost,
-        old_unready=health.old_unready,
-    )
+    More pods than there are may be wanted at any time of a day: an actor that scales up is ready once one of them is.
+    """
+    works = rule.status in _WORKS or (rule.status == "ScalingUp" and facts.pods.ready > 0)
+    failed = next((str(found["message"]) for found in conditions if found["status"] == "False"), "")
+    found = Finding(rule.status, rule.meaning if works else failed or rule.meaning)
+    return build_condition(observed, READY, "True" if works else "False", found)
 
 
 def _references(observed: Observed) -> dict[str, Any]:

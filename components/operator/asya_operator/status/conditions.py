@@ -1,9 +1,8 @@
-"""The three conditions of an actor: TransportReady, WorkloadReady and, with scaling, ScalingReady. Pure.
+"""The conditions of an actor: TransportReady, WorkloadReady, with scaling ScalingReady, and Ready over all. Pure.
 
-Reason, message and generation are those of this look; the time of transition changes only with the condition's status.
+Reason, message and generation are those of this reconcile; the time of transition changes only with the condition's status.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from asya_operator.status.observation import Finding, Observed, find_condition, format_time
@@ -13,6 +12,8 @@ from asya_operator.status.troubles import classify_creation
 TRANSPORT_READY: Final = "TransportReady"
 WORKLOAD_READY: Final = "WorkloadReady"
 SCALING_READY: Final = "ScalingReady"
+READY: Final = "Ready"
+"""What `kubectl wait`, Argo CD and Flux go by; made of the status, see ``compute``."""
 
 TRANSPORT_VALIDATED: Final = "TransportValidated"
 WORKLOAD_CREATED: Final = "WorkloadCreated"
@@ -32,28 +33,27 @@ def build_conditions(observed: Observed, trouble: PodTrouble | None) -> list[dic
     """Judge what was observed.
 
     Args:
-        observed: One look at an actor.
+        observed: What one reconcile of an actor found.
         trouble: What keeps its pods from being healthy, see ``workload_trouble``.
 
     Returns:
-        Conditions as the API keeps them; those of before while the actor is being deleted, since nothing is looked at.
+        Conditions as the API keeps them; those of before while the actor is being deleted, since nothing is checked.
     """
     if observed.deleting:
         return [dict(found) for found in observed.previous.get("conditions") or ()]
     judged = [(TRANSPORT_READY, *_transport(observed)), (WORKLOAD_READY, *_workload(observed, trouble))]
     if observed.scaling_enabled:
         judged.append((SCALING_READY, *_scaling(observed)))
-    return [_build(observed, type_name, value, found) for type_name, value, found in judged]
+    return [build_condition(observed, type_name, value, found) for type_name, value, found in judged]
 
 
-def workload_trouble(workload: Mapping[str, Any] | None, health: PodsHealth, desired: int) -> PodTrouble | None:
+def workload_trouble(observed: Observed, health: PodsHealth, desired: int) -> PodTrouble | None:
     """What keeps the pods from being healthy: a pod's trouble, pods that cannot be made, or ended ones not replaced."""
     if health.trouble is not None:
         return health.trouble
-    conditions = ((workload or {}).get("status") or {}).get("conditions")
-    refused = find_condition(conditions, "ReplicaFailure")
-    if refused.get("status") == "True":
-        text = str(refused.get("message", ""))
+    refused = find_condition(((observed.workload or {}).get("status") or {}).get("conditions"), "ReplicaFailure")
+    text = str(refused.get("message", "")) if refused.get("status") == "True" else observed.creation_failure
+    if text and health.total < desired:
         return PodTrouble(classify_creation(text), f"Pods cannot be created: {text}")
     return health.failed_trouble if health.total < desired else None
 
@@ -89,7 +89,8 @@ def _scaling(observed: Observed) -> tuple[str, Finding]:
     return "True", Finding(SCALED_OBJECT_CREATED, "ScaledObject created")
 
 
-def _build(observed: Observed, type_name: str, value: str, found: Finding) -> dict[str, Any]:
+def build_condition(observed: Observed, type_name: str, value: str, found: Finding) -> dict[str, Any]:
+    """One condition as the API keeps it; the time of transition is kept while its status is."""
     before = find_condition(observed.previous.get("conditions"), type_name)
     since = before.get("lastTransitionTime") if before.get("status") == value else None
     return {

@@ -1,9 +1,10 @@
-"""What changed between two statuses, as the Events that tell it. Pure."""
+"""What changed between two statuses, as Events. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from asya_operator.status.conditions import READY
 from asya_operator.status.observation import find_condition
 from asya_operator.status.table import rule_of
 
@@ -29,7 +30,7 @@ def transitions(previous: Mapping[str, Any], new: Mapping[str, Any]) -> list[Tra
     """List the change of status and each flip of a condition.
 
     A condition flips when it becomes False, or True after it was something else; one that begins as True, or that
-    cannot be judged for now, tells nothing.
+    cannot be judged for now, makes no Event.
     """
     found = []
     before, status = previous.get("status"), str(new.get("status", "Unknown"))
@@ -41,7 +42,8 @@ def transitions(previous: Mapping[str, Any], new: Mapping[str, Any]) -> list[Tra
     found += [
         flip
         for condition in new.get("conditions") or ()
-        if (flip := _flip(find_condition(previous.get("conditions"), condition["type"]), condition)) is not None
+        if condition["type"] != READY  # says what the status says
+        and (flip := _flip(find_condition(previous.get("conditions"), condition["type"]), condition)) is not None
     ]
     return found
 
@@ -49,9 +51,9 @@ def transitions(previous: Mapping[str, Any], new: Mapping[str, Any]) -> list[Tra
 def _flip(before: Mapping[str, Any], after: Mapping[str, Any]) -> Transition | None:
     if before.get("status") == after["status"]:
         return None
-    told = f"{after['type']} is {after['status']}: {after['message']}"
+    text = f"{after['type']} is {after['status']}: {after['message']}"
     if after["status"] == "False":
-        return Transition("Warning", str(after["reason"]), told)
+        return Transition("Warning", str(after["reason"]), text)
     if after["status"] == "True" and before:
-        return Transition("Normal", str(after["reason"]), told)
+        return Transition("Normal", str(after["reason"]), text)
     return None

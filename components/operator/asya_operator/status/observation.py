@@ -1,4 +1,4 @@
-"""What one look at an actor found: everything that its status is computed from. Pure."""
+"""What one reconcile of an actor found: everything that its status is computed from. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +40,7 @@ class Observed:
         scaling_problem: The KEDA objects could not be applied.
         workload: The Deployment or StatefulSet as the API server shows it; its pod template is not read.
         pods: Its pods: metadata, status, names of containers.
+        creation_failure: Why a StatefulSet could not make a pod, which only its Events tell; empty: nothing known.
         hpa: The HorizontalPodAutoscaler that KEDA made.
         scaled_object: The ScaledObject.
         ready: Envelopes that wait in the queue; ``None`` when they could not be counted.
@@ -61,6 +62,7 @@ class Observed:
     scaling_problem: Finding | None = None
     workload: Mapping[str, Any] | None = None
     pods: Sequence[Mapping[str, Any]] = ()
+    creation_failure: str = ""
     hpa: Mapping[str, Any] | None = None
     scaled_object: Mapping[str, Any] | None = None
     ready: int | None = None

@@ -111,11 +111,6 @@ def assess_pods(pods: Sequence[Mapping[str, Any]], now: datetime) -> PodsHealth:
     )
 
 
-def pod_state(pod: Mapping[str, Any], now: datetime) -> PodState:
-    """What one pod counts as."""
-    return _state(pod, pod_trouble(pod, now))
-
-
 def pod_trouble(pod: Mapping[str, Any], now: datetime) -> PodTrouble | None:
     """What is wrong with a pod, if anything."""
     status = _status(pod)

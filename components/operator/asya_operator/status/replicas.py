@@ -1,10 +1,11 @@
 """How many pods an actor should have, and when it last scaled. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from asya_operator.status.observation import Observed, age_s, format_time
-from asya_operator.status.pod_states import PodsHealth
+from asya_operator.status.pod_states import RECENT_S, PodsHealth
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60))
 NEVER: Final = "-"
@@ -26,8 +27,19 @@ def desired_replicas(observed: Observed) -> int:
     return 1 if wanted is None else int(wanted)
 
 
+def latest_failure(events: Sequence[Mapping[str, Any]], uid: object, now: datetime) -> str:
+    """The newest message of a workload's Events that is not history; empty when there is none."""
+    stamped = [(str(each.get("lastTimestamp") or each.get("eventTime") or ""), each) for each in events]
+    recent = [
+        (stamp, str(each.get("message", "")))
+        for stamp, each in stamped
+        if (each.get("involvedObject") or {}).get("uid") == uid and (age_s(stamp, now) or RECENT_S) < RECENT_S
+    ]
+    return max(recent, default=("", ""))[1]
+
+
 def is_rolling_out(workload: Mapping[str, Any] | None) -> bool:
-    """Whether pods of an older template remain, or the controller has not yet looked at the newest."""
+    """Whether pods of an older template remain, or its controller has not yet seen the newest."""
     status = (workload or {}).get("status") or {}
     if workload is None or not status.get("observedGeneration"):
         return False

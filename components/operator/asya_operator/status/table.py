@@ -3,11 +3,13 @@
 ``docs/operator.md`` is made from it, so what each status means is written here and nowhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
 from asya_manifest.statuses import WARNINGS
+from asya_operator.status.conditions import SCALING_READY, TRANSPORT_READY, WORKLOAD_READY
+from asya_operator.status.pod_states import PodsHealth
 from asya_operator.status.troubles import Trouble
 
 
@@ -17,33 +19,23 @@ class Facts:
 
     Attributes:
         deleting: The actor is being deleted.
-        transport_failed: TransportReady is False.
-        workload_failed: WorkloadReady is False.
+        failed: Types of the conditions that are False.
         trouble: Of its pods, when that is why.
         scaling_on: KEDA scales it.
-        scaling_failed: ScalingReady is False.
-        seen: Its workload exists and its controller has looked at it.
+        seen: Its workload exists and its controller has seen it.
         rolling_out: Pods of an older template are being replaced.
         desired: Pods wanted.
-        total: Pods that live.
-        ready: Pods that are ready.
-        lost: Pods on nodes that do not answer.
-        old_unready: A pod that is not ready is no longer starting.
+        pods: Those that there are.
     """
 
-    deleting: bool = False
-    transport_failed: bool = False
-    workload_failed: bool = False
-    trouble: Trouble | None = None
-    scaling_on: bool = False
-    scaling_failed: bool = False
-    seen: bool = True
-    rolling_out: bool = False
-    desired: int = 1
-    total: int = 1
-    ready: int = 1
-    lost: int = 0
-    old_unready: bool = False
+    deleting: bool
+    failed: Collection[str]
+    trouble: Trouble | None
+    scaling_on: bool
+    seen: bool
+    rolling_out: bool
+    desired: int
+    pods: PodsHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class Rule:
 
 
 def _pods_have(kind: Trouble) -> Callable[[Facts], bool]:
-    return lambda facts: facts.workload_failed and facts.trouble is kind
+    return lambda facts: WORKLOAD_READY in facts.failed and facts.trouble is kind
 
 
 STATUSES: Final[tuple[Rule, ...]] = (
@@ -88,7 +80,7 @@ STATUSES: Final[tuple[Rule, ...]] = (
         "The message of the condition TransportReady names the cause.",
         "`InvalidTransport`: name a transport of the operator's configuration. `QueueNameTaken`: rename the actor. "
         "`QueueError`: see that the broker runs and that its secret holds the right password; it is tried again by itself.",
-        lambda facts: facts.transport_failed,
+        lambda facts: TRANSPORT_READY in facts.failed,
     ),
     Rule(
         "ImagePullError",
@@ -138,14 +130,14 @@ STATUSES: Final[tuple[Rule, ...]] = (
         "The condition WorkloadReady: `ValidationError` lists every problem with its path, `ReconcileError` has the API "
         "server's answer, `PodsNotHealthy` names the pod.",
         "Correct the manifest and apply it again.",
-        lambda facts: facts.workload_failed,
+        lambda facts: WORKLOAD_READY in facts.failed,
     ),
     Rule(
         "ScalingError",
         "KEDA is not installed, refuses the ScaledObject, or cannot read the queue. Pods that run go on.",
         "The message of ScalingReady; `kubectl describe scaledobject <actor>`; the log of keda-operator.",
         "Install KEDA or set `spec.scaling.enabled: false`; see that KEDA can reach the broker with its credentials.",
-        lambda facts: facts.scaling_on and facts.scaling_failed,
+        lambda facts: facts.scaling_on and SCALING_READY in facts.failed,
     ),
     Rule(
         "Creating",
@@ -159,42 +151,44 @@ STATUSES: Final[tuple[Rule, ...]] = (
         "Scaled to zero, healthy: the first envelope in its queue wakes it.",
         "`kubectl get asya -o wide`: Queued is 0.",
         "Nothing; `spec.scaling.minReplicas: 1` keeps one awake.",
-        lambda facts: facts.scaling_on and facts.desired == 0 and facts.total == 0,
+        lambda facts: facts.scaling_on and facts.desired == 0 and facts.pods.total == 0,
     ),
     Rule(
         "Updating",
         "Pods of an older template are being replaced.",
         "`kubectl rollout status deployment/<actor>`.",
         "Wait. If it stays, new pods do not become ready: see their logs.",
-        lambda facts: facts.rolling_out and facts.ready > 0,
+        lambda facts: facts.rolling_out and facts.pods.ready > 0,
     ),
     Rule(
         "ScalingDown",
         "There are more pods than are wanted.",
         "`kubectl get asya`: Total above Desired.",
         "Wait: a pod finishes its envelope first, for as long as `spec.timeout.gracefulShutdown`.",
-        lambda facts: facts.total > facts.desired,
+        lambda facts: facts.pods.total > facts.desired,
     ),
     Rule(
         "Degraded",
         "A pod that is older than five minutes is not ready.",
         "`kubectl get pods -l asya.sh/asya=<actor>`, then the log of that pod's `asya-runtime`.",
         "A model that takes longer to load needs nothing but time; otherwise delete the pod or correct its readiness probe.",
-        lambda facts: facts.total == facts.desired and facts.ready < facts.total and facts.old_unready,
+        lambda facts: (
+            facts.pods.total == facts.desired and facts.pods.ready < facts.pods.total and facts.pods.old_unready
+        ),
     ),
     Rule(
         "ScalingUp",
         "Pods are being made or are starting.",
         "`kubectl get pods -l asya.sh/asya=<actor>`.",
         "Wait; pulling a large image takes minutes.",
-        lambda facts: facts.total < facts.desired or (facts.ready < facts.total and not facts.lost),
+        lambda facts: facts.pods.total < facts.desired or (facts.pods.ready < facts.pods.total and not facts.pods.lost),
     ),
     Rule(
         "Running",
         "All wanted pods are ready.",
         "`kubectl get asya -o wide` shows queued envelopes and those in work.",
         "Nothing.",
-        lambda facts: facts.ready == facts.desired == facts.total,
+        lambda facts: facts.pods.ready == facts.desired == facts.pods.total,
     ),
     Rule(
         "Unknown",
@@ -206,9 +200,9 @@ STATUSES: Final[tuple[Rule, ...]] = (
 )
 
 
-def choose_status(facts: Facts) -> str:
-    """The status of the first rule that applies."""
-    return next(rule.status for rule in STATUSES if rule.applies(facts))
+def choose_rule(facts: Facts) -> Rule:
+    """The first rule that applies."""
+    return next(rule for rule in STATUSES if rule.applies(facts))
 
 
 def rule_of(status: str) -> Rule | None:

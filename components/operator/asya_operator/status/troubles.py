@@ -1,4 +1,4 @@
-"""Kinds of trouble that pods have, and the words by which Kubernetes tells them. Pure."""
+"""Kinds of trouble that pods have, and the words that Kubernetes has for them. Pure."""
 
 import enum
 import re
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Trouble(enum.StrEnum):
-    """A kind of trouble; its value is the status it shows as. Earlier ones are told first: they are the surer causes."""
+    """A kind of trouble; its value is the status it shows as. Of several the first in this order is shown: the surer cause."""
 
     IMAGE = "ImagePullError"
     CONFIG = "ConfigError"

@@ -1,1 +1,1 @@
-"""The sidecar's decisions as values: envelopes and outcomes in, actions out; no loop, clock, socket or client here."""
+"""The sidecar's decisions: pure functions from envelopes and outcomes to actions. No loop, clock, socket or client."""

@@ -1,4 +1,4 @@
-"""What the core can ask of the shell: sends, gateway reports, and exactly one settlement per delivery."""
+"""The actions that a decision consists of: sends, reports, and exactly one settlement per delivery."""
 
 from dataclasses import dataclass
 from typing import Literal

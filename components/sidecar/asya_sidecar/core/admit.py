@@ -4,7 +4,6 @@ The order of checks is Asya 0.1.1's (JSON, id, actor of the route), with these d
 is checked here, an envelope past its deadline is never run, and an end actor always has something to persist.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,14 +11,14 @@ import msgspec
 
 from asya_process.settings import flag, required, setting, whole, zero_is_unset
 from asya_protocol import names
+from asya_protocol.claim import Claim, check_out
 from asya_protocol.durations import parse_duration
 from asya_protocol.envelope import Envelope, Route, parse_envelope, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError, InvalidEnvelope, MalformedEnvelope
 from asya_sidecar.core.actions import Ack, Decision, Send
-from asya_sidecar.core.build import lenient_headers, refusal_body, refusal_from_envelope
-from asya_sidecar.core.fan_in import give_up
+from asya_sidecar.core.build import count_of, lenient_headers, refusal_body, refusal_from_envelope
+from asya_sidecar.core.fan_out import give_up
 from asya_sidecar.core.retry import RetryPolicy
-from asya_store.claims import Claim, check_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class Work:
         delivery: Deliveries of this hop spent on infrastructure, this one included.
         source: The delivered bytes, where they are not ``body``: the payload came from the object store.
         claim: To where it was there.
+        redelivered: It was handed out before, and may have been worked on.
     """
 
     envelope: Envelope
@@ -67,6 +67,7 @@ class Work:
     delivery: int = 1
     source: bytes | None = None
     claim: Claim | None = None
+    redelivered: bool = False
 
 
 def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
@@ -126,21 +127,13 @@ def refused_at_end(work: Work, hop: Hop, text: str) -> Work:
     return _work(parse_envelope(body), body, hop.timeout_s, deadline_bound=False)
 
 
-def count_of(headers: Mapping[str, object], name: str) -> int:
-    """Read a counter header; anything that is no whole number of at least 1 counts as 1."""
-    value = headers.get(name)
-    if isinstance(value, str) and value.isdecimal() and len(value) <= 9:
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else 1
-
-
 def _refuse_bytes(body: bytes, hop: Hop, text: str, reason: str) -> Decision:
     error = Send(hop.error_end, refusal_body(body, text, hop.error_end), "error_end")
     return Decision(Ack(), "failed", sends=(error,), failed_reason=reason, cause=text)
 
 
 def _admit_at_end(body: bytes, hop: Hop) -> Work | Decision:
-    """Take whatever has an id; what has ``None`` is wrapped so that error-end can persist it, never sent to itself."""
+    """Keep whatever has an id; wrap what has none, so that error-end can persist it. It is never sent to itself."""
     try:
         document = parse_object(body)
         envelope_id = parse_id(document)

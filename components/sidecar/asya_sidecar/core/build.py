@@ -1,4 +1,4 @@
-"""Building the envelopes that leave a hop: the next one, fan-out children, error envelopes, retry copies."""
+"""Builds the envelopes that leave a hop: the next one, fan-out children, error envelopes, retry copies."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, Route, parse_id, parse_object, parse_route
+from asya_protocol.envelope import Envelope, Route, as_child, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.trace import next_traceparent
@@ -43,11 +43,9 @@ def child(envelope: Envelope, item: Item, index: int) -> Envelope:
     made = replace(envelope, route=route, payload=item.payload)
     if item.headers is not None:
         kept = {name: value for name, value in item.headers.items() if name not in HOP_HEADERS}
-        trace = envelope.headers.get(names.HEADER_TRACEPARENT)
-        made = replace(made, headers={**kept, names.HEADER_TRACEPARENT: trace})
-    if index > 0:
-        made = replace(made, id=f"{envelope.id}-{index}", parent_id=envelope.id)
-    return made
+        ours = {name: envelope.headers.get(name) for name in (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE)}
+        made = replace(made, headers=kept).with_headers(ours)
+    return as_child(made, envelope, index) if index > 0 else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,8 @@ def collected(envelope: Envelope, item: Item) -> Collected:
     """Make the envelope for one output of a collector."""
     headers = item.headers or {}
     delay, failed = headers.get(names.HEADER_DELAY), headers.get(names.HEADER_FAILED)
-    made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None})
+    lineage = headers.get(names.HEADER_LINEAGE)
+    made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None, names.HEADER_LINEAGE: lineage})
     return Collected(
         envelope=replace(made, id=item.id or envelope.id, parent_id=item.parent_id),
         delay_s=float(delay) if isinstance(delay, int | float) and not isinstance(delay, bool) and delay > 0 else 0.0,
@@ -140,3 +139,11 @@ def lenient_headers(document: Mapping[str, msgspec.Raw]) -> Mapping[str, object]
         return _HEADERS.decode(document["headers"])
     except (KeyError, msgspec.DecodeError, UnicodeError):
         return {}
+
+
+def count_of(headers: Mapping[str, object], name: str) -> int:
+    """Read a counter header; anything that is no whole number of at least 1 counts as 1."""
+    value = headers.get(name)
+    if isinstance(value, str) and value.isdecimal() and len(value) <= 9:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else 1

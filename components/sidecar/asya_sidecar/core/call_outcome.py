@@ -1,4 +1,4 @@
-"""What can come of one handler call, whatever the runtime did."""
+"""The possible outcomes of one handler call."""
 
 from dataclasses import dataclass
 
@@ -13,25 +13,29 @@ class Replied:
         items: Outputs that have not been sent yet, in order.
         streamed: Outputs before them that left while the handler was running.
         error: The error that ended the outputs, if any.
+        is_list: The handler returned a list or a stream, be it without outputs.
     """
 
     items: tuple[Item, ...] = ()
     streamed: int = 0
     error: ErrorItem | None = None
+    is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The handler ran past its limit and is gone, or as good as gone."""
+    """The handler ran past its limit and is gone, or as good as gone; ``streamed`` outputs had left before."""
 
     limit_s: float
+    streamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeLost:
-    """The runtime died, hung up, or answered something that is no reply: nothing is said of the envelope."""
+    """The runtime died, hung up, or answered something that is no reply; ``streamed`` outputs had left before."""
 
     detail: str
+    streamed: int = 0
 
 
 Outcome = Replied | TimedOut | RuntimeLost

@@ -1,14 +1,15 @@
-"""The decision table: one admitted envelope and what came of its handler call, in; everything that happens next, out.
+"""The decision table: from an admitted envelope and the outcome of its handler call to everything that happens next.
 
 Rows, first match wins:
 
 | outcome                                   | plain actor                              | end actor                    |
 |-------------------------------------------|------------------------------------------|------------------------------|
 | no items, no error                        | the input to happy-end; a collector: done| done, final report           |
+| the same, a list and fan-in ahead         | fan-in joins an empty list               | done, final report           |
 | items                                     | each to its next actor or happy-end      | done, final report           |
 | timeout that the deadline caused          | error-end                                | (no deadline is applied)     |
 | timeout, runtime lost, connection_error   | again later, up to max_deliveries; DLQ   | the same                     |
-| interrupted by a neighbour's end          | given back, at no cost                   | the same                     |
+| interrupted by a neighbour's end          | released, at no cost                     | the same                     |
 | error worth another attempt               | again later with backoff                 | again later with backoff     |
 | other error                               | error-end                                | DLQ (it has nowhere to go)   |
 
@@ -27,7 +28,7 @@ from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
-from asya_sidecar.core.fan_in import close_group, give_up, join_group
+from asya_sidecar.core.fan_out import call_off, close_group, give_up, join_group, leads_to_fan_in
 from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report, retry_report
 
 END_ACTOR_ATTEMPTS: Final = 20
@@ -69,6 +70,22 @@ def decide(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
     Returns:
         Sends and reports in order, then exactly one settlement.
     """
+    decision = _judge(work, outcome, hop, moment)
+    done = decision.result == "success" and (not isinstance(outcome, Replied) or _fans_out(outcome))
+    return decision if done or not (outcome.streamed or work.redelivered) else without_group(decision, work, hop)
+
+
+def without_group(decision: Decision, work: Work, hop: Hop) -> Decision:
+    """Add to a decision that fan-in is not to join what this hop has made so far, if it made anything.
+
+    Not where the same delivery comes again: it opens the same group.
+    """
+    if hop.is_collector or isinstance(decision.settlement, Release):
+        return decision
+    return replace(decision, sends=(*decision.sends, *call_off(work.envelope, decision.cause)))
+
+
+def _judge(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
     if isinstance(outcome, TimedOut):
         return _on_timeout(work, hop, moment, outcome.limit_s)
     if isinstance(outcome, RuntimeLost):
@@ -101,7 +118,7 @@ def defect(work: Work | None, hop: Hop, moment: Moment, cause: str) -> Decision:
         cause: For people.
     """
     if work is not None:
-        return _redeliver(work, hop, moment, cause)
+        return without_group(_redeliver(work, hop, moment, cause), work, hop)
     return Decision(DeadLetter(cause), "dead_lettered", failed_reason="runtime_error", cause=cause)
 
 
@@ -168,6 +185,9 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
     if not items and not reply.streamed:
         if hop.is_collector:
             return Decision(Ack(), "collected")
+        if _fans_out(reply) and (empty := close_group(work.envelope, work.envelope.route, 0)):
+            done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s)
+            return Decision(Ack(), "success", sends=empty, reports=(done,))
         unchanged = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
         send = Send(hop.happy_end, unchanged.dump(), "happy_end")
         sends = (send, *give_up(work.envelope, hop.actor, "its handler returned nothing"))
@@ -177,6 +197,10 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
         sends += close_group(work.envelope, _route_of(work, items), reply.streamed + len(items))
     done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s)
     return Decision(Ack(), "success", sends=sends, reports=(*reports, done))
+
+
+def _fans_out(reply: Replied) -> bool:
+    return reply.is_list or reply.streamed > 0 or len(reply.items) > 1
 
 
 def _on_timeout(work: Work, hop: Hop, moment: Moment, limit_s: float) -> Decision:
@@ -196,8 +220,10 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
         return _bury(work, hop, moment, f"{cause} (after {work.attempt} attempts)")
     if policy.retries(error, work.attempt) and not _too_late(work.envelope, moment.now, delay_s):
         return _again(work, hop, delay_s, cause, attempt=work.attempt + 1)
-    # Outputs made before the error have their own way to go, as in Asya 0.1.1; a retry would make them again.
-    sends, reports = forward(work, reply.items, reply.streamed, hop, moment, ends=True)
+    # Outputs made before the error have their own way to go, as in Asya 0.1.1; a retry would make them again. Not to fan-in:
+    # what cannot be whole is not joined.
+    items = tuple(item for item in reply.items if hop.is_collector or not (item.route and leads_to_fan_in(item.route)))
+    sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True)
     failed = _fail(work, hop, moment, error.code, error)
     return replace(failed, sends=(*sends, *failed.sends), reports=reports)
 

@@ -88,7 +88,7 @@ class Backlog:
             taken += more
         return taken
 
-    def put_back(self, entries: list[Waiting], *, tried: bool = True) -> None:
+    def take_back(self, entries: list[Waiting], *, tried: bool = True) -> None:
         """Let reports wait again, in their old place; ``tried`` counts against those that the gateway did not take."""
         for entry in reversed(entries):
             entry.tries += tried

@@ -1,4 +1,4 @@
-"""What the gateway is told, as values. Bodies are those of Asya 0.1.1's gateway routes.
+"""Builds the reports to the gateway. Bodies are those of Asya 0.1.1's gateway routes.
 
 One difference: ``completed`` carries the index of the actor that completed, not that of the next one.
 """

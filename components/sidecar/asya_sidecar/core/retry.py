@@ -51,7 +51,7 @@ class RetryPolicy:
 
     def retries(self, error: ErrorItem, attempt: int) -> bool:
         """Whether a handler's error after this attempt is worth another one."""
-        if error.code in PERMANENT_CODES or attempt >= self.max_attempts:
+        if error.permanent or error.code in PERMANENT_CODES or attempt >= self.max_attempts:
             return False
         if _match(error.mro, self.non_retryable):
             return False

@@ -1,4 +1,4 @@
-"""A pipeline of handlers run in-process from a route, in a test that passes unchanged on memory, SQS and RabbitMQ.
+"""Runs a pipeline of handlers inside a test, which passes unchanged on memory, SQS and RabbitMQ.
 
     from asya.testing import Pipeline
 

@@ -1,4 +1,4 @@
-"""The broker that the environment names, opened for a test."""
+"""Opens the broker that the environment names, for a test."""
 
 from collections.abc import Mapping
 from dataclasses import replace

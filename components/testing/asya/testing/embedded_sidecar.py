@@ -1,4 +1,4 @@
-"""An actor's sidecar inside this process. The one place of this room that knows how a sidecar is put together."""
+"""An actor's sidecar inside this process: the only module here that wires a sidecar's parts together."""
 
 import asyncio
 from pathlib import Path
@@ -41,13 +41,14 @@ async def run_sidecar(
     batch_size = actor.batch_size or 1
     consumer = await transport.consume(names.QueueNames().queue(name), prefetch=actor.concurrency * batch_size)
     metrics = Metrics("asya_actor", name, transport.name)
+    admission = Admission(hop, claims=desk)
     sidecar = Sidecar(
         hop=hop,
         consumer=consumer,
-        performer=Performer(transport, consumer, hop, metrics, None, claims=desk),
+        performer=Performer(transport, consumer, hop, metrics, admission=admission),
         runtimes=[RuntimeClient(socket_dir) for _ in range(actor.concurrency)],
         metrics=metrics,
-        gate=Admission(hop, claims=desk),
+        admission=admission,
         batch_size=batch_size,
         batch_wait_s=BATCH_WAIT_S,
         drain_timeout_s=DRAIN_S,

@@ -1,4 +1,4 @@
-"""What can be wrong with a test, or with what it tests, before there is an outcome to look at."""
+"""Errors of a test, or of what it tests, before there is an outcome."""
 
 from collections.abc import Iterable
 from typing import ClassVar

@@ -6,9 +6,10 @@ So a test passes on a broker with small messages (SQS: 256 KiB) as it does on th
 import asyncio
 from pathlib import Path
 
+from asya_protocol.claim import check_out, read_claim
 from asya_protocol.envelope import parse_envelope
 from asya_protocol.errors import EnvelopeError
-from asya_store.claims import ClaimCheck, check_out, read_claim
+from asya_store.claims import ClaimCheck
 from asya_store.folder import FolderStore
 
 

@@ -1,4 +1,4 @@
-"""What each run has sent and not settled: a run is over when that is nothing, whatever the broker's own figures say.
+"""Counts what each run has sent and not settled: the run is over at zero, whatever the broker's figures say.
 
 Every send gets a token, which travels as a transport attribute; so a redelivery is the same entry, and a body that a broker
 took although it did not say so is none. Used by one event loop.
@@ -37,7 +37,7 @@ class Run:
     """One payload's way through the mesh.
 
     Attributes:
-        id: Id of its first envelope; those made from it start with it.
+        id: Id of its first envelope; ours and without a hyphen, so that those made from it are known by it.
         done: Set when everything that was sent is settled, or to the error that makes that impossible.
         open: What is not, by token.
         trouble: Why its first envelope could not be sent yet.
@@ -66,7 +66,7 @@ class Run:
 
 
 class Ledger:
-    """The runs that are under way; whatever belongs to none of them is ignored."""
+    """The runs that are under way; bodies of other runs are ignored."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
@@ -104,7 +104,7 @@ class Ledger:
             run.open.pop(token, None)
 
     def mark(self, token: str, *, taken: bool) -> None:
-        """Note that a body was received, or given back."""
+        """Note that a body was received, or released."""
         if (run := self._run_of(token)) is not None and token in run.open:
             run.open[token].taken = taken
 

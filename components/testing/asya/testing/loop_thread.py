@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that a plain test, or one that runs in a loop already, can wait for coroutines."""
+"""An event loop in a thread of its own, so that tests with and without a loop can wait for coroutines."""
 
 import asyncio
 import threading

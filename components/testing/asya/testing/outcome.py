@@ -1,4 +1,4 @@
-"""What came of one run: results, failures, and how to read them in an assertion. Pure."""
+"""The outcome of one run: results and failures, made for assertions. Pure."""
 
 import json
 from collections.abc import Iterable
@@ -33,9 +33,9 @@ class Failure:
 
     Attributes:
         actor: Where it failed.
-        type: Class name of the handler's exception; empty when there was ``None``.
+        type: Class name of the handler's exception; empty when there was none.
         message: The exception's text, or the mesh's reason.
-        traceback: Of the handler; empty when there was ``None``.
+        traceback: Of the handler; empty when there was none.
         payload: What the handler was given, decoded.
         dead_letter: It crashed the runtime, or ran out of time, too often.
         id: As in ``Result``.
@@ -149,6 +149,6 @@ def _payload(envelope: Envelope) -> object:
 
 
 def _place(each: Result | Failure) -> tuple[list[int], str]:
-    """Order by the numbers behind the run's id; two fan-outs in a row can give the same id twice."""
+    """Order by the numbers behind the run's id, which has no hyphen; two fan-outs in a row can give the same id twice."""
     numbers = [int(part) for part in each.id.split("-")[1:] if part.isdecimal()]
     return numbers, json.dumps(each.payload, sort_keys=True)

@@ -1,4 +1,4 @@
-"""``Pipeline``: what a test uses. Blocking, so that it fits every test; the work is done by a loop in another thread."""
+"""``Pipeline``, which tests use. Its methods block, so that they fit every test; a loop in another thread does the work."""
 
 import json
 import sys
@@ -76,7 +76,7 @@ class Pipeline:
 
         Args:
             payload: What JSON can carry.
-            route: Actor names in order; all of the pipeline's in their order where ``None`` is given.
+            route: Actor names in order; by default all of the pipeline's, in their order.
             headers: Headers of the envelope.
             timeout_s: How long this run may take.
 

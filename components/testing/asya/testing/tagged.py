@@ -1,4 +1,4 @@
-"""The mesh's transport as a pipeline under test sees it: plain names inside, queues of its own outside, all of it counted.
+"""A transport that gives a run queues of its own behind plain actor names, and counts what is sent and settled.
 
 Envelopes, routes and sidecars carry plain actor names; only the queues' names hold the pipeline's tag. So a handler that
 changes its route need not know of it, and two runs on one broker never meet.
@@ -23,7 +23,7 @@ class TaggedTransport:
     Args:
         inner: The broker's own.
         queues: Full name of the queue by actor, end actors included.
-        ledger: Told of every send and settlement.
+        ledger: Records every send and settlement.
         desk: Where large payloads are left.
         on_send: Called with the actor before something is sent to it.
     """
@@ -100,7 +100,7 @@ class TaggedTransport:
 
 
 class CountingConsumer:
-    """A consumer that tells the ledger what it receives and settles."""
+    """A consumer that records in the ledger what it receives and settles."""
 
     def __init__(self, inner: Consumer, actor: str, ledger: Ledger, desk: ClaimCheck) -> None:
         self._desk = desk
@@ -117,6 +117,11 @@ class CountingConsumer:
     def last_poll_s(self) -> float:
         """See the port."""
         return self._inner.last_poll_s
+
+    @property
+    def returns_are_free(self) -> bool:
+        """See the port."""
+        return self._inner.returns_are_free
 
     async def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """See the port."""

@@ -1,1 +1,1 @@
-"""Dead letters: what one tells, choosing them, holding them, sending them again."""
+"""Dead letters: reading, filtering, holding and redriving them."""

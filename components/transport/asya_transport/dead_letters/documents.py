@@ -1,4 +1,4 @@
-"""Dead letters and what was done with them as JSON values: the same from the CLI and from the gateway. No I/O."""
+"""Dead letters and redrives as JSON values, the same for the CLI and the gateway. No I/O."""
 
 import base64
 from typing import Any, Final

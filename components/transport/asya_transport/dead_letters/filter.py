@@ -1,4 +1,4 @@
-"""Choosing dead letters by what they say: ``id=abc*``, ``reason~timeout``, ``payload.user.id=42``. No I/O.
+"""Filters for dead letters: ``id=abc*``, ``reason~timeout``, ``payload.user.id=42``. No I/O.
 
 A condition is ``FIELD OPERATOR VALUE``, and the value everything behind the operator. ``=`` and ``!=`` compare with a
 pattern in which ``*``, ``?`` and ``[...]`` stand for others; ``~`` and ``!~`` search for a regular expression. A path goes
@@ -56,7 +56,7 @@ class Condition:
 
 
 def matches(conditions: Sequence[Condition], letter: DeadLetter) -> bool:
-    """Whether all conditions hold; none at all do."""
+    """Whether all conditions hold; true without any."""
     return all(condition.holds(letter) for condition in conditions)
 
 

@@ -1,4 +1,4 @@
-"""One pass over a dead letter queue during which nothing is lost from sight: what was taken is held until it is settled.
+"""One pass over a dead letter queue: whatever was received is held, its lease extended, until it is settled.
 
 What is not settled when the pass ends, by itself, by an error or by cancellation, is released. Leases of what is held are
 extended, so that nothing comes again within the pass; where that fails the broker hands it out again by itself.

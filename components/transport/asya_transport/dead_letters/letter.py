@@ -85,7 +85,7 @@ class DeadLetter:
 
     @property
     def identity(self) -> bytes:
-        """What tells it from others of its queue: the id, or the bytes of what has none."""
+        """What tells it from others of its queue: the id, or a digest of the body without one."""
         return self.id.encode() if self.id is not None else hashlib.sha256(self.body).digest()
 
     def fresh_body(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Looking at dead letters, sending them out again, throwing them away: the same on every broker.
+"""Browses, redrives and purges dead letters, the same way on every broker.
 
 A redrive sends first and acknowledges the dead letter only when the broker has confirmed, so that an interruption at any
 moment can duplicate what was in flight and lose nothing; running it again goes on where it ended.

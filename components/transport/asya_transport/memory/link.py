@@ -1,4 +1,4 @@
-"""One end of a memory broker's socket: cuts frames, and writes those of one turn of the loop in one system call.
+"""One end of a memory broker's socket: splits the stream into frames, and writes all frames of a loop iteration at once.
 
 Used by both sides. What a frame means is the owner's business; this knows only bytes.
 """

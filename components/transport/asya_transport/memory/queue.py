@@ -1,4 +1,4 @@
-"""One queue of the memory broker: what waits, what is delayed, what is out, and who waits for more.
+"""One queue of the memory broker: what is ready, delayed and in flight, and which receivers wait.
 
 Pure bookkeeping under the broker's clock; it awaits nothing but the futures of its waiting receivers. Whoever changes a
 queue so that something may be received wakes a receiver; a woken receiver looks again and goes back to waiting when

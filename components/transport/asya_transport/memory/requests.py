@@ -1,4 +1,4 @@
-"""What can be asked of a memory broker, and the frames that carry it between processes: length-prefixed msgpack. No I/O.
+"""Requests to a memory broker, and their frames between processes: length-prefixed msgpack. No I/O.
 
 A request's frame is ``[number, request]``; its reply repeats the number, so that many are under way at once on one
 connection. What the answer of a request looks like is said by the type that calling it returns.

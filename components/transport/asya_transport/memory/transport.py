@@ -1,4 +1,4 @@
-"""The memory transport: for tests, embedding and the local mesh; a peer of the real brokers under one contract suite.
+"""The memory transport: for tests, embedding and the local mesh; it passes the same contract suite as the real brokers.
 
 Without a socket it uses the one broker of this process; with ``ASYA_MEMORY_SOCKET`` a broker in another process
 (``server``). Nothing survives the broker's process.
@@ -95,6 +95,7 @@ class MemoryConsumer:
     """A subscription to one queue; deliveries stay ours as long as the connection."""
 
     lease_s = None
+    returns_are_free = True
 
     def __init__(self, session: Session, queue: str) -> None:
         self._session = session

@@ -1,1 +1,1 @@
-"""RabbitMQ, by pika; the only modules that import it."""
+"""RabbitMQ, through pika; no module outside of this folder imports it."""

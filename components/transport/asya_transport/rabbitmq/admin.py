@@ -58,7 +58,7 @@ def estimate_in_flight(ready: int, sample: Sample | None) -> int:
     """Combine a live count of ready envelopes with an older sample.
 
     What was ready then and is not now was taken since: in flight, until a newer sample says otherwise. Erring towards
-    work keeps a scaler from stopping whoever took the last envelope.
+    work keeps a scaler from stopping the replica that took the last envelope.
     """
     if sample is None:
         return 0
@@ -100,7 +100,8 @@ class RabbitMqAdmin:
         if (management := self._management) is not None:
             sample = await self._ask(lambda: management.sample(queue))
         ready, _ = await self._look(queue)
-        return Depth(ready=ready, in_flight=estimate_in_flight(ready, sample))
+        delayed = 0 if sample is None else sample.delayed
+        return Depth(ready=ready, in_flight=estimate_in_flight(ready, sample), delayed=delayed)
 
     async def list_queues(self, prefix: str) -> dict[str, Depth | None]:
         """See the port; what queues hold is the management API's sample, ``None`` for a queue made a moment ago.
@@ -112,7 +113,7 @@ class RabbitMqAdmin:
             raise TransportError(f"RabbitMQ lists queues only by its management API: set {VARIABLE}")
         found = await self._ask(management.list_queues)
         return {
-            name: None if sample is None else Depth(sample.ready, sample.unacknowledged)
+            name: None if sample is None else Depth(sample.ready, sample.unacknowledged, sample.delayed)
             for name, sample in sorted(found.items())
             if name.startswith(prefix)
         }

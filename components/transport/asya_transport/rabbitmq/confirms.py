@@ -1,4 +1,4 @@
-"""Bookkeeping of publisher confirms on one channel: which body the broker's word is about.
+"""Bookkeeping of publisher confirms on one channel: matches acks, nacks and returns to the bodies sent.
 
 Pure: the caller publishes and tells what the broker said; futures are only settled here. The broker counts publishes
 on a confirming channel from 1 and names them by that number, one by one or "up to this one". A body that no queue

@@ -1,4 +1,4 @@
-"""A consumer on RabbitMQ: the broker pushes into a buffer, ``receive`` takes from it, a keeper subscribes again.
+"""A consumer on RabbitMQ: the broker pushes into a buffer that ``receive`` reads; a background task resubscribes.
 
 A subscription is one channel with one AMQP consumer on it. A delivery belongs to its channel: once that is gone the
 broker hands the delivery out again, and settling the old one is ``LeaseLost``. The keeper makes the next
@@ -24,13 +24,15 @@ from asya_protocol.errors import LeaseLost, QueueMissing, TransportError, Transp
 from asya_transport.port import Delivery
 from asya_transport.rabbitmq.delay import MAX_DELAY_S
 from asya_transport.rabbitmq.errors import FOREIGN, NOT_FOUND, PRECONDITION_FAILED, ChannelRefused, translate
+from asya_transport.rabbitmq.headers import read_attributes, read_delivery_count
 from asya_transport.rabbitmq.link import Channel, Link, pause_s
 
 ACK_TIMEOUT_MS: Final = 7 * 86_400_000
 """Seven days, longer than any handler; the broker counts it in a signed integer of 32 bits, which ends after 24.
 
 A broker takes back what is not acknowledged within its own ``consumer_timeout``, 30 minutes by default, and closes the
-channel. Who may ask for more depends on its version, so queue and AMQP consumer both do; who does not know it ignores it:
+channel. Where more can be asked for depends on its version, so both the queue and the AMQP consumer ask; a broker that does
+not know the argument ignores it:
 
 * before 3.11.15 ``rabbitmq.conf`` alone (https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout);
 * 3.12 to 4.2 the queue (https://github.com/rabbitmq/rabbitmq-server/pull/8260 took the consumer's away);
@@ -43,11 +45,15 @@ POLL_S: Final = 5.0
 MISSING_PAUSE_S: Final = 1.0
 RESUBSCRIBE_FIRST_S: Final = 0.1
 RESUBSCRIBE_MOST_S: Final = 5.0
-# Half of the usual delivery limit, which counts returns too.
+RETURNS_ARE_FREE_SINCE: Final = (4, 3)
+"""Before, every return counts against a queue's delivery limit; since then only rejects and lost connections do.
+
+Source: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+"""
+# Half of the usual delivery limit.
 RENEW_AT: Final = 10
 REFUSED_PAUSE_S: Final = 5.0
 """Before a delivery goes back at once of which the broker took no delayed copy."""
-DELIVERY_COUNT: Final = "x-delivery-count"
 # A header frame must fit into the connection's frame size, 128 KiB by default.
 REASON_CHARS_MOST: Final = 4096
 
@@ -130,6 +136,11 @@ class RabbitMqConsumer:
         self._keeper: asyncio.Task[None] | None = None
         self._switching = asyncio.Lock()
 
+    @property
+    def returns_are_free(self) -> bool:
+        """Whether the broker tells what was released from what was lost."""
+        return self._link.version >= RETURNS_ARE_FREE_SINCE
+
     async def start(self) -> None:
         """Subscribe for the first time and keep subscribed from then on.
 
@@ -167,13 +178,12 @@ class RabbitMqConsumer:
         self._settle(channel, lambda: channel.raw.basic_ack(tag))
 
     async def release(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """See the port; with a delay, or after many deliveries, a confirmed copy takes its place.
+        """See the port; with a delay, or after many deliveries where returns count, a confirmed copy takes its place.
 
-        A nack and not a reject: since RabbitMQ 4.3 only rejects count against the delivery limit. Before, every
-        return does, which a release must not cost; the copy starts at 0. A crash between copy and ack duplicates.
+        A nack and not a reject, which counts everywhere. The copy starts at 0; a crash between copy and ack duplicates.
         """
         self._receipt(delivery)
-        if delay_s > 0 or delivery.delivery_count >= RENEW_AT:
+        if delay_s > 0 or (delivery.delivery_count >= RENEW_AT and not self.returns_are_free):
             # Where no copy can be made the delivery itself goes back, at once.
             with suppress(TransportError):
                 delay_s = min(delay_s, MAX_DELAY_S)
@@ -238,7 +248,7 @@ class RabbitMqConsumer:
                     await self._consume(subscription)
 
     def _open_subscription(self) -> "Subscription | None":
-        """The one on which the broker can be asked for something; where there is none the keeper makes one."""
+        """The subscription that is alive; ``None`` while the keeper makes a new one."""
         subscription = self._subscription
         return None if self._stopped or subscription is None or not subscription.is_alive() else subscription
 
@@ -332,7 +342,7 @@ class RabbitMqConsumer:
                 await asyncio.sleep(pause_s(failures, RESUBSCRIBE_FIRST_S, RESUBSCRIBE_MOST_S))
 
     def _drop(self, subscription: Subscription) -> None:
-        """Throw away what a dead subscription delivered and nobody took; it comes again."""
+        """Discard what a dead subscription delivered and no one received; the broker redelivers it."""
         self._buffer.clear()
         reason = subscription.channel.reason
         text = f"queue {self._queue!r}: the broker cancelled the consumer, or did not answer it"
@@ -416,26 +426,3 @@ class RabbitMqConsumer:
         raw = subscription.channel.raw
         await subscription.channel.call(lambda done: raw.basic_qos(prefetch_count=self._prefetch, callback=done))
         self.last_poll_s = time.monotonic()
-
-
-def read_delivery_count(headers: Mapping[str, Any], *, redelivered: bool) -> int:
-    """Read how often a body was handed out, this time included; classic queues only tell once from again."""
-    count = headers.get(DELIVERY_COUNT)
-    if isinstance(count, int):
-        return int(count) + 1
-    return 2 if redelivered else 1
-
-
-def read_attributes(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Turn AMQP headers into text; the broker's own bookkeeping and nested values are left out."""
-    attributes: dict[str, str] = {}
-    for name, value in headers.items():
-        if name.startswith(("x-death", "x-first-death", "x-last-death")) or name == DELIVERY_COUNT:
-            continue
-        if isinstance(value, bytes):
-            attributes[name] = value.decode(errors="replace")
-        elif isinstance(value, bool):
-            attributes[name] = "true" if value else "false"
-        elif isinstance(value, str | int | float):
-            attributes[name] = str(value)
-    return attributes

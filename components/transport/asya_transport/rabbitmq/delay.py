@@ -1,4 +1,4 @@
-"""Delayed sends on a broker that cannot delay: queues that nobody reads, where bodies expire and move on.
+"""Delayed sends on RabbitMQ, which has none: queues without consumers, whose expired messages move to their target.
 
 A vhost has up to 13 delay queues, one per level: level n holds delays of up to 2^n seconds. A body waits there with
 its own exact expiry and is then dead-lettered to a direct exchange with its routing key, the target queue's name.

@@ -84,7 +84,7 @@ FOREIGN: Final = (pika.AMQPError, pika.ChannelError, pika.ReentrancyError, workf
 
 
 def check_name(queue: str) -> None:
-    """Refuse a name that no queue can have; to whoever sends there it is one more queue that is missing.
+    """Refuse a name that no queue can have; to the sender that is a missing queue.
 
     Raises:
         QueueMissing: It is over 255 bytes of UTF-8.
@@ -126,7 +126,7 @@ def lost(exc: BaseException, size_bytes: int, where: str) -> TransportError:
     if limit is not None and size_bytes > limit:
         return EnvelopeTooLarge(size_bytes, limit)
     error = translate(exc, where)
-    # Whoever broke the channel, to the others it is gone for a moment.
+    # Another body broke the channel; to this one it is gone for a moment.
     return error if error.retryable else TransportUnavailable(str(error))
 
 

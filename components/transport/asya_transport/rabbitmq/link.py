@@ -1,7 +1,7 @@
-"""One AMQP connection that is kept alive: dial, notice the loss, dial again with growing pauses; pika's callbacks as futures.
+"""One AMQP connection, kept alive: reconnects with back-off, and turns pika's callbacks into futures.
 
 ``Link`` owns the connection, ``Channel`` wraps one of pika's channels. Everything runs on the running loop, through
-pika's asyncio adapter. Channels die with their connection and are never reopened here: who needs one asks for another.
+pika's asyncio adapter. Channels die with their connection and are never reopened here: their users open others.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ HEARTBEAT_S: Final = 30
 BLOCKED_TIMEOUT_S: Final = 60.0
 DIAL_TIMEOUT_S: Final = 15.0
 RPC_TIMEOUT_S: Final = 30.0
-# Asya 0.1.1 dials five times; a longer wait belongs to whoever supervises the process.
+# Asya 0.1.1 dials five times; a longer wait is up to the process's supervisor.
 DIAL_ATTEMPTS_MOST: Final = 5
 REDIAL_FIRST_S: Final = 0.2
 REDIAL_MOST_S: Final = 5.0

@@ -1,4 +1,4 @@
-"""RabbitMQ's management API, as far as AMQP cannot tell: unacknowledged counts and the list of queues.
+"""RabbitMQ's management API, for what AMQP cannot answer: unacknowledged counts and the list of queues.
 
 Its counts are samples, up to 5 s old by default (``collect_statistics_interval``, and as much again for quorum
 queues), so callers combine them with what AMQP says live. Blocking; callers run it in a thread.
@@ -18,15 +18,22 @@ VARIABLE: Final = "ASYA_RABBITMQ_MANAGEMENT_URL"
 TIMEOUT_S: Final = 10.0
 # Totals straight from the broker's counters instead of the metrics history, which lags more and may be switched off.
 _TOTALS: Final = {"disable_stats": "true", "enable_queue_totals": "true"}
-_COLUMNS: Final = ("name", "messages_ready", "messages_unacknowledged")
+_COLUMNS: Final = ("name", "messages", "messages_ready", "messages_unacknowledged")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One queue's counts as the management API last sampled them."""
+    """One queue's counts as the management API last sampled them.
+
+    Attributes:
+        ready: Waiting to be received.
+        unacknowledged: Received and not settled.
+        delayed: Held back by the broker itself, as a policy of delayed retries has it do (4.3).
+    """
 
     ready: int
     unacknowledged: int
+    delayed: int = 0
 
 
 class Management:
@@ -114,7 +121,8 @@ class Management:
 def _read_sample(item: Mapping[str, Any]) -> Sample | None:
     if "messages_unacknowledged" not in item:
         return None
-    return Sample(int(item.get("messages_ready", 0)), int(item["messages_unacknowledged"]))
+    ready, unacknowledged = int(item.get("messages_ready", 0)), int(item["messages_unacknowledged"])
+    return Sample(ready, unacknowledged, max(0, int(item.get("messages", 0)) - ready - unacknowledged))
 
 
 def _escape(name: str) -> str:

@@ -22,9 +22,10 @@ from asya_transport.rabbitmq.link import Channel, Link
 if TYPE_CHECKING:
     from pika.frame import Method  # Generic in its type stubs only.
 
-# RabbitMQ's own default until 3.13 (max_message_size); 4.0 lowered it to 16 MiB. The broker does not announce its
-# value, so it is learnt from the first refusal. https://www.rabbitmq.com/docs/limits
+# RabbitMQ's own default (max_message_size) until 3.13, and since 4.0. The broker does not announce its value, so one that
+# is lower is learnt from the first refusal. https://www.rabbitmq.com/docs/limits
 MAX_BODY_BYTES: Final = 128 * 1024 * 1024
+MAX_BODY_BYTES_4: Final = 16 * 1024 * 1024
 CONFIRM_TIMEOUT_S: Final = 60.0
 # How much later than that a missing confirm may be noticed: one look at all of them is cheaper than a timer for each.
 SWEEP_S: Final = 1.0
@@ -33,16 +34,26 @@ SEND_WAIT_S: Final = 2.0
 
 
 class Publisher:
-    """Publishes on a link; safe to call concurrently."""
+    """Publishes on a link; safe to call concurrently.
 
-    def __init__(self, link: Link) -> None:
-        self.max_body_bytes = MAX_BODY_BYTES
+    Args:
+        link: The connection.
+        limit_bytes: Largest body, where the broker was given another limit than its version's default.
+    """
+
+    def __init__(self, link: Link, limit_bytes: int | None = None) -> None:
         self._link = link
+        self._limit_bytes = limit_bytes
         self._channel: Channel | None = None
         self._confirms = Confirms()
         self._token = ""
         self._opening = asyncio.Lock()
         self._sweep: asyncio.TimerHandle | None = None
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The broker's limit as far as it is known: as set, else its version's default, until it refuses something smaller."""
+        return self._limit_bytes or (MAX_BODY_BYTES_4 if self._link.version >= (4,) else MAX_BODY_BYTES)
 
     async def send(
         self,
@@ -132,9 +143,7 @@ class Publisher:
                 settle(frame.method.delivery_tag, multiple=frame.method.multiple)
 
             def on_close(reason: BaseException) -> None:
-                limit = read_size_limit(reason)
-                if limit is not None:
-                    self.max_body_bytes = min(limit, self.max_body_bytes)
+                self._limit_bytes = read_size_limit(reason) or self._limit_bytes
                 confirms.abandon(lambda unconfirmed: lost(reason, unconfirmed.size_bytes, self._link.where))
 
             channel.raw.add_on_return_callback(on_return)

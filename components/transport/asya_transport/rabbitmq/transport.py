@@ -31,13 +31,13 @@ class RabbitMqTransport:
 
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)
-        self._publisher = Publisher(self._link)
+        self._publisher = Publisher(self._link, settings.rabbitmq_max_body_bytes)
         self._delays = Delays(self._link)
         self._consumers: set[RabbitMqConsumer] = set()
 
     @property
     def max_body_bytes(self) -> int:
-        """The broker's limit as far as it is known: its default until it refuses something smaller."""
+        """See the publisher."""
         return self._publisher.max_body_bytes
 
     async def connect(self) -> None:

@@ -1,1 +1,1 @@
-"""Amazon SQS, by boto3; the only modules of this room that import it."""
+"""Amazon SQS, through boto3; no other module of this room imports it."""

@@ -28,6 +28,12 @@ _LONG_POLL_S: Final = 20
 _DRAIN_WAIT_S: Final = 1
 """A short poll asks only some of SQS's servers, so only a long one proves a queue empty."""
 _PAGE: Final = 1000
+BOUNDS: Final = {
+    "VisibilityTimeout": (0, 43_200),
+    "MessageRetentionPeriod": (60, 1_209_600),
+    "maxReceiveCount": (1, 1000),
+}
+"""What AWS takes; LocalStack takes more. Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"""
 TAG_OWNER: Final = ("asya.sh/managed-by", "asya")
 TAG_ACTOR: Final = "asya.sh/actor"
 
@@ -47,16 +53,18 @@ class SqsAdmin:
         """Make the queue and its dead letter queue be as the spec says; content stays."""
         dead = names.dlq_name(queue)
         common: dict[QueueAttributeNameType, str] = {
-            "VisibilityTimeout": str(round(spec.lease_s)),
+            "VisibilityTimeout": _bounded("VisibilityTimeout", spec.lease_s),
             "ReceiveMessageWaitTimeSeconds": str(_LONG_POLL_S),
         }
         if spec.encryption_key:
             common["KmsMasterKeyId"] = spec.encryption_key
-        await self._ensure(dead, queue, {**common, "MessageRetentionPeriod": str(round(spec.dlq_retention_s))})
-        redrive = {"deadLetterTargetArn": await self._arn(dead), "maxReceiveCount": spec.max_deliveries}
+        retention = [_bounded("MessageRetentionPeriod", each) for each in (spec.retention_s, spec.dlq_retention_s)]
+        receives = int(_bounded("maxReceiveCount", spec.max_deliveries))
+        await self._ensure(dead, queue, {**common, "MessageRetentionPeriod": retention[1]})
+        redrive = {"deadLetterTargetArn": await self._arn(dead), "maxReceiveCount": receives}
         wanted: dict[QueueAttributeNameType, str] = {
             **common,
-            "MessageRetentionPeriod": str(round(spec.retention_s)),
+            "MessageRetentionPeriod": retention[0],
             "RedrivePolicy": json.dumps(redrive),
         }
         await self._ensure(queue, queue, wanted)
@@ -147,7 +155,7 @@ class SqsAdmin:
 
 
 def tls_only_policy(arn: str) -> str:
-    """A queue's policy that refuses whoever comes without TLS; who may come at all is the callers' own policies' to say."""
+    """A queue's policy that refuses callers without TLS; which callers may come at all is up to their own policies."""
     statement = {
         "Sid": "TlsOnly",
         "Effect": "Deny",
@@ -157,6 +165,14 @@ def tls_only_policy(arn: str) -> str:
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _bounded(attribute: str, value: float) -> str:
+    """Write a number as SQS takes it; one that AWS would refuse is refused here, on every stand-in too."""
+    (low, high), number = BOUNDS[attribute], round(value)
+    if not low <= number <= high:
+        raise TransportError(f"SQS: {attribute} of {number} is outside {low} to {high}")
+    return str(number)
 
 
 def _same(present: str | None, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""Coalesces single requests into batches: a few milliseconds of patience for up to ten entries in one SQS request.
+"""Coalesces single requests into batches: waits a few milliseconds to put up to ten entries into one SQS request.
 
 Each caller awaits its own entry. An entry that fails inside a batch is tried once more alone, so that its caller gets
 the error that belongs to it. Knows nothing of SQS beyond the limits that it is given.
@@ -81,7 +81,7 @@ class Coalescer(Generic[Entry]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # Whoever was cancelled while waiting has nothing on its way yet, so nothing need be done for it.
+        # A caller that was cancelled while waiting has nothing on its way yet.
         batch = [each for each in self._waiting if not each.done.done()]
         self._waiting, self._bytes = [], 0
         if batch:

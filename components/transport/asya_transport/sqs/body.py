@@ -1,4 +1,4 @@
-"""Envelope bytes as SQS carries them: text of a limited alphabet, with attributes that count into its size. No I/O.
+"""Encodes envelopes for SQS, which carries only certain characters and counts attributes towards the size. No I/O.
 
 Envelopes are JSON, which escapes control characters, so almost every body passes as it is. What cannot pass is refused
 when sent, and wrapped in base64 (with an attribute that says so) when dead-lettered, because nothing may be lost.

@@ -1,4 +1,4 @@
-"""The SQS client: two low-level clients, a bounded thread pool for each, and the queue URLs that were looked up.
+"""The SQS client: two boto3 clients with a bounded thread pool each, and a cache of queue URLs.
 
 Botocore blocks, so every call runs in a thread. Long polls have a pool of their own, or a few of them would keep sends
 and settlements waiting for 20 s. Botocore's ``session`` is used without boto3's upper half, which costs 3 MB and adds

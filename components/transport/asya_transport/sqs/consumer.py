@@ -1,4 +1,4 @@
-"""A consumer of one SQS queue: long polls, settlements in batches, and leases that are known to have ended.
+"""A consumer of one SQS queue: long polls, batched settlements, and a clock for the leases.
 
 SQS takes settlements of an expired lease without a word, so the consumer keeps each lease's end itself: what has
 expired is ``LeaseLost``. A poll is never abandoned half-way: SQS may already have handed envelopes to it, and they
@@ -73,6 +73,8 @@ class SqsConsumer:
         on_close: Told when it is closed.
     """
 
+    returns_are_free = False  # maxReceiveCount counts every receive
+
     def __init__(
         self,
         client: SqsClient,
@@ -86,6 +88,8 @@ class SqsConsumer:
         self._sender = sender
         self._queue = queue
         self.lease_s = settings.sqs_visibility_timeout_s or DEFAULT_LEASE_S
+        if self.lease_s > MAX_LEASE_S:
+            raise ValueError(f"a lease of {self.lease_s} s is outside SQS's 0 to {MAX_LEASE_S:g} s")
         self._wait_s = settings.sqs_wait_time_s
         self.last_poll_s = time.monotonic()
         self._out: set[_Lease] = set()

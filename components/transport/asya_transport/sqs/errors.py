@@ -1,4 +1,4 @@
-"""Botocore's and urllib3's exceptions as ours: the door that no foreign exception passes.
+"""Translates botocore's and urllib3's exceptions into those of ``asya_protocol.errors``.
 
 ``tests/unit/transport/sqs/test_errors.py`` lists every botocore exception class with its translation.
 """

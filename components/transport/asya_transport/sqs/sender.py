@@ -51,7 +51,7 @@ class SqsSender:
 
     async def send_text(self, queue: str, text: Text, delay_s: float = 0.0) -> None:
         """Put a prepared body on a queue; as ``send``."""
-        # Outside of the batch, so that whoever names a missing queue hears of it at once.
+        # Outside of the batch, so that a missing queue is an error at once, and of its own sender only.
         await self._client.url(queue)
         await self._coalescer(queue).do(_Sending(text, math.ceil(delay_s)), text.size_bytes)
 

@@ -1,4 +1,4 @@
-"""The SQS transport: AWS, LocalStack, or anything that speaks its protocol.
+"""The SQS transport, for AWS, LocalStack and other servers that speak its protocol.
 
 This folder is the only one that imports botocore, and is imported only when SQS is the chosen transport.
 """

@@ -126,7 +126,7 @@ class World:
 
     def write_status(self, *actors: ActorStatus, message: str = "") -> None:
         """Leave a status as a local mesh's supervisor does."""
-        StateFolder(self.home).write_status(MeshStatus(True, "rabbitmq", 0.0, list(actors), message).as_json())
+        StateFolder(self.home).write_status(MeshStatus(True, "rabbitmq", 0.0, list(actors), message))
 
 
 def envelope_body(envelope_id: str, actor: str, payload: object, **headers: object) -> bytes:

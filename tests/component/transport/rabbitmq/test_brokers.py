@@ -15,36 +15,35 @@ from pathlib import Path
 import pika
 import pytest
 
-from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
+from asya_protocol.errors import EnvelopeTooLarge, QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Delivery, Depth, QueueSpec
 from asya_transport.rabbitmq.admin import RabbitMqAdmin
 from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
 from lab.servers.ports import free_ports
 from lab.servers.rabbitmq import (
+    Address,
     RabbitMqServer,
     call_management,
     is_open,
-    rabbitmq_management_url,
-    rabbitmq_server,
-    rabbitmq_url,
+    rabbitmq_servers,
     require_server,
+    versions,
 )
 from lab.waits import wait_until
 
-__all__ = ["rabbitmq_management_url", "rabbitmq_server", "rabbitmq_url"]  # Fixtures, found by name.
+__all__ = ["rabbitmq_servers"]  # A fixture, found by name.
 
 # Test processes share the broker, so each makes names of its own.
 NUMBERS = (f"{os.getpid()}-{number}" for number in itertools.count(1))
 PATIENCE_S = 60.0
+HELD_BACK = {"delayed-retry-type": "all", "delayed-retry-min": 60_000, "delayed-retry-max": 60_000}
 
 
-@pytest.fixture
-def settings(request: pytest.FixtureRequest) -> TransportSettings:
-    return TransportSettings(
-        rabbitmq_url=request.getfixturevalue("rabbitmq_url"),
-        rabbitmq_management_url=request.getfixturevalue("rabbitmq_management_url"),
-    )
+@pytest.fixture(params=versions())
+def settings(request: pytest.FixtureRequest, rabbitmq_servers: Callable[[str], Address]) -> TransportSettings:
+    server = rabbitmq_servers(request.param)
+    return TransportSettings(rabbitmq_url=server.url, rabbitmq_management_url=server.management_url)
 
 
 @asynccontextmanager
@@ -217,6 +216,46 @@ async def test_releases_never_use_up_a_queues_delivery_limit(settings: Transport
         assert (delivery.body, delivery.attributes) == (b"{}", {"source": "scanner"})
         await consumer.ack(delivery)
         assert (await admin.measure(f"{queue}-dlq")).total == 0
+        assert await admin.delete(queue, force=True)
+
+
+async def test_a_body_over_the_default_of_its_version_is_refused_before_it_closes_the_channel(
+    settings: TransportSettings,
+) -> None:
+    """Since 4.0 it is 16 MiB; others that are on their way are not disturbed, and a broker set otherwise is believed."""
+    queue, url = f"asya-large-{next(NUMBERS)}", settings.rabbitmq_management_url or ""
+    overview = await asyncio.to_thread(call_management, url, "GET", "/api/overview")
+    newer = overview["rabbitmq_version"].startswith("4.")
+    async with connected(settings) as transport, administered(settings) as admin:
+        await admin.create(queue, QueueSpec())
+        limit = transport.max_body_bytes
+        assert limit == (16 if newer else 128) * 1024 * 1024
+        over = transport.send(queue, b"x" * (limit + 1))
+        outcomes = await asyncio.gather(
+            transport.send(queue, b"1"), over, transport.send(queue, b"2"), return_exceptions=True
+        )
+        assert [type(each) for each in outcomes] == [type(None), EnvelopeTooLarge, type(None)]
+        assert await admin.delete(queue, force=True)
+    async with connected(replace(settings, rabbitmq_max_body_bytes=2_000)) as transport:
+        assert transport.max_body_bytes == 2_000
+
+
+async def test_what_a_broker_holds_back_by_itself_counts_as_delayed(settings: TransportSettings) -> None:
+    """Since 4.3 a policy may delay retries; a scaler that saw nothing there would stop whoever must take them."""
+    queue, url = f"asya-held-back-{next(NUMBERS)}", settings.rabbitmq_management_url or ""
+    policy = {"pattern": f"^{queue}$", "apply-to": "quorum_queues", "definition": HELD_BACK}
+    overview = await asyncio.to_thread(call_management, url, "GET", "/api/overview")
+    if not overview["rabbitmq_version"].startswith("4.3"):
+        pytest.skip("this broker delays no retries")
+    await asyncio.to_thread(call_management, url, "PUT", f"/api/policies/%2F/{queue}", policy)
+    async with connected(settings) as transport, administered(settings) as admin:
+        await admin.create(queue, QueueSpec())
+        consumer = await transport.consume(queue)
+        await transport.send(queue, b"{}")
+        (delivery,) = await consumer.receive(1, PATIENCE_S)
+        await consumer.release(delivery)
+        await eventually(lambda: admin.measure(queue), Depth(0, delayed=1))
+        assert not await admin.delete(queue)
         assert await admin.delete(queue, force=True)
 
 

@@ -16,17 +16,17 @@ from asya_transport.rabbitmq.delay import LOST
 from asya_transport.rabbitmq.transport import RabbitMqTransport
 from asya_transport.settings import TransportSettings
 from lab.servers.ports import free_ports
-from lab.servers.rabbitmq import RabbitMqServer, require_server
+from lab.servers.rabbitmq import RabbitMqServer, require_server, versions
 
 PATIENCE_S = 60.0
 NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[RabbitMqServer]:
+@pytest.fixture(scope="module", params=versions())
+def broker(request: pytest.FixtureRequest) -> Iterator[RabbitMqServer]:
     """A broker that may be broken; every test leaves it running."""
-    require_server()
-    with RabbitMqServer(settings="max_message_size = 12000000") as server:
+    require_server(request.param)
+    with RabbitMqServer(version=request.param, settings="max_message_size = 12000000") as server:
         yield server
 
 

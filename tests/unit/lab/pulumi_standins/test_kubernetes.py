@@ -1,11 +1,13 @@
 """Kubernetes objects as the stand-in sees them: names, differences, readiness, and schemas."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.pulumi_standins.kubernetes import objects, readiness
+from lab.pulumi_standins.kubernetes import auto_mode, objects, readiness, recorder
 from lab.pulumi_standins.kubernetes.objects import changed_paths, drifted, keeps_its_name
+from lab.pulumi_standins.kubernetes.port import Refused
 from lab.pulumi_standins.kubernetes.readiness import is_ready
 
 
@@ -119,3 +121,35 @@ def test_an_object_that_asks_not_to_be_waited_for_is_ready() -> None:
     skipped = thing("Deployment", spec={}, status={})
     skipped["metadata"]["annotations"] = {readiness.SKIP: "true"}
     assert is_ready(skipped)
+
+
+class _AnyKind:
+    def __init__(self, _definitions: object) -> None:
+        pass
+
+    def knows(self, _thing: object) -> bool:
+        return True
+
+    def problems(self, _thing: object) -> list[str]:
+        return []
+
+
+def test_creating_what_exists_is_refused_where_the_real_plugin_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since 4.29 it creates by POST; without the switch the stand-in applies, as older ones did."""
+    monkeypatch.setattr(recorder, "Schemas", _AnyKind)
+    store = recorder.Recorder(tmp_path)
+    store.create(thing("ConfigMap"))
+    store.create(thing("ConfigMap"))
+    monkeypatch.setenv(recorder.POST_VARIABLE, "1")
+    with pytest.raises(Refused, match="ConfigMap a already exists"):
+        store.create(thing("ConfigMap"))
+    store.create(thing("ConfigMap"), dry=True)
+    store.apply(thing("ConfigMap"))
+
+
+def test_auto_mode_brings_its_own_kinds() -> None:
+    """Which no OpenAPI document has."""
+    kinds = {each["spec"]["names"]["kind"] for each in auto_mode.DEFINITIONS}
+    assert kinds == auto_mode.CLUSTER_SCOPED == {"NodeClass", "NodePool"}

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from asya_kube.resources import kind_of
 from asya_manifest.errors import ManifestError
-from asya_operator.specs.render import RENDERED_KINDS, render
+from asya_operator.specs.render import render
 from tests.support.rendered import RUNTIME_SOURCE, UID, actor, container, context, objects, pod_of, with_pod
 
 PODS = {"matchLabels": {"asya.sh/asya": "hello-actor"}}
@@ -45,8 +46,7 @@ def test_every_object_of_an_actor_belongs_to_it_and_says_so():
         for each in objects(declared, config).values():
             assert each["metadata"]["namespace"] == "prod"
             assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "asya"
-            kind = next(kind for kind in RENDERED_KINDS if kind[1] == each["kind"])
-            assert each["apiVersion"] == kind[0]
+            assert kind_of(each).api_version == each["apiVersion"]
             if each["metadata"]["name"] == "asya-runtime":
                 continue
             assert each["metadata"]["labels"]["asya.sh/asya"] == "hello-actor"

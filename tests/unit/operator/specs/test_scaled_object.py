@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asya_operator.transport_config import TransportRefused
-from tests.support.rendered import UID, actor, context, objects, with_pod
+from tests.support.rendered import UID, actor, container, context, objects, pod_of, with_pod
 
 RABBITMQ_KEYS = {
     "activationValue",
@@ -264,3 +264,18 @@ def test_rabbitmq_without_a_secret_is_counted_with_its_well_known_password():
 def test_an_actor_that_does_not_scale_has_none_of_it():
     """Nothing of KEDA is asked for, so the cluster need not have it."""
     assert not [name for name in objects(actor()) if name.startswith(("ScaledObject", "Trigger"))]
+
+
+def test_a_user_name_in_a_secret_reaches_keda_and_the_sidecar_by_reference():
+    ref = {"name": "rabbit", "key": "username"}
+    config = {"username": None, "usernameSecretRef": ref}
+    found = objects(actor(scaling=ON), context("rabbitmq", config=config))
+    assert "ConfigMap/hello-actor-trigger-auth" not in found
+    assert found["TriggerAuthentication/hello-actor-trigger-auth"]["spec"] == {
+        "secretTargetRef": [
+            {"parameter": "username", "name": "rabbit", "key": "username"},
+            {"parameter": "password", "name": "rabbit", "key": "password"},
+        ]
+    }
+    env = container(pod_of(actor(), context("rabbitmq", config=config)), "asya-sidecar")["env"]
+    assert {"name": "ASYA_RABBITMQ_USERNAME", "valueFrom": {"secretKeyRef": ref}} in env

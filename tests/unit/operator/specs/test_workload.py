@@ -8,7 +8,7 @@ import yaml
 
 from asya_manifest.actor import parse_actor
 from asya_manifest.errors import InvalidActor
-from asya_operator.specs.stop import LIFECYCLE
+from asya_operator.specs.pod_defaults import LIFECYCLE
 from tests.support.rendered import UID, actor, container, context, objects, pod_of, with_pod
 
 REPOSITORY = Path(__file__).parents[4]
@@ -246,8 +246,12 @@ def test_the_python_of_the_workload_runs_the_runtime():
 
 
 def test_of_two_environment_entries_with_one_name_only_the_last_is_applied():
-    """Server-side apply refuses two; the socket's folder is ours in any case."""
-    env = [{"name": "A", "value": "1"}, {"name": "ASYA_SOCKET_DIR", "value": "/x"}, {"name": "A", "value": "2"}]
+    """Server-side apply refuses two; the socket's folder is ours."""
+    env = [
+        {"name": "A", "value": "1"},
+        {"name": "ASYA_SOCKET_DIR", "value": "/var/run/asya"},
+        {"name": "A", "value": "2"},
+    ]
     declared = actor(
         workload=with_pod({}, {"env": env}), sidecar={"env": [{"name": "ASYA_LOG_LEVEL", "value": "debug"}]}
     )
@@ -348,10 +352,10 @@ def test_a_service_account_token_is_mounted_only_where_an_account_is_named():
 
 
 def test_labels_of_the_template_are_kept_and_the_selector_follows_them():
-    """A selector that differed from the template would be refused; the mesh's own labels cannot be taken away."""
+    """A selector that differed from the template would be refused; the mesh adds its own labels."""
     workload = with_pod({})
     workload["template"]["metadata"] = {
-        "labels": {"app": "mine", "asya.sh/asya": "other", "team": "x"},
+        "labels": {"app": "mine", "asya.sh/asya": "hello-actor", "team": "x"},
         "annotations": {"a": "b"},
     }
     spec = objects(actor(workload=workload))["Deployment/hello-actor"]["spec"]
@@ -421,3 +425,58 @@ def test_hooks_of_the_users_own_stay():
     runtime["lifecycle"].pop("preStop")
     [made] = pod_of(actor(workload=with_pod({}, runtime=runtime)))["containers"]
     assert made["lifecycle"] == {**LIFECYCLE, **runtime["lifecycle"]}
+
+
+def test_environment_entries_keep_their_order_and_find_what_is_ours():
+    """A later entry wins in its own place, where what it refers to is known."""
+    env = [
+        {"name": "MODEL_DIR", "value": "/models"},
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "MODEL_DIR", "value": "$(MODEL_DIR)/$(POD_NAME)"},
+        {"name": "OURS", "value": "$(ASYA_SOCKET_DIR)/x"},
+    ]
+    helper = {"name": "helper", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]}
+    pod = pod_of(actor(workload=with_pod({"containers": [helper]}, {"env": env})))
+    assert env_of(container(pod, "asya-runtime")) == [
+        ("ASYA_SOCKET_DIR", "/var/run/asya"),
+        ("POD_NAME", {"fieldRef": {"fieldPath": "metadata.name"}}),
+        ("MODEL_DIR", "/models/$(POD_NAME)"),
+        ("OURS", "$(ASYA_SOCKET_DIR)/x"),
+        ("ASYA_HANDLER", "handler.process"),
+    ]
+    assert env_of(container(pod, "helper")) == [("A", "12")]
+
+
+def test_an_entry_of_the_sidecars_own_environment_may_refer_to_ours_unless_it_replaces_a_secret():
+    entries = [
+        {"name": "ASYA_LOG_LEVEL", "value": "debug"},
+        {"name": "WHERE", "value": "$(ASYA_ACTOR_NAME)/$(ASYA_LOG_LEVEL)"},
+    ]
+    found = env_of(container(pod_of(actor(sidecar={"env": entries})), "asya-sidecar"))
+    assert found[-2:] == [("ASYA_LOG_LEVEL", "debug"), ("WHERE", "$(ASYA_ACTOR_NAME)/$(ASYA_LOG_LEVEL)")]
+    secret = {"name": "ASYA_RABBITMQ_PASSWORD", "value": "$(ASYA_RABBITMQ_PASSWORD)x"}
+    with pytest.raises(InvalidActor, match="'ASYA_RABBITMQ_PASSWORD', which is no plain value"):
+        objects(actor(sidecar={"env": [secret]}), context("rabbitmq"))
+
+
+def test_a_null_leaves_a_field_to_the_cluster():
+    """OpenShift gives a pod a user of its namespace's range, where the template names none."""
+    users = {"runAsUser": None, "runAsGroup": None, "fsGroup": None}
+    own = {"livenessProbe": None, "ports": None, "volumeMounts": None, "lifecycle": {"preStop": None}}
+    helper = {"name": "helper", "securityContext": None, "env": None}
+    pod = pod_of(actor(workload=with_pod({"securityContext": users, "containers": [helper]}, own)))
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    runtime = container(pod, "asya-runtime")
+    assert ("livenessProbe" in runtime, "startupProbe" in runtime, runtime["lifecycle"]) == (False, True, {})
+    assert container(pod, "helper") == {"name": "helper"}
+    unset = {"securityContext": None, "automountServiceAccountToken": None, "terminationGracePeriodSeconds": None}
+    pod = pod_of(actor(workload=with_pod({**unset, "volumes": None}, {"lifecycle": None})))
+    assert {"securityContext", "automountServiceAccountToken"}.isdisjoint(pod)
+    assert "lifecycle" not in container(pod, "asya-runtime")
+    assert pod["terminationGracePeriodSeconds"] == 330
+
+
+def test_a_grace_period_of_the_template_is_the_pods():
+    pod = pod_of(actor(workload=with_pod({"terminationGracePeriodSeconds": 1800})))
+    assert pod["terminationGracePeriodSeconds"] == 1800
+    assert ("ASYA_DRAIN_TIMEOUT", "27m0s") in env_of(container(pod, "asya-sidecar"))

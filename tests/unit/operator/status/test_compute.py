@@ -1,4 +1,4 @@
-"""One look at an actor becomes its status: each status from pods as the API server shows them, and the bound on writes."""
+"""One reconcile of an actor becomes its status: each status from pods as the API server shows them, and the bound on writes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from asya_operator.status.compute import compute_status, worth_writing, write_due_s
+from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed, find_condition
 from asya_operator.status.replicas import format_age
 from asya_operator.status.table import STATUSES
@@ -251,3 +252,42 @@ def test_a_write_that_is_put_off_says_when_it_is_due() -> None:
     before = compute_status(look("running_ready", ready=0, in_flight=0))
     after = compute_status(look("running_ready", ready=9, in_flight=0))
     assert write_due_s(before, after, NOW + timedelta(seconds=20)) == 40.0
+
+
+READY = {
+    "Running": look("running_ready"),
+    "Napping": scaled(replicas=0),
+    "ScalingDown": look("running_ready", "running_ready"),
+    "ScalingUp": scaled("running_ready", hpa={"status": {"desiredReplicas": 4}}),
+}
+NOT_READY = {
+    "ScalingUp": look("starting"),
+    "Updating": look("running_ready", "running_ready", "starting", replicas=2, workload=OLD_PODS),
+    "Degraded": look("running_ready", "running_long_not_ready", replicas=2),
+    "ImagePullError": look("image_pull_back_off"),
+    "Creating": look(workload=None),
+}
+
+
+@pytest.mark.parametrize(("value", "cases"), [("True", READY), ("False", NOT_READY)], ids=["ready", "not ready"])
+def test_an_actor_is_ready_while_its_newest_spec_works_on_envelopes_or_would(
+    value: str, cases: dict[str, Observed]
+) -> None:
+    """What `kubectl wait --for=condition=Ready`, Argo CD and Flux go by; not one of the conditions that are counted."""
+    for name, observed in cases.items():
+        status = compute_status(observed)
+        found = condition(status, "Ready")
+        assert (found["status"], found["reason"], found["observedGeneration"]) == (value, name, 2)
+        assert status["readySummary"].endswith("/3" if observed.scaling_enabled else "/2")
+
+
+def test_an_actor_that_is_not_ready_says_why() -> None:
+    pulling = compute_status(look("image_pull_back_off"))
+    assert condition(pulling, "Ready")["message"] == condition(pulling, "WorkloadReady")["message"]
+    assert "template" in condition(compute_status(NOT_READY["Updating"]), "Ready")["message"]
+
+
+def test_the_change_of_ready_is_told_by_the_change_of_the_status_alone() -> None:
+    before, after = compute_status(look("starting")), compute_status(look("running_ready"))
+    assert condition(after, "Ready")["status"] != condition(before, "Ready")["status"]
+    assert [each.reason for each in transitions(before, after)] == ["Running"]

@@ -12,7 +12,7 @@ from pika.spec import BasicProperties
 
 from asya_protocol.errors import TransportError
 from asya_transport.rabbitmq import link as rabbitmq_link
-from asya_transport.rabbitmq.consumer import RabbitMqConsumer, read_attributes, read_delivery_count
+from asya_transport.rabbitmq.consumer import RabbitMqConsumer
 from asya_transport.rabbitmq.link import Channel
 
 QUEUE = "asya-ocr"
@@ -23,6 +23,7 @@ class Broker:
     """Answers requests unless told to keep silent; stands in for a link and the broker behind it."""
 
     where = "a broker of this test's own"
+    version = (3, 10)
 
     def __init__(self) -> None:
         self.channels: list[RawChannel] = []
@@ -221,28 +222,3 @@ async def test_a_refusal_of_another_kind_is_not_asked_twice(broker: Broker) -> N
     with pytest.raises(TransportError, match="invalid arg"):
         await consumer.start()
     assert len(broker.channels) == 1
-
-
-@pytest.mark.parametrize(
-    ("headers", "redelivered", "count"),
-    [({}, False, 1), ({}, True, 2), ({"x-delivery-count": 0}, False, 1), ({"x-delivery-count": 4}, True, 5)],
-)
-def test_deliveries_are_counted_as_far_as_the_broker_tells(
-    headers: dict[str, int], redelivered: bool, count: int
-) -> None:
-    """Quorum queues count, classic ones only say: again."""
-    assert read_delivery_count(headers, redelivered=redelivered) == count
-
-
-def test_headers_become_text_without_the_brokers_bookkeeping() -> None:
-    """Nested values have no text that a person would want."""
-    headers = {
-        "a": "x",
-        "b": b"y",
-        "c": 3,
-        "d": True,
-        "x-delivery-count": 1,
-        "x-death": [{}],
-        "x-first-death-queue": "q",
-    }
-    assert read_attributes(headers) == {"a": "x", "b": "y", "c": "3", "d": "true"}

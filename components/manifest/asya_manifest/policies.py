@@ -1,0 +1,195 @@
+"""The sections of an actor's spec beside its workload: sidecar, time limits, scaling, retries, deliveries, batches. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from asya_manifest.errors import Problem, quoted
+from asya_manifest.pod import EnvVar
+from asya_manifest.problems import RuleBroken
+from asya_protocol import names
+from asya_protocol.durations import parse_duration
+
+TRIGGERS: Final = ("queueLength", "total", "ready")
+"""What a user's own formula may count: all envelopes by the name of Asya 0.1.1 or by ours, and those that wait."""
+_STRINGS: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_NAMES: Final = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?!\w*\s*\()")
+"""Names in a formula that are no functions and no members."""
+_WORDS: Final = frozenset({"and", "or", "not", "in", "true", "false", "nil", "let", "if", "else"})
+"""Of KEDA's expression language: https://expr-lang.org/docs/language-definition."""
+
+
+def _read_duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_read_duration),
+    Field(ge=0, allow_inf_nan=False, json_schema_extra={"format": "duration"}),
+]
+"""Seconds, written as a number or in Go's notation (``5m``)."""
+PositiveDuration = Annotated[
+    float,
+    BeforeValidator(_read_duration),
+    Field(gt=0, allow_inf_nan=False, json_schema_extra={"format": "duration"}),
+]
+
+
+class SpecPart(BaseModel):
+    """A piece of the spec: camelCase names, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Sidecar(SpecPart):
+    """The injected sidecar."""
+
+    image: str | None = None
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    resources: Mapping[str, Any] | None = None
+    env: list[EnvVar] = Field(default_factory=list)
+    concurrency: int = Field(default=1, ge=1, le=1000)
+    """Handler calls in flight in one replica."""
+
+
+class Timeout(SpecPart):
+    """Time limits, in seconds."""
+
+    processing: Duration = 300.0
+    """One handler call; 0 leaves the sidecar's own default."""
+    graceful_shutdown: Duration = 30.0
+    """From SIGTERM to SIGKILL."""
+
+
+class AdvancedScaling(SpecPart):
+    """KEDA's scaling modifiers."""
+
+    restore_to_original_replica_count: bool | None = None
+    formula: str | None = Field(default=None, max_length=1024)
+    """How many replicas, from `queueLength` or `total` (all envelopes) and `ready` (those that wait)."""
+    target: str | None = None
+    activation_target: str | None = None
+    metric_type: Literal["AverageValue", "Value", "Utilization"] | None = None
+
+    @model_validator(mode="after")
+    def _check_modifiers(self) -> Self:
+        if problems := list(_check_modifiers(self)):
+            raise RuleBroken(*problems)
+        return self
+
+
+def names_in(formula: str) -> set[str]:
+    """The names that a formula takes values from."""
+    text = _STRINGS.sub("", formula)
+    return set(_NAMES.findall(text)) - _WORDS - set(re.findall(r"\blet\s+(\w+)", text))
+
+
+def _check_modifiers(own: AdvancedScaling) -> Iterator[Problem]:
+    if own.metric_type == "Utilization":
+        yield Problem("metricType", "a queue has no utilization, which is of CPU and memory; use AverageValue or Value")
+    for field, value, zero in (("target", own.target, False), ("activationTarget", own.activation_target, True)):
+        if value is not None and not _is_number(value, zero=zero):
+            yield Problem(field, f"must be a number {'of 0 or more' if zero else 'above 0'}, not {quoted(value)}")
+    if own.formula is None:
+        given = {"target": own.target, "activationTarget": own.activation_target, "metricType": own.metric_type}
+        for field, value in given.items():
+            if value is not None:
+                text = "is about a formula; without one, scaling.queueLength says how many envelopes there are to a replica"
+                yield Problem(field, text)
+        return
+    known = f"a formula counts by {', '.join(TRIGGERS[:-1])} and {TRIGGERS[-1]}"
+    names = names_in(own.formula)
+    for name in sorted(names - set(TRIGGERS)):
+        yield Problem("formula", f"{quoted(name)} is not known; {known}")
+    if not names & set(TRIGGERS):
+        yield Problem("formula", f"{quoted(own.formula)} counts nothing; {known}")
+
+
+def _is_number(text: str, *, zero: bool) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return 0 < value < float("inf") or (zero and value == 0)
+
+
+class Scaling(SpecPart):
+    """How many replicas, by the depth of the actor's queue."""
+
+    enabled: bool = False
+    min_replicas: int = Field(default=0, ge=0)
+    max_replicas: int = Field(default=50, ge=1)
+    polling_interval: PositiveDuration = 10.0
+    cooldown_period: Duration = 60.0
+    queue_length: int = Field(default=5, ge=1)
+    advanced: AdvancedScaling | None = None
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            text = f"minReplicas ({self.min_replicas}) cannot be greater than maxReplicas ({self.max_replicas})"
+            raise RuleBroken(Problem("minReplicas", text))
+        return self
+
+
+class Retry(SpecPart):
+    """What happens to an envelope whose handler raised."""
+
+    max_attempts: int = Field(default=3, ge=1, le=1000)
+    """Handler attempts in all, the first one included."""
+    initial_delay: Duration = 1.0
+    max_delay: Annotated[Duration, Field(le=900)] = 300.0
+    """At most 15 min: the longest delay that SQS keeps (DelaySeconds), so that a promise holds on every transport."""
+    multiplier: float = Field(default=2.0, ge=1, le=100, allow_inf_nan=False)
+    jitter: float = Field(default=0.2, ge=0, le=1)
+    """Share of the delay by which it varies at random."""
+    retry_on: list[str] = Field(default_factory=list)
+    """Class names (matched against the error's MRO) that alone are retried; empty: all."""
+    non_retryable: list[str] = Field(default_factory=list)
+    """Class names that are never retried."""
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        problems = [
+            Problem(f"{field}[{index}]", f"{quoted(name)} is not a class name")
+            for field, listed in (("retryOn", self.retry_on), ("nonRetryable", self.non_retryable))
+            for index, name in enumerate(listed)
+            if not all(part.isidentifier() for part in name.split("."))
+        ]
+        if problems:
+            raise RuleBroken(*problems)
+        return self
+
+
+class Dedup(SpecPart):
+    """Duplicates of what this actor has finished are dropped."""
+
+    window: PositiveDuration = 3600.0
+    """For how long it is remembered."""
+
+
+class Delivery(SpecPart):
+    """What happens to an envelope whose replica crashed or timed out."""
+
+    max_deliveries: int = Field(default=names.MAX_DELIVERIES, ge=1, le=1000)
+    dedup: Dedup | None = None
+
+
+class Batch(SpecPart):
+    """A handler that takes a list of payloads and returns a list of as many results."""
+
+    size: int = Field(ge=1, le=10_000)
+    """Most payloads in one call."""
+    wait_ms: int = Field(default=50, ge=0, le=60_000)
+    """How long to wait for a batch to fill, in milliseconds."""

@@ -1,0 +1,42 @@
+"""Before a mesh is removed: whose actors would be left without an operator, and when that is asked."""
+
+from typing import Any
+
+import pytest
+
+from asya_infra.removal_guard import foreign, words
+from tests.support.pulumi_program import run_environment
+
+pytestmark = pytest.mark.unit
+
+
+def meta(name: str, namespace: str = "asya", owner: str = "") -> dict[str, Any]:
+    owners = [{"kind": owner, "name": "x"}] if owner else []
+    return {"name": name, "namespace": namespace, "ownerReferences": owners}
+
+
+def test_others_are_those_that_nobody_here_declared() -> None:
+    found = [meta("ocr"), meta("happy-end"), meta("ocr", "team-b"), meta("asya-ocr", owner="AsyncActor")]
+    assert foreign(found, ["asya/ocr", "asya/happy-end"]) == ["team-b/ocr"]
+    assert foreign([], ["asya/ocr"]) == []
+
+
+def test_what_keeps_the_mesh_is_listed() -> None:
+    assert words([], []) == ""
+    said = words(["team-b/ocr"], ["web/api"])
+    assert "would never end without its operator: team-b/ocr;" in said
+    assert "KEDA of this stack scales for others: web/api" in said
+    assert said.endswith("nothing was removed")
+    assert "and 5 more" in words([f"a/{number}" for number in range(25)], [])
+
+
+def test_it_is_the_first_to_end() -> None:
+    """What is made last is removed first: it waits for every actor, and those for the operator."""
+    seen = run_environment("oss")
+    guard = seen.one("pulumi-python:dynamic:Resource", "mesh-guard")
+    assert guard.inputs["own"] == ["asya/error-end", "asya/fan-in", "asya/happy-end", "asya/hello-actor"]
+    assert guard.inputs["keda"] is False
+    assert "kubeconfig" in guard.secrets
+    after = {name for _, name in guard.depends}
+    assert {"hello-actor", "happy-end", "mesh-operator-deployment-asya-system-asya-operator"} <= after
+    assert not any((guard.type, guard.name) in each.depends for each in seen.resources)
