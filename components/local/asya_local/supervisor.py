@@ -217,7 +217,7 @@ class Supervisor:
         log.info("following", extra={"manifests": request.manifests, "actors": sorted(declarations.plans)})
 
     async def _reload_edited(self) -> None:
-        """Have the handlers of edited code loaded anew, in a hurry: somebody waits for it."""
+        """Reload the handlers of edited code at once: a person is waiting for it."""
         loaded = {log: pool for pool in self._pools.values() for log in pool.loaded_files if self._request.reload}
         edited, rest_s = await asyncio.to_thread(find_edited, loaded, self._state.home / "volumes")
         for log_path, paths in edited.items():
