@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from asya_local.crew import crew_actors
 from asya_local.errors import MeshError
 from asya_local.gateway_process import check_tools
+from asya_local.handler_environment import DOTENV, inheritable
 from asya_local.plan import ActorPlan, MeshSettings, plan_actor
 from asya_local.state import Request, StateFolder
 from asya_manifest.errors import ManifestError
 from asya_manifest.files import Manifests, list_files, read_manifests
 
 Signature = tuple[tuple[str, int, int], ...]
-_OURS: Final = "ASYA_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,8 @@ def declare(
         mesh_id=state.mesh_id,
         transport=request.transport,
         transport_env={name: value for name, value in transport_env.items() if name != "ASYA_TRANSPORT"},
-        base_env={name: value for name, value in environ.items() if not name.startswith(_OURS)},
+        base_env=inheritable(environ),
+        handler_env=request.environ or inheritable(environ),
         source=Path(request.source) if request.source else None,
         max_replicas=request.max_replicas,
         store_env=store_env,
@@ -79,10 +79,12 @@ def declare(
 
 
 def signature(request: Request) -> Signature:
-    """What changes when a manifest or a tool file is written, added or removed."""
+    """What changes when a manifest, a tool file or ``.env`` is written, added or removed."""
     found = []
     try:
-        for path in list_files([Path(path) for path in (*request.manifests, *request.tools)]):
+        files = list_files([Path(path) for path in (*request.manifests, *request.tools)])
+        folders = {*(file.parent for file in files), *((Path(request.source),) if request.source else ())}
+        for path in (*files, *sorted(folder / DOTENV for folder in folders if (folder / DOTENV).is_file())):
             stat = path.stat()
             found.append((str(path), stat.st_mtime_ns, stat.st_size))
     except (ManifestError, OSError):

@@ -206,6 +206,7 @@ def _info(state: StateFolder, record: MeshRecord, *, found: bool = True) -> Mesh
 
 def _request(options: UpOptions) -> Request:
     from asya_local.gateway_process import find_tool_files
+    from asya_local.handler_environment import lasting
     from asya_local.interpreter import activated_environment
     from asya_local.settings import read_local_settings
 
@@ -230,6 +231,7 @@ def _request(options: UpOptions) -> Request:
         tools=[str(path.absolute()) for path in options.tools or find_tool_files(options.manifests)],
         python=options.python,
         activated=activated_environment(os.environ),
+        environ=lasting(os.environ),
     )
 
 

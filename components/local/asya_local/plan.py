@@ -14,10 +14,11 @@ from typing import Final
 
 from asya_local.container import FilePlan, container_env, plan_files, resolve_env
 from asya_local.errors import MeshError
+from asya_local.handler_environment import read_dotenv
 from asya_local.interpreter import Interpreter, choose_python
 from asya_local.processes import MARKER, ProcessSpec, own_python
 from asya_manifest.actor import AsyncActor
-from asya_manifest.environment import build_runtime_env, build_sidecar_env
+from asya_manifest.environment import asked_grace_s, build_runtime_env, build_sidecar_env
 from asya_manifest.errors import ManifestError
 from asya_manifest.files import DeclaredActor, Manifests
 from asya_manifest.labels import ANNOTATION_SOURCE
@@ -42,7 +43,8 @@ class MeshSettings:
         mesh_id: Marks the mesh's processes.
         transport: Its broker's kind.
         transport_env: Environment that leads sidecars to the broker.
-        base_env: Environment that every process inherits.
+        base_env: Environment that our own processes inherit.
+        handler_env: Environment that handlers inherit.
         source: Folder of handlers' code that goes before annotations; ``None`` leaves it to them.
         max_replicas: Cap per actor on this machine.
         store_env: Environment that leads sidecars to the object store.
@@ -62,6 +64,7 @@ class MeshSettings:
     gateway_env: Mapping[str, str] = field(default_factory=dict)
     python: str | None = None
     activated: str | None = None
+    handler_env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ class ActorPlan:
     @property
     def grace_s(self) -> float:
         """Seconds from SIGTERM to SIGKILL."""
-        return self.actor.spec.timeout.graceful_shutdown
+        return asked_grace_s(self.actor)
 
     def sidecar_spec(self, folder: Path, logs: Path, number: int) -> ProcessSpec:
         """The sidecar of one replica."""
@@ -173,12 +176,16 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
     files = plan_files(template, manifests)
     own_env = container_env(template.runtime, manifests, fields, files, root)
     source, first = _source(declared, settings)
+    own_code = declared.origin.file.is_file()  # the built-in crew has none that anybody here could edit
+    inherited = (
+        {**read_dotenv(source), **(settings.handler_env or settings.base_env)} if own_code else settings.base_env
+    )
     runtime_env = {
         "PYTHONUNBUFFERED": "1",
-        **settings.base_env,
+        **inherited,
         **{entry.name: entry.value or "" for entry in build_runtime_env(actor)},
         **own_env,
-        "PYTHONPATH": _python_path(source, settings.base_env, own_env, first=first),
+        "PYTHONPATH": _python_path(source, inherited, own_env, first=first),
         MARKER: settings.mesh_id,
     }
     transport_env = [EnvVar(name=name, value=value) for name, value in settings.transport_env.items()]
@@ -193,7 +200,7 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
         **settings.gateway_env,
         MARKER: settings.mesh_id,
     }
-    if declared.origin.file.is_file():
+    if own_code:
         python = choose_python(settings.python, actor.spec.workload.python_executable, settings.activated, source)
         argv: tuple[str, ...] = (python.path, _runtime_file())
     else:  # the built-in crew: nobody's packages but ours
@@ -210,7 +217,7 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
         runtime_argv=argv,
         cwd=source,
         python=python,
-        edited=declared.origin.file.is_file(),
+        edited=own_code,
         files=files,
         files_root=root,
         notes=(*files.notes, *filter(None, (python.note,))),

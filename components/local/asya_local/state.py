@@ -56,6 +56,7 @@ class Request:
         tools: Tool files or folders of them, absolute.
         python: Interpreter of all handlers, or ``None``.
         activated: Folder of the environment that was activated where ``up`` was called, or ``None``.
+        environ: The environment there, as far as handlers inherit it.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Request:
     tools: list[str] = field(default_factory=list)
     python: str | None = None
     activated: str | None = None
+    environ: dict[str, str] = field(default_factory=dict)
 
     @property
     def broker(self) -> tuple[object, ...]:

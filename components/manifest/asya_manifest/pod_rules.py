@@ -63,9 +63,9 @@ def check_template(template: PodTemplate, claims: Sequence[str] = ()) -> Iterato
         elif not LABEL_PATTERN.fullmatch(container.name):
             yield Problem(f"{where}.name", no_label(container.name))
         yield from _check_container(container, where, volumes)
-    repeated = Counter(container.name for _, container in _containers(template) if container.name != RUNTIME_CONTAINER)
+    repeated = Counter(container.name for _, container in _containers(template))
     for name, count in repeated.items():
-        if count > 1:
+        if count > 1 and count != (len(runtimes) if name == RUNTIME_CONTAINER else 0):
             yield Problem("spec.containers", f"{quoted(name)} names {count} containers; each needs a name of its own")
     yield from _check_volumes(template, claims)
 

@@ -102,7 +102,9 @@ def test_a_send_that_fails_is_a_failure(asya: CommandLine):
 @pytest.mark.parametrize(
     ("words", "code", "problem"),
     [
-        (["call", "ecko", "--text", "x"], 5, "has no tool 'ecko', only brief, echo, lost"),
+        (["call", "ecko", "--text", "x"], 5, "has no tool 'ecko', only brief, echo, lost; did you mean 'echo'?"),
+        (["call", "echo", "--test", "x"], 2, "echo has no parameter 'test', only text, times; did you mean 'text'?"),
+        (["cal", "echo"], 2, "No such command 'cal'"),
         (["tools", "ecko"], 5, "has no tool"),
         (["status", "never"], 5, "knows no envelope never"),
         (["wait", "never"], 5, "knows no envelope never"),
@@ -118,6 +120,12 @@ def test_what_cannot_be_done_has_its_own_exit_code(asya: CommandLine, words: lis
     assert (said.code, said.out) == (code, "")
     assert problem in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_proxy_of_the_environment_does_not_come_between(asya: CommandLine):
+    """One for the way out of the house cannot know a gateway inside."""
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    assert asya("tools", **proxies).code == 0
 
 
 def test_ctrl_c_leaves_the_call_alone_and_says_how_to_go_on(asya: CommandLine, gateway: Gateway):

@@ -1,6 +1,7 @@
 """From a manifest to processes: the seed's own manifest, sources, interpreters."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from asya_local.container import lay_out
 from asya_local.declarations import declare, signature
 from asya_local.errors import MeshError
+from asya_local.handler_environment import lasting
 from asya_local.interpreter import Interpreter, activated_environment, choose_python
 from asya_local.plan import ActorPlan
 from asya_local.state import Request, StateFolder
@@ -136,6 +138,28 @@ def make_environment(folder: Path) -> Path:
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
     return python
+
+
+def test_handlers_get_the_environment_of_the_last_up_above_dotenv_and_nothing_of_a_terminal(tmp_path: Path):
+    """Sidecars and crew keep that of the supervisor: a new variable of a handler's starts none of them anew."""
+    (tmp_path / ".env").write_text("MODEL=small\nKEY='from file'\nexport LEFT=1\nASYA_LOG_LEVEL=debug\nEMPTY\n")
+    environ = lasting({"KEY": "exported", "PATH": "/bin", "SHLVL": "2", "SSH_TTY": "/dev/1", "ASYA_HOME": "/h"})
+    assert environ == {"KEY": "exported", "PATH": "/bin"}
+    asked = replace(request(write(tmp_path)), environ=environ)
+    found = plans(tmp_path / "home", asked, environ={"OLD": "1"})
+    own = found["ocr"].runtime_env
+    assert (own["KEY"], own["MODEL"], own["LEFT"], own["PATH"]) == ("exported", "small", "1", "/bin")
+    assert not {"OLD", "EMPTY"} & set(own)
+    assert own.get("ASYA_LOG_LEVEL") != "debug"
+    assert "OLD" in found["ocr"].sidecar_env
+    assert "KEY" not in found["happy-end"].runtime_env
+
+
+def test_an_edit_of_dotenv_is_followed_like_one_of_a_manifest(tmp_path: Path):
+    asked = request(write(tmp_path))
+    before = signature(asked)
+    (tmp_path / ".env").write_text("A=1\n")
+    assert signature(asked) != before
 
 
 def test_the_interpreter_is_the_first_of_those_that_its_author_may_mean(tmp_path: Path):

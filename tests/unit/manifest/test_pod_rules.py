@@ -83,6 +83,10 @@ TAKEN = (
             {"containers": [{"name": "asya-runtime"}, {"name": "web"}, {"name": "web"}]},
             "containers: 'web' names 2 containers; each needs a name of its own",
         ),
+        (
+            {"initContainers": [{"name": "asya-runtime"}]},
+            "containers: 'asya-runtime' names 2 containers; each needs a name of its own",
+        ),
         ({"initContainers": [{"name": "Web"}]}, "initContainers[0].name: 'Web' must be lower case letters"),
         ({"volumes": [{"name": "a"}, {"name": "a"}]}, "volumes[1].name: 'a' names another volume or claim too"),
         ({"volumes": [{"name": "a.b"}]}, "volumes[0].name: 'a.b' must be lower case letters"),

@@ -46,9 +46,7 @@ def render(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str
     try:
         objects.append(build_workload(actor, uid, context))
     except RuleBroken as exc:  # the sidecar's environment refers to one of ours that it replaces
-        raise InvalidActor(
-            actor.name, [Problem(f"spec.sidecar.env{each.path}", each.text) for each in exc.problems]
-        ) from None
+        raise InvalidActor(actor.name, [Problem("spec.sidecar.env", each.text) for each in exc.problems]) from None
     if context.network_policy:
         objects.append(companions.build_network_policy(actor, uid, context))
     scaling = actor.spec.scaling
