@@ -4,14 +4,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from asya_cli.console import Console
 from asya_cli.exit_codes import DeadLettered, ExitCode, NotFound, TimedOut
+from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, home_option, json_option
 
 if TYPE_CHECKING:
@@ -45,42 +45,6 @@ def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
     )
     print_result(console, found)
     sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class FoundResult:
-    """What the crew has persisted about an envelope.
-
-    Attributes:
-        succeeded: It reached happy-end.
-        envelope: As the end actor got it.
-    """
-
-    succeeded: bool
-    envelope: Mapping[str, Any]
-
-    @property
-    def error(self) -> Mapping[str, Any]:
-        """Code and details of a failure; empty of a success."""
-        payload = self.envelope.get("payload")
-        failure = payload if isinstance(payload, Mapping) else {"error": payload}
-        return {} if self.succeeded else {"code": failure.get("error"), **(failure.get("details") or {})}
-
-    @property
-    def cause(self) -> str:
-        """Why it failed; empty of a success."""
-        from asya_protocol.failure import failure_words
-
-        return failure_words(self.error.get("code"), self.error)
-
-    def as_json(self) -> dict[str, object]:
-        """Shape it for ``--json``: ``{"id", "status", "payload"}``, or ``"error"`` and what was given to the handler."""
-        payload = self.envelope.get("payload")
-        document: dict[str, object] = {"id": self.envelope.get("id"), "status": "succeeded", "payload": payload}
-        if not self.succeeded:
-            given = payload.get("original_payload") if isinstance(payload, Mapping) else None
-            document |= {"status": "failed", "payload": given, "error": self.error}
-        return document
 
 
 def wait_for_result(

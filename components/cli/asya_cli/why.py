@@ -171,7 +171,7 @@ def _max_attempts(info: "MeshInfo") -> dict[str, int]:
 def _of_store(
     store: "Store", environment: Mapping[str, str], envelope_id: str, names: Iterable[str], collected_by: str
 ) -> dict[str, Any]:
-    from asya_cli.result import FoundResult
+    from asya_cli.found_result import FoundResult
     from asya_crew.results import find_result
     from asya_protocol.status import Status
     from asya_store.cancel_list import CancelList
