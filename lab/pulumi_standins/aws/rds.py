@@ -150,6 +150,9 @@ class SubnetGroup(Resource):
     def update(self, clients: Clients, identifier: str, old: Properties, new: Properties) -> None:
         """ModifyDBSubnetGroup."""
         clients["rds"].modify_db_subnet_group(DBSubnetGroupName=identifier, SubnetIds=new["subnetIds"])
+        # moto 5 takes a changed group out of its list and does not put it back (rds/models.py, modify_db_subnet_group).
+        if self.read(clients, identifier, new) is None:
+            self.create(clients, {**new, "name": identifier})
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """DeleteDBSubnetGroup."""
