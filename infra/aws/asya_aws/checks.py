@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from asya_aws.instances import accelerator, image_type
-from asya_aws.settings import AwsSettings
+from asya_aws.settings import AwsSettings, read_unchecked
 from asya_infra.config_reader import ConfigReader
 from asya_infra.settings import Settings
 from asya_infra.upstream import is_url
@@ -29,14 +29,16 @@ _PRIVATE: Final = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "100.64.0.0/10
 _CIDR: Final = "10.60.0.0/16"
 
 
-def check(read: ConfigReader, own: AwsSettings) -> None:
-    """Refuse what is wrong in itself.
+def read_aws_settings(read: ConfigReader) -> AwsSettings:
+    """Read the settings of AWS, and refuse what is wrong in itself.
 
     Raises:
-        ConfigError: The first of it.
+        ConfigError: A value cannot be used, or one is missing.
     """
+    own = read_unchecked(read)
     for key, text, example in (*_of_account(own), *_of_network(own), *_of_nodes(own)):
         raise read.refuse(key, text, example)
+    return own
 
 
 def check_together(read: ConfigReader, settings: Settings, own: AwsSettings, stack: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from asya_aws import versions
-from asya_aws.checks import STACK_MOST, check_together, has_registry
-from asya_aws.settings import AwsSettings, read_aws_settings
+from asya_aws.checks import STACK_MOST, check_together, has_registry, read_aws_settings
+from asya_aws.settings import AwsSettings
 from asya_infra.errors import ConfigError
 from asya_infra.settings import read_settings
 from tests.support.pulumi_program import ON_AWS, run_environment

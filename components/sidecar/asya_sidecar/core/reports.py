@@ -39,7 +39,7 @@ def processing_report(envelope: Envelope, actor: str) -> Report:
 
 
 def completed_report(envelope: Envelope, actor: str, items: tuple[Item, ...], elapsed_s: float) -> Report:
-    """The handler returned; a route that it changed is told along."""
+    """The handler returned; includes the route, which it may have changed."""
     duration_ms = round(elapsed_s * 1000)
     route = items[0].route if items and items[0].route else envelope.route
     more = ProgressBody(actors=list(route.actors), duration_ms=duration_ms)
