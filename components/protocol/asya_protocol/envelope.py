@@ -246,6 +246,10 @@ def origin_mark(headers: Mapping[str, object]) -> str:
     two fan-outs in a row give the same one.
     """
     mark = ".".join(map(str, read_lineage(headers)))
+    stack = headers.get(names.HEADER_FAN_IN)
+    groups = [str(entry.get("group")) for entry in stack if isinstance(entry, dict)] if isinstance(stack, list) else []
+    # What another attempt made is joined by itself, so that it must not be taken for a duplicate.
+    mark += "".join(f"-{tries}" for group in groups if (tries := group.partition("~try")[2]))
     return mark if len(mark) <= LONGEST_MARK else hashlib.sha256(mark.encode()).hexdigest()[:LONGEST_MARK]
 
 

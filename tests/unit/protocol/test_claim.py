@@ -45,10 +45,11 @@ def test_the_key_follows_from_id_origin_place_and_payload() -> None:
             envelope(route={"actors": ["a"], "current": 0}),
             envelope(headers={"x-asya-lineage": [0]}),
             envelope(headers={"x-asya-lineage": [0] * 100}),
+            envelope(headers={"x-asya-lineage": [0], "x-asya-fan-in": [{"group": "e@0~try1.2"}]}),
         )
     ]
     assert keys[0] == keys[1]
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 6
     assert keys[0].startswith("claims/e%2F1/1-")
     assert keys[4].startswith("claims/e%2F1/1~0-")
     assert all(read_claim({"x-asya-claim": {"key": key, "bytes": 1, "sha256": ""}}) for key in keys)

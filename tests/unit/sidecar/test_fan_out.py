@@ -137,7 +137,7 @@ def test_a_list_without_items_is_joined_as_such_and_none_is_not(make_work: MakeW
     ("outcome", "calls_off"),
     [
         (Replied(), True),
-        (Replied(items(1)), True),
+        (Replied(items(1)), False),
         (Replied(items(2)), False),
         (Replied(is_list=True), False),
         (Replied(streamed=2), False),

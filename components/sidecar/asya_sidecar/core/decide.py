@@ -72,8 +72,11 @@ def decide(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
         Sends and reports in order, then exactly one settlement.
     """
     decision = _judge(work, outcome, hop, moment)
-    done = decision.result == "success" and (not isinstance(outcome, Replied) or _fans_out(outcome))
-    return decision if done or not (outcome.streamed or work.redelivered) else without_group(decision, work, hop)
+    return (
+        decision
+        if decision.result == "success" or not (outcome.streamed or work.redelivered)
+        else without_group(decision, work, hop)
+    )
 
 
 def without_group(decision: Decision, work: Work, hop: Hop) -> Decision:
