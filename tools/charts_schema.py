@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tools.charts_tables import SCHEMAS
+from tools.charts_template import Tree
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -45,7 +46,7 @@ def _of_definition(schema: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _of(value: Any, more: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
+def _of(value: Tree, more: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     if value is not None:
         schema["type"] = [_TYPES[type(value)], "null"] if path else _TYPES[type(value)]

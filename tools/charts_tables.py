@@ -27,7 +27,7 @@ def _pod(pod: str, container: str, chart: str) -> dict[str, Edit]:
         f"{inside}/volumeMounts": More(".Values.volumeMounts"),
         f"{inside}/env": Own(".Values.env"),
         "spec/template/metadata/annotations": (
-            "\n  checksum/config: {{ include (print $.Template.BasePath \"/config.yaml\") . | sha256sum }}\n"
+            '\n  checksum/config: {{ include (print $.Template.BasePath "/config.yaml") . | sha256sum }}\n'
             "  {{- with .Values.podAnnotations }}\n  {{- toYaml . | nindent {deeper} }}\n  {{- end }}"
         ),
     }
@@ -182,7 +182,9 @@ _WORKLOAD: Final = _open(
         "template": _open({"spec": _open({"containers": _CONTAINERS})}),
     }
 )
-_LEVELS: Final = "^(?i:debug|info|warn|warning|error)$"
+_LEVELS: Final = {
+    "enum": [case(level) for level in ("debug", "info", "warn", "warning", "error") for case in (str.lower, str.upper)]
+}
 _COUNT: Final = {"minimum": 0}
 _PORT: Final = {"minimum": 1, "maximum": 65535}
 _PULL: Final = {"enum": ["Always", "IfNotPresent", "Never"]}
@@ -197,7 +199,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         },
         "replicaCount": _COUNT,
         "image/pullPolicy": _PULL,
-        "logLevel": {"pattern": _LEVELS},
+        "logLevel": _LEVELS,
         "metrics/port": _PORT,
         "health/port": _PORT,
         "controller/maxConcurrentReconciles": {"minimum": 1, "maximum": 1000},
@@ -211,7 +213,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "config/port": {"type": ["string", "integer"], "pattern": "^[0-9]+$"},
         "config/rate": {"type": ["string", "number"]},
         "config/transport": {"enum": ["", "sqs", "rabbitmq"]},
-        "config/logLevel": {"pattern": _LEVELS},
+        "config/logLevel": _LEVELS,
         "auth/mode": {"enum": ["tokens", "off"]},
         "routes/defaults": _open({"progress": {"type": "boolean"}, "timeout": {"type": "integer", "minimum": 1}}),
         "routes/tools": {"items": {"type": "object", "required": ["name", "route"]}},

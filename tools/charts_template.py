@@ -95,6 +95,8 @@ class Own:
 
 
 Edit = str | Block | More | If | Own
+Tree = Any
+"""What YAML holds: a map, a list, or what stands in them."""
 
 
 @dataclass(slots=True)
@@ -120,7 +122,7 @@ class Template:
         text = yaml.safe_dump(tree, sort_keys=False, width=10_000, allow_unicode=True)
         return _TOKEN.sub(self._in_place, text)
 
-    def _released(self, value: Any, path: tuple[str, ...]) -> Any:
+    def _released(self, value: Tree, path: tuple[str, ...]) -> Tree:
         """Let labels, names and the namespace depend on the release."""
         if isinstance(value, list):
             return [self._released(each, path) for each in value]
@@ -128,7 +130,7 @@ class Template:
             return value
         return {key: self._released_entry(value, key, (*path, key)) for key in value}
 
-    def _released_entry(self, parent: dict[str, Any], key: str, path: tuple[str, ...]) -> Any:
+    def _released_entry(self, parent: dict[str, Any], key: str, path: tuple[str, ...]) -> Tree:
         value = parent[key]
         if isinstance(value, dict) and NAME_LABEL in value:
             kind = ("podLabels" if "template" in path else "labels") if key == "labels" else "selectorLabels"
@@ -142,7 +144,7 @@ class Template:
             return self._token(f"{{key}}: {made}")
         return self._released(value, path)
 
-    def _edit(self, tree: Any, path: list[str], edit: Edit) -> None:
+    def _edit(self, tree: Tree, path: list[str], edit: Edit) -> None:
         *way, last = path
         for step in way:
             if isinstance(tree, dict) and step not in tree:
@@ -151,9 +153,11 @@ class Template:
         key = last if isinstance(tree, dict) else _index(tree, last)
         match edit:
             case str():
-                tree[key] = self._token(f"{{key}}:{'' if edit[0] == chr(10) else ' '}{edit}" if isinstance(tree, dict) else f"- {edit}")
+                tree[key] = self._token(
+                    f"{{key}}:{'' if edit[0] == chr(10) else ' '}{edit}" if isinstance(tree, dict) else f"- {edit}"
+                )
             case Block(expression):
-                shown = f"{{key}}:\n  {{{{- toYaml . | nindent {{deeper}} }}}}"
+                shown = "{key}:\n  {{- toYaml . | nindent {deeper} }}"
                 tree[key] = self._token(f"{{{{- with {expression} }}}}\n{shown}\n{{{{- end }}}}")
             case More(expression):
                 tree[key].append(self._more(expression))
@@ -167,12 +171,12 @@ class Template:
     def _more(self, expression: str) -> str:
         return self._token(f"{{{{- with {expression} }}}}\n{{{{- toYaml . | nindent {{indent}} }}}}\n{{{{- end }}}}")
 
-    def _unless_given(self, entry: Any) -> list[Any]:
+    def _unless_given(self, entry: Tree) -> list[Tree]:
         if isinstance(entry, str):  # an edit's
             return [entry]
         return [self._token(f'{{{{- if not (has "{entry["name"]}" $given) }}}}'), entry, self._token("{{- end }}")]
 
-    def _wrap(self, tree: Any, key: Any, condition: str) -> None:
+    def _wrap(self, tree: Tree, key: str | int, condition: str) -> None:
         opened, closed = self._token(f"{{{{- if {condition} }}}}"), self._token("{{- end }}")
         if isinstance(tree, list):
             tree[key : key + 1] = [opened, tree[key], closed]
@@ -193,10 +197,12 @@ class Template:
         shown = self._lines[int(number)].replace("{key}", key or "")
         shown = shown.replace("{indent}", str(column)).replace("{deeper}", str(column + 2))
         first, *rest = shown.split("\n")
-        return "\n".join([f"{indent}{dash if dash and key else ''}{first}", *(f"{' ' * column}{line}" for line in rest)])
+        return "\n".join(
+            [f"{indent}{dash if dash and key else ''}{first}", *(f"{' ' * column}{line}" for line in rest)]
+        )
 
 
-def _index(tree: Any, step: str) -> Any:
+def _index(tree: Tree, step: str) -> str | int:
     if isinstance(tree, dict):
         return step
     if step.isdecimal():
