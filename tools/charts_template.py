@@ -178,7 +178,7 @@ class Template:
 
     def _wrap(self, tree: Tree, key: str | int, condition: str) -> None:
         opened, closed = self._token(f"{{{{- if {condition} }}}}"), self._token("{{- end }}")
-        if isinstance(tree, list):
+        if isinstance(key, int):
             tree[key : key + 1] = [opened, tree[key], closed]
             return
         entries = list(tree.items())

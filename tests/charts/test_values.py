@@ -100,16 +100,17 @@ def test_values_that_are_taken(
     objects = each_helm.render(chart, **values)
     assert objects
     assert problems(objects) == []
-    for each in objects:
-        pod = (
-            each.get("spec", {}).get("template", {}).get("spec")
-            if each["kind"] in {"Deployment", "StatefulSet"}
-            else None
-        )
-        for container in (pod or {}).get("containers", []):
+    for pod in pods(objects):
+        for container in pod["containers"]:
             names = [entry["name"] for entry in container["env"]]
             assert len(names) == len(set(names))
             assert ("securityContext" in container) == ("securityContext" in pod) == (case != "openshift")
+
+
+def pods(objects: Objects) -> list[dict[str, Any]]:
+    specs = [each["spec"] for each in objects if each["kind"] in {"Deployment", "StatefulSet"}]
+    specs += [each["spec"]["workload"] for each in objects if "workload" in each.get("spec", {})]
+    return [each["template"]["spec"] for each in specs]
 
 
 @pytest.mark.parametrize(("chart", "values", "why"), REFUSED, ids=[f"{each[0]}-{each[2]}" for each in REFUSED])

@@ -108,7 +108,7 @@ def test_the_quick_start_s_charts_from_nothing_to_nothing(
     typed(cluster, generation, f"helm install asya-crew {CHARTS}/asya-crew/", tmp_path)
     for document in read_examples("seed-quick-start.yaml"):
         if document["kind"] == "ConfigMap" or document["metadata"]["name"] == "hello-actor":
-            cluster.apply(document, namespace=namespace)
+            cluster.apply(document, namespace=NAMESPACE)
     typed(cluster, generation, f"helm install asya-gateway {CHARTS}/asya-gateway/ -f {SEED} -f {gateway}", tmp_path)
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/asya-gateway", "--timeout=300s")
     wait_for_status(cluster, "hello-actor", NAMESPACE, "Napping", "Running", "ScalingUp")
