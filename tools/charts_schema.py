@@ -50,7 +50,7 @@ def _of(value: Tree, more: Mapping[str, Mapping[str, Any]], path: str) -> dict[s
     schema: dict[str, Any] = {}
     if value is not None:
         schema["type"] = [_TYPES[type(value)], "null"] if path else _TYPES[type(value)]
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and (value or not path):
         children = {name: _of(inner, more, f"{path}/{name}".lstrip("/")) for name, inner in value.items()}
         # Helm itself puts the values that all charts share there.
         schema |= {"properties": children if path else {**children, "global": {"type": "object"}}}

@@ -63,6 +63,7 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("asya-actor", "several", {"actors": [HELLO, {**HELLO, "name": "other", "scaling": {"maxReplicas": 3}}]}),
 ]
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("asya-crds", {"anything": 1}, "anything"),
     ("asya-operator", {"replicas": 3}, "replicas"),
     ("asya-operator", {"image": {"tg": "1"}}, "tg"),
     ("asya-operator", {"replicaCount": "two"}, "replicaCount"),
@@ -125,7 +126,7 @@ def operator_config(objects: Objects) -> dict[str, str]:
 def test_an_operator_without_values_knows_sqs(newest_helm: Helm) -> None:
     config = operator_config(newest_helm.render("asya-operator"))
     transports = parse_transports(config["transports.json"])
-    assert list(transports.transports) == ["sqs"]
+    assert list(transports.by_name) == ["sqs"]
     assert transports.get("sqs").type == "sqs"
     assert "gateway-url" not in config
 
@@ -171,7 +172,7 @@ def gateway_environment(objects: Objects, tmp_path: Path) -> dict[str, str]:
 def test_the_quick_start_s_gateway_values_make_a_gateway_that_starts(newest_helm: Helm, tmp_path: Path) -> None:
     objects = newest_helm.render("asya-gateway", **SEED)
     settings = read_gateway_settings(gateway_environment(objects, tmp_path))
-    assert (settings.transport.name, settings.transport.region) == ("sqs", "us-east-1")
+    assert (settings.transport.name, settings.transport.aws_region) == ("sqs", "us-east-1")
     assert settings.database_url == "memory:"
     assert find(objects, "Deployment", "asya-gateway")["spec"]["replicas"] == 1
     tools = parse_tools(sorted(find(objects, "ConfigMap", "asya-gateway-tools")["data"].items()))
