@@ -25,7 +25,7 @@ Promises:
 
 from __future__ import annotations
 
-import _socket
+import _socket as socket  # the interpreter's own: lean, and no library of the user replaces it
 import faulthandler
 import importlib
 import io
@@ -36,14 +36,13 @@ import os
 import re
 import select
 import signal
-import socket
 import stat
 import sys
 import threading
 import time
 import traceback
 import types
-from queue import Empty, SimpleQueue
+from _queue import Empty, SimpleQueue  # of queue, without what else is there
 
 TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
 if TYPE_CHECKING:
@@ -961,7 +960,7 @@ class Server:
         runs while this thread waits, now as later.
         """
         hello = encode_json({"asya": {"protocol": PROTOCOL}})
-        sock = _socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(PING_S)
         try:
             sock.connect(path)
@@ -1124,7 +1123,7 @@ class Server:
         assert self._listener is not None  # noqa: S101 - listen() set it before it started this thread
         while True:
             try:
-                sock, _ = self._listener.accept()
+                sock = socket.socket(fileno=self._listener._accept()[0])  # type: ignore[attr-defined] # C's own accept
                 sock.settimeout(None)  # a library of the user may have called socket.setdefaulttimeout
                 connection = Connection(sock)
                 self._connections.add(connection)
@@ -1140,7 +1139,7 @@ class Server:
     def _read(self, connection: Connection) -> None:
         problem: Exception | None = None
         try:
-            raw = connection.sock.makefile("rb", buffering=0)
+            raw = io.FileIO(connection.sock.fileno(), closefd=False)
             with io.BufferedReader(raw, self.settings.chunk_bytes) as stream:
                 self._read_requests(connection, stream)
         except (FrameError, MemoryError) as exc:

@@ -10,8 +10,9 @@ import click
 
 from asya_cli.console import Console
 from asya_cli.exit_codes import CommandError, ExitCode, NotFound, TimedOut, Unknown
+from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, gateway_options, home_option, json_option
-from asya_cli.result import FoundResult, wait_for_result
+from asya_cli.result import wait_for_result
 from asya_protocol import names
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ drawn on a terminal; a pipe gets plain lines.
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asya_cli.exit_codes import CommandError
 
@@ -42,6 +42,14 @@ class Console:
     def warn(self, text: str) -> None:
         """Say that something is probably not as meant."""
         self.note(f"warning: {text}")
+
+    def failure(self, status: str, envelope_id: str, actor: str, error: str, details: Mapping[str, Any]) -> None:
+        """Say why an envelope failed: where, the error, and the handler's traceback with file and line."""
+        from asya_protocol.failure import failure_words
+
+        self.note(f"{status}: {envelope_id}{f' at {actor}' if actor else ''}: {failure_words(error, details)}")
+        if details.get("traceback"):
+            self.note(str(details["traceback"]).rstrip())
 
     def error(self, error: CommandError) -> None:
         """Say what went wrong and what helps."""

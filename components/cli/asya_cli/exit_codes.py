@@ -6,6 +6,7 @@ CommandError
 ├── MeshNotRunning       no mesh, or its broker cannot be reached                 (3)
 │   └── GatewayAway      no gateway, or it cannot be reached or has no time       (3)
 ├── TimedOut             the answer did not come in time                          (4)
+├── DeadLettered         what is waited for is a dead letter                      (8)
 ├── Unknown              the gateway knows no such tool or envelope               (5)
 └── NotAllowed           the gateway wants a token, or one that may do more       (7)
 """
@@ -34,6 +35,8 @@ class ExitCode(IntEnum):
     """The envelope was cancelled (call, stream, wait)."""
     NOT_ALLOWED = 7
     """The gateway wants a token, or one with more scopes."""
+    DEAD_LETTER = 8
+    """What is waited for is a dead letter (send, result)."""
     INTERRUPTED = 130
     """Ctrl-C; what was sent goes on."""
 
@@ -73,6 +76,12 @@ class TimedOut(CommandError):
     """The answer did not come in time."""
 
     exit_code = ExitCode.TIMED_OUT
+
+
+class DeadLettered(CommandError):
+    """What is waited for is a dead letter, and ends only when somebody redrives it."""
+
+    exit_code = ExitCode.DEAD_LETTER
 
 
 class Unknown(CommandError):

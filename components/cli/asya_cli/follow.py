@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asya_cli.console import Console
 from asya_cli.exit_codes import ExitCode, TimedOut
+from asya_cli.why import because, by_gateway
 from asya_protocol.status import Status
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def until_end(gateway: "Gateway", envelope_id: str, limit_s: float, show: Show) 
     except KeyboardInterrupt:
         Console().note(f"{envelope_id} goes on. Follow it: asya wait {envelope_id}. End it: asya cancel {envelope_id}")
         sys.exit(ExitCode.INTERRUPTED)
-    cause = f"{envelope_id} has not ended within {limit_s:g} s; it goes on"
+    why = because(lambda: by_gateway(gateway, envelope_id))
+    cause = f"{envelope_id} has not ended within {limit_s:g} s; it goes on{f': {why.because}' if why else ''}"
     raise TimedOut(cause, f"asya wait {envelope_id} --timeout 10m, or what holds it: asya why {envelope_id}")
 
 
@@ -60,12 +62,11 @@ def print_end(console: Console, end: "End") -> None:
     elif end.status == Status.SUCCEEDED:
         console.result(None, json.dumps(end.result, indent=2, ensure_ascii=False))
     else:
-        console.note(f"{end.status}: {end.id}: {end.error or end.message}")
-        details = end.result.get("details") if isinstance(end.result, dict) else None
-        if isinstance(details, dict):
-            told = ": ".join(str(details[key]) for key in ("type", "message") if details.get(key))
-            for text in filter(None, (told, details.get("traceback"))):
-                console.note(str(text).rstrip())
+        failure = end.result if isinstance(end.result, dict) else {}
+        details = failure.get("details")
+        known = details if isinstance(details, dict) else {}
+        actor = str(failure.get("failed_actor") or "")
+        console.failure(end.status, end.id, actor, end.error or end.message, known)
 
 
 def event_line(document: Mapping[str, Any]) -> str:

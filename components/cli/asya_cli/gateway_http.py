@@ -1,4 +1,4 @@
-"""HTTP to one gateway: requests that are answered at once, and a stream of server-sent events that ends in time."""
+"""HTTP to one gateway: plain requests, and streams of server-sent events with a time limit."""
 
 import socket
 import ssl
@@ -164,7 +164,7 @@ def read_document(answer: httpx2.Response) -> dict[str, Any]:
 
 
 def failed(answer: httpx2.Response) -> CommandError:
-    """Make the error of an answer that nobody expected."""
+    """Make the error for an unexpected answer."""
     return CommandError(f"the gateway answered {answer.status_code}: {answer.text.strip()[:LARGEST_ERROR_CHARS]}")
 
 

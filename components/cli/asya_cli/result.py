@@ -3,16 +3,19 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import ExitCode, NotFound, TimedOut
+from asya_cli.exit_codes import DeadLettered, ExitCode, NotFound, TimedOut
+from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, home_option, json_option
+
+if TYPE_CHECKING:
+    from asya_manifest.explanation import Why
 
 POLL_S: Final = 0.25
 """One small read of the store per poll; results of a mesh on one machine take tens of milliseconds."""
@@ -29,38 +32,19 @@ SAY_EVERY_S: Final = 5.0
 def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
     """Print the result of the envelope ID; exit code 1 when it failed or nothing is known of it."""
     from asya_cli.running_mesh import broker_environment, require_mesh
+    from asya_cli.why import because, gather
 
     console = Console(as_json=as_json)
     environment = broker_environment(require_mesh(home))
-    found = wait_for_result(environment, envelope_id, wait_s, console)
+    found = wait_for_result(
+        environment,
+        envelope_id,
+        wait_s,
+        console,
+        lambda: because(lambda: gather(envelope_id, None, None, home, console)),
+    )
     print_result(console, found)
     sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class FoundResult:
-    """What the crew has persisted about an envelope.
-
-    Attributes:
-        succeeded: It reached happy-end.
-        envelope: As the end actor got it.
-    """
-
-    succeeded: bool
-    envelope: Mapping[str, Any]
-
-    def as_json(self) -> dict[str, object]:
-        """Shape it for ``--json``: ``{"id", "status", "payload"}``, or ``"error"`` and what was given to the handler."""
-        payload = self.envelope.get("payload")
-        document: dict[str, object] = {"id": self.envelope.get("id"), "status": "succeeded", "payload": payload}
-        if not self.succeeded:
-            failure = payload if isinstance(payload, Mapping) else {"error": payload}
-            document |= {
-                "status": "failed",
-                "payload": failure.get("original_payload"),
-                "error": {"code": failure.get("error"), **(failure.get("details") or {})},
-            }
-        return document
 
 
 def wait_for_result(
@@ -68,6 +52,7 @@ def wait_for_result(
     envelope_id: str,
     wait_s: float,
     console: Console,
+    look: "Callable[[], Why | None]" = lambda: None,
     *,
     trace_id: str | None = None,
     poll_s: float = POLL_S,
@@ -78,13 +63,15 @@ def wait_for_result(
         environment: Leads to the store, e.g. ``MeshInfo.environment()``.
         envelope_id: The id that was sent; a fan-out's further children have ids of their own.
         wait_s: How long to look again; 0 looks once.
-        console: Told that we wait.
+        console: Told that we wait, and what for.
+        look: Finds out what holds it.
         trace_id: Whose send it is, where the id may have been sent before; ``None`` takes the end of any.
         poll_s: Pause between looks.
 
     Raises:
         NotFound: Nothing is known of it, and nobody wanted to wait.
         TimedOut: It did not come in time.
+        DeadLettered: It never will by itself.
     """
     from asya_crew.results import find_result
     from asya_protocol.status import Status
@@ -103,11 +90,17 @@ def wait_for_result(
             if left_s <= 0:
                 break
             if wait_s - left_s > quiet_s:
-                step(f"no result yet after {wait_s - left_s:.0f} of {wait_s:g} s")
-                quiet_s += SAY_EVERY_S
+                why = look()
+                if why is not None and why.held_by == "dead_letter":
+                    raise DeadLettered(why.because, why.cure)
+                step(f"no result yet after {wait_s - left_s:.0f} of {wait_s:g} s{f': {why.because}' if why else ''}")
+                quiet_s = time.monotonic() - deadline + wait_s + SAY_EVERY_S
             time.sleep(min(poll_s, left_s))
     if wait_s:
-        raise TimedOut(f"no result of {envelope_id} within {wait_s:g} s", f"asya result {envelope_id} --wait 5m")
+        cause, why = f"no result of {envelope_id} within {wait_s:g} s", look()
+        if why is not None:
+            raise TimedOut(f"{cause}: {why.because}", why.cure or f"asya result {envelope_id} --wait 5m")
+        raise TimedOut(cause, f"asya result {envelope_id} --wait 5m")
     raise NotFound(f"nothing is known of {envelope_id}", f"wait for it: asya result {envelope_id} --wait 30s")
 
 
@@ -119,8 +112,7 @@ def print_result(console: Console, found: FoundResult) -> None:
     elif found.succeeded:
         console.result(document, json.dumps(document["payload"], indent=2, ensure_ascii=False))
     else:
-        error = {name: str(value) for name, value in cast("dict[str, object]", document["error"]).items()}
-        cause = ": ".join(error[name] for name in ("code", "type", "message") if error.get(name))
-        console.note(f"failed: {document['id']}: {cause}")
-        if error.get("traceback"):
-            console.note(error["traceback"].rstrip())
+        route = found.envelope.get("route") or {}
+        actors, current = route.get("actors") or (), route.get("current", 0)
+        actor = actors[current] if current < len(actors) else ""
+        console.failure("failed", str(document["id"]), actor, str(found.error.get("code") or ""), found.error)

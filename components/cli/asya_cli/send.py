@@ -52,6 +52,7 @@ def send(
     """
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
+    from asya_cli.why import because, gather
     from asya_protocol.trace import trace_id_of
     from asya_store.claims import ClaimCheck
     from asya_store.factory import open_store
@@ -79,7 +80,14 @@ def send(
         return
     console.note(f"sent {envelope.id}")
     trace_id = trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
-    found = wait_for_result(environment, envelope.id, timeout_s, console, trace_id=trace_id)
+    found = wait_for_result(
+        environment,
+        envelope.id,
+        timeout_s,
+        console,
+        lambda: because(lambda: gather(envelope.id, None, None, home, console)),
+        trace_id=trace_id,
+    )
     print_result(console, found)
     sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
 

@@ -2,22 +2,22 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import ExitCode, GatewayAway, Unknown
+from asya_cli.exit_codes import CommandError, ExitCode, GatewayAway, Unknown
 from asya_cli.options import gateway_options, home_option, json_option
 
 if TYPE_CHECKING:
     import asyncio
 
     from asya_cli.gateway_client import Gateway
-    from asya_cli.why_words import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts
     from asya_local.mesh import MeshInfo
+    from asya_manifest.explanation import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, Why
     from asya_protocol.names import QueueNames
     from asya_store.port import Store
     from asya_transport.port import QueueAdmin, Transport
@@ -34,13 +34,32 @@ def why(*, envelope_id: str, url: str | None, token_file: Path | None, home: Pat
     Asks the gateway where there is one, and in a local mesh the sidecars, their logs, the queues and the object store too.
     Exit code 5 when nobody knows anything of it.
     """
-    from asya_cli.why_words import document, explain, lines
+    from asya_cli.why_words import document, lines
+    from asya_manifest.explanation import explain
 
     console = Console(as_json=as_json)
     evidence = gather(envelope_id, url, token_file, home, console)
     answer = explain(evidence)
     console.result(document(evidence, answer), list(lines(evidence, answer)))
     sys.exit(ExitCode.UNKNOWN if answer.held_by == "unknown" else ExitCode.SUCCESS)
+
+
+def because(find: "Callable[[], Evidence]") -> "Why | None":
+    """Say what holds an envelope to somebody who waits for it; ``None`` where nothing can be found out."""
+    from asya_manifest.explanation import explain
+    from asya_protocol.errors import AsyaError
+
+    try:
+        return explain(find())
+    except (CommandError, AsyaError):
+        return None
+
+
+def by_gateway(gateway: "Gateway", envelope_id: str) -> "Evidence":
+    """Find out what a gateway alone can tell."""
+    from asya_manifest.explanation import Evidence
+
+    return Evidence(id=envelope_id, now_s=time.time(), **_of_gateway(gateway, envelope_id, with_actors=True))
 
 
 def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Path, console: Console) -> "Evidence":
@@ -51,8 +70,8 @@ def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Pat
         Unknown: There is a gateway alone, and it does not know the envelope.
     """
     from asya_cli.gateway_place import find_gateway, own_gateway, same_place
-    from asya_cli.why_words import Evidence
     from asya_local import mesh
+    from asya_manifest.explanation import Evidence
 
     info = mesh.find(home)
     gateway, _ = find_gateway(url, token_file, home)
@@ -78,7 +97,7 @@ def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Pat
 
 
 def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> dict[str, Any]:
-    from asya_cli.why_words import told_by_gateway
+    from asya_manifest.explanation import told_by_gateway
 
     record = gateway.envelope(envelope_id)
     events = [event.document for event in gateway.history(envelope_id)]
@@ -89,7 +108,7 @@ def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> d
 
 
 def _facts(name: str, entry: Mapping[str, Any], max_attempts: int | None = None) -> "ActorFacts":
-    from asya_cli.why_words import ActorFacts
+    from asya_manifest.explanation import ActorFacts
 
     return ActorFacts(
         name=name,
@@ -132,7 +151,7 @@ def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
 
 
 def _last(step: Any) -> "StepFacts":  # noqa: ANN401 - asya_local's Step, imported where it is made
-    from asya_cli.why_words import StepFacts
+    from asya_manifest.explanation import StepFacts
 
     return StepFacts(step.at_s, step.actor, step.result, step.to, step.cause, step.attempt, step.again_in_s)
 
@@ -152,7 +171,7 @@ def _max_attempts(info: "MeshInfo") -> dict[str, int]:
 def _of_store(
     store: "Store", environment: Mapping[str, str], envelope_id: str, names: Iterable[str], collected_by: str
 ) -> dict[str, Any]:
-    from asya_cli.result import FoundResult
+    from asya_cli.found_result import FoundResult
     from asya_crew.results import find_result
     from asya_protocol.status import Status
     from asya_store.cancel_list import CancelList
@@ -160,9 +179,7 @@ def _of_store(
     found: dict[str, Any] = {"group": _group(store, envelope_id, collected_by)}
     result = find_result(store, environment, envelope_id)
     if result is not None:
-        error = FoundResult(result[0] is Status.SUCCEEDED, result[1]).as_json().get("error")
-        parts = [error.get(name) for name in ("code", "type", "message")] if isinstance(error, dict) else []
-        found["end"] = (result[0].value, ": ".join(str(part) for part in parts if part))
+        found["end"] = (result[0].value, FoundResult(result[0] is Status.SUCCEEDED, result[1]).cause)
     cancels = CancelList(store)
     cancels.refresh()
     found["cancelled"] = any(name in cancels for name in names)
@@ -171,9 +188,9 @@ def _of_store(
 
 def _group(store: "Store", envelope_id: str, collected_by: str) -> "GroupFacts | None":
     """The group that the envelope opened, or that fan-in keeps it for, while it is not over."""
-    from asya_cli.why_words import GroupFacts
     from asya_crew.group_store import GroupStore
     from asya_crew.groups import opener_of
+    from asya_manifest.explanation import GroupFacts
 
     groups = GroupStore(store)
     for group_id in (*groups.opened_by(envelope_id), *filter(None, (collected_by,))):
@@ -186,7 +203,7 @@ def _group(store: "Store", envelope_id: str, collected_by: str) -> "GroupFacts |
 def _dead_letter(environment: Mapping[str, str], envelope_id: str) -> "DeadFacts | None":
     """Look for the envelope in every dead letter queue that holds something; all stays where it is."""
     from asya_cli.running_mesh import on_broker
-    from asya_cli.why_words import DeadFacts
+    from asya_manifest.explanation import DeadFacts
     from asya_protocol.names import DLQ_SUFFIX
     from asya_transport.dead_letters.filter import same_id
     from asya_transport.dead_letters.redrive import Selection, browse, count_dead_letters

@@ -18,6 +18,7 @@ import msgspec
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
 from asya_gateway.records.record import Record
+from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
 from asya_gateway.tools.arguments import InvalidArguments, complete
 from asya_gateway.tools.toolbox import Toolbox
@@ -25,6 +26,7 @@ from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import StoreUnavailable, TransportError
+from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
 from asya_store.cancel_list import CancelList
 from asya_transport.port import Transport
@@ -56,6 +58,8 @@ class Answer:
             told["result"] = msgspec.Raw(record.result)
         if record.error is not None:
             told["error"] = record.error
+        if record.status is Status.FAILED and (details := failure_details(record)):
+            told["reason"] = failure_words(None, details)
         return Answer(_text(told), record.status is Status.FAILED, told)
 
     def body(self) -> dict[str, object]:

@@ -10,7 +10,6 @@ import os
 from contextlib import aclosing
 from typing import Final
 
-from asya_gateway.access.certificate import Certificate
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
@@ -43,7 +42,6 @@ async def run(settings: GatewaySettings) -> None:
     """
     metrics = Metrics()
     toolbox = Toolbox(settings.tools, metrics)
-    certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = listen(settings)
     pubsub = PubSub()
     store = TimedStore(
@@ -66,8 +64,6 @@ async def run(settings: GatewaySettings) -> None:
         if settings.tools is not None and settings.reload_s > 0:
             watching = toolbox.watch(settings.reload_s, lambda: pubsub.wake(TOOLS_CHANGED))
             background.append(asyncio.create_task(watching))
-        if certificate is not None:
-            background.append(asyncio.create_task(certificate.watch()))
         app = App(
             settings,
             store=store,
@@ -78,7 +74,9 @@ async def run(settings: GatewaySettings) -> None:
             metrics=metrics,
         )
         async with aclosing(app):
-            server = Server(app, certificate)
+            server = Server(app)
+            if server.certificate is not None:
+                background.append(asyncio.create_task(server.certificate.watch()))
             host, port = listener.getsockname()[:2]
             log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
             await server.serve([listener])

@@ -40,10 +40,15 @@ def listen(settings: GatewaySettings) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Ends open streams as soon as it is signalled; uvicorn alone would wait for them."""
+    """Ends open streams as soon as it is signalled; uvicorn alone would wait for them.
 
-    def __init__(self, app: App, certificate: Certificate | None) -> None:
+    Raises:
+        SettingsError: The certificate cannot be used.
+    """
+
+    def __init__(self, app: App) -> None:
         settings = app.settings
+        self.certificate = certificate = None if settings.tls is None else Certificate(*settings.tls)
         self._pubsub = app.pubsub
         super().__init__(
             uvicorn.Config(

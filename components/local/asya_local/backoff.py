@@ -18,7 +18,7 @@ class RestartPolicy:
     cap_s: float = 15.0
     """A handler that cannot be imported should not cost a core; its author should not wait for minutes either."""
     healthy_s: float = 10.0
-    """A process that lived this long was well; its death starts the count anew."""
+    """A process that lived this long was healthy; its death starts the count again."""
 
     def pause_s(self, failures: int) -> float:
         """Seconds to wait after so many deaths in a row."""

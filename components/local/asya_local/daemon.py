@@ -121,4 +121,4 @@ def _tail(state: StateFolder) -> str:
 
 
 def silent(_: str) -> None:
-    """Report to nobody."""
+    """Discard progress messages."""

@@ -1,4 +1,4 @@
-"""Loads handlers before the first envelope does, so that one that cannot be loaded is told when a mesh comes up."""
+"""Loads handlers before the first envelope does, so that one that cannot be loaded is reported when a mesh comes up."""
 
 import os
 import subprocess

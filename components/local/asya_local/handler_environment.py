@@ -8,7 +8,7 @@ from asya_local.errors import MeshError
 
 DOTENV: Final = ".env"
 _OURS: Final = "ASYA_"
-"""Variables that tell whoever brings a mesh up what to do; handlers are told by the mesh."""
+"""Variables for the command that brings a mesh up; handlers get the mesh's own."""
 _OF_A_TERMINAL: Final = frozenset(
     {"_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES", "TERM", "COLORTERM", "WINDOWID", "DISPLAY", "PS1", "PPID"}
 )
@@ -21,7 +21,7 @@ def inheritable(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def lasting(environ: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what is ours, and what differs from terminal to terminal: that should not start every replica anew."""
+    """Leave out what is ours, and what differs from terminal to terminal: that should not restart every replica."""
     return {
         name: value
         for name, value in inheritable(environ).items()

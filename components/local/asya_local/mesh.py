@@ -1,4 +1,4 @@
-"""The mesh as its users see it: bring it up, find it, look at it, read its logs, take it down.
+"""The local mesh's API: bring it up, find it, read its status and logs, take it down.
 
 ``up`` starts a daemon (``python -m asya_local``) in a session of its own, or hands a running one its new wishes. All that
 the two share is files in one folder (``state.py``), so any later command finds the mesh again.

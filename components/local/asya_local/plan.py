@@ -18,7 +18,7 @@ from asya_local.handler_environment import read_dotenv
 from asya_local.interpreter import Interpreter, choose_python
 from asya_local.processes import MARKER, ProcessSpec, own_python
 from asya_manifest.actor import AsyncActor
-from asya_manifest.environment import build_runtime_env, build_sidecar_env
+from asya_manifest.environment import asked_grace_s, build_runtime_env, build_sidecar_env
 from asya_manifest.errors import ManifestError
 from asya_manifest.files import DeclaredActor, Manifests
 from asya_manifest.labels import ANNOTATION_SOURCE
@@ -126,7 +126,7 @@ class ActorPlan:
     @property
     def grace_s(self) -> float:
         """Seconds from SIGTERM to SIGKILL."""
-        return self.actor.spec.timeout.graceful_shutdown
+        return asked_grace_s(self.actor)
 
     def sidecar_spec(self, folder: Path, logs: Path, number: int) -> ProcessSpec:
         """The sidecar of one replica."""
@@ -238,7 +238,7 @@ def _runtime_file() -> str:
 
 
 def _source(declared: DeclaredActor, settings: MeshSettings) -> tuple[Path, bool]:
-    """The folder of the handler's code, and whether somebody named it (then its modules go first)."""
+    """The folder of the handler's code, and whether the user named it (then its modules go first)."""
     if not declared.origin.file.is_file():  # the built-in crew: installed beside this package
         return settings.home, False
     annotation = declared.actor.metadata.annotations.get(ANNOTATION_SOURCE)
@@ -254,7 +254,7 @@ def _source(declared: DeclaredActor, settings: MeshSettings) -> tuple[Path, bool
 
 
 def _python_path(source: Path, base_env: Mapping[str, str], own_env: Mapping[str, str], *, first: bool) -> str:
-    """Join the module folders: a named source first; the manifest's folder, nobody's choice, after the actor's own."""
+    """Join the module folders: a named source first; the manifest's folder, which is only a default, after the actor's own."""
     own, inherited = own_env.get("PYTHONPATH", ""), base_env.get("PYTHONPATH", "")
     parts = [str(source), own, inherited] if first else [own, str(source), inherited]
     return ":".join(part for part in parts if part)

@@ -24,7 +24,7 @@ log: Final = logging.getLogger(__name__)
 DYING: Final = 2
 """Deaths in a row from which on a process is said to keep dying; one is a kill, a crash, a timeout."""
 SLOW_LOAD_S: Final = 20.0
-"""A handler that takes longer to load is told."""
+"""A handler that takes longer to load is mentioned in the status."""
 
 
 def socket_folder_name(actor: str, number: int) -> str:
@@ -83,7 +83,7 @@ class ActorPool:
 
     @property
     def loaded_files(self) -> list[Path]:
-        """What its runtimes have loaded, where somebody may edit it and no reload is on its way."""
+        """What its runtimes have loaded, where it may be edited and no reload is under way."""
         edited = self.plan.edited and not self._stopping and not self.reloading
         return [replica.loaded_files for replica in self._serving()] if edited else []
 
@@ -103,7 +103,7 @@ class ActorPool:
         self._set_target(self._target)
 
     def reload(self) -> None:
-        """Have every handler loaded anew; calls that run end first."""
+        """Reload every handler; running calls end first."""
         log.info("reloading", extra={"actor": self.name, "replicas": len(self._serving())})
         self._reload_asked = True
 

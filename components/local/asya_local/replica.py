@@ -202,7 +202,7 @@ class Replica:
         return deaths
 
     def renew_runtime(self, now_s: float) -> None:
-        """Let the handler be loaded anew; a call that runs ends first, and the sidecar keeps what it holds.
+        """Reload the handler; a running call ends first, and the sidecar keeps what it holds.
 
         A replica that is on its way out keeps its runtime.
         """

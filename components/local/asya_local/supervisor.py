@@ -1,4 +1,4 @@
-"""The mesh's daemon: keeps what runs equal to what the manifests declare. ``python -m asya_local HOME``.
+"""The mesh's supervisor: keeps what runs equal to what the manifests declare. ``python -m asya_local HOME``.
 
 Loops beside one another: processes (4 times a second: look, start, stop), metrics and status (every second), queue depths
 (each actor at its own pace), manifests and requests (4 times a second), folders of handlers' code, the broker's process, log
@@ -45,7 +45,7 @@ TICK_S: Final = 0.25
 BEAT_S: Final = 1.0
 HURRY_S: Final = 0.02
 HURRY_LIMIT_S: Final = 1.0
-"""How often, and for how long, processes are looked at while somebody waits for edited code."""
+"""How often, and for how long, processes are checked while a person waits for edited code."""
 STOP_MARGIN_S: Final = 25.0
 """Beyond the longest grace period: runtimes end after their sidecars, and the broker after all of them."""
 
@@ -217,7 +217,7 @@ class Supervisor:
         log.info("following", extra={"manifests": request.manifests, "actors": sorted(declarations.plans)})
 
     async def _reload_edited(self) -> None:
-        """Have the handlers of edited code loaded anew, in a hurry: somebody waits for it."""
+        """Reload the handlers of edited code at once: a person is waiting for it."""
         loaded = {log: pool for pool in self._pools.values() for log in pool.loaded_files if self._request.reload}
         edited, rest_s = await asyncio.to_thread(find_edited, loaded, self._state.home / "volumes")
         for log_path, paths in edited.items():

@@ -42,7 +42,7 @@ def build_sidecar_env(
         gateway_url: Where final states are reported; empty takes the literal ``ASYA_GATEWAY_URL`` of the runtime
             container, as Asya 0.1.1 does.
         socket_dir: Folder shared with the runtime.
-        grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes ``spec.timeout.gracefulShutdown``.
+        grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes what the manifest has.
 
     Returns:
         Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` wins.
@@ -88,12 +88,18 @@ def grace_period_s(actor: AsyncActor) -> float:
     What the user set, in the pod template or here; else enough for a running handler to end: the processing timeout and
     30 s. 0 stands for the defaults: 30 s of grace, 5 min of processing.
     """
-    timeout, own = actor.spec.timeout, actor.spec.workload.template.spec.termination_grace_period_seconds
-    if own is not None:
-        return own
+    timeout = actor.spec.timeout
+    if actor.spec.workload.template.spec.termination_grace_period_seconds is not None:
+        return asked_grace_s(actor)
     if "graceful_shutdown" in timeout.model_fields_set:
         return timeout.graceful_shutdown or SHORTEST_GRACE_S
     return (timeout.processing or DEFAULT_PROCESSING_S) + SHORTEST_GRACE_S
+
+
+def asked_grace_s(actor: AsyncActor) -> float:
+    """Seconds from SIGTERM to SIGKILL as the manifest has them: the pod template's, or ``spec.timeout.gracefulShutdown``."""
+    own = actor.spec.workload.template.spec.termination_grace_period_seconds
+    return actor.spec.timeout.graceful_shutdown if own is None else float(own)
 
 
 def drain_timeout_s(actor: AsyncActor, grace_s: float | None = None) -> float:
@@ -101,9 +107,9 @@ def drain_timeout_s(actor: AsyncActor, grace_s: float | None = None) -> float:
 
     Args:
         actor: As declared.
-        grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes ``spec.timeout.gracefulShutdown``.
+        grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes what the manifest has.
     """
-    return round((actor.spec.timeout.graceful_shutdown if grace_s is None else grace_s) * (1 - DRAIN_MARGIN), 3)
+    return round((asked_grace_s(actor) if grace_s is None else grace_s) * (1 - DRAIN_MARGIN), 3)
 
 
 def _policies(actor: AsyncActor) -> list[tuple[str, str]]:

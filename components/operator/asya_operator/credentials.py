@@ -1,4 +1,4 @@
-"""Which pods came too early for the credentials that AWS gives their service account, and when to make them anew. Pure.
+"""Which pods started before AWS had credentials for their service account, and when to recreate them. Pure.
 
 A Pod Identity association takes effect some seconds after it is made, and credentials reach a pod only when it is admitted:
 one that is made before never gets any, restarts of its containers do not help. Each pod is made anew once at most, and those
@@ -36,7 +36,7 @@ class CredentialRetries:
     def due(
         self, key: Key, pods: Sequence[Mapping[str, Any]], now: datetime
     ) -> tuple[list[Mapping[str, Any]], float | None]:
-        """Choose an actor's pods to be made anew now.
+        """Choose an actor's pods to recreate now.
 
         Args:
             key: The actor, whose service account is to have credentials.

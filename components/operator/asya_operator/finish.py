@@ -37,7 +37,7 @@ _ORDER: Final = (
 
 
 class Finisher:
-    """Takes actors away."""
+    """Removes deleted actors."""
 
     def __init__(
         self, api: KubeApi, world: World, queues: Queues, recorder: Recorder, settings: OperatorSettings

@@ -18,7 +18,7 @@ from asya_operator.world import Key, World
 log: Final = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 60.0
-"""How long to wait at most: an operator that does nothing helps nobody."""
+"""How long to wait at most: an operator that waits for ever helps no one."""
 LIST_AGAIN_S: Final = 5.0
 """How soon to ask again which actors there are: one that goes meanwhile is never shown."""
 RETRY_S: Final = 1.0

@@ -1,4 +1,4 @@
-"""The queues behind actors: made, kept as they should be, counted, and taken away only when nothing is lost by it.
+"""The queues behind actors: creates, corrects and measures them, and deletes them only when nothing is lost.
 
 One queue admin per transport and credentials, shared by all actors. Credentials come from the secrets that the transport's
 configuration names, searched in the operator's own namespace first, then in the actor's.

@@ -192,7 +192,7 @@ class Reconciler:
         return SETTLED_S if due_s is None else min(SETTLED_S, max(1.0, due_s))
 
     async def _renew_pods(self, raw: Mapping[str, Any], actor: AsyncActor) -> float | None:
-        """Make pods anew that AWS was to give credentials and did not; seconds until more may be due."""
+        """Recreate pods that did not get their credentials from AWS; returns the seconds until more may be due."""
         if actor.metadata.annotations.get(ANNOTATION_AWS_CREDENTIALS) != "true":
             return None
         namespace, key = raw["metadata"]["namespace"], (raw["metadata"]["namespace"], actor.name)

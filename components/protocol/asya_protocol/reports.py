@@ -16,23 +16,28 @@ Json = msgspec.Raw | msgspec.UnsetType
 """A user's value, handed on as the bytes that it came in."""
 
 
-class Retry(msgspec.Struct, frozen=True):
+class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
     """An attempt that failed and is made again.
 
     Attributes:
         attempt: Its number, from 1.
         again_in_s: Seconds from the report to the earliest start of the next one.
         cause: Why it failed.
+        delivery: Which delivery of the attempt it was, where a crash or a timeout ended it; those cost no attempt.
+        deliveries: How many there are before the envelope becomes a dead letter.
     """
 
     attempt: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     again_in_s: Seconds
     cause: str
+    delivery: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+    deliveries: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
 
     @property
     def words(self) -> str:
         """The same for people."""
-        return f"Attempt {self.attempt} failed, next in {self.again_in_s:.1f} s: {self.cause}"
+        which = f"Attempt {self.attempt}" if self.delivery is None else f"Delivery {self.delivery} of {self.deliveries}"
+        return f"{which} failed, next in {self.again_in_s:.1f} s: {self.cause}"
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -133,7 +133,7 @@ class Handling:
         ]
 
     async def cancel(self, is_unwanted: Callable[[Work], bool]) -> None:
-        """End the calls of envelopes that nobody wants any more.
+        """End the calls of cancelled envelopes.
 
         In a batch the others go on: the result of the one is dropped when the call returns.
         """

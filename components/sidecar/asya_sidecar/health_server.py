@@ -78,7 +78,7 @@ class Endpoints:
         return f"{host if isinstance(host, str) else host.decode()}:{port}"
 
     def announce(self, socket_dir: Path) -> None:
-        """Write the address beside the runtime's socket, for whoever let the port be chosen."""
+        """Write the address beside the runtime's socket, for callers that let the system choose the port."""
         target = socket_dir / names.SIDECAR_ADDRESS_NAME
         temporary = target.with_suffix(".tmp")
         temporary.write_text(self.address, encoding="utf-8")

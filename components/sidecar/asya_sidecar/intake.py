@@ -67,7 +67,7 @@ class Intake:
         self._emptied = asyncio.Event()
         """There is room for more, or the fetcher has to look up."""
         self._prefetched = 0
-        """What the consumer was told last."""
+        """The prefetch that the consumer was set to last."""
         self._receiving: asyncio.Future[list[Delivery]] | None = None
         self._paused = False
         """Others have got what was here, and nothing was asked for since."""

@@ -131,7 +131,7 @@ class Performer:
         return done
 
     async def release(self, delivery: Delivery) -> None:
-        """Release a delivery whose settlement failed: where its connection lives, nobody else does that.
+        """Release a delivery whose settlement failed: while its connection lives, the broker will not.
 
         It is not kept as long as the broker, or the store, refuses: each one kept would take a place of the prefetch.
         """
@@ -169,7 +169,7 @@ class Performer:
                 self._reporter.post(report)
 
     def _without_final_report(self, done: Decision, work: Work | None, away: GatewayAway) -> Decision:
-        """Choose for a delivery whose final report nobody took.
+        """Choose the settlement of a delivery whose final report was not accepted.
 
         At an end actor the envelope comes again as a copy, so that no broker counts how long the gateway is away. A dead
         letter is buried all the same: what takes processes with it must not run again for the sake of a report, and the

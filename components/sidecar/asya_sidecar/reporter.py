@@ -24,7 +24,7 @@ log: Final = logging.getLogger(__name__)
 FINAL_PATIENCE_S: Final = 60.0
 """How long one delivery waits for its final report; the lease is extended meanwhile."""
 AWAY_AFTER_S: Final = 10.0
-"""Without one report taken for so long the gateway is away; a restart of it takes less."""
+"""After so long without an accepted report the gateway counts as away; its restart takes less."""
 PROBE_S: Final = 1.0
 SOONEST_S: Final = 5.0
 LATEST_S: Final = 60.0

@@ -79,7 +79,7 @@ class RuntimeWire(asyncio.BufferedProtocol):
             self._reader = None
 
     async def read_to_end(self) -> None:
-        """Throw away what comes until the runtime hangs up."""
+        """Discard what comes until the runtime closes the connection."""
         with suppress(EOFError, FrameError, OSError):
             while True:
                 await self.read_frame()

@@ -233,7 +233,7 @@ class QueueAdmin(Protocol):
         """
 
     async def drain(self, queue: str) -> int:
-        """Throw away what waits in a queue and return about how many that was.
+        """Purge what waits in a queue, and return about how many that was.
 
         Raises:
             QueueMissing: The queue does not exist.

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from asya_aws.instances import accelerator, image_type
-from asya_aws.settings import AwsSettings
+from asya_aws.settings import AwsSettings, read_unchecked
 from asya_infra.config_reader import ConfigReader
 from asya_infra.settings import Settings
+from asya_infra.upstream import is_url
 
 Problem = tuple[str, str, object]
 """Key, what is wrong, and an example that would do (empty: the text says it)."""
@@ -28,14 +29,16 @@ _PRIVATE: Final = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "100.64.0.0/10
 _CIDR: Final = "10.60.0.0/16"
 
 
-def check(read: ConfigReader, own: AwsSettings) -> None:
-    """Refuse what is wrong in itself.
+def read_aws_settings(read: ConfigReader) -> AwsSettings:
+    """Read the settings of AWS, and refuse what is wrong in itself.
 
     Raises:
-        ConfigError: The first of it.
+        ConfigError: A value cannot be used, or one is missing.
     """
+    own = read_unchecked(read)
     for key, text, example in (*_of_account(own), *_of_network(own), *_of_nodes(own)):
         raise read.refuse(key, text, example)
+    return own
 
 
 def check_together(read: ConfigReader, settings: Settings, own: AwsSettings, stack: str) -> None:
@@ -127,6 +130,9 @@ def _together(read: ConfigReader, settings: Settings, own: AwsSettings, stack: s
         for key, image in settings.images.named().items():
             if image and not has_registry(image):
                 yield key, f"{image!r} names no registry, and EKS would look for it on Docker Hub", f"REGISTRY/{image}"
+    if eks and is_url(settings.keda) and not settings.keda_sha256:
+        why = f"is not set, and what {settings.keda} gives gets rights in the whole cluster"
+        yield "kedaSha256", why, f"$(python -m asya_infra.fetch {settings.keda} | sed -n 's/^sha256 //p')"
     if own.cluster_name and settings.database == "rds" and len(own.subnet_ids) < 2:
         yield "subnetIds", "is not set, and RDS needs subnets in two zones of the VPC of asya:clusterName", ""
     if settings.database == "rds" and settings.password is not None:

@@ -160,13 +160,9 @@ class EksCluster(pulumi.ComponentResource):
         trust = policies.trusts_service("eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession"))
         role = self._role("cluster", trust, (*CLUSTER_POLICIES, *(AUTO_POLICIES if self._auto else ())))
         own = self._own_policy("cluster", role[0], partial(policies.cluster, auto=self._auto))
-        on = {"enabled": True}
-        automatic = {
-            # Pools of our own, so that nodes and volumes carry the stack's tags; see node_objects.
-            "compute_config": on,
-            "kubernetes_network_config": {"elastic_load_balancing": on},
-            "storage_config": {"block_storage": on},
-        }
+        # All three or none, and none is said as well: left out, a cluster that had them would keep them. Without pools of
+        # EKS's own, so that nodes and volumes carry the stack's tags; see node_objects.
+        auto = {"enabled": self._auto}
         return self._eks.Cluster(
             name,
             name=name,
@@ -185,7 +181,9 @@ class EksCluster(pulumi.ComponentResource):
             # Extended support costs six times as much: rather be upgraded.
             upgrade_policy={"support_type": "STANDARD"},
             deletion_protection=settings.protect,
-            **(automatic if self._auto else {}),
+            compute_config=auto,
+            kubernetes_network_config={"elastic_load_balancing": auto},
+            storage_config={"block_storage": auto},
             # EKS keeps to the zones that it was made with; nodes go into new ones without it.
             opts=self._child(depends_on=[log, own, *role[1:], *network], ignore_changes=["vpcConfig.subnetIds"]),
         )

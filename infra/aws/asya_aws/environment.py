@@ -275,7 +275,7 @@ class Aws:
             settings=own,
             scope=self._account,
             network=(*(network.ready if network else ()), *self._claim),
-            caller=self._issuer,
+            caller=self._issuer if own.admins else "",
             tags=self._tags,
             key_arn=self._key.arn if own.volume_key else None,
             device_plugin=self._settings.third_party.get("device-plugin", node_objects.DEVICE_PLUGIN_IMAGE),

@@ -124,15 +124,13 @@ class AwsSettings:
         return () if self.compute == "auto" else self.node_groups or (one,)
 
 
-def read_aws_settings(read: ConfigReader) -> AwsSettings:
-    """Read them; ``asya_aws.checks`` judges them.
+def read_unchecked(read: ConfigReader) -> AwsSettings:
+    """Read them one by one; ``asya_aws.checks`` judges them.
 
     Raises:
-        ConfigError: A value cannot be used, or one is missing.
+        ConfigError: A value is of the wrong kind, or one is missing.
     """
-    from asya_aws.checks import check
-
-    found = AwsSettings(
+    return AwsSettings(
         account_id=read.text("accountId"),
         profile=read.text("profile"),
         assume_role=read.text("assumeRole"),
@@ -171,8 +169,6 @@ def read_aws_settings(read: ConfigReader) -> AwsSettings:
         monthly_budget=read.whole("monthlyBudget", 0, 0, 10_000_000),
         alarm_email=read.text("alarmEmail"),
     )
-    check(read, found)
-    return found
 
 
 _GROUP_KEYS: Final[Mapping[str, tuple[str, type | tuple[type, ...]]]] = {

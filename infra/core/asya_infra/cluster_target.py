@@ -15,15 +15,12 @@ from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_na
 from asya_infra.pod_shapes import meta, settings_digest
 from asya_infra.target import Identities, Rights
 from asya_infra.tool_names import file_name
+from asya_manifest.labels import ANNOTATION_AWS_CREDENTIALS
+from asya_manifest.pod import RUNTIME_CONTAINER
 from asya_protocol import names
 
 TOOLS_CONFIG: Final = "asya-gateway-tools"
 """The ConfigMap, in the system's namespace, whose keys are the gateway's tool files."""
-EXPECTS_CREDENTIALS: Final = "asya.sh/expects-aws-credentials"
-"""Annotation of actors and service accounts: their pods get credentials when they are admitted. A pod that came before the
-association of its account was known everywhere has none, and never gets them; the operator makes it anew."""
-RUNTIME: Final = "asya-runtime"
-"""The handler's container."""
 SECRETS_VERSION: Final = "asya.sh/secrets"
 """Annotation of pods: which version of their Secret they read when they started."""
 _NO_RIGHTS: Final = Rights()
@@ -87,7 +84,7 @@ class KubernetesTarget:
             own = [] if rights.service_account else [self._service_account(name, str(account), parent)]
             before = [*roles, *own]
             manifest = with_service_account(manifest, account)
-            notes = {EXPECTS_CREDENTIALS: "true"}
+            notes = {ANNOTATION_AWS_CREDENTIALS: "true"}
         else:
             refuse_rights(actor_name, self.transport, rights)
         if rights.secrets:
@@ -118,7 +115,7 @@ class KubernetesTarget:
 
     def _service_account(self, name: str, account: str, parent: pulumi.Resource) -> pulumi.Resource:
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=list(self.after))
-        noted = {**meta(account, self.namespace), "annotations": {EXPECTS_CREDENTIALS: "true"}}
+        noted = {**meta(account, self.namespace), "annotations": {ANNOTATION_AWS_CREDENTIALS: "true"}}
         manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": noted}
         return KubernetesObject(f"{name}-account", manifest, opts)
 
@@ -177,11 +174,11 @@ def with_service_account(manifest: Mapping[str, Any], account: pulumi.Input[str]
 
 def with_secret(manifest: Mapping[str, Any], name: str, version: pulumi.Input[str]) -> dict[str, Any]:
     """Let the handler's container read its variables from a Secret too; another version of that starts new pods."""
-    workload = with_pod(manifest, {"containers": [{"name": RUNTIME}]})["spec"]["workload"]
+    workload = with_pod(manifest, {"containers": [{"name": RUNTIME_CONTAINER}]})["spec"]["workload"]
     template, pod = workload["template"], workload["template"]["spec"]
     source = {"secretRef": {"name": name}}
     containers = [
-        {**each, "envFrom": [*each.get("envFrom", ()), source]} if each["name"] == RUNTIME else each
+        {**each, "envFrom": [*each.get("envFrom", ()), source]} if each["name"] == RUNTIME_CONTAINER else each
         for each in pod["containers"]
     ]
     noted = template.get("metadata") or {}

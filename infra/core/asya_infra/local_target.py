@@ -13,6 +13,7 @@ from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalOb
 from asya_infra.target import Rights
 from asya_infra.tool_names import file_name
 from asya_manifest.labels import ANNOTATION_SOURCE
+from asya_manifest.pod import RUNTIME_CONTAINER
 from asya_protocol import names
 
 
@@ -84,10 +85,10 @@ def with_variables(manifest: Mapping[str, Any], variables: Mapping[str, pulumi.I
         return dict(manifest)
     more = [{"name": key, "value": value} for key, value in variables.items()]
     spec = manifest["spec"]
-    workload = spec.get("workload") or {"template": {"spec": {"containers": [{"name": "asya-runtime"}]}}}
+    workload = spec.get("workload") or {"template": {"spec": {"containers": [{"name": RUNTIME_CONTAINER}]}}}
     template, pod = workload["template"], workload["template"]["spec"]
     containers = [
-        {**each, "env": [*each.get("env", ()), *more]} if each["name"] == "asya-runtime" else each
+        {**each, "env": [*each.get("env", ()), *more]} if each["name"] == RUNTIME_CONTAINER else each
         for each in pod["containers"]
     ]
     changed = {**workload, "template": {**template, "spec": {**pod, "containers": containers}}}

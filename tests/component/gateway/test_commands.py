@@ -82,7 +82,7 @@ def test_the_exit_code_tells_the_end(asya: CommandLine, gateway: Gateway):
     report_to(gateway.url, failed, "final", **ends["failed"][0])
     said = asya("wait", failed)
     assert said.out == ""
-    assert said.err.splitlines()[-3:] == [f"failed: {failed}: no paper", "E", "T"]
+    assert said.err.splitlines()[-2:] == [f"failed: {failed}: no paper: E", "T"]
 
 
 def test_a_deadline_is_a_failure_and_ones_own_timeout_is_not(asya: CommandLine):

@@ -160,6 +160,22 @@ async def test_envelopes_are_listed_and_shown_with_their_journey(gateway: Gatewa
             assert not text or answer.text == text
 
 
+async def test_what_holds_an_open_envelope_is_said_as_asya_why_says_it(gateway: Gateway, broker: Transport) -> None:
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        path = f"/api/v1/envelopes/{envelope_id}"
+        assert (await http.get(path)).json()["because"].startswith("it waits in the queue of echo; 1 queued")
+        retry = {"attempt": 1, "again_in_s": 600.0, "cause": "E: torn"}
+        where = {"actors": ["echo", "shout"], "current_actor_idx": 0, "status": "processing", "by": "echo"}
+        assert (await report(http, envelope_id, "progress", **where, retry=retry, duration_ms=7)).status_code == 200
+        shown = (await http.get(path)).json()
+        assert shown["because"].startswith("attempt 1 at echo failed: E: torn; the next one in ")
+        told = {name: shown["history"][-1][name] for name in ("by", "duration_ms", "retry")}
+        assert told == {"by": "echo", "duration_ms": 7, "retry": retry}
+        await report(http, envelope_id, "final", status="succeeded")
+        assert (await http.get(path)).json()["because"] is None
+
+
 async def test_what_is_too_large_to_show_is_named_by_its_size(gateway: Gateway) -> None:
     async with gateway.client() as http:
         envelope_id = (await call(http, text="x" * 100_000))["envelope_id"]

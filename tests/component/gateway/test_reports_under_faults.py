@@ -105,8 +105,8 @@ class Stage:
         }
 
     def persisted(self) -> set[str]:
-        """Ids of the results in the store."""
-        return {path.stem for path in (self.store / "happy-asya").glob("*.json")}
+        """Ids of the results in the store; a child's has its mark behind an ``@``."""
+        return {path.stem.partition("@")[0] for path in (self.store / "happy-asya").glob("*.json")}
 
     def until(self, what: Callable[[], bool], said: str) -> None:
         deadline_s = time.monotonic() + LIMIT_S

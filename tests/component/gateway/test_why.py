@@ -10,8 +10,9 @@ import pytest
 from asya_cli.console import Console
 from asya_cli.gateway_place import find_gateway
 from asya_cli.why import gather
-from asya_cli.why_words import document, explain
+from asya_cli.why_words import document
 from asya_local import mesh
+from asya_manifest.explanation import explain
 from tests.support.command_line import CommandLine, Said
 from tests.support.mesh import write_actor
 
@@ -121,6 +122,18 @@ def test_an_actor_that_cannot_load_its_handler_is_the_reason(asya: CommandLine):
     found = until(asya, called(asya, "broken"), "actor")
     assert "broken is RuntimeError" in found["because"]
     assert "no_such_module" in found["because"]
+
+
+def test_who_waits_is_told_what_holds_it(asya: CommandLine):
+    said = asya("send", "broken", "--payload", "{}", "--wait", "--timeout", "15s")
+    assert said.code == 4
+    assert "no_such_module" in said.err.splitlines()[-2], said.err
+
+
+def test_a_dead_letter_ends_a_wait_at_once(asya: CommandLine):
+    said = asya("send", "crash", "--payload", "{}", "--wait", "--timeout", "2m")
+    assert said.code == 8
+    assert "it is a dead letter of crash" in said.err, said.err
 
 
 def test_fan_in_says_who_is_missing(asya: CommandLine):

@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from asya_cli import why_words
 from asya_cli.doctor import examine
 from asya_local.mesh_status import ActorState
+from asya_manifest import explanation
 from lab.checkout import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_a_message_is_one_of_the_codes_own(message: str) -> None:
 
 
 def test_every_answer_of_why_is_explained() -> None:
-    source = (ROOT / why_words.__file__).read_text(encoding="utf-8")
+    source = (ROOT / explanation.__file__).read_text(encoding="utf-8")
     assert first_column("What `asya why` says") == set(re.findall(r'\bWhy\(\s*"(\w+)"', source))
 
 

@@ -5,17 +5,8 @@ from typing import Any
 
 import pytest
 
-from asya_cli.why_words import (
-    ActorFacts,
-    DeadFacts,
-    Evidence,
-    GroupFacts,
-    StepFacts,
-    document,
-    explain,
-    lines,
-    told_by_gateway,
-)
+from asya_cli.why_words import document, lines
+from asya_manifest.explanation import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, explain, told_by_gateway
 from asya_protocol import names
 
 NOW = 1_000.0
@@ -201,3 +192,15 @@ def test_a_retry_is_known_from_the_gateways_events_where_no_log_can_be_read():
 def test_attempts_are_counted_from_the_gateways_events_where_no_log_can_be_read():
     events = [told("received", 0), told("processing", 0), told("received", 0), told("processing", 0)]
     assert replace(BARE, record=record(), events=events).attempts == 2
+
+
+def test_an_actor_in_trouble_with_a_queue_may_be_why_nothing_is_known():
+    broken = replace(OCR, status="RuntimeError", message="No module named 'x'", queued=1)
+    why = explain(replace(BARE, actors={**ACTORS, "ocr": broken}))
+    assert (why.held_by, why.cure) == ("unknown", "asya local logs ocr")
+    assert why.because.endswith("; envelopes wait at ocr; ocr is RuntimeError: No module named 'x'")
+
+
+def test_a_child_of_which_nothing_was_reported_is_at_its_own_place():
+    child = record() | {"id": "e1-1", "route": {"actors": ROUTE, "current": 1}}
+    assert replace(BARE, record=child).where == "translate"

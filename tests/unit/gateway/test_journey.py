@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from asya_gateway.records.body import evidence_of
 from asya_gateway.records.journey import Visit, trace, visit_body
 from asya_gateway.records.lifecycle import Ended, Progress, Report, Sending, apply, created
 from asya_gateway.records.record import Event, Record
+from asya_manifest.explanation import explain
 from asya_protocol.reports import Facts, Retry
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -205,3 +207,12 @@ def test_an_end_that_is_told_late_is_no_later_than_the_next_beginning() -> None:
 def test_a_call_longer_than_its_reports_allow_begins_no_earlier_than_the_envelope_left() -> None:
     (visit,) = Life.begin().at(1, *visits_of(0, "a")).at(2, completed(0, 60_000)).trace()
     assert (visit.began_at, visit.took_s) == (START, 60.0)
+
+
+def test_an_envelope_that_ends_while_it_is_looked_at_is_explained_by_its_reports() -> None:
+    open_record = Life.begin().at(1, *visits_of(0, "a")).record
+    life = (
+        Life.begin().at(1, *visits_of(0, "a")).at(2, failed(0, "E: torn")).at(3, Ended(succeeded=True, result=b"[1]"))
+    )
+    evidence = evidence_of(open_record, life.history, None, (START + timedelta(seconds=3)).timestamp())
+    assert explain(evidence).because == "attempt 1 at a failed: E: torn; the next one in 3.0 s"

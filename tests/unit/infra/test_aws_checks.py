@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from asya_aws import versions
-from asya_aws.checks import STACK_MOST, check_together, has_registry
-from asya_aws.settings import AwsSettings, read_aws_settings
+from asya_aws.checks import STACK_MOST, check_together, has_registry, read_aws_settings
+from asya_aws.settings import AwsSettings
 from asya_infra.errors import ConfigError
 from asya_infra.settings import read_settings
 from tests.support.pulumi_program import ON_AWS, run_environment
@@ -64,6 +64,11 @@ TOGETHER: list[tuple[dict[str, str], str, str]] = [
         "pulumi config set asya:operatorImage REGISTRY/asya-operator:0.2.0",
     ),
     ({"crewImage": "team/crew:1"}, "aws", "asya:crewImage: 'team/crew:1' names no registry"),
+    (
+        {"keda": "https://example.invalid/keda.yaml"},
+        "aws",
+        "asya:kedaSha256: is not set, and what https://example.invalid/",
+    ),
     ({"queuePrefix": "asya-dev-"}, "aws", "asya:queuePrefix: 'asya-dev-' is not one word and a '-'"),
     *(
         ({"environment": "aws"}, stack, f"asya:environment: cannot be on AWS in a stack named {stack!r}")

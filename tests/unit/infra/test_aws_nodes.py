@@ -123,6 +123,12 @@ def test_node_groups_are_a_list() -> None:
     ]
 
 
+def test_a_cluster_can_leave_auto_mode() -> None:
+    off = {"enabled": False}
+    cluster = groups().one("aws:eks/cluster:Cluster").inputs
+    assert (cluster["computeConfig"], cluster["storageConfig"]) == (off, {"blockStorage": off})
+
+
 def test_gpus_have_a_driver_a_device_plugin_and_room_for_images() -> None:
     seen = groups(images={"device-plugin": "mirror.example/k8s-device-plugin:v1"})
     plugin = seen.one("kubernetes:apps/v1:DaemonSet").inputs["spec"]["template"]["spec"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from asya_infra.guardrails import GUARDRAILS, UNKNOWN
-from tests.support.pulumi_program import ENVIRONMENTS, whole_environment
+from tests.support.pulumi_program import ENVIRONMENTS, run_environment, whole_environment
 
 pytestmark = pytest.mark.unit
 
@@ -100,3 +100,19 @@ def test_what_a_rule_is_about_is_refused_by_that_rule_alone(name: str, token: st
 )
 def test_what_is_sound_or_not_known_yet_passes(token: str, inputs: dict[str, Any]) -> None:
     assert found(token, inputs) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "compute": "node-groups",
+            "nodeGroups": [{"name": "a", "types": ["m7i.large"]}, {"name": "g", "types": ["g6.xlarge"]}],
+        },
+        {"volumeKey": "true", "podLogs": "true", "nat": "none", "s3Buckets": ["models-*"], "registryAuth": "{}"},
+    ],
+    ids=["gpus", "all-options"],
+)
+def test_what_a_stack_on_aws_may_have_besides_keeps_them_too(changes: dict[str, Any]) -> None:
+    seen = run_environment("aws", keda="installed", **changes)
+    assert {each.name: found(each.type, each.inputs) for each in seen.resources if found(each.type, each.inputs)} == {}

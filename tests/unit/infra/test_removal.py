@@ -1,10 +1,11 @@
 """Before a mesh is removed: whose actors would be left without an operator, and when that is asked."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from asya_infra.removal_guard import foreign, words
+from asya_infra.removal_guard import foreign, look, words
+from asya_kube.api import ApiUnavailable, ObjectMissing
 from tests.support.pulumi_program import run_environment
 
 pytestmark = pytest.mark.unit
@@ -40,3 +41,44 @@ def test_it_is_the_first_to_end() -> None:
     after = {name for _, name in guard.depends}
     assert {"hello-actor", "happy-end", "mesh-operator-deployment-asya-system-asya-operator"} <= after
     assert not any((guard.type, guard.name) in each.depends for each in seen.resources)
+
+
+class _Api:
+    """An API server that has what it is told, by plural; what it has not, it does not know."""
+
+    answers: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    async def __aenter__(self) -> "_Api":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def list_metadata(self, kind: Any) -> list[dict[str, Any]]:
+        found = self.answers.get(kind.plural, ObjectMissing("no such kind"))
+        if isinstance(found, Exception):
+            raise found
+        return list(found)
+
+
+@pytest.mark.parametrize(
+    ("answers", "keda", "seen"),
+    [
+        ({"asyncactors": [meta("ocr"), meta("b", "team")]}, False, (["team/b"], [])),
+        ({"asyncactors": [], "scaledobjects": [meta("api", "web")]}, True, ([], ["web/api"])),
+        ({"asyncactors": [], "scaledobjects": [meta("api", "web")]}, False, ([], [])),
+        ({}, True, ([], [])),
+        ({"asyncactors": ApiUnavailable("gone")}, True, ([], [])),
+    ],
+    ids=["others", "scaled", "keda-is-not-ours", "no-definitions", "no-answer"],
+)
+async def test_what_a_cluster_says_of_others(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], keda: bool, seen: tuple[list[str], list[str]]
+) -> None:
+    monkeypatch.setattr("asya_kube.api.KubeApi", _Api)
+    monkeypatch.setattr(_Api, "answers", answers)
+    props = {"kubeconfig": "{}", "context": "", "own": ["asya/ocr"], "keda": keda}
+    assert await look(props) == seen

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from asya_infra import AsyncActor, connect
-from asya_infra.cluster_target import EXPECTS_CREDENTIALS
 from asya_infra.errors import ConfigError
+from asya_manifest.labels import ANNOTATION_AWS_CREDENTIALS
 from lab.checkout import ROOT
 from tests.support.pulumi_program import STACKS, Run, on_a_cluster, run_environment, run_program
 
@@ -54,8 +54,8 @@ def test_a_team_s_actor_gets_role_association_and_account() -> None:
     assert own["Resource"] == ["arn:aws:sqs:eu-central-1:123456789012:asya-ocr"]
     account = seen.one("kubernetes:core/v1:ServiceAccount").inputs["metadata"]
     actor = seen.one("kubernetes:asya.sh/v1alpha1:AsyncActor")
-    assert account["annotations"] == {EXPECTS_CREDENTIALS: "true"}
-    assert actor.inputs["metadata"]["annotations"][EXPECTS_CREDENTIALS] == "true"
+    assert account["annotations"] == {ANNOTATION_AWS_CREDENTIALS: "true"}
+    assert actor.inputs["metadata"]["annotations"][ANNOTATION_AWS_CREDENTIALS] == "true"
     assert (ASSOCIATION, "asya-aws-actor-ocr") in actor.depends
     provider = seen.one("pulumi:providers:aws").inputs
     assert json.loads(provider["allowedAccountIds"]) == ["123456789012"]

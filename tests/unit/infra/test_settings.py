@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from asya_aws.settings import read_aws_settings
+from asya_aws.checks import read_aws_settings
 from asya_infra.errors import ConfigError
 from asya_infra.kubeconfig import read_kubeconfig
 from asya_infra.settings import PRESETS, read_settings

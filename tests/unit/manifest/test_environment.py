@@ -3,7 +3,7 @@
 from typing import Any
 
 from asya_manifest.actor import parse_actor
-from asya_manifest.environment import build_sidecar_env, drain_timeout_s, grace_period_s
+from asya_manifest.environment import asked_grace_s, build_sidecar_env, drain_timeout_s, grace_period_s
 from asya_manifest.pod import EnvVar
 
 
@@ -97,3 +97,10 @@ def test_the_drain_ends_before_the_kill_of_whoever_runs_the_sidecar():
     assert drain_timeout_s(actor(), 330) == 297
     entries = build_sidecar_env(actor(), transport="sqs", grace_s=330)
     assert EnvVar(name="ASYA_DRAIN_TIMEOUT", value="4m57s") in entries
+
+
+def test_a_grace_period_of_the_pod_template_is_the_actors_also_without_a_cluster():
+    """An actor that names it there and not in its timeouts means the same on a laptop."""
+    own = actor(workload={"template": {"spec": {"terminationGracePeriodSeconds": 100}}})
+    assert (asked_grace_s(own), grace_period_s(own), drain_timeout_s(own)) == (100, 100, 90)
+    assert asked_grace_s(actor()) == 30

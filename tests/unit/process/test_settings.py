@@ -65,7 +65,7 @@ def test_a_problem_names_its_variable(environ: dict[str, str], text: str) -> Non
 @pytest.mark.parametrize(
     ("parse", "text", "value"),
     [
-        (number(0.0, 1.0), "0.5", 0.5),
+        (number(0, 1), "0.5", 0.5),
         (choice("a", "b"), "A", "a"),
         (flag, "On", True),
         (flag, "no", False),
@@ -85,7 +85,7 @@ def test_texts_are_read(parse: Callable[[str], object], text: str, value: object
     ("parse", "text", "problem"),
     [
         (whole(1, 9), "many", "'many' is not a whole number"),
-        (number(0.0, 1.0), "nan", "nan is outside 0.0 to 1.0"),
+        (number(0, 1), "nan", "nan is outside 0 to 1"),
         (choice("a", "b"), "C", "'c' is neither a nor b"),
         (choice("a", "b", "c"), "d", "'d' is not one of a, b, c"),
         (flag, "maybe", "'maybe' is neither true (true, 1, yes, on) nor false (false, 0, no, off)"),

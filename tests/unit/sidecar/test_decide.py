@@ -130,7 +130,8 @@ def test_the_gateway_is_told_of_an_attempt_that_failed(make_work: MakeWork, hop:
     assert facts_in_words(words) == Facts(retry=Retry(2, 2.0, "processing_error: KeyError: boom"))
     (report,) = decide(make_work(), RuntimeLost("it was killed"), hop, moment).reports
     assert isinstance(report.body, ProgressBody)
-    assert report.body.message == "Attempt 1 failed, next in 1.0 s: it was killed"
+    assert report.body.message == "Delivery 1 of 5 failed, next in 1.0 s: it was killed"
+    assert report.body.retry == Retry(1, 1.0, "it was killed", 1, 5)
     end = replace(hop, actor=hop.happy_end, is_end_actor=True)
     assert decide(make_work(end), Replied(error=ERROR), end, moment).reports == ()
 
@@ -140,7 +141,7 @@ def test_the_cause_of_a_failed_attempt_is_told_in_moderate_length(
 ) -> None:
     (report,) = decide(make_work(), RuntimeLost("x" * 5_000), hop, moment).reports
     assert isinstance(report.body, ProgressBody)
-    retry = Retry(1, 1.0, f"{'x' * LONGEST_CAUSE} ...")
+    retry = Retry(1, 1.0, f"{'x' * LONGEST_CAUSE} ...", 1, 5)
     assert (report.body.retry, report.body.message) == (retry, retry.words)
 
 

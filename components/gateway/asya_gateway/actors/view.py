@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from asya_manifest.explanation import ActorFacts
+
 SHOWN_MOST: Final = 300
 """More than anyone reads, and few enough to send every two seconds."""
 CALM: Final = frozenset({None, "Running", "Napping", "ScalingUp", "ScalingDown", "Creating", "Updating", "Terminating"})
@@ -76,6 +78,13 @@ def list_body(found: ActorList, part: str = "") -> dict[str, object]:
         "dead_letters": sum(actor.dead_letters or 0 for actor in found.actors),
         "actors": [asdict(actor) for actor in named if id(actor) in shown],
     }
+
+
+def facts_of(actor: ActorView) -> ActorFacts:
+    """Return what an explanation needs to know of an actor."""
+    return ActorFacts(
+        actor.name, actor.status or "", actor.message, actor.ready, actor.desired, actor.queued, actor.in_flight
+    )
 
 
 def view_of_object(document: Mapping[str, Any]) -> ActorView:

@@ -96,6 +96,7 @@ export function envelopeView(session, id) {
       envelope.deadline && open ? ["Deadline", counted(() => deadline(envelope.deadline))] : null,
       envelope.parent_id ? ["Made by", envelopeLink(envelope.parent_id)] : null,
       envelope.message && open ? ["Last report", envelope.message] : null,
+      envelope.because ? ["Held by", envelope.because] : null,
     ].filter(Boolean);
     const list = h("dl", {}, facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", {}, value))));
     const held = head.contains(document.activeElement) && document.activeElement.dataset.keep;

@@ -17,8 +17,10 @@ from typing import Final
 import msgspec
 
 from asya_gateway.records.record import Record
+from asya_gateway.records.summary import failure_details
 from asya_protocol import names
 from asya_protocol.envelope import format_time
+from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
 
 POLL_MS: Final = 1000
@@ -28,7 +30,8 @@ RELATED: Final = "io.modelcontextprotocol/related-task"
 def result_body(record: Record) -> dict[str, object]:
     """Shape what came out of a final record as MCP's CallToolResult."""
     if record.status is not Status.SUCCEEDED:
-        return {"content": [_text(record.error or record.message or "Envelope failed")], "isError": True}
+        words = failure_words(record.error, failure_details(record))
+        return {"content": [_text(words or record.message or "Envelope failed")], "isError": True}
     result = record.result if record.result is not None else b"null"
     body: dict[str, object] = {"content": [_text(_words(result))], "isError": False}
     return {**body, "structuredContent": msgspec.Raw(result)} if result.lstrip()[:1] == b"{" else body

@@ -13,6 +13,7 @@ import msgspec
 
 from asya_gateway.records.record import Record
 from asya_protocol.envelope import format_time
+from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
 
 ERROR_CHARS_MOST: Final = 300
@@ -167,6 +168,4 @@ def summary_body(summary: Summary) -> dict[str, object]:
 
 
 def _reason(record: Record) -> str | None:
-    details = failure_details(record)
-    told = [details[name] for name in ("type", "message") if details.get(name)]
-    return ": ".join(told)[:ERROR_CHARS_MOST] or None
+    return failure_words(None, failure_details(record))[:ERROR_CHARS_MOST] or None

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -12,14 +13,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from asya_gateway.access.middleware import caller, require
-from asya_gateway.actors.view import list_body
+from asya_gateway.actors.view import facts_of, list_body
 from asya_gateway.feed import COUNT_MOST, count_states
-from asya_gateway.records.body import envelope_body
+from asya_gateway.records.body import envelope_body, evidence_of
+from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
 from asya_gateway.requests import app_of, json_answer, path_id
 from asya_gateway.routes import dead_letters as dead_letter_routes
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE, STREAM_HEADERS
+from asya_manifest.explanation import explain
 from asya_protocol.status import Status
 
 log: Final = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ async def envelope(request: Request) -> Response:
         raise HTTPException(404, "Envelope not found")
     history, ids = await asyncio.gather(store.history(record.id), store.children(record.id))
     children = await store.summaries(ids[:CHILDREN_MOST])
-    return json_answer(envelope_body(record, history, children, len(ids)))
+    because = None if record.status.final else await _because(app_of(request), record, history)
+    return json_answer(envelope_body(record, history, children, len(ids), because))
 
 
 async def actors(request: Request) -> Response:
@@ -73,6 +77,13 @@ async def feed(request: Request) -> Response:
     """Stream what changes: ``envelopes``, ``actors``, ``problem``."""
     require(request, "read")
     return StreamingResponse(_frames(app_of(request)), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+async def _because(app: App, record: Record, history: Sequence[Event]) -> str:
+    """Say what holds an open envelope."""
+    found = await app.board.look()
+    actors = None if found.problems else {actor.name: facts_of(actor) for actor in found.actors}
+    return explain(evidence_of(record, history, actors, time.time())).because
 
 
 async def _frames(app: App) -> AsyncIterator[bytes]:

@@ -37,7 +37,7 @@ def _object(required: tuple[str, ...], **properties: Shape) -> Shape:
     return {"type": "object", "required": list(required), "properties": properties}
 
 
-def _answers(good: Mapping[int, tuple[str, Shape]], *errors: int) -> Shape:
+def _answers(good: "Good", *errors: int) -> Shape:
     words = {
         400: BAD, 401: "No token, or none that is known", 403: "The token lacks the scope, or the page may not call",
         404: "There is none", 405: "Method not allowed", 408: "The body did not come in time", 409: "It is too late, or taken",
@@ -101,8 +101,12 @@ REQUIRED: Final[Mapping[str, Shape]] = {
 BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody, BatchBody, BatchAnswer)
 
 
-def _operation(summary: str, answers: Shape, *, body: str = "", parameters: tuple[Shape, ...] = ()) -> Shape:
-    operation: Shape = {"summary": summary, "responses": answers}
+Good = Mapping[int, tuple[str, Shape]]
+"""Successful answers: description and content by status."""
+
+
+def _operation(summary: str, good: Good, *errors: int, body: str = "", parameters: tuple[Shape, ...] = ()) -> Shape:
+    operation: Shape = {"summary": summary, "responses": _answers(good, *errors)}
     if parameters:
         operation["parameters"] = list(parameters)
     if body:
@@ -110,126 +114,93 @@ def _operation(summary: str, answers: Shape, *, body: str = "", parameters: tupl
     return operation
 
 
-def _taken(summary: str, body: str, good: Shape) -> Shape:
-    answers = _answers({200: ("Taken, or too late and of no effect", _json(good))}, 400, 404, 408, 413)
-    return _operation(summary, answers, body=body, parameters=(ID,))
-
-
-def _open(summary: str, *codes: int) -> Shape:
-    texts = {200: "It is well", 503: "It cannot do its work now"}
-    answers = {str(code): {"description": texts[code], "content": TEXT} for code in codes}
+def _open(summary: str, answers: Shape) -> Shape:
+    """An operation that needs no token."""
     return {"summary": summary, "security": [], "responses": answers}
 
 
-_ENVELOPE: Final = _answers({200: ("The envelope", _json(_ref("Envelope")))}, 400, 404)
+def _answer(text: str, content: Shape) -> Shape:
+    return {"description": text, "content": content}
+
+
 _STREAM: Final[Shape] = {"text/event-stream": {}}
-_ACTIVE: Final = _object(("active",), active={"type": "boolean"})
+_ANY: Final[Shape] = _json({"type": "object"})
+_TAKEN: Final = "Taken, or too late and of no effect"
+_ACTIVE: Final = _json(_object(("active",), active={"type": "boolean"}))
 _CANCELLED: Final = _object(("status", "actors_told"), status={"const": "cancelled"}, actors_told={"type": "boolean"})
+_CREATED: Final = _object(("id", "status"), id=STRING, status={"const": "created"})
+_PROGRESS: Final = _object(("progress_percent", "status"), progress_percent=NUMBER, status={"const": "ok"})
 _RPC: Final[Shape] = {
-    "200": {"description": "An answer of JSON-RPC 2.0, or a stream", "content": {**_json({"type": "object"}), **_STREAM}},
+    "200": _answer("An answer of JSON-RPC 2.0, or a stream", {**_ANY, **_STREAM}),
     "202": {"description": "A notification was heard"},
-    "400": {"description": BAD, "content": {**TEXT, **_json({"type": "object"})}},
-    "404": {"description": "From 2026-07-28 on: no such method", "content": _json({"type": "object"})},
-}  # fmt: skip
+    "400": _answer(BAD, {**TEXT, **_ANY}),
+    "404": _answer("From 2026-07-28 on: no such method", _ANY),
+}
+_WELL: Final = _answer("It is well", TEXT)
+_UNREADY: Final = _answer("It cannot do its work now", TEXT)
+_RESOURCE: Final = _open(
+    "Who gives out tokens for this gateway (RFC 9728)",
+    {"200": _answer("Its authorization server", _ANY), "404": _answer("No provider, or no public URL, is set", TEXT)},
+)
+_MCP: Final = {
+    "post": {
+        **_operation("The Model Context Protocol", {}, 408, 413),
+        "requestBody": {"required": True, "content": _json(_object(("jsonrpc",), jsonrpc={"const": "2.0"}))},
+    },
+    "get": {
+        **_operation("Hear of changes of the tools", {200: ("Messages of JSON-RPC", _STREAM)}),
+        "operationId": "listen",
+    },
+    "delete": _operation("End a session", {200: ("Ended", {})}),
+}
+_MCP["post"]["responses"].update(_RPC)
 
 PATHS: Final[Shape] = {
-    "/health": {"get": _open("Is the process alive?", 200)},
-    "/ready": {"get": _open("Do database and broker answer?", 200, 503)},
-    "/metrics": {"get": _operation("Metrics for Prometheus", _answers({200: ("Text format", TEXT)}))},
-    "/openapi.json": {
-        "get": {
-            "summary": "This document", "security": [],
-            "responses": {"200": {"description": "OpenAPI 3.1", "content": _json({"type": "object"})}},
-        }
-    },
-    **{
-        path: {
-            "get": {
-                "summary": "Who gives out tokens for this gateway (RFC 9728)", "security": [],
-                "responses": {
-                    "200": {"description": "Its authorization server", "content": _json({"type": "object"})},
-                    "404": {"description": "No provider, or no public URL, is set", "content": TEXT},
-                },
-            }
-        }
-        for path in sorted(RESOURCE)
-    },
-    "/tools/call": {
-        "post": _operation(
-            "Start a tool",
-            _answers({200: ("What was started, or why not", _json(_ref("CallToolResult")))}, 400, 404, 408, 413),
-            body="ToolCall",
-        )
-    },
-    "/envelopes": {
-        "post": _operation(
-            "Record a child of a fan-out",
-            _answers(
-                {201: ("Recorded, or known", _json(_object(("id", "status"), id=STRING, status={"const": "created"})))},
-                400, 408, 409, 413,
-            ),
-            body="ChildBody",
-        )
-    },
-    "/envelopes/{id}": {"get": _operation("Show an envelope", _ENVELOPE, parameters=(ID, WAIT))},
-    "/envelopes/{id}/stream": {
-        "get": _operation(
-            "Follow an envelope: its events so far, then what happens, until it is final",
-            _answers({200: ("Events, each with an Event as its data", _STREAM)}, 404),
-            parameters=(ID, LAST_EVENT),
-        )
-    },
-    "/envelopes/{id}/active": {
-        "get": _operation(
-            "Does anybody still wait for it?",
-            _answers({200: ("Yes", _json(_ACTIVE)), 410: ("No", _json(_ACTIVE))}),
-            parameters=(ID,),
-        )
-    },
-    "/envelopes/{id}/progress": {
-        "post": _taken(
-            "Report progress", "ProgressBody",
-            _object(("progress_percent", "status"), progress_percent=NUMBER, status={"const": "ok"}),
-        )
-    },
-    "/envelopes/{id}/final": {"post": _taken("Report the end", "FinalBody", OK)},
-    "/envelopes/{id}/cancel": {
-        "post": _operation(
-            "Cancel an envelope",
-            _answers(
-                {200: ("Cancelled; whether handlers that run are interrupted", _json(_CANCELLED))}, 404, 409,
-            ),
-            parameters=(ID,),
-        )
-    },
-    "/reports": {
-        "post": _operation(
-            "Report progress and children of many envelopes, in order",
-            _answers({200: ("Of each what its own route would have answered", _json(_ref("BatchAnswer")))}, 400, 408, 413),
-            body="BatchBody",
-        )
-    },
-    "/mcp": {
-        "post": {
-            **_operation("The Model Context Protocol", {**_answers({}, 408, 413), **_RPC}),
-            "requestBody": {"required": True, "content": _json(_object(("jsonrpc",), jsonrpc={"const": "2.0"}))},
-        },
-        "get": {
-            **_operation("Hear of changes of the tools", _answers({200: ("Messages of JSON-RPC", _STREAM)})),
-            "operationId": "listen",
-        },
-        "delete": _operation("End a session", _answers({200: ("Ended", {})})),
-    },
+    "/health": {"get": _open("Is the process alive?", {"200": _WELL})},
+    "/ready": {"get": _open("Do database and broker answer?", {"200": _WELL, "503": _UNREADY})},
+    "/metrics": {"get": _operation("Metrics for Prometheus", {200: ("Text format", TEXT)})},
+    "/openapi.json": {"get": _open("This document", {"200": _answer("OpenAPI 3.1", _ANY)})},
+    **{path: {"get": _RESOURCE} for path in sorted(RESOURCE)},
+    "/tools/call": {"post": _operation(
+        "Start a tool", {200: ("What was started, or why not", _json(_ref("CallToolResult")))}, 400, 404, 408, 413,
+        body="ToolCall",
+    )},
+    "/envelopes": {"post": _operation(
+        "Record a child of a fan-out", {201: ("Recorded, or known", _json(_CREATED))}, 400, 408, 409, 413, body="ChildBody",
+    )},
+    "/envelopes/{id}": {"get": _operation(
+        "Show an envelope", {200: ("The envelope", _json(_ref("Envelope")))}, 400, 404, parameters=(ID, WAIT),
+    )},
+    "/envelopes/{id}/stream": {"get": _operation(
+        "Follow an envelope: its events so far, then what happens, until it is final",
+        {200: ("Events, each with an Event as its data", _STREAM)}, 404, parameters=(ID, LAST_EVENT),
+    )},
+    "/envelopes/{id}/active": {"get": _operation(
+        "Does anybody still wait for it?", {200: ("Yes", _ACTIVE), 410: ("No", _ACTIVE)}, parameters=(ID,),
+    )},
+    "/envelopes/{id}/progress": {"post": _operation(
+        "Report progress", {200: (_TAKEN, _json(_PROGRESS))}, 400, 404, 408, 413, body="ProgressBody", parameters=(ID,),
+    )},
+    "/envelopes/{id}/final": {"post": _operation(
+        "Report the end", {200: (_TAKEN, _json(OK))}, 400, 404, 408, 413, body="FinalBody", parameters=(ID,),
+    )},
+    "/envelopes/{id}/cancel": {"post": _operation(
+        "Cancel an envelope", {200: ("Cancelled; whether handlers that run are interrupted", _json(_CANCELLED))}, 404, 409,
+        parameters=(ID,),
+    )},
+    "/reports": {"post": _operation(
+        "Report progress and children of many envelopes, in order",
+        {200: ("Of each what its own route would have answered", _json(_ref("BatchAnswer")))}, 400, 408, 413, body="BatchBody",
+    )},
+    "/mcp": _MCP,
 }  # fmt: skip
 
 
 def document() -> Shape:
     """Write the whole document."""
     _, bodies = msgspec.json.schema_components(BODIES, ref_template="#/components/schemas/{name}")
-    for (
-        name,
-        required,
-    ) in REQUIRED.items():  # the types are lenient, so that what is missing is told in Asya 0.1.1's words
+    # The types are lenient, so that missing fields are refused in the words of Asya 0.1.1.
+    for name, required in REQUIRED.items():
         bodies[name]["required"] = list(required)
         bodies[name]["properties"].update(required)
     return {

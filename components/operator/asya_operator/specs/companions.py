@@ -11,7 +11,7 @@ from asya_operator.transport_config import SqsConfig
 
 
 def build_runtime_config_map(context: RenderContext) -> dict[str, Any]:
-    """The runtime's file for every actor of the namespace; nobody owns it, it outlives each of them."""
+    """The runtime's file for every actor of the namespace; it has no owner, for it outlives each of them."""
     labels = {f"app.kubernetes.io/{label}": RUNTIME_CONFIG_MAP for label in ("name", "component")}
     return {
         "apiVersion": "v1",
@@ -35,7 +35,7 @@ def build_service_account(actor: AsyncActor, uid: str, context: RenderContext) -
 
 
 def build_headless_service(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
-    """Gives a StatefulSet's pods names of their own; nobody calls an actor."""
+    """Gives a StatefulSet's pods names of their own; it serves no requests."""
     port = metrics_port(actor)
     # Not by the template's `app`, which may be edited while the pods keep theirs.
     selector = {name: value for name, value in selector_labels(actor).items() if name != "app"}

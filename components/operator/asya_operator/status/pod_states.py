@@ -36,7 +36,7 @@ class PodState(enum.Enum):
     FAILED = "failed"
     """It has ended and stays as a record; something else took its place."""
     GONE = "gone"
-    """It is being taken away, or is done; not counted."""
+    """It is being deleted, or has completed; not counted."""
 
 
 @dataclass(frozen=True, slots=True)

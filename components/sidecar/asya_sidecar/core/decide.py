@@ -24,6 +24,7 @@ from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.reply import ErrorItem, Item
+from asya_protocol.reports import Retry
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
@@ -251,7 +252,9 @@ def _again(
 ) -> Decision:
     copy = with_counters(work.source or work.body, attempt=attempt or work.attempt, delivery=delivery or work.delivery)
     # Of an end actor nothing is told but the end: its envelope still stands at the actor before it.
-    reports = () if hop.is_end_actor else (retry_report(work.envelope, hop.actor, work.attempt, delay_s, cause),)
+    spent = {} if delivery is None else {"delivery": work.delivery, "deliveries": hop.max_deliveries}
+    retry = Retry(work.attempt, delay_s, cause, **spent)
+    reports = () if hop.is_end_actor else (retry_report(work.envelope, hop.actor, retry),)
     return Decision(RetryLater(copy, delay_s), "retried", reports=reports, failed_reason="runtime_error", cause=cause)
 
 

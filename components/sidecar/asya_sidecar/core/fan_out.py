@@ -95,7 +95,7 @@ def close_group(parent: Envelope, route: Route, count: int) -> tuple[Send, ...]:
 
 
 def call_off(parent: Envelope, reason: str) -> tuple[Send, ...]:
-    """Tell fan-in not to join what a hop has made so far: the hop did not come to its end, and its own end is told elsewhere.
+    """Tell fan-in not to join what a hop has made so far: the hop failed, and its own end is reported elsewhere.
 
     Args:
         parent: The envelope whose hop made it.

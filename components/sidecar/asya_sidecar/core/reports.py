@@ -39,17 +39,17 @@ def processing_report(envelope: Envelope, actor: str) -> Report:
 
 
 def completed_report(envelope: Envelope, actor: str, items: tuple[Item, ...], elapsed_s: float) -> Report:
-    """The handler returned; a route that it changed is told along."""
+    """The handler returned; includes the route, which it may have changed."""
     duration_ms = round(elapsed_s * 1000)
     route = items[0].route if items and items[0].route else envelope.route
     more = ProgressBody(actors=list(route.actors), duration_ms=duration_ms)
     return _progress(envelope, actor, "completed", f"Completed processing in {duration_ms}ms", more)
 
 
-def retry_report(envelope: Envelope, actor: str, attempt: int, again_in_s: float, cause: str) -> Report:
+def retry_report(envelope: Envelope, actor: str, retry: Retry) -> Report:
     """An attempt failed and is made again; ours, in a phase that Asya 0.1.1's gateway knows."""
-    cause = cause if len(cause) <= LONGEST_CAUSE else f"{cause[:LONGEST_CAUSE]} ..."
-    retry = Retry(attempt, again_in_s, cause)
+    if len(retry.cause) > LONGEST_CAUSE:
+        retry = msgspec.structs.replace(retry, cause=f"{retry.cause[:LONGEST_CAUSE]} ...")
     return _progress(envelope, actor, "processing", retry.words, ProgressBody(retry=retry))
 
 

@@ -28,9 +28,9 @@ class RetryPolicy:
     """Pause before the second attempt."""
     max_delay_s: float = setting("ASYA_RETRY_MAX_DELAY", _delay, "5m")
     """No pause is longer; at most 15m."""
-    multiplier: float = setting("ASYA_RETRY_MULTIPLIER", number(1.0, 100.0), "2")
+    multiplier: float = setting("ASYA_RETRY_MULTIPLIER", number(1, 100), "2")
     """Growth of the pause from one attempt to the next."""
-    jitter: float = setting("ASYA_RETRY_JITTER", number(0.0, 1.0), "0.2")
+    jitter: float = setting("ASYA_RETRY_JITTER", number(0, 1), "0.2")
     """Share of the pause that chance may take away or add, 0 to 1, so that failures do not come back in step."""
     retry_on: frozenset[str] = setting("ASYA_RETRY_ON", words, "")
     """Class names to retry, separated by commas, matched against the error's class and its bases; empty means every class."""

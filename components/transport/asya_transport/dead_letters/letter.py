@@ -1,4 +1,4 @@
-"""A dead letter as a person and a redrive see it: what a delivery from a dead letter queue tells. No I/O.
+"""One dead letter, parsed from its delivery: reason, counters, and the body to send again. No I/O.
 
 Bodies that are no envelopes are dead letters like others: what cannot be read is ``None``, and their bytes are kept.
 """
@@ -70,7 +70,7 @@ class DeadLetter:
 
     @property
     def source(self) -> str:
-        """The queue it was taken from, as it was noted, or as the dead letter queue's name tells."""
+        """The queue it came from: from its attributes, or derived from the dead letter queue's name."""
         return self.attributes.get(names.ATTRIBUTE_QUEUE) or self.queue.removesuffix(names.DLQ_SUFFIX)
 
     @property

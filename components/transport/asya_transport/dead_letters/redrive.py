@@ -142,7 +142,7 @@ async def redrive(
 
 
 async def purge(transport: Transport, admin: QueueAdmin, queue: str, *, selection: Selection | None = None) -> Tally:
-    """Throw dead letters away.
+    """Purge dead letters.
 
     Raises:
         QueueMissing: There is no such queue.
@@ -150,7 +150,7 @@ async def purge(transport: Transport, admin: QueueAdmin, queue: str, *, selectio
     """
 
     async def act(_: DeadLetter) -> None:
-        """Nothing is kept; the acknowledgement that follows is what throws it away."""
+        """Keep nothing: the acknowledgement that follows deletes it."""
 
     return await _Pass(queue, act, selection or Selection()).run(transport, admin)
 

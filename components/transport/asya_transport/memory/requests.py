@@ -147,7 +147,7 @@ class ListQueues(Request[list[str]], frozen=True):
 
 
 class Drain(Request[int], frozen=True):
-    """Throw away what waits; answered by the count."""
+    """Purge what waits; answered by the count."""
 
     queue: str
 

@@ -7,7 +7,6 @@ deliveries back. Everything is lost when the server ends: that is what a memory 
 import argparse
 import asyncio
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from asya_process.signals import stop_event
 from asya_protocol.errors import AsyaError, SettingsError, TransportError
 from asya_transport.memory import requests
 from asya_transport.memory.broker import LocalSession, MemoryBroker
@@ -153,10 +153,7 @@ def _make_room(path: Path) -> None:
 
 
 async def _serve(path: Path, max_body_bytes: int) -> None:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+    ended = stop_event()
     server = MemoryServer(MemoryBroker(max_body_bytes=max_body_bytes), path)
     await server.start()
     await ended.wait()

@@ -188,7 +188,7 @@ class MemoryAdmin:
         return dict.fromkeys(found)
 
     async def drain(self, queue: str) -> int:
-        """Throw away what waits, delayed envelopes too."""
+        """Purge what waits, delayed envelopes too."""
         return await self._session.ask(requests.Drain(queue))
 
     async def delete(self, queue: str, *, force: bool = False) -> bool:

@@ -1,4 +1,4 @@
-"""Translation of pika's exceptions at the door; nothing outside ``asya_transport.rabbitmq`` sees one.
+"""Translates pika's exceptions into those of ``asya_protocol.errors``; nothing outside ``asya_transport.rabbitmq`` sees one.
 
 ``translate`` chooses by the nearest class in an exception's MRO, so that a new subclass in pika finds its parent's
 entry. Two refusals keep their AMQP reply code (``ChannelRefused``), since what 404 or 406 means depends on the question.

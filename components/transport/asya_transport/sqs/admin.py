@@ -83,7 +83,7 @@ class SqsAdmin:
         return dict.fromkeys(sorted(url.rsplit("/", 1)[-1] for url in found))
 
     async def drain(self, queue: str) -> int:
-        """Throw away what can be received; delayed envelopes and those in flight stay.
+        """Purge what can be received; delayed envelopes and those in flight stay.
 
         Received and deleted, not purged: SQS allows one PurgeQueue a minute and throws away what is sent after it.
         """
