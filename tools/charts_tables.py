@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from asya_operator.transport_config import RabbitMqConfig, SqsConfig
 from tools.charts_template import Block, Edit, If, More, Own
 
 _POD: Final = "spec/template/spec"
@@ -142,19 +143,6 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
 }
 """Chart, file below ``deploy``, kind: when there is such an object, and what values decide in it."""
 
-_TRANSPORTS: Final[dict[str, Any]] = {
-    "additionalProperties": {
-        "type": "object",
-        "properties": {
-            "type": {"enum": ["sqs", "rabbitmq"]},
-            "enabled": {"type": "boolean"},
-            "config": {"type": "object"},
-        },
-        "required": ["type"],
-        "additionalProperties": False,
-    },
-}
-
 
 def _open(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
@@ -188,12 +176,32 @@ _LEVELS: Final = {
 _COUNT: Final = {"minimum": 0}
 _PORT: Final = {"minimum": 1, "maximum": 65535}
 _PULL: Final = {"enum": ["Always", "IfNotPresent", "Never"]}
+_CONFIGS: Final = {
+    kind: model.model_json_schema(ref_template="#/$defs/{model}")
+    for kind, model in (("sqs", SqsConfig), ("rabbitmq", RabbitMqConfig))
+}
+_DEFINITIONS: Final = {name: made for schema in _CONFIGS.values() for name, made in schema.pop("$defs").items()}
+
+
+def _typed(kind: str) -> dict[str, Any]:
+    """A transport of a type has that type's configuration."""
+    return {
+        "if": {"properties": {"type": {"const": kind}}},
+        "then": {"properties": {"config": _CONFIGS[kind]}},
+    }
+
+
+_TRANSPORT: Final = _open({"type": {"enum": [*_CONFIGS]}, "enabled": {"type": "boolean"}, "config": {"type": "object"}})
+_TRANSPORTS: Final[dict[str, Any]] = {
+    "additionalProperties": {**_TRANSPORT, "required": ["type"], "allOf": [_typed(kind) for kind in _CONFIGS]}
+}
 
 SCHEMAS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "asya-crds": {},
     "asya-actor": {},
     "asya-operator": {
         "": {
+            "$defs": _DEFINITIONS,
             "if": {"properties": {"replicaCount": {"minimum": 2}}},
             "then": {"properties": {"leaderElection": {"properties": {"enabled": {"const": True}}}}},
         },

@@ -71,6 +71,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("asya-operator", {"logLevel": "loud"}, "logLevel"),
     ("asya-operator", {"transports": {"sqs": {"type": "kafka"}}}, "type"),
     ("asya-operator", {"transports": {"sqs": {"type": "sqs", "conf": {}}}}, "conf"),
+    ("asya-operator", {"transports": {"sqs": {"type": "sqs", "config": {"regoin": "x"}}}}, "regoin"),
+    ("asya-operator", {"transports": {"q": {"type": "rabbitmq", "config": {"queues": {"dql": {}}}}}}, "dql"),
     (
         "asya-operator",
         {"transports": RABBITMQ, "operator": {"transports": {"rabbitmq": {"type": "rabbitmq", "config": {}}}}},
