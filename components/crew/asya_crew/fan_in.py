@@ -83,8 +83,7 @@ class FanIn:
             self._groups.tidy(entry.group)
             return None
         if entry.called_off is not None:
-            # Its end was told by the hop that opened it; the opener's timer tidies up.
-            self._groups.win(entry.group, entry.token)
+            self._known.pop(entry.group, None)
             return None
         if arrival.late:
             logger.info("group=%s is over: %s came late", entry.group, entry.token)
@@ -105,7 +104,7 @@ class FanIn:
         if not self._groups.win(entry.group, entry.token):
             return timer
         _remember(self._over, entry.group, entry.token)
-        return [self._end(verdict, entry, group, envelope), *timer]
+        return timer if verdict is Verdict.SILENCE else [self._end(verdict, entry, group, envelope), *timer]
 
     def _is_over(self, entry: Entry) -> bool:
         """Whether another envelope has ended the group; asks the store where another process may have done so."""

@@ -1,8 +1,8 @@
 """Fan-in groups in the object store: one object per child, and one that says who ended the group.
 
 Below ``fan-in/<group>/``: ``group.json`` (who was here first, and when), ``count.json``, ``items/<index>.json`` with a child's
-payload, ``missing/<index>.json`` with a reason, ``winner``: the token of the one envelope that ends the group. The winner
-stays when the rest is tidied away, so that what comes late finds a group that is over.
+payload, ``missing/<index>.json`` and ``called-off.json`` with a reason, ``winner``: the token of the one envelope that ends the
+group. The winner stays when the rest is tidied away, so that what comes late finds a group that is over.
 """
 
 import json
@@ -51,6 +51,7 @@ class GroupStore:
         group.here = {_index(key) for key in keys if key.startswith(f"{folder}items/")}
         for index in group.here:
             group.given_up.pop(index, None)
+        group.called_off = f"{folder}called-off.json" in keys
         if f"{folder}count.json" in keys:
             group.count = self._read(f"{folder}count.json")
             group.bound()
@@ -97,6 +98,8 @@ class GroupStore:
 
     def _keep_one(self, entry: Entry, payload: Any) -> None:  # noqa: ANN401 - any JSON value
         folder = _folder(entry.group)
+        if entry.called_off is not None:
+            self._store.put(f"{folder}called-off.json", _json(entry.called_off))
         if entry.count is not None and not entry.index:
             # Where the sender knew, every child brings the same count: that of the first is enough.
             self._store.create(f"{folder}count.json", _json(entry.count))

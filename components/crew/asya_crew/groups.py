@@ -6,6 +6,7 @@
 | every child is here or given up, some given up     | fail; join those that are here where partial        |
 | children are missing, or nobody knows how many     | wait                                                |
 | the same, and the time is over                     | fail; join those that are here where partial        |
+| the hop that opened it called it off               | join what is whole, else wait, then end in silence  |
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ class Verdict(StrEnum):
     WAIT = "wait"
     JOIN = "join"
     FAIL = "fail"
+    SILENCE = "silence"
+    """Its end has been told elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Group:
         count: How many there are; ``None`` while nobody knows.
         here: Indexes of those whose payload is kept.
         given_up: Index and reason of those that will not come.
+        called_off: The hop that opened it did not come to its end; one that runs again may make it whole all the same.
     """
 
     opener: str
@@ -82,6 +86,7 @@ class Group:
     count: int | None = None
     here: set[int] = field(default_factory=set)
     given_up: dict[int, str] = field(default_factory=dict)
+    called_off: bool = False
 
     def add(self, entry: Entry) -> None:
         """Take in what an envelope says; a child that comes after all counts, one beyond the count does not."""
@@ -118,8 +123,10 @@ class Group:
         accounted = self.count is not None and self.here | self.given_up.keys() >= set(range(self.count))
         if accounted and not self.missing:
             return Verdict.JOIN
-        if not accounted and not late:
+        if (self.called_off or not accounted) and not late:
             return Verdict.WAIT
+        if self.called_off:
+            return Verdict.SILENCE
         return Verdict.JOIN if partial and self.here else Verdict.FAIL
 
 

@@ -21,19 +21,22 @@ class Log:
     """The log, written from inside of the interpreter's audit hook."""
 
     def __init__(self, path: str, ready_path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._path = path
         self._ready_path = ready_path
         self._library = os.path.dirname(os.__file__) + os.sep
         self._seen = set()  # type: set[tuple[str, str]]
 
     def hear(self, event: str, arguments: tuple) -> None:  # type: ignore[type-arg]
-        """Take an audit event."""
-        if event == "open":
-            name, mode, flags = arguments
-            writes = set(mode) & set("wax+") if isinstance(mode, str) else flags & (os.O_WRONLY | os.O_RDWR)
-            self._note("w" if writes else "r", name)
-        elif event == "os.rename":
-            self._note("w", arguments[1])
+        """Take an audit event; what is raised here would be raised in the user's code."""
+        try:
+            if event == "open":
+                name, mode, flags = arguments
+                writes = set(mode) & set("wax+") if isinstance(mode, str) else flags & (os.O_WRONLY | os.O_RDWR)
+                self._note("w" if writes else "r", name)
+            elif event == "os.rename":
+                self._note("w", arguments[1])
+        except (OSError, ValueError, TypeError):
+            return
 
     def _note(self, kind: str, name: object) -> None:
         if not isinstance(name, str) or not name.endswith((CODE, ".pyc", *CONFIGURATION)):
@@ -50,12 +53,12 @@ class Log:
         self._seen.add((kind, name))
         entry = [kind, name]  # type: list[object]
         if kind == "r":
-            try:
-                found = os.stat(name)
-            except OSError:
-                return
+            found = os.stat(name)
             entry += [found.st_mtime_ns, found.st_size, found.st_ino]
-        os.write(self._fd, (json.dumps(entry) + "\n").encode())
+        # Opened anew for each line: a process that the handler forks may close what it did not open itself.
+        log = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(log, (json.dumps(entry) + "\n").encode())
+        os.close(log)
 
 
 def main() -> None:

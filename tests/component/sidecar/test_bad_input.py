@@ -78,19 +78,21 @@ def nest(depth):
 
 
 @pytest.mark.parametrize(
-    ("kind", "error_type"),
+    ("kind", "error_type", "retries"),
     [
-        ("set", "TypeError"),
-        ("nan", "ValueError"),
-        ("surrogate", "ValueError"),
-        ("system exit", "SystemExit"),
-        ("keyboard interrupt", "KeyboardInterrupt"),
-        ("raise", "LookupError"),
-        ("deep", "RecursionError"),
+        ("set", "TypeError", 0),
+        ("nan", "ValueError", 0),
+        ("surrogate", "ValueError", 0),
+        ("system exit", "SystemExit", 2),
+        ("keyboard interrupt", "KeyboardInterrupt", 2),
+        ("raise", "LookupError", 2),
+        ("deep", "RecursionError", 0),
     ],
 )
-async def test_a_handler_that_fails_is_answered_for(kind: str, error_type: str, memory_environ: dict[str, str]) -> None:
-    """Three attempts, then error-end with type and traceback; the runtime lives."""
+async def test_a_handler_that_fails_is_answered_for(
+    kind: str, error_type: str, retries: int, memory_environ: dict[str, str]
+) -> None:
+    """Three attempts, or one where the result can never be JSON, then error-end with type and traceback; the runtime lives."""
     async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
         await bench.works("before")
         await bench.send_payload({"kind": kind})
@@ -99,7 +101,7 @@ async def test_a_handler_that_fails_is_answered_for(kind: str, error_type: str, 
         assert failure["payload"]["details"]["type"] == error_type
         assert failure["payload"]["original_payload"] == {"kind": kind}
         await bench.works()
-        assert bench.replica.log("sidecar").count('"retried"') == 2
+        assert bench.replica.log("sidecar").count('"retried"') == retries
 
 
 async def test_a_handler_that_prints_without_end_disturbs_nothing(memory_environ: dict[str, str]) -> None:

@@ -155,6 +155,18 @@ def test_a_group_that_is_called_off_ends_without_a_word(tmp_path: Path, first: s
 
 
 @pytest.mark.parametrize("killed", [False, True])
+def test_a_group_that_was_called_off_is_joined_when_it_becomes_whole(collector: Collector, killed: bool) -> None:
+    """A sidecar was killed before it could send its retry, and the delivery that came again went through."""
+    collector(child(0))
+    assert collector(called_off()) == []
+    if killed:
+        collector.restart()
+    assert collector(child(1)) == []
+    (joined,) = collector(end(2))
+    assert joined["payload"] == [{"n": 0}, {"n": 1}]
+
+
+@pytest.mark.parametrize("killed", [False, True])
 def test_what_a_run_that_was_cut_off_made_beyond_the_count_is_not_joined(collector: Collector, killed: bool) -> None:
     for index in range(5):
         assert collector(child(index)) == []

@@ -21,6 +21,7 @@ def write(path: Path, text: str = "x = 1\n") -> Path:
 def observe(folder: Path, code: str) -> Path:
     """Run code as ``asya_local`` runs the runtime; return the log of what it loaded. Its folder of modules is ``folder``."""
     log, program = folder.parent / "log", write(folder.parent / "runtime" / "program.py", code)
+    log.unlink(missing_ok=True)  # as a replica does before each start
     environ = {**os.environ, "PYTHONPATH": str(folder), "ASYA_SOCKET_DIR": str(folder.parent)}
     subprocess.run([sys.executable, OBSERVED_RUNTIME, str(log), str(program)], env=environ, cwd=folder, check=True)
     return log
@@ -113,6 +114,22 @@ def test_installed_packages_and_mounted_files_are_left_to_others(code: Path, tmp
         log = observe(code, f"import sys; sys.path.insert(0, {str(place)!r}); import d, json\n")
         write(place / "d.py", "x = 22\n")
         assert edits(log, code) == set()
+
+
+def test_a_folder_that_is_gone_and_a_fork_do_not_disturb_the_handler(code: Path, tmp_path: Path):
+    """Whatever goes wrong while something is written down, the code that opened a file knows nothing of it."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = (
+        f"import os, sys\nos.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n"
+        "try:\n    open('none.json')\nexcept FileNotFoundError:\n    pass\n"
+        "if os.fork() == 0:\n    os.closerange(3, 100)\n    import a\n    os._exit(0)\n"
+        "os.wait()\nimport package.b\n"
+    )
+    log = observe(code, program)
+    write(code / "a.py", "x = 22\n")
+    write(code / "package" / "b.py", "x = 22\n")
+    assert edits(log, code) == {"a.py", "package/b.py"}
 
 
 def test_a_log_that_is_not_there_or_half_written_hides_nothing_else(code: Path, tmp_path: Path):

@@ -9,7 +9,7 @@ from asya_local.backoff import RestartPolicy
 from asya_local.figures import Reading
 from asya_local.plan import ActorPlan, MeshSettings, plan_actor
 from asya_local.pool import ActorPool, socket_folder_name
-from asya_local.replica import RUNTIME_GRACE_S, Replica
+from asya_local.replica import LOAD_LIMIT_S, RUNTIME_GRACE_S, Replica
 from asya_manifest.actor import parse_actor
 from asya_manifest.files import DeclaredActor, Manifests, Origin
 from asya_protocol import names
@@ -224,6 +224,27 @@ def test_a_runtime_that_keeps_dying_makes_a_runtime_error_with_the_reason(world:
     assert (status.status, status.message) == ("RuntimeError", "ModuleNotFoundError: No module named 'm'")
     world.step(30)
     assert world.pool.status().status == "ScalingUp"
+
+
+def test_a_handler_that_hangs_while_it_is_imported_is_told_then_ended_and_tried_again(world: World):
+    """One that merely loads long is told as well, and not once it has been loaded."""
+    world.depth(1)
+    (runtime,) = world.launcher.running("runtime")
+    world.step(15)
+    assert world.pool.status().message == ""
+    world.step(15)
+    assert "its handler has been loading for 30 s" in world.pool.status().message
+    assert "asya local logs ocr" in world.pool.status().message
+    world.step(LOAD_LIMIT_S)
+    assert "KILL" in runtime.signals
+    world.step(1)
+    world.step(1)
+    (again,) = world.launcher.running("runtime")
+    assert again is not runtime
+    world.step(25)
+    world.serve()
+    world.step()
+    assert world.pool.status().message == ""
 
 
 def test_a_sidecar_that_keeps_dying_degrades_its_actor(world: World):

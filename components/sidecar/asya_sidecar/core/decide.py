@@ -81,7 +81,7 @@ def without_group(decision: Decision, work: Work, hop: Hop) -> Decision:
 
     Not where the same delivery comes again: it opens the same group.
     """
-    if hop.is_collector or isinstance(decision.settlement, Release):
+    if hop.is_collector or hop.is_end_actor or isinstance(decision.settlement, Release):
         return decision
     return replace(decision, sends=(*decision.sends, *call_off(work.envelope, decision.cause)))
 
