@@ -52,6 +52,7 @@ test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 	@$(MAKE) test-unit
 	@$(MAKE) test-contract
 	@$(MAKE) test-component
+	@$(MAKE) test-charts
 	@$(MAKE) test-stack
 
 ##@ Develop
@@ -119,6 +120,12 @@ test-contract: $(STAMP) test-servers ## One suite, every transport, store and wi
 .PHONY: test-component
 test-component: $(STAMP) test-servers ## Real processes on this machine, then the faults with their history tables
 	@$(BIN)/pytest $(PARALLEL) tests/component $(PYTEST_ARGS)
+
+.PHONY: test-charts
+test-charts: $(STAMP) ## The Helm charts, as both living generations of Helm, built the first time, render them
+	@nice -n 10 $(BIN)/python -m lab.installs.helm >/dev/null
+	@$(BIN)/python -m lab.installs.kubernetes_openapi >/dev/null
+	@$(BIN)/pytest -n 2 tests/charts $(PYTEST_ARGS)
 
 .PHONY: test-stack
 test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins

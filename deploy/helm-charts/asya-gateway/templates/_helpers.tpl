@@ -1,0 +1,44 @@
+{{- define "asya-gateway.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $made := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $made .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "asya-gateway.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "asya-gateway.podLabels" -}}
+{{ include "asya-gateway.selectorLabels" . }}
+app.kubernetes.io/part-of: asya
+{{- with .Values.podLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "asya-gateway.labels" -}}
+{{ include "asya-gateway.selectorLabels" . }}
+app.kubernetes.io/part-of: asya
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "asya-gateway.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ default (include "asya-gateway.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{ default "default" .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{- define "asya.names" -}}
+{{- range . }}
+- {{ .name | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "asya-gateway.image" -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end }}

@@ -1,0 +1,80 @@
+"""One truth: what a chart renders without values is what ``deploy`` holds, beside what only Helm has."""
+
+import importlib.metadata
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.checkout import ROOT
+from tests.charts.conftest import Helm
+
+RELEASE_LABELS = {
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/version",
+    "app.kubernetes.io/managed-by",
+    "helm.sh/chart",
+    "checksum/config",
+}
+DATABASE = {"externalDatabase": {"host": "postgres.example", "password": "change-me"}}
+"""With which a gateway has replicas, as deploy's has."""
+SAME: list[tuple[str, list[str], dict[str, Any], set[tuple[str, str]]]] = [
+    (
+        "asya-operator",
+        ["operator/crd.yaml", "operator/rbac.yaml", "operator/deployment.yaml"],
+        {},
+        {("ConfigMap", "asya-operator-config")},
+    ),
+    (
+        "asya-gateway",
+        ["gateway/deployment.yaml", "gateway/service.yaml", "gateway/actors.example.yaml"],
+        DATABASE,
+        {
+            ("ConfigMap", "asya-gateway-config"),
+            ("ConfigMap", "asya-gateway-tools"),
+            ("Secret", "asya-gateway-connections"),
+            ("Secret", "asya-gateway-report"),
+            ("Secret", "asya-gateway-tokens"),
+        },
+    ),
+    ("asya-crew", ["crew/happy-end.yaml", "crew/error-end.yaml", "crew/fan-in.yaml"], {}, set()),
+]
+
+
+def without_release(value: Any) -> Any:
+    """The object as somebody writes it who has no Helm."""
+    if isinstance(value, list):
+        return [without_release(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: without_release(inner) for key, inner in value.items() if key not in RELEASE_LABELS}
+    return {key: inner for key, inner in kept.items() if key != "annotations" or inner}
+
+
+def by_name(objects: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(each["kind"], each["metadata"]["name"]): without_release(each) for each in objects}
+
+
+@pytest.mark.parametrize(("chart", "files", "values", "beside"), SAME, ids=[each[0] for each in SAME])
+def test_a_chart_renders_what_deploy_holds(
+    each_helm: Helm, chart: str, files: list[str], values: dict[str, Any], beside: set[tuple[str, str]]
+) -> None:
+    texts = [(ROOT / "deploy" / file).read_text(encoding="utf-8") for file in files]
+    plain = by_name([thing for text in texts for thing in yaml.safe_load_all(text)])
+    rendered = by_name(each_helm.render(chart, **values))
+    assert {key: rendered.get(key) for key in plain} == plain
+    assert rendered.keys() - plain.keys() == beside
+
+
+def test_the_definition_as_a_chart_of_its_own_stays_when_that_is_removed(each_helm: Helm) -> None:
+    (definition,) = each_helm.render("asya-crds")
+    annotations = definition["metadata"].pop("annotations")
+    assert annotations == {"helm.sh/resource-policy": "keep"}
+    assert definition == yaml.safe_load((ROOT / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
+
+
+def test_every_chart_has_the_version_of_the_rooms() -> None:
+    version = importlib.metadata.version("asya-operator")
+    charts = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in ROOT.glob("deploy/helm-charts/*/Chart.yaml")]
+    assert len(charts) == 5
+    assert {(each["version"], each["appVersion"]) for each in charts} == {(version, version)}

@@ -1,0 +1,235 @@
+"""What values do: lint, objects that an API server takes, and refusals of what cannot be meant."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from asya_gateway.settings import read_settings as read_gateway_settings
+from asya_manifest.tools import parse_tools
+from asya_operator.settings import read_settings as read_operator_settings
+from asya_operator.transport_config import parse_transports
+from tests.charts.conftest import CHARTS, NAMESPACE, Helm, Objects, find
+
+SEED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("gateway-values.yaml").read_text(encoding="utf-8"))
+HELLO = {"name": "hello-actor", "transport": "sqs", "image": "hello:1", "handler": "hello.process"}
+RABBITMQ = {
+    "rabbitmq": {"type": "rabbitmq", "enabled": True, "config": {"host": "rabbitmq.example", "username": "asya"}}
+}
+OPEN_SHIFT = {"podSecurityContext": None, "securityContext": None}
+EVERYWHERE = {
+    "imagePullSecrets": [{"name": "registry"}],
+    "nodeSelector": {"disktype": "ssd"},
+    "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    "affinity": {"podAntiAffinity": {}},
+    "nameOverride": "mesh",
+    "fullnameOverride": "the-mesh",
+}
+MORE = {
+    **EVERYWHERE,
+    "image": {"repository": "registry.example/asya", "tag": "1", "pullPolicy": "Always"},
+    "podAnnotations": {"a": "b"},
+    "podLabels": {"team": "one"},
+    "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}},
+    "env": [{"name": "ASYA_LOG_LEVEL", "value": "DEBUG"}, {"name": "MORE", "value": "1"}],
+    "volumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+    "volumeMounts": [{"name": "ca", "mountPath": "/ca"}],
+}
+GOOD: list[tuple[str, str, dict[str, Any]]] = [
+    ("asya-crds", "nothing", {}),
+    ("asya-operator", "nothing", {}),
+    ("asya-operator", "everything", {**MORE, "transports": RABBITMQ, "gatewayURL": "http://gateway"}),
+    ("asya-operator", "openshift", OPEN_SHIFT),
+    ("asya-operator", "one", {"replicaCount": 1, "leaderElection": {"enabled": False}, "metrics": {"enabled": False}}),
+    ("asya-operator", "given-rights", {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}}),
+    ("asya-gateway", "nothing", {}),
+    ("asya-gateway", "seed", SEED),
+    (
+        "asya-gateway",
+        "everything",
+        {**MORE, "config": {"rabbitmqURL": "amqp://a:b@c/"}, "service": {"type": "NodePort"}},
+    ),
+    ("asya-gateway", "openshift", {**OPEN_SHIFT, "postgresql": {"enabled": True}}),
+    ("asya-gateway", "own-database", {"postgresql": {"enabled": True}}),
+    ("asya-gateway", "database", {"externalDatabase": {"host": "db.example", "existingSecret": "db"}}),
+    ("asya-gateway", "open", {"auth": {"mode": "off"}}),
+    ("asya-crew", "nothing", {}),
+    ("asya-crew", "everything", {**EVERYWHERE, "transport": "rabbitmq", "sidecar": {"env": []}}),
+    ("asya-crew", "openshift", OPEN_SHIFT),
+    ("asya-actor", "one", HELLO),
+    ("asya-actor", "several", {"actors": [HELLO, {**HELLO, "name": "other", "scaling": {"maxReplicas": 3}}]}),
+]
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("asya-crds", {"anything": 1}, "anything"),
+    ("asya-operator", {"replicas": 3}, "replicas"),
+    ("asya-operator", {"image": {"tg": "1"}}, "tg"),
+    ("asya-operator", {"replicaCount": "two"}, "replicaCount"),
+    ("asya-operator", {"replicaCount": 2, "leaderElection": {"enabled": False}}, "leaderElection"),
+    ("asya-operator", {"logLevel": "loud"}, "logLevel"),
+    ("asya-operator", {"transports": {"sqs": {"type": "kafka"}}}, "type"),
+    ("asya-operator", {"transports": {"sqs": {"type": "sqs", "conf": {}}}}, "conf"),
+    ("asya-operator", {"transports": {"sqs": {"type": "sqs", "config": {"regoin": "x"}}}}, "regoin"),
+    ("asya-operator", {"transports": {"q": {"type": "rabbitmq", "config": {"queues": {"dql": {}}}}}}, "dql"),
+    (
+        "asya-operator",
+        {"transports": RABBITMQ, "operator": {"transports": {"rabbitmq": {"type": "rabbitmq", "config": {}}}}},
+        "transports.rabbitmq and operator.transports.rabbitmq differ",
+    ),
+    ("asya-operator", {"gatewayURL": "http://a", "operator": {"gatewayURL": "http://b"}}, "differ"),
+    ("asya-gateway", {"config": {"sqsRegio": "x"}}, "sqsRegio"),
+    ("asya-gateway", {"config": {"rabbitmqURL": "amqp://x/", "sqsEndpoint": "http://x"}}, "sqsEndpoint"),
+    ("asya-gateway", {"replicaCount": 2}, "several gateways share a database"),
+    ("asya-gateway", {"postgresql": {"enabled": True}, "externalDatabase": {"host": "x"}}, "give one of them"),
+    ("asya-gateway", {"auth": {"mode": "maybe"}}, "mode"),
+    ("asya-gateway", {"routes": {"tools": [{"name": "no-route"}]}}, "route"),
+    ("asya-crew", {"happy_end": {}}, "happy_end"),
+    ("asya-crew", {"happy-end": {"workload": {"kind": "StatefulSet"}}}, "kind"),
+    ("asya-actor", {}, "name at least one actor"),
+    ("asya-actor", {"name": "a"}, "name its transport"),
+    ("asya-actor", {**HELLO, "scaling": {"max": 3}}, "max"),
+    ("asya-actor", {**HELLO, "actors": [HELLO]}, "stands beside actors"),
+]
+
+
+@pytest.mark.parametrize(("chart", "case", "values"), GOOD, ids=[f"{each[0]}-{each[1]}" for each in GOOD])
+def test_values_that_are_taken(
+    each_helm: Helm, problems: Callable[[Objects], list[str]], chart: str, case: str, values: dict[str, Any]
+) -> None:
+    linted = each_helm.with_chart("lint", chart, values)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    objects = each_helm.render(chart, **values)
+    assert objects
+    assert problems(objects) == []
+    for pod in pods(objects):
+        for container in pod["containers"]:
+            names = [entry["name"] for entry in container["env"]]
+            assert len(names) == len(set(names))
+            assert ("securityContext" in container) == ("securityContext" in pod) == (case != "openshift")
+
+
+def pods(objects: Objects) -> list[dict[str, Any]]:
+    specs = [each["spec"] for each in objects if each["kind"] in {"Deployment", "StatefulSet"}]
+    specs += [each["spec"]["workload"] for each in objects if "workload" in each.get("spec", {})]
+    return [each["template"]["spec"] for each in specs]
+
+
+@pytest.mark.parametrize(("chart", "values", "why"), REFUSED, ids=[f"{each[0]}-{each[2]}" for each in REFUSED])
+def test_values_that_are_refused(each_helm: Helm, chart: str, values: dict[str, Any], why: str) -> None:
+    assert why in each_helm.refuses(chart, **values)
+
+
+def operator_config(objects: Objects) -> dict[str, str]:
+    return dict(find(objects, "ConfigMap", "asya-operator-config")["data"])
+
+
+def test_an_operator_without_values_knows_sqs(newest_helm: Helm) -> None:
+    config = operator_config(newest_helm.render("asya-operator"))
+    transports = parse_transports(config["transports.json"])
+    assert list(transports.by_name) == ["sqs"]
+    assert transports.get("sqs").type == "sqs"
+    assert "gateway-url" not in config
+
+
+def test_transports_and_the_gateway_are_read_in_both_places(newest_helm: Helm) -> None:
+    sqs = {"sqs": {"type": "sqs", "config": {"region": "eu-central-1"}}}
+    nested = {"transports": RABBITMQ, "gatewayURL": "http://gateway"}
+    config = operator_config(newest_helm.render("asya-operator", transports=sqs, operator=nested))
+    assert json.loads(config["transports.json"])["transports"].keys() == {"rabbitmq", "sqs"}
+    assert parse_transports(config["transports.json"]).get("sqs").type == "sqs"
+    assert config["gateway-url"] == "http://gateway"
+
+
+def test_the_operator_reads_what_its_values_say(newest_helm: Helm) -> None:
+    values = {
+        "controller": {"maxConcurrentReconciles": 50, "queueHealthCheckInterval": "5m", "disableQueueManagement": True},
+        "metrics": {"port": 9090},
+        "health": {"port": 9091},
+        "logLevel": "debug",
+        "sidecar": {"image": "registry.example/sidecar:1"},
+    }
+    objects = newest_helm.render("asya-operator", **values)
+    (container,) = find(objects, "Deployment", "asya-operator")["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    settings = read_operator_settings(container["args"], env)
+    assert (settings.workers, settings.queue_check_s, settings.manage_queues) == (50, 300, False)
+    assert (settings.metrics_addr, settings.probe_addr, settings.log_level) == (":9090", ":9091", "DEBUG")
+    assert settings.sidecar_image == "registry.example/sidecar:1"
+    assert [port["containerPort"] for port in container["ports"]] == [9090, 9091]
+
+
+def gateway_environment(objects: Objects, tmp_path: Path) -> dict[str, str]:
+    (container,) = find(objects, "Deployment", "asya-gateway")["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    env |= find(objects, "ConfigMap", "asya-gateway-config")["data"]
+    env |= find(objects, "Secret", "asya-gateway-connections").get("stringData") or {}
+    if "ASYA_GATEWAY_TOKENS_FILE" in env:
+        (tmp_path / "tokens").write_text(find(objects, "Secret", "asya-gateway-tokens")["stringData"]["tokens"])
+        env["ASYA_GATEWAY_TOKENS_FILE"] = str(tmp_path / "tokens")
+    return env
+
+
+def test_the_quick_start_s_gateway_values_make_a_gateway_that_starts(newest_helm: Helm, tmp_path: Path) -> None:
+    objects = newest_helm.render("asya-gateway", **SEED)
+    settings = read_gateway_settings(gateway_environment(objects, tmp_path))
+    assert (settings.transport.name, settings.transport.aws_region) == ("sqs", "us-east-1")
+    assert settings.database_url == "memory:"
+    assert find(objects, "Deployment", "asya-gateway")["spec"]["replicas"] == 1
+    tools = parse_tools(sorted(find(objects, "ConfigMap", "asya-gateway-tools")["data"].items()))
+    assert tools["hello"].route == ("hello-actor",)
+    report = find(objects, "Secret", "asya-gateway-report")["stringData"]["token"]
+    scopes = {token.split("|")[0]: token for token in (tmp_path / "tokens").read_text().splitlines()}
+    assert scopes[report].endswith("|report")
+    service = find(objects, "Service", "asya-gateway")
+    assert service["spec"]["ports"][0]["port"] == 80
+
+
+def test_a_password_in_the_database_s_url_is_written_as_a_url_has_it(newest_helm: Helm, tmp_path: Path) -> None:
+    database = {"host": "db.example", "password": "a b/c@d+e%"}
+    objects = newest_helm.render("asya-gateway", externalDatabase=database)
+    settings = read_gateway_settings(gateway_environment(objects, tmp_path))
+    assert settings.database_url == "postgresql://asya:a%20b%2Fc%40d%2Be%25@db.example:5432/asya_gateway"
+    assert find(objects, "Deployment", "asya-gateway")["spec"]["replicas"] == 2
+
+
+def test_a_password_that_a_secret_holds_is_not_written_anywhere(newest_helm: Helm, tmp_path: Path) -> None:
+    database = {"host": "db.example", "password": "unused", "existingSecret": "db", "existingSecretKey": "pw"}
+    objects = newest_helm.render("asya-gateway", externalDatabase=database)
+    assert "unused" not in json.dumps(objects)
+    (container,) = find(objects, "Deployment", "asya-gateway")["spec"]["template"]["spec"]["containers"]
+    (password,) = (entry for entry in container["env"] if entry["name"] == "PGPASSWORD")
+    assert password["valueFrom"]["secretKeyRef"] == {"name": "db", "key": "pw"}
+
+
+def test_the_crew_s_container_is_changed_as_in_asya_0_1_1(newest_helm: Helm) -> None:
+    env = [{"name": "ASYA_HANDLER", "value": "mine.end"}, {"name": "MORE", "value": "1"}]
+    container = {"name": "asya-runtime", "image": "mine:1", "imagePullPolicy": "Always", "env": env, "resources": {}}
+    workload = {"kind": "Deployment", "template": {"spec": {"containers": [container]}}}
+    objects = newest_helm.render("asya-crew", **{"happy-end": {"workload": workload}, "fan-in": {"enabled": False}})
+    assert [each["metadata"]["name"] for each in objects] == ["error-end", "happy-end"]
+    (made,) = find(objects, "AsyncActor", "happy-end")["spec"]["workload"]["template"]["spec"]["containers"]
+    assert (made["image"], made["imagePullPolicy"]) == ("mine:1", "Always")
+    assert made["env"][-2:] == env
+    assert [entry["name"] for entry in made["env"]].count("ASYA_HANDLER") == 1
+
+
+def test_an_actor_s_own_values_go_before_the_defaults(newest_helm: Helm) -> None:
+    default = {"transport": "rabbitmq", "scaling": {"enabled": True, "maxReplicas": 7}}
+    actors = [
+        {"name": "a", "handler": "a.b", "image": "a:1", "scaling": {"maxReplicas": 3}},
+        {"name": "b", "namespace": "other"},
+    ]
+    first, second = newest_helm.render("asya-actor", default=default, actors=actors)
+    assert (first["metadata"]["namespace"], second["metadata"]["namespace"]) == (NAMESPACE, "other")
+    assert (first["spec"]["transport"], first["spec"]["scaling"]["maxReplicas"]) == ("rabbitmq", 3)
+    assert second["spec"]["scaling"]["maxReplicas"] == 7
+
+
+def test_two_releases_in_one_namespace_do_not_take_one_another_s_pods(newest_helm: Helm) -> None:
+    done = newest_helm.run("template", "second", str(CHARTS / "asya-gateway"), "--kube-version", "1.35.0")
+    assert done.returncode == 0, done.stderr
+    objects = [each for each in yaml.safe_load_all(done.stdout) if each]
+    selector = find(objects, "Service", "second-asya-gateway")["spec"]["selector"]
+    assert selector == {"app.kubernetes.io/name": "asya-gateway", "app.kubernetes.io/instance": "second"}

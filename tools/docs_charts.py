@@ -1,0 +1,69 @@
+"""Write what is generated of deploy/helm-charts from the manifests in deploy; with ``--check`` only compare.
+
+Generated are the templates of the objects that ``deploy`` has, the helpers, the definition, and every values.schema.json, which
+is read off the values' defaults and the tables of `tools.charts_tables`. By hand are Chart.yaml, values.yaml, NOTES.txt and the
+templates of what ``deploy`` has as an example only.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from asya_operator.crd import dump_crd
+from lab.checkout import ROOT
+from tools.charts_schema import actor_schema, values_schema
+from tools.charts_tables import CHARTS, SCHEMAS
+from tools.charts_template import HELPERS, Template
+from tools.tree import write_or_compare
+
+DEPLOY: Final = ROOT / "deploy"
+FOLDER: Final = DEPLOY / "helm-charts"
+HEADER: Final = "{{- /* Made from deploy/SOURCE by `make docs`. */ -}}\n"
+
+
+def main() -> None:
+    """Write the files, or compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a file differs")
+    arguments = parser.parse_args()
+    for path, text in files():
+        write_or_compare(path, text, check=arguments.check, command="make docs")
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Yield every generated file and its text."""
+    for chart, sources in CHARTS.items():
+        yield FOLDER / chart / "templates/_helpers.tpl", HELPERS.replace("CHART", chart)
+        for source in sources:
+            yield FOLDER / chart / "templates" / Path(source).name, template(chart, source)
+    definition: dict[str, Any] = yaml.safe_load(dump_crd())
+    for chart in SCHEMAS:
+        values = yaml.safe_load((FOLDER / chart / "values.yaml").read_text(encoding="utf-8")) or {}
+        made = actor_schema(values, definition) if chart == "asya-actor" else values_schema(chart, values)
+        yield FOLDER / chart / "values.schema.json", json.dumps(made, indent=2) + "\n"
+    yield FOLDER / "asya-operator/crds/asyncactors.yaml", dump_crd()
+    yield FOLDER / "asya-crds/templates/asyncactors.yaml", kept(definition)
+
+
+def template(chart: str, source: str) -> str:
+    """One file of templates from one file of manifests."""
+    parts = []
+    for thing in yaml.safe_load_all((DEPLOY / source).read_text(encoding="utf-8")):
+        condition, edits = CHARTS[chart][source][thing["kind"]]
+        made = Template(chart, edits).render(thing)
+        parts.append(f"{{{{- if {condition} }}}}\n---\n{made}{{{{- end }}}}\n" if condition else f"---\n{made}")
+    return HEADER.replace("SOURCE", source) + "".join(parts)
+
+
+def kept(definition: dict[str, Any]) -> str:
+    """The definition as a chart's object: Helm updates it, and leaves it, with every actor, where the chart is removed."""
+    definition["metadata"].setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
+    return yaml.safe_dump(definition, sort_keys=False, width=10_000, allow_unicode=True).replace("{{", '{{ "{{" }}')
+
+
+if __name__ == "__main__":
+    main()
