@@ -73,7 +73,7 @@ PINS: Final = (
     Pin(
         "Grafana",
         monitoring.GRAFANA_IMAGE,
-        {"12.1": date(2026, 4, 22)},
+        {"12.1": date(2026, 4, 22), "13.2": date(2027, 5, 18)},  # a minor version is mended for nine months
         "https://grafana.com/docs/grafana/latest/upgrade-guide/when-to-upgrade",
     ),
     Pin("Kubernetes", cluster.KUBERNETES, {"1.35": date(2027, 2, 28)}, "https://kubernetes.io/releases"),

@@ -13,8 +13,8 @@ from asya_infra.installation import Manifest, config_map, let_in
 from asya_infra.pod_shapes import claim, meta, resources, service, workload
 from asya_manifest.labels import METRICS_PORT_NAME
 
-PROMETHEUS_IMAGE: Final = "quay.io/prometheus/prometheus:v3.5.0"
-GRAFANA_IMAGE: Final = "docker.io/grafana/grafana:12.1.1"
+PROMETHEUS_IMAGE: Final = "quay.io/prometheus/prometheus:v3.13.5"
+GRAFANA_IMAGE: Final = "docker.io/grafana/grafana:13.2.3"
 PROMETHEUS: Final = "asya-prometheus"
 GRAFANA: Final = "asya-grafana"
 RETENTION: Final = "7d"

@@ -5,9 +5,9 @@ Not MinIO: its repository was archived and its images frozen in 2026. Not Bitnam
 
 from typing import Final
 
-RABBITMQ: Final = "docker.io/library/rabbitmq:4.1.2-management"
+RABBITMQ: Final = "docker.io/library/rabbitmq:4.3.6-management"
 """Quorum queues, delivery limits; its management API is what KEDA reads. Docker Official Image."""
-POSTGRES: Final = "docker.io/library/postgres:17.5"
+POSTGRES: Final = "docker.io/library/postgres:17.12"
 """Docker Official Image."""
 SEAWEEDFS: Final = "docker.io/chrislusf/seaweedfs:3.97"
 """An S3 store under the Apache licence, one process for all of it."""
