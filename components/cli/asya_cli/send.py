@@ -85,7 +85,7 @@ def send(
         envelope.id,
         timeout_s,
         console,
-        lambda: because(lambda: gather(envelope.id, None, None, home, console)),
+        lambda: because(lambda: gather(envelope.id, None, None, home, console, trace_id=trace_id)),
         trace_id=trace_id,
     )
     print_result(console, found)

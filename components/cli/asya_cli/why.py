@@ -62,8 +62,24 @@ def by_gateway(gateway: "Gateway", envelope_id: str) -> "Evidence":
     return Evidence(id=envelope_id, now_s=time.time(), **_of_gateway(gateway, envelope_id, with_actors=True))
 
 
-def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Path, console: Console) -> "Evidence":
+def gather(
+    envelope_id: str,
+    url: str | None,
+    token_file: Path | None,
+    home: Path,
+    console: Console,
+    *,
+    trace_id: str | None = None,
+) -> "Evidence":
     """Find out what can be found out.
+
+    Args:
+        envelope_id: Whose.
+        url: Of the gateway; ``None`` looks for one.
+        token_file: For it.
+        home: Folder of the local mesh.
+        console: Told what could not be asked.
+        trace_id: Of one send, where the id may have been sent before: dead letters of others are not its own.
 
     Raises:
         GatewayAway: There is neither a gateway nor a mesh to ask.
@@ -92,7 +108,7 @@ def gather(envelope_id: str, url: str | None, token_file: Path | None, home: Pat
                 raise
             console.warn(exc.cause)
     if info is not None:
-        found |= _of_mesh(info, envelope_id)
+        found |= _of_mesh(info, envelope_id, trace_id)
     return Evidence(id=envelope_id, now_s=time.time(), **found)
 
 
@@ -122,7 +138,7 @@ def _facts(name: str, entry: Mapping[str, Any], max_attempts: int | None = None)
     )
 
 
-def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
+def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[str, Any]:
     from asya_cli.running_mesh import broker_environment
     from asya_local import mesh
     from asya_local.trail import find_running, read_trail
@@ -138,7 +154,7 @@ def _of_mesh(info: "MeshInfo", envelope_id: str) -> dict[str, Any]:
             for actor in mesh.status(info.home).as_json()["actors"]
         },
         "running": None if running is None else (running.actor, running.attempt, running.for_s),
-        "dead": _dead_letter(environment, envelope_id),
+        "dead": _dead_letter(environment, envelope_id, trace_id),
     }
     if steps:
         found["last"] = _last(steps[-1])
@@ -200,12 +216,12 @@ def _group(store: "Store", envelope_id: str, collected_by: str) -> "GroupFacts |
     return None
 
 
-def _dead_letter(environment: Mapping[str, str], envelope_id: str) -> "DeadFacts | None":
+def _dead_letter(environment: Mapping[str, str], envelope_id: str, trace_id: str | None) -> "DeadFacts | None":
     """Look for the envelope in every dead letter queue that holds something; all stays where it is."""
     from asya_cli.running_mesh import on_broker
     from asya_manifest.explanation import DeadFacts
     from asya_protocol.names import DLQ_SUFFIX
-    from asya_transport.dead_letters.filter import same_id
+    from asya_transport.dead_letters.filter import same_id, same_trace
     from asya_transport.dead_letters.redrive import Selection, browse, count_dead_letters
 
     async def look(
@@ -214,7 +230,8 @@ def _dead_letter(environment: Mapping[str, str], envelope_id: str) -> "DeadFacts
         for queue, count in (await count_dead_letters(admin, queues.prefix)).items():
             if not count:
                 continue
-            selection = Selection(where=[same_id(envelope_id)], stopping=stopping)
+            where = [same_id(envelope_id), *([same_trace(trace_id)] if trace_id else [])]
+            selection = Selection(where=where, stopping=stopping)
             for letter in (await browse(transport, admin, queue, limit=1, selection=selection)).entries:
                 actor = queues.actor(queue).removesuffix(DLQ_SUFFIX)
                 return DeadFacts(actor, letter.reason or "", letter.attempts, letter.deliveries)

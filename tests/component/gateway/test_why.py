@@ -136,6 +136,12 @@ def test_a_dead_letter_ends_a_wait_at_once(asya: CommandLine):
     assert "it is a dead letter of crash" in said.err, said.err
 
 
+def test_a_dead_letter_of_an_earlier_send_of_the_same_id_ends_no_wait(asya: CommandLine):
+    assert asya("send", "crash", "--payload", "{}", "--id", "again", "--wait", "--timeout", "2m").code == 8
+    said = asya("send", "broken", "--payload", "{}", "--id", "again", "--wait", "--timeout", "15s")
+    assert said.code == 4, said.err
+
+
 def test_fan_in_says_who_is_missing(asya: CommandLine):
     envelope_id = called(asya, "joined")
     found = until(asya, envelope_id, "fan_in")

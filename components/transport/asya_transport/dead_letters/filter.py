@@ -65,6 +65,11 @@ def same_id(envelope_id: str) -> Condition:
     return Condition(("id",), re.compile(rf"\A{re.escape(envelope_id)}\Z"), negated=False)
 
 
+def same_trace(trace_id: str) -> Condition:
+    """Make the condition that it comes from one send, which an id that was sent twice does not tell."""
+    return Condition(("headers", "traceparent"), re.compile(rf"\A..-{re.escape(trace_id)}-"), negated=False)
+
+
 def parse_condition(text: str) -> Condition:
     """Read one condition, or raise FilterError that names the place."""
     found = _PATH.match(text)
