@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from asya_oss import images
 from lab.checkout import ROOT
 from tests.charts.conftest import Helm
 
@@ -78,3 +79,8 @@ def test_every_chart_has_the_version_of_the_rooms() -> None:
     charts = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in ROOT.glob("deploy/helm-charts/*/Chart.yaml")]
     assert len(charts) == 5
     assert {(each["version"], each["appVersion"]) for each in charts} == {(version, version)}
+
+
+def test_the_chart_s_postgresql_is_the_one_that_the_pulumi_program_runs() -> None:
+    values = yaml.safe_load((ROOT / "deploy/helm-charts/asya-gateway/values.yaml").read_text(encoding="utf-8"))
+    assert values["postgresql"]["image"] == images.POSTGRES

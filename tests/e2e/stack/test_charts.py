@@ -105,12 +105,13 @@ def test_the_quick_start_s_charts_from_nothing_to_nothing(
 
     typed(cluster, generation, f"helm install asya-operator {CHARTS}/asya-operator/ -f {operator}", tmp_path)
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/asya-operator", "--timeout=300s")
-    typed(cluster, generation, f"helm install asya-crew {CHARTS}/asya-crew/", tmp_path)
     for document in read_examples("seed-quick-start.yaml"):
         if document["kind"] == "ConfigMap" or document["metadata"]["name"] == "hello-actor":
             cluster.apply(document, namespace=NAMESPACE)
     typed(cluster, generation, f"helm install asya-gateway {CHARTS}/asya-gateway/ -f {SEED} -f {gateway}", tmp_path)
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/asya-gateway", "--timeout=300s")
+    # After the gateway, whose token the sidecars read when they start.
+    typed(cluster, generation, f"helm install asya-crew {CHARTS}/asya-crew/", tmp_path)
     wait_for_status(cluster, "hello-actor", NAMESPACE, "Napping", "Running", "ScalingUp")
     assert call_hello(cluster)["status"] == "succeeded"
 
