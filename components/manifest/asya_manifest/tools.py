@@ -25,6 +25,10 @@ Texts = Sequence[tuple[str, str]]
 """Name and content of each file."""
 _Routes = Mapping[str, tuple[str, ...]]
 TYPES: Final = ("string", "number", "integer", "boolean", "object", "array")
+_KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "string": str, "number": (int, float), "integer": (int, float), "boolean": bool, "object": dict, "array": list,
+}  # fmt: skip
+"""What JSON's types are here; a bool is no number, and an integer may be written as 1.0."""
 DEFAULT_TIMEOUT_S: Final = 300
 LONGEST_TIMEOUT_S: Final = 2**31 - 1
 """What the database's int holds; 68 years."""
@@ -236,7 +240,7 @@ def _parameter(value: object, where: str) -> Parameter:
     default = spec.get("default")
     if kind == "boolean" and isinstance(default, str):
         default = _FLAGS.get(default, default)
-    return Parameter(
+    parameter = Parameter(
         type=kind,
         description=_text(spec, "description", where),
         required=bool(_flag(spec, "required", where)),
@@ -246,6 +250,28 @@ def _parameter(value: object, where: str) -> Parameter:
         properties={key: _parameter(inner, f"{where}.properties.{key}") for key, inner in properties.items()},
         items=_parameter(spec["items"], f"{where}.items") if spec.get("items") else None,
     )
+    if parameter.has_default:
+        _check_fit(parameter, default, f"{where}.default")
+    return parameter
+
+
+def _check_fit(parameter: Parameter, value: object, where: str) -> None:
+    """Refuse a default that every call would be refused for."""
+    kind = parameter.type
+    fits = isinstance(value, _KINDS[kind]) and (kind == "boolean" or not isinstance(value, bool))
+    if not fits or (kind == "integer" and isinstance(value, float) and not value.is_integer()):
+        raise InvalidTools(f"{where}: {json.dumps(value)} is not of type {kind}")
+    if parameter.options and value not in parameter.options:
+        raise InvalidTools(f"{where}: {json.dumps(value)} is not one of {json.dumps(parameter.options)}")
+    if isinstance(value, list) and parameter.items is not None:
+        for place, item in enumerate(value):
+            _check_fit(parameter.items, item, f"{where}[{place}]")
+    if isinstance(value, dict):
+        for name, inner in parameter.properties.items():
+            if value.get(name) is not None:
+                _check_fit(inner, value[name], f"{where}.{name}")
+            elif inner.required and not inner.has_default:
+                raise InvalidTools(f"{where}.{name}: is missing")
 
 
 def _read_defaults(value: object, where: str) -> _Defaults:

@@ -81,6 +81,39 @@ async def test_the_sdks_client_hears_of_progress_in_both_eras(gateway: Gateway, 
     assert (heard, heard[-1]) == (sorted(set(heard)), 100)
 
 
+async def test_a_result_too_large_for_an_event_is_told_by_size_and_place(gateway: Gateway, broker: Transport) -> None:
+    async def hear(*_: object) -> None:
+        pass
+
+    result = {"text": "x" * (1 << 20)}
+    async with mcp.Client(f"{gateway.url}/mcp") as client, gateway.client() as http, asyncio.timeout(60):
+        calling = asyncio.create_task(client.call_tool("echo", {"text": "hi"}, progress_callback=hear))
+        envelope_id = (await anext(envelopes(broker)))["id"]
+        following = session("tasks/result", taskId=envelope_id)
+        wanted = modern("subscriptions/listen", TASKS, notifications={"taskIds": [envelope_id]})
+        async with listening(http, following) as results, listening(http, wanted) as notices:
+            await report(http, envelope_id, "final", status="succeeded", result=result)
+            ended = (await anext(results))["result"]
+            last = [one["params"] async for one in until_completed(notices)][-1]
+        called = await calling
+        size = len(json.dumps(result, separators=(",", ":")))
+        words = f"a result of {size} bytes, too large for this stream: get it at /envelopes/{envelope_id}"
+        told = json.loads(called.content[0].text)  # type: ignore[union-attr]
+        assert (told["envelope_id"], told["status"], told["result"]) == (envelope_id, "succeeded", words)
+        assert not called.is_error
+        assert ended["content"] == last["result"]["content"] == [{"type": "text", "text": words}]
+        assert (await http.get(f"/envelopes/{envelope_id}")).json()["result"] == result
+        whole = await ask(http, modern("tasks/get", TASKS, taskId=envelope_id))
+        assert whole["result"]["structuredContent"] == result
+
+
+async def until_completed(notices: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    async for one in notices:
+        yield one
+        if one["params"].get("status") == "completed":
+            return
+
+
 async def status(http: httpx2.AsyncClient, envelope_id: str) -> tuple[str, str | None]:
     shown = (await http.get(f"/envelopes/{envelope_id}", params={"wait": 50})).json()
     return shown["status"], shown.get("error")

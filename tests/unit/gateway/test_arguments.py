@@ -54,12 +54,30 @@ def test_agents_see_the_whole_schema() -> None:
         ({"page": "p"}, {"page": "p", "lang": "en", "copies": 1}),
         ({"page": "p", "lang": "de", "other": [1]}, {"page": "p", "lang": "de", "copies": 1, "other": [1]}),
         ({"page": "p", "box": {"x": 1}}, {"page": "p", "lang": "en", "copies": 1, "box": {"x": 1, "y": 0.5}}),
+        ({"page": "p", "lang": None, "tags": None}, {"page": "p", "lang": "en", "copies": 1}),
+        (
+            {"page": "p", "box": {"x": 1, "y": None}},
+            {"page": "p", "lang": "en", "copies": 1, "box": {"x": 1, "y": 0.5}},
+        ),
+        ({"page": "p", "other": None}, {"page": "p", "lang": "en", "copies": 1, "other": None}),
     ],
 )
 def test_defaults_are_filled_in(arguments: dict[str, object], payload: dict[str, object]) -> None:
     given = {**arguments}
     assert complete(parse_tools([("t", WHOLE)])["ocr"], arguments) == payload
     assert arguments == given
+
+
+def test_defaults_are_filled_in_within_lists_too() -> None:
+    tool = one("""
+tools:
+  - name: x
+    route: [a]
+    parameters:
+      pages: {type: array, items: {type: object, properties: {no: {type: integer}, dpi: {type: integer, default: 300}}}}
+""")
+    given = {"pages": [{"no": 1}, {"no": 2, "dpi": None}, {"dpi": 72}]}
+    assert complete(tool, given) == {"pages": [{"no": 1, "dpi": 300}, {"no": 2, "dpi": 300}, {"dpi": 72}]}
 
 
 PLAIN = """
@@ -103,6 +121,7 @@ def test_no_arguments_are_an_empty_object() -> None:
     ("arguments", "problem"),
     [
         (None, "missing required parameter: page"),
+        ({"page": None}, "missing required parameter: page"),
         ({"page": 1}, "invalid parameter page: 1 is not of type 'string'"),
         ({"page": "p", "lang": "fr"}, "invalid parameter lang: 'fr' is not one of ['en', 'de']"),
         ({"page": "p", "copies": 1.5}, "invalid parameter copies: 1.5 is not of type 'integer'"),

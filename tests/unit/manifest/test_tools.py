@@ -25,6 +25,7 @@ tools:
 routes: {standard: [ocr, translate]}
 defaults: {timeout: 30}
 """
+PARAMETER = "tools: [{{name: x, route: [a], parameters: {{p: {{{}}}}}}}]"
 VALUE = "tools: [{{name: x, route: [a], parameters: {{p: {{type: number, default: {}}}}}}}]"
 
 
@@ -82,6 +83,25 @@ def test_a_whole_file_is_read() -> None:
             "(x).parameters.p.options: is not JSON",
         ),
         ("tools: [{name: x, route: [a], parameters: {p: &a {type: array, items: *a}}}]", "without end"),
+        (PARAMETER.format("type: integer, default: abc"), '(x).parameters.p.default: "abc" is not of type integer'),
+        (PARAMETER.format("type: integer, default: 1.5"), "(x).parameters.p.default: 1.5 is not of type integer"),
+        (PARAMETER.format("type: number, default: true"), "(x).parameters.p.default: true is not of type number"),
+        (
+            PARAMETER.format("type: string, options: [en, de], default: fr"),
+            '(x).parameters.p.default: "fr" is not one of ["en", "de"]',
+        ),
+        (
+            PARAMETER.format("type: array, items: {type: integer}, default: [1, b]"),
+            '(x).parameters.p.default[1]: "b" is not of type integer',
+        ),
+        (
+            PARAMETER.format("type: object, properties: {y: {type: number}}, default: {y: b}"),
+            '(x).parameters.p.default.y: "b" is not of type number',
+        ),
+        (
+            PARAMETER.format("type: object, properties: {y: {type: number, required: true}}, default: {}"),
+            "(x).parameters.p.default.y: is missing",
+        ),
     ],
 )
 def test_what_breaks_a_rule_is_refused_by_name(text: str, problem: str) -> None:
@@ -89,6 +109,22 @@ def test_what_breaks_a_rule_is_refused_by_name(text: str, problem: str) -> None:
         parse_tools([("some.yaml", text)])
     assert problem in str(caught.value)
     assert str(caught.value).startswith("some.yaml")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "type: integer, default: 1.0",
+        "type: number, default: 1",
+        "type: boolean, default: no",
+        "type: string, options: [1, 2], default: 2",
+        "type: array, default: [1, b]",
+        "type: object, default: {any: thing}",
+        "type: object, properties: {y: {type: number, required: true, default: 1}, z: {type: string}}, default: {z: null}",
+    ],
+)
+def test_a_default_that_fits_is_taken(fields: str) -> None:
+    assert parse_tools([("some.yaml", PARAMETER.format(fields))])["x"].parameters["p"].has_default
 
 
 def test_files_are_united_and_the_last_defaults_win(tmp_path: Path) -> None:

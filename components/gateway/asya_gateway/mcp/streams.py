@@ -5,6 +5,8 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 _THE_END = "!end"
 """A topic that is woken only when the gateway stops, for streams that subscribe to nothing else."""
 Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
+LARGEST_EVENT: Final = 1 << 20
+"""Bytes of an event that every client reads; at a larger one the official Python SDK breaks off the stream, and so the call."""
 
 
 def streamed(app: App, frames: AsyncIterator[bytes], held: ExitStack | None = None) -> Response:
@@ -43,6 +47,15 @@ class _Streamed(StreamingResponse):
 def sse(message: object) -> bytes:
     """Encode one message as a server-sent event."""
     return b"event: message\ndata: %b\n\n" % msgspec.json.encode(message)
+
+
+def record_event(record: Record, shape: Callable[[Record], object]) -> bytes:
+    """Encode an envelope's state. In place of a result that is too large for an event it says where the result is."""
+    event = sse(shape(record))
+    if len(event) <= LARGEST_EVENT or record.result is None:
+        return event
+    words = f"a result of {len(record.result)} bytes, too large for this stream: get it at /envelopes/{record.id}"
+    return sse(shape(replace(record, result=msgspec.json.encode(words))))
 
 
 def cancel_topic(name: str, session: str, call_id: object) -> str:
@@ -75,7 +88,7 @@ async def call_frames(
         done = giving_up.done() or app.pubsub.stopping
         if record is not None and not done:
             done = True
-            yield sse(shape(answer.ended(record).body()))
+            yield record_event(record, lambda final: shape(answer.ended(final).body()))
     except StoreUnavailable as exc:
         done = True  # the envelope may still succeed; its id is in the list of tasks
         log.warning("stream cut", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
@@ -104,7 +117,7 @@ async def result_frames(app: App, envelope_id: str, result: Callable[[Record], o
             yield KEEPALIVE
     record = await app.store.get(envelope_id)
     if record is not None and record.status.final:
-        yield sse(result(record))
+        yield record_event(record, result)
 
 
 async def tool_frames(app: App) -> AsyncIterator[bytes]:
@@ -127,25 +140,25 @@ async def listen_frames(
     """Yield the notifications that a client without a session subscribed to: changes of tools and of tasks."""
     meta = {SUBSCRIPTION_KEY: question.call_id}
 
-    def notice(method: str, **params: object) -> bytes:
-        return sse({"jsonrpc": "2.0", "method": f"notifications/{method}", "params": {"_meta": meta, **params}})
+    def notice(method: str, **params: object) -> Mapping[str, object]:
+        return {"jsonrpc": "2.0", "method": f"notifications/{method}", "params": {"_meta": meta, **params}}
 
     honoured: dict[str, object] = {"toolsListChanged": True} if tools else {}
     honoured = {**honoured, "taskIds": list(tasks)} if tasks else honoured
     toolbox, open_tasks = app.calls.toolbox, dict.fromkeys(tasks, 0)
     told = toolbox.revision
     with app.pubsub.listening(*([TOOLS_CHANGED] if tools else []), *tasks, _THE_END) as woken:
-        yield notice("subscriptions/acknowledged", notifications=honoured)
+        yield sse(notice("subscriptions/acknowledged", notifications=honoured))
         while not app.pubsub.stopping:
             woken.clear()
             if tools and toolbox.revision != told:
                 told = toolbox.revision
-                yield notice("tools/list_changed")
+                yield sse(notice("tools/list_changed"))
             for envelope_id, seen in list(open_tasks.items()):
                 record = await app.store.get(envelope_id)
                 if record is not None and record.events != seen:
                     open_tasks[envelope_id] = record.events
-                    yield notice("tasks", **detailed_task(record, app.settings.kept_s))
+                    yield record_event(record, lambda one: notice("tasks", **detailed_task(one, app.settings.kept_s)))
                 if record is None or record.status.final:
                     del open_tasks[envelope_id]
             if not await _woken(woken):

@@ -1,6 +1,7 @@
 """A tool's arguments: their JSON schema, and the validation and completion of a call's. Pure.
 
-Unknown arguments are passed on, as in Asya 0.1.1.
+Unknown arguments are passed on, as in Asya 0.1.1. A parameter given as ``null`` counts as absent: many clients send what is
+left out so.
 """
 
 import copy
@@ -55,11 +56,21 @@ def _validator(tool: Tool) -> jsonschema.Draft202012Validator:
 
 def _fill(parameters: Mapping[str, Parameter], values: dict[str, Any]) -> dict[str, Any]:
     for name, parameter in parameters.items():
-        if name not in values and parameter.has_default:
-            values[name] = copy.deepcopy(parameter.default)
-        if parameter.properties and isinstance(values.get(name), dict):
-            values[name] = _fill(parameter.properties, dict(values[name]))
+        if values.get(name) is None:
+            values.pop(name, None)
+            if parameter.has_default:
+                values[name] = copy.deepcopy(parameter.default)
+        if name in values:
+            values[name] = _fill_within(parameter, values[name])
     return values
+
+
+def _fill_within(parameter: Parameter, value: object) -> object:
+    if parameter.properties and isinstance(value, dict):
+        return _fill(parameter.properties, dict(value))
+    if parameter.items is not None and isinstance(value, list):
+        return [_fill_within(parameter.items, item) for item in value]
+    return value
 
 
 def _object_schema(parameters: Mapping[str, Parameter]) -> dict[str, object]:
