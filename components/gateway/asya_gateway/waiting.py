@@ -59,8 +59,10 @@ async def wait_final(app: App, envelope_id: str, seconds: float) -> Record | Non
                 return await app.store.get(envelope_id)
 
 
-async def follow(app: App, envelope_id: str, after: int = 0) -> AsyncIterator[Event | None]:
-    """Yield an envelope's events after a number up to the final one; ``None`` is a keepalive.
+async def follow(
+    app: App, envelope_id: str, after: int = 0, *, silence_s: float = KEEPALIVE_S
+) -> AsyncIterator[Event | None]:
+    """Yield an envelope's events after a number up to the final one; ``None`` after every silence of so many seconds.
 
     Ends early when the gateway stops.
     """
@@ -81,7 +83,7 @@ async def follow(app: App, envelope_id: str, after: int = 0) -> AsyncIterator[Ev
             if app.pubsub.stopping:
                 return
             try:
-                async with asyncio.timeout(KEEPALIVE_S):
+                async with asyncio.timeout(silence_s):
                     await woken.wait()
             except TimeoutError:
                 yield None

@@ -82,7 +82,7 @@ async def test_the_sdks_client_hears_of_progress_in_both_eras(gateway: Gateway, 
 
 
 async def test_a_result_too_large_for_an_event_is_told_by_size_and_place(gateway: Gateway, broker: Transport) -> None:
-    async def hear(*_: object) -> None:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
         pass
 
     result = {"text": "x" * (1 << 20)}

@@ -1,6 +1,7 @@
-"""``notifications/cancelled`` on the application itself, with a stand-in for a broker that takes its time."""
+"""Open calls on the application itself, cancelled and long, with a stand-in for a broker that takes its time."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -9,6 +10,8 @@ import pytest
 
 from asya_gateway.app import build_app
 from asya_gateway.calls import Calls
+from asya_gateway.mcp import streams
+from asya_gateway.mcp.wire import Question as McpQuestion
 from asya_gateway.metrics import Metrics
 from asya_gateway.pubsub import PubSub
 from asya_gateway.records.summary import Question
@@ -48,7 +51,7 @@ class Gateway:
         toolbox = Toolbox(None)
         toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a]}]")])
         self.calls = Calls(toolbox, self.store, cast("Transport", self.broker), QueueNames())
-        app = App(
+        self.app = App(
             read_settings({"ASYA_GATEWAY_AUTH": "off"}),
             store=self.store,
             transport=cast("Transport", self.broker),
@@ -57,7 +60,7 @@ class Gateway:
             pubsub=self.pubsub,
             metrics=Metrics(),
         )
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(build_app(app)), base_url="http://localhost")
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(build_app(self.app)), base_url="http://localhost")
 
     async def post(self, method: str, params: Mapping[str, Any], **more: object) -> httpx2.Response:
         body = {"jsonrpc": "2.0", "method": method, "params": params, **more}
@@ -109,3 +112,22 @@ async def test_a_stop_of_the_gateway_cancels_nothing(meta: Mapping[str, object])
         await call
         assert await gateway.ends() == [(Status.RUNNING, None)]
     assert gateway.pubsub.streams == 0
+
+
+async def test_a_step_that_takes_long_is_told_as_progress_that_never_falls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that ends a request of which it hears nothing keeps this one."""
+    monkeypatch.setattr(streams, "SILENCE_S", 0.001)
+    gateway = Gateway()
+    await gateway.store.open(gateway.pubsub.wake)
+    gateway.broker.confirmed.set()
+    async with asyncio.timeout(60):
+        answer = await gateway.calls.call("t", {})
+        question = McpQuestion(1, "tools/call", {"_meta": {"progressToken": 1}}, modern=False)
+        frames = streams.call_frames(gateway.app, question, answer, asyncio.Event(), lambda body: body)
+        told = [json.loads((await anext(frames)).partition(b"data: ")[2])["params"] for _ in range(20)]
+        assert [one["progress"] for one in told] == sorted({one["progress"] for one in told})
+        assert told[-1]["progress"] < 1
+        assert told[-1]["message"] == told[0]["message"]
+        await gateway.calls.cancel(answer.envelope_id)
+        rest = [frame async for frame in frames]
+        assert b'"isError":true' in rest[-1]

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _THE_END = "!end"
 """A topic that is woken only when the gateway stops, for streams that subscribe to nothing else."""
 Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
+SILENCE_S: Final = 5.0
+"""After so long without an event a call is told to progress: clients give up, and cancel it, when they hear nothing of it."""
 LARGEST_EVENT: Final = 1 << 20
 """Bytes of an event that every client reads; at a larger one the official Python SDK breaks off the stream, and so the call."""
 
@@ -71,19 +73,22 @@ async def call_frames(
 
     The envelope is cancelled when its caller cancels the call, and without sessions also when the caller disconnects.
     """
-    token, told, done = question.meta.get("progressToken"), -1.0, False
+    token, told, done, message = question.meta.get("progressToken"), -1.0, False, ""
     giving_up = asyncio.create_task(_cancel_when_told(app, answer.envelope_id, given_up))
     try:
-        async for event in follow(app, answer.envelope_id):
+        async for event in follow(app, answer.envelope_id, silence_s=SILENCE_S):
+            facts: Mapping[str, object] = {}
             if event is None:
-                yield KEEPALIVE
+                told += (100 - told) / 100_000  # in MCP each progress is more than the last
             elif event.progress_percent is not None and event.progress_percent > told:
-                told = event.progress_percent
-                params = {"progressToken": token, "progress": told, "total": 100}
-                params = {**params, "message": event.message} if event.message else params
-                if facts := {name: value for name, value in facts_body(event.told).items() if value is not None}:
-                    params = {**params, "_meta": {FACTS_KEY: facts}}
-                yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+                told, message = event.progress_percent, event.message or ""
+                facts = {name: value for name, value in facts_body(event.told).items() if value is not None}
+            else:
+                continue
+            params = {"progressToken": token, "progress": told, "total": 100}
+            params = {**params, "message": message} if message else params
+            params = {**params, "_meta": {FACTS_KEY: facts}} if facts else params
+            yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
         record = await app.store.get(answer.envelope_id)
         done = giving_up.done() or app.pubsub.stopping
         if record is not None and not done:
