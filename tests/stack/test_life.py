@@ -93,3 +93,16 @@ def test_what_was_deleted_by_hand_comes_back(mailbox: tuple[Project, automation.
 def attribute(clouds: Clouds, url: str, name: str) -> str:
     found = sqs(clouds).get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return str(found[name])
+
+
+def test_an_actor_that_moves_below_another_component_lives_on_by_its_alias(tmp_path: Path) -> None:
+    """Without one the engine makes it under its new name and then deletes the object of the cluster, which is the same."""
+    made = project(PROGRAM.with_name("moving"), tmp_path)
+    made.attach()
+    try:
+        stack = made.stack("dev", {})
+        created = stack.up().summary.resource_changes or {}
+        stack.set_config("moved", automation.ConfigValue("true"))
+        assert stack.up().summary.resource_changes == {"same": sum(created.values())}
+    finally:
+        made.close()
