@@ -79,7 +79,7 @@ async def call_frames(
         async for event in follow(app, answer.envelope_id, silence_s=SILENCE_S):
             facts: Mapping[str, object] = {}
             if event is None:
-                told += (100 - told) / 100_000  # in MCP each progress is more than the last
+                told = max(told, 0) + (100 - max(told, 0)) / 100_000  # in MCP each progress is more than the last
             elif event.progress_percent is not None and event.progress_percent > told:
                 told, message = event.progress_percent, event.message or ""
                 facts = {name: value for name, value in facts_body(event.told).items() if value is not None}
