@@ -145,7 +145,7 @@ e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which 
 	@$(BIN)/pytest tests/e2e --ignore tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: e2e-stack
-e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be
+e2e-stack: $(STAMP) test-servers cluster images ## The stack alone on that cluster, where no other operator may be, by the real provider for Kubernetes
 	@$(BIN)/python -m lab.engine build >/dev/null
 	@$(BIN)/python -m lab.engine.kubernetes_provider >/dev/null
 	@$(BIN)/pytest tests/e2e/stack $(PYTEST_ARGS)
