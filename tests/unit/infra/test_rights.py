@@ -142,11 +142,6 @@ def test_a_platform_without_a_cloud_has_no_roles() -> None:
 @pytest.mark.parametrize(
     ("transport", "more", "said"),
     [
-        (
-            "sqs",
-            {"sends_to": ["grade"]},
-            "AsyncActor ocr: sends_to wants a role, and this mesh gives pods none; connect",
-        ),
         ("sqs", {"policies": [MODELS]}, "AsyncActor ocr: policies want a role, and this mesh gives pods none; connect"),
         ("rabbitmq", {"policies": [MODELS]}, "AsyncActor ocr: policies want a role"),
     ],
@@ -156,6 +151,14 @@ def test_rights_that_nobody_can_give_are_refused(transport: str, more: dict[str,
         run_program(lambda: ocr(on_a_cluster(transport=transport), **more))
 
 
-def test_on_rabbitmq_sends_to_is_said_to_limit_nothing() -> None:
-    seen = run_program(lambda: ocr(on_a_cluster(), sends_to=["grade"]))
-    assert seen.warnings == ["AsyncActor ocr: sends_to limits nothing on rabbitmq, where all actors are one user"]
+@pytest.mark.parametrize(
+    ("transport", "why"),
+    [
+        ("rabbitmq", " on rabbitmq, where all actors are one user"),
+        ("sqs", ", for this mesh gives pods no role; on AWS connect(stack="),
+    ],
+)
+def test_where_there_are_no_roles_sends_to_is_said_to_limit_nothing(transport: str, why: str) -> None:
+    seen = run_program(lambda: ocr(on_a_cluster(transport=transport), sends_to=["grade"]))
+    (warning,) = seen.warnings
+    assert warning.startswith(f"AsyncActor ocr: sends_to limits nothing{why}")
