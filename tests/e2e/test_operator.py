@@ -168,7 +168,7 @@ def test_a_new_actor_without_envelopes_starts_no_pod(cluster: Cluster, rabbit: s
 
 
 def test_two_actors_of_one_name_do_not_share_a_queue(cluster: Cluster, brokers: Brokers, rabbit: str) -> None:
-    other = "e2e-other"
+    other = "e2e-second"  # of two that were made in one second the first by namespace keeps the queue
     prepare_namespace(cluster, other, brokers)
     try:
         cluster.apply(handler("twin", ECHO), actor("twin", "rabbitmq"), namespace=rabbit)
