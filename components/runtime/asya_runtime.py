@@ -557,7 +557,33 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
     }
     if getattr(exc, "asya_permanent", False):
         details["permanent"] = True
+    pause_s = _retry_after(exc)
+    if pause_s is not None:
+        details["retry_after"] = pause_s
     return _ENCODER.encode({"error": code, "details": details}).encode("utf-8")
+
+
+def _retry_after(exc: BaseException) -> float | None:
+    """Seconds for which what the handler called wants no more calls; 0 where it says "too many" (429) and not how long.
+
+    ``retry_after`` of the exception says it, else the HTTP response that clients keep with theirs (httpx, openai, aiohttp):
+    RFC 9110, 10.2.3, and OpenAI's ``retry-after-ms``. ``None`` where nothing does.
+    """
+    try:
+        response = getattr(exc, "response", None)
+        told = getattr(response, "headers", None) or getattr(exc, "headers", None) or {}
+        date = told.get("retry-after") or told.get("Retry-After")
+        for value, unit in ((getattr(exc, "retry_after", None), 1), (told.get("retry-after-ms"), 1000), (date, 1)):
+            if isinstance(value, str) and "GMT" in value:
+                import email.utils
+
+                return min(max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()), 86400.0)
+            if value is not None:
+                return min(max(0.0, float(value) / unit), 86400.0)
+        codes = [getattr(each, name, 0) for each in (exc, response) for name in ("status_code", "status", "code")]
+        return 0.0 if 429 in codes else None
+    except Exception:  # noqa: BLE001 - what somebody else's exception holds must not hide it
+        return None
 
 
 def _names_within(exc: BaseException) -> Iterator[str]:

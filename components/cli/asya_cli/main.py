@@ -13,6 +13,7 @@ from asya_cli.doctor import doctor
 from asya_cli.envelope import status, stream, wait
 from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
+from asya_cli.limits import limits, pause, resume
 from asya_cli.local import local
 from asya_cli.result import result
 from asya_cli.send import send
@@ -33,7 +34,25 @@ def asya() -> None:
     """Run, feed and watch a mesh of async actors."""
 
 
-for command in (init, local, top, send, result, tools, call, status, stream, wait, cancel, why, dlq, doctor):
+for command in (
+    init,
+    local,
+    top,
+    send,
+    result,
+    tools,
+    call,
+    status,
+    stream,
+    wait,
+    cancel,
+    why,
+    dlq,
+    limits,
+    pause,
+    resume,
+    doctor,
+):
     asya.add_command(command)
 
 

@@ -43,6 +43,7 @@ class Metrics:
             "queue_send_duration_seconds", "Confirmed send.", SEND_BUCKETS_S, "destination_queue", "transport"
         )
         self._size = histogram("envelope_size_bytes", "Envelope size.", SIZE_BUCKETS_BYTES, "direction")
+        self._limited = counter("limit_waits_total", "Envelopes that had to wait for a limit.", "queue", "limit")
         self._reports = counter("gateway_reports_total", "Reports to the gateway.", "kind", "result")
         self._reports_waiting = Gauge(
             "gateway_reports_waiting", "Reports that wait.", namespace=namespace, registry=self.registry
@@ -89,6 +90,10 @@ class Metrics:
         if failed_reason == "runtime_error":
             self._runtime_errors.labels(self.actor, "execution_error").inc()
         self._processing_here.observe(duration_s)
+
+    def limited(self, name: str) -> None:
+        """An envelope has to wait for a limit, or because the state of its limits is ``away``."""
+        self._limited.labels(self.actor, name).inc()
 
     def in_hand(self, count: int) -> None:
         """So many envelopes are being processed now."""

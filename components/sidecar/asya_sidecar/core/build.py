@@ -19,6 +19,8 @@ HOP_HEADERS: Final[Mapping[str, None]] = {
     names.HEADER_ATTEMPT: None,
     names.HEADER_DELIVERY: None,
     names.HEADER_DELAY: None,
+    names.HEADER_WAITS: None,
+    names.HEADER_THROTTLED: None,
 }
 """Headers that end with the hop."""
 
@@ -124,12 +126,13 @@ def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
     return Envelope(envelope_id, route, msgspec.Raw(msgspec.json.encode(payload))).dump()
 
 
-def with_counters(body: bytes, *, attempt: int, delivery: int) -> bytes:
-    """Copy an envelope's bytes for another try of the same hop: everything stays, only the two counters change."""
+def with_counters(body: bytes, *, attempt: int, delivery: int, more: Mapping[str, int] | None = None) -> bytes:
+    """Copy an envelope's bytes for another try of the same hop: everything stays, only the counters change."""
     document = parse_object(body)
     headers = dict(lenient_headers(document))
     headers[names.HEADER_ATTEMPT] = attempt
     headers[names.HEADER_DELIVERY] = delivery
+    headers.update(more or {})
     return msgspec.json.encode({**document, "headers": headers})
 
 
