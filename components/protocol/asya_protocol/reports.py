@@ -17,7 +17,7 @@ Json = msgspec.Raw | msgspec.UnsetType
 
 
 HowEnded = Literal["joined", "early"]
-"""``joined``: fan-in has taken it into its group. ``early``: the handler returned nothing, and the rest of the route did not run."""
+"""``joined``: fan-in has taken it into its group. ``early``: the handler returned nothing, so that the rest did not run."""
 
 
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -165,7 +165,7 @@ def test_only_a_replay_opens_a_record_again_and_only_a_failed_one() -> None:
 
 
 def test_who_follows_an_envelope_reads_on_behind_an_end_that_was_taken_back() -> None:
-    life = [Ended(succeeded=False, error="boom"), Reopened("again"), Ended(succeeded=True)]
+    life: list[Report] = [Ended(succeeded=False, error="boom"), Reopened("again"), Ended(succeeded=True)]
     record, events = NEW, []
     for report in life:
         change = apply(record, report, LATER)
