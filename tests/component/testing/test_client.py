@@ -40,7 +40,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_actor(folder, name, code, retry={"maxAttempts": 1})
     (folder / "tools.yaml").write_text(TOOLS)
     options = local_mesh.UpOptions(home=folder / "home", manifests=(folder,), transport="memory", reload=False)
-    with running_mesh(options):
+    with running_mesh(options) as running:
+        running.up()
         yield folder / "home"
 
 
