@@ -25,7 +25,7 @@ AWAY_LIMIT_S: Final = 60.0
 """How long a stream is tried again while the gateway is away: longer than its restart."""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
-CONFLICT: Final = 409
+INVALID, CONFLICT, REUSED = 400, 409, 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,28 +141,47 @@ class Gateway:
         near = nearest(name, [tool.name for tool in known])
         raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}{near}", "asya tools")
 
-    def call_raw(self, name: str, arguments: Mapping[str, object]) -> dict[str, Any]:
-        """Start a tool; the answer is MCP's CallToolResult.
+    def call_raw(self, name: str, arguments: Mapping[str, object], key: str = "") -> dict[str, Any]:
+        """Start a tool; the answer is MCP's CallToolResult. With a key a call that is cut is made again, and runs once.
 
         Raises:
             Unknown: There is no such tool.
+            BadRequest: The key is none, or was given with other arguments before.
+            GatewayAway: It cannot be reached; with a key: for a minute.
         """
-        answer = self._http.request("POST", "/tools/call", {"name": name, "arguments": dict(arguments)})
+        answer = self._call_again(name, arguments, key) if key else self._post_call(name, arguments)
         if answer.status_code == MISSING:
             raise Unknown(answer.text.strip(), "asya tools")
+        if key and answer.status_code in (INVALID, REUSED):
+            raise BadRequest(answer.text.strip(), "choose another --key")
         document = read_document(answer)
         if not isinstance(document.get("content"), list):
             raise failed(answer)
         return document
 
-    def call(self, name: str, arguments: Mapping[str, object]) -> str:
-        """Start a tool; the envelope's id.
+    def _post_call(self, name: str, arguments: Mapping[str, object], key: str = "") -> "httpx2.Response":
+        headers = {"Idempotency-Key": key} if key else None
+        return self._http.request("POST", "/tools/call", {"name": name, "arguments": dict(arguments)}, headers=headers)
+
+    def _call_again(self, name: str, arguments: Mapping[str, object], key: str) -> "httpx2.Response":
+        until_s = time.monotonic() + AWAY_LIMIT_S
+        for pause_s in pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S):
+            try:
+                return self._post_call(name, arguments, key)
+            except GatewayAway:
+                if time.monotonic() + pause_s > until_s:
+                    raise
+            time.sleep(pause_s)
+        raise AssertionError("pauses never end")
+
+    def call(self, name: str, arguments: Mapping[str, object], key: str = "") -> str:
+        """Start a tool; the envelope's id. ``key`` as in ``call_raw``.
 
         Raises:
             Unknown: There is no such tool.
             BadRequest: The arguments do not fit.
         """
-        document = self.call_raw(name, arguments)
+        document = self.call_raw(name, arguments, key)
         text = text_of(document)
         if document.get("isError"):
             if text.startswith(("missing required parameter", "invalid parameter")):

@@ -98,6 +98,9 @@ class GatewaySettings:
     """Largest request body; a larger one is answered with 413."""
     max_wait_s: float = setting("ASYA_GATEWAY_MAX_WAIT", parse_duration, "60s")
     """How long `?wait=` may hold an answer back; keep it below proxies' idle limit."""
+    grace_s: float = setting("ASYA_GATEWAY_REPEAT_GRACE", parse_duration, "30s")
+    """How long after a cut stream a call with a key may be repeated before it counts as cancelled (MCP 2026-07-28, where
+    clients cancel by closing the stream)."""
     history_s: float = setting("ASYA_GATEWAY_HISTORY", parse_duration, "24h")
     """How long the history of a finished envelope is kept."""
     kept_s: float | None = setting("ASYA_GATEWAY_RETENTION", process.zero_is_unset(parse_duration), None)
