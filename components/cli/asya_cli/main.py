@@ -15,6 +15,7 @@ from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
 from asya_cli.limits import limits, pause, resume
 from asya_cli.local import local
+from asya_cli.replay import replay
 from asya_cli.result import result
 from asya_cli.send import send
 from asya_cli.tools import tools
@@ -34,25 +35,10 @@ def asya() -> None:
     """Run, feed and watch a mesh of async actors."""
 
 
-for command in (
-    init,
-    local,
-    top,
-    send,
-    result,
-    tools,
-    call,
-    status,
-    stream,
-    wait,
-    cancel,
-    why,
-    dlq,
-    limits,
-    pause,
-    resume,
-    doctor,
-):
+COMMANDS = (
+    init, local, top, send, result, tools, call, status, stream, wait, cancel, replay, why, dlq, limits, pause, resume, doctor,
+)  # fmt: skip
+for command in COMMANDS:
     asya.add_command(command)
 
 
