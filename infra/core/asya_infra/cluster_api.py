@@ -61,7 +61,7 @@ class ClusterApi:
             ClusterSilent: Later it may answer.
         """
         try:
-            return dict(self._client.get(kind, name, namespace=namespace).to_dict())
+            return dict(self._client.get(kind, name, namespace=namespace).to_dict())  # type: ignore[no-untyped-call]  # the library types it not
         except _FAILURES as exc:
             if _code(exc) == 404:
                 return None
@@ -75,7 +75,7 @@ class ClusterApi:
         """
         try:
             found = self._client.list(kind, namespace="*", chunk_size=PAGE)
-            return [dict(each.to_dict()["metadata"]) for each in found]
+            return [dict(each.to_dict()["metadata"]) for each in found]  # type: ignore[no-untyped-call]  # as above
         except _FAILURES as exc:
             if _code(exc) == 404:
                 return []
