@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -22,12 +23,14 @@ from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
 from asya_gateway.tools.arguments import InvalidArguments, complete
 from asya_gateway.tools.toolbox import Toolbox
+from asya_gateway.tracing import CallTracing, CallTrail
 from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import StoreUnavailable, TransportError
 from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
+from asya_protocol.trace import trace_id_of
 from asya_store.cancel_list import CancelList
 from asya_transport.port import Transport
 
@@ -82,6 +85,7 @@ class Calls:
         queue_names: Of the mesh.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
+        tracing: Traces calls; ``None`` passes on the traces that come.
     """
 
     def __init__(
@@ -93,8 +97,10 @@ class Calls:
         *,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
+        tracing: CallTracing | None = None,
     ) -> None:
         self.toolbox = toolbox
+        self._tracing = tracing or CallTracing()
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
         self._store = store
@@ -111,8 +117,20 @@ class Calls:
         """Name the actors of all routes."""
         return {actor for tool in self.tools.values() for actor in tool.route}
 
-    async def call(self, name: str, arguments: Mapping[str, object] | None, owner: str = "") -> Answer:
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, object] | None,
+        owner: str = "",
+        carrier: Mapping[str, object] = MappingProxyType({}),
+    ) -> Answer:
         """Start a tool for an owner.
+
+        Args:
+            name: The tool's.
+            arguments: As its caller gave them.
+            owner: Who calls.
+            carrier: The trace that came with the call.
 
         Raises:
             UnknownTool: There is none of that name.
@@ -127,6 +145,7 @@ class Calls:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
         envelope_id = str(uuid.uuid4())
+        trail = self._tracing.begin(carrier)
         now = datetime.now(UTC)
         deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
         metadata = msgspec.json.encode({"job_id": envelope_id})
@@ -136,6 +155,7 @@ class Calls:
             created_at=now,
             updated_at=now,
             metadata=metadata,
+            headers=msgspec.json.encode(trail.headers) if trail.headers else None,
             payload=msgspec.json.encode(payload),
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
@@ -147,7 +167,9 @@ class Calls:
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
             return Answer(f"failed to create envelope: {exc}", is_error=True)
-        sent = await self._send(record)
+        problem = await self._send(record, trail)
+        self._tracing.finish(trail, name, envelope_id, problem)
+        sent = problem is None
         self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
         told = _told(tool, envelope_id)
         return Answer(_text(told), told=told)
@@ -187,26 +209,38 @@ class Calls:
         except StoreUnavailable as exc:
             log.warning("envelope not cancelled", extra={"envelope_id": envelope_id, "error": str(exc)})
 
-    async def _send(self, record: Record) -> bool:
+    async def _send(self, record: Record, trail: CallTrail) -> str | None:
+        """Send a new envelope; says why where that did not succeed."""
         envelope = Envelope(
             id=record.id,
             route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
             payload=msgspec.Raw(record.payload or b"null"),
+            headers=trail.headers,
             deadline=record.deadline,
         )
         problem: str | None = None
+        queue, body, started_s = self._queue_names.queue(record.actors[0]), envelope.dump(), time.time()
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._transport.send(self._queue_names.queue(record.actors[0]), envelope.dump())
+                await self._transport.send(queue, body)
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except TransportError as exc:
             problem = str(exc)
+        trail.sent = started_s, time.time(), queue, len(body)
+        told = {"envelope_id": record.id, "actor": record.actors[0], **_trace(trail)}
         if problem is not None:
-            log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
+            log.warning("envelope not sent", extra={**told, "error": problem})
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
-        return problem is None
+        else:
+            log.debug("envelope sent", extra=told)
+        return problem
+
+
+def _trace(trail: CallTrail) -> dict[str, str]:
+    trace_id = trace_id_of(trail.headers.get(names.HEADER_TRACEPARENT))
+    return {} if trace_id is None else {"trace_id": trace_id}
 
 
 def _told(tool: Tool, envelope_id: str) -> dict[str, object]:

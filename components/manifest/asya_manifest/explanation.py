@@ -84,6 +84,7 @@ class Evidence:
         dead: Its dead letter.
         group: Its fan-in group.
         actors: By name; ``None`` when nobody can say which there are.
+        trace: Id of its trace and a link to it; either is empty where it is not known.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Evidence:
     dead: DeadFacts | None = None
     group: GroupFacts | None = None
     actors: Mapping[str, ActorFacts] | None = None
+    trace: tuple[str, str] = ("", "")
 
     @property
     def route(self) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ from asya_gateway.mcp.wire import (
 )  # fmt: skip
 from asya_gateway.requests import app_of, json_answer, read_body, text_answer
 from asya_gateway.tools.arguments import input_schema
+from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait
 from asya_manifest.tools import Tool
 
@@ -165,7 +166,8 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
         given_up = listening.enter_context(app.pubsub.listening(topic))
         try:
             wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
-            answer = await app.calls.call(name, arguments, who.name)
+            carrier = read_carrier(question.meta) or read_carrier(request.headers)
+            answer = await app.calls.call(name, arguments, who.name, carrier)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
         except UnknownTool:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from asya_gateway.access.middleware import caller, require
 from asya_gateway.calls import UnknownTool
 from asya_gateway.requests import app_of, json_answer, read_json
+from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
 
@@ -31,7 +32,7 @@ async def call_tool(request: Request) -> Response:
     app = app_of(request)
     try:
         wait_s = read_wait(body.wait, app.settings.max_wait_s)
-        answer = await app.calls.call(body.name, body.arguments, caller(request).name)
+        answer = await app.calls.call(body.name, body.arguments, caller(request).name, read_carrier(request.headers))
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
     except UnknownTool:
