@@ -62,7 +62,7 @@ class OtlpReceiver:
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         self._grpc = grpc.server(ThreadPoolExecutor(4))
-        add_TraceServiceServicer_to_server(_Servicer(self), self._grpc)
+        add_TraceServiceServicer_to_server(_Servicer(self), self._grpc)  # type: ignore[no-untyped-call]  # generated
         self._grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
         self._grpc.start()
 
@@ -117,7 +117,7 @@ class OtlpReceiver:
         return response
 
 
-class _Servicer(TraceServiceServicer):  # type: ignore[misc]  # generated without types
+class _Servicer(TraceServiceServicer):
     def __init__(self, receiver: OtlpReceiver) -> None:
         self._receiver = receiver
 

@@ -11,7 +11,7 @@ from asya_sidecar.core.trail import Place, Sent, Subject, Trail, begin_trail, ho
 TRACE, ROOT, BEFORE, OWN = "a" * 32, "b" * 16, "c" * 16, "d" * 16
 PLACE = Place("ocr", "asya-ocr", "sqs")
 ENVELOPE = Envelope("e1-2", Route(("ocr", "translate"), 0), msgspec.Raw(b"1"), parent_id="e1")
-HEADERS = {"traceparent": f"00-{TRACE}-{BEFORE}-01", "x-asya-trace": {"root": ROOT, "sent": 90.0}}
+HEADERS: dict[str, object] = {"traceparent": f"00-{TRACE}-{BEFORE}-01", "x-asya-trace": {"root": ROOT, "sent": 90.0}}
 
 
 def begun(headers: dict[str, object], sampled: bool = True) -> Trail:
