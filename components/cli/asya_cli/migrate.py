@@ -74,4 +74,4 @@ def envelope(file: Path, back: bool, as_json: bool) -> None:
 
 def _read(file: Path) -> str:
     with click.open_file(str(file), encoding="utf-8") as source:
-        return source.read()
+        return str(source.read())
