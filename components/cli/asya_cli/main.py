@@ -15,6 +15,7 @@ from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
 from asya_cli.limits import limits, pause, resume
 from asya_cli.local import local
+from asya_cli.migrate import migrate
 from asya_cli.replay import replay
 from asya_cli.result import result
 from asya_cli.send import send
@@ -36,7 +37,8 @@ def asya() -> None:
 
 
 COMMANDS = (
-    init, local, top, send, result, tools, call, status, stream, wait, cancel, replay, why, dlq, limits, pause, resume, doctor,
+    init, local, top, send, result, tools, call, status, stream, wait, cancel, replay, why, dlq, limits, pause, resume,
+    migrate, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     asya.add_command(command)

@@ -19,6 +19,7 @@ from asya_sidecar.core.actions import Ack, Decision, Send
 from asya_sidecar.core.build import count_of, lenient_headers, refusal_body, refusal_from_envelope
 from asya_sidecar.core.fan_out import give_up
 from asya_sidecar.core.retry import RetryPolicy
+from asya_sidecar.core.trail import Trail
 from asya_store.limits.rule import Rule, read_rules
 
 
@@ -61,6 +62,7 @@ class Work:
         claim: To where it was there.
         redelivered: It was handed out before, and may have been worked on.
         lease: Name of its call at the actor's limits; empty where none was asked.
+        trail: What it went through here; ``None`` where traces are off.
     """
 
     envelope: Envelope
@@ -73,6 +75,7 @@ class Work:
     claim: Claim | None = None
     redelivered: bool = False
     lease: str = ""
+    trail: Trail | None = field(default=None, compare=False)
 
 
 def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
