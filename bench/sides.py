@@ -83,12 +83,13 @@ def measure(report: Report, against: Path, *, rounds: int = 3, count: int = 6000
                     ours.append(_run(ROOT, name, rabbitmq.url, kind, counts[name]))
                 for target in TARGETS:
                     if target.measure == name:
-                        _compare(report, kind, target, ours, theirs)
+                        compare(report, kind, target, ours, theirs)
 
 
-def _compare(
+def compare(
     report: Report, kind: str, target: Target, ours: list[dict[str, float]], theirs: list[dict[str, float]]
 ) -> None:
+    """Add the median of the rounds' ratios, with both sides' medians as its note."""
     mine, other = ([run[target.figure] for run in side] for side in (ours, theirs))
     ratios = [this / that for this, that in zip(mine, other, strict=True)]
     note = (
