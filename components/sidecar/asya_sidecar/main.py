@@ -17,6 +17,7 @@ from asya_process.entry import run_process, unless_stopped
 from asya_process.signals import stop_event
 from asya_protocol.errors import QueueMissing, SettingsError
 from asya_sidecar.admission import Admission
+from asya_sidecar.custom_metrics import CustomMetrics
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.health_server import Endpoints
 from asya_sidecar.metrics import Metrics
@@ -80,6 +81,7 @@ async def _work(
             f"no runtime became ready in {settings.socket_dir} within {settings.runtime_ready_timeout_s:g}s; "
             "see the runtime's log, or raise ASYA_RUNTIME_READY_TIMEOUT",
         )
+    metrics.watch_requests(transport.requests)
     await transport.connect()
     shape = _shape(settings, runtimes[0].features)
     del runtimes[shape.concurrency :]
@@ -95,7 +97,14 @@ async def _work(
     dedup = None
     if settings.dedup_window_s and not settings.hop.is_end_actor:
         dedup = Dedup(settings.hop, open_dedup(settings.dedup_url), settings.dedup_window_s)
-    admission = Admission(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup)
+    admission = Admission(
+        settings.hop,
+        cancels=cancels,
+        listen_s=settings.cancel_poll_s,
+        claims=claims,
+        dedup=dedup,
+        metrics=metrics,
+    )
     pipeline = Pipeline(
         hop=settings.hop,
         consumer=consumer,
@@ -114,9 +123,14 @@ async def _work(
         extra={"actor": settings.hop.actor, "transport": transport.name, **asdict(shape)},
     )
     reporting = asyncio.create_task(reporter.run()) if reporter else None
+    custom = CustomMetrics(metrics, settings.custom_metrics) if settings.metrics_enabled else None
+    if custom is not None:
+        await custom.listen(settings.socket_dir)
     try:
         await pipeline.run(stop)
     finally:
+        if custom is not None:
+            await custom.close()
         if reporter is not None and reporting is not None:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)

@@ -25,12 +25,14 @@ class Delivery:
         receipt: What the transport needs to settle it; opaque to everyone else.
         delivery_count: How often the broker has handed it out, this time included, as far as it tells; at least 1.
         attributes: Transport attributes (AMQP headers, SQS message attributes) as text.
+        sent_s: When it was sent, in seconds since 1970, by the broker's clock or the sender's; ``None`` where nobody says.
     """
 
     body: bytes
     receipt: object
     delivery_count: int = 1
     attributes: Mapping[str, str] = field(default_factory=dict)
+    sent_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,10 @@ class Transport(Protocol):
     def max_delay_s(self) -> float:
         """Longest delay that ``send`` honours; longer ones are refused with ValueError."""
 
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """Requests made so far, retries included, by the broker's name of the call; empty where none are billed."""
+
     async def connect(self) -> None:
         """Reach the broker.
 
@@ -208,6 +214,10 @@ class Transport(Protocol):
 
 class QueueAdmin(Protocol):
     """Creates, measures and deletes queues; used by the operator and the local mesh, never by a sidecar."""
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """Requests made so far, retries included, by the broker's name of the call; empty where none are billed."""
 
     async def create(self, queue: str, spec: QueueSpec) -> None:
         """Make the queue and its dead letter queue be as the spec says; idempotent, never at the cost of content.

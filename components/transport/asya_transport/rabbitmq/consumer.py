@@ -397,7 +397,8 @@ class RabbitMqConsumer:
             receipt = Receipt(subscription, tag)
             headers = properties.headers or {}
             count = read_delivery_count(headers, redelivered=method.redelivered)
-            self._buffer.append(Delivery(body, receipt, count, read_attributes(headers)))
+            sent_s = None if properties.timestamp is None else float(properties.timestamp)
+            self._buffer.append(Delivery(body, receipt, count, read_attributes(headers), sent_s))
             self.last_poll_s = time.monotonic()
             self._changed.set()
 
