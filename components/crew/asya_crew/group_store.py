@@ -2,7 +2,8 @@
 
 Below ``fan-in/<group>/``: ``group.json`` (who was here first, and when), ``count.json``, ``items/<index>.json`` with a child's
 payload, ``missing/<index>.json`` and ``called-off.json`` with a reason, ``winner``: the token of the one envelope that ends the
-group. The winner stays when the rest is tidied away, so that what comes late finds a group that is over.
+group; ``failed.json`` where that was for want of children, ``rejoined`` with the token of the replayed child that completed
+it. The winner stays when the rest is tidied away, so that what comes late finds a group that is over.
 """
 
 import json
@@ -15,6 +16,10 @@ from asya_protocol.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "fan-in/"
+TRACE: Final = "asya-traceparent"
+"""Metadata of a child's object: the trace that it came with, where that is recorded."""
+MOST_TRACES: Final = 128
+"""Children whose traces are read, each by a request; a span has no more links."""
 THREADS: Final = 16
 """S3 answers one request in tens of milliseconds; a group of a thousand is read in a few seconds."""
 
@@ -73,6 +78,13 @@ class GroupStore:
         folder = _folder(group_id)
         return list(self._threads.map(self._read, [_item(folder, index) for index in sorted(indexes)]))
 
+    def traces(self, group_id: str, indexes: Iterable[int]) -> list[str]:
+        """Read the traces that children came with, those of the first."""
+        folder = _folder(group_id)
+        keys = [_item(folder, index) for index in sorted(indexes)[:MOST_TRACES]]
+        infos = self._threads.map(self._store.info, keys)
+        return [info.metadata[TRACE] for info in infos if info is not None and TRACE in info.metadata]
+
     def win(self, group_id: str, token: str) -> bool:
         """Claim the end of a group; true for the first who asks, and for the same one again."""
         key = f"{_folder(group_id)}winner"
@@ -83,9 +95,24 @@ class GroupStore:
         found = self._store.get(f"{_folder(group_id)}winner")
         return None if found is None else found.decode()
 
+    def fail(self, group_id: str) -> None:
+        """Remember that the group ended without some of its children: replayed ones may complete it."""
+        self._store.put(f"{_folder(group_id)}failed.json", b"{}")
+
+    def has_failed(self, group_id: str) -> bool:
+        """Whether the group ended without some of its children."""
+        return self._store.info(f"{_folder(group_id)}failed.json") is not None
+
+    def rejoin(self, group_id: str, token: str) -> bool:
+        """Claim the second end of a group that had failed; true for the first who asks, and for the same one again."""
+        key = f"{_folder(group_id)}rejoined"
+        return self._store.create(key, token.encode()) or self._store.get(key) == token.encode()
+
     def tidy(self, group_id: str) -> None:
-        """Delete everything of a group that is over but its winner."""
+        """Delete everything of a group that is over but its winner; one that failed is kept until it has been joined."""
         folder = _folder(group_id)
+        if self.has_failed(group_id) and self._store.info(f"{folder}rejoined") is None:
+            return
         keys = [key for key in self._store.list(folder) if key != f"{folder}winner"]
         list(self._threads.map(self._store.delete, keys))
 
@@ -104,7 +131,8 @@ class GroupStore:
             # Where the sender knew, every child brings the same count: that of the first is enough.
             self._store.create(f"{folder}count.json", _json(entry.count))
         if entry.index is not None and entry.missing is None:
-            self._store.put(_item(folder, entry.index), _json(payload))
+            trace = None if entry.trace is None else {TRACE: entry.trace}
+            self._store.put(_item(folder, entry.index), _json(payload), metadata=trace)
         elif entry.index is not None:
             self._store.put(f"{folder}missing/{entry.index:07}.json", _json(entry.missing))
 

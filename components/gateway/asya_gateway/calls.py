@@ -8,32 +8,41 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from asya_gateway.metrics import Metrics
+from asya_gateway.records.call_key import CallKey
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
 from asya_gateway.tools.arguments import InvalidArguments, complete
 from asya_gateway.tools.toolbox import Toolbox
+from asya_gateway.tracing import CallTracing, CallTrail
 from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import StoreUnavailable, TransportError
 from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
+from asya_protocol.trace import trace_id_of
 from asya_store.cancel_list import CancelList
 from asya_transport.port import Transport
 
 log: Final = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S: Final = 10.0
+SENDING_S: Final = SEND_TIMEOUT_S + 2.0
+"""After so long a call that has not said that its envelope is sent has died, and a repetition sends it."""
+LOOK_AGAIN_S: Final = 0.1
+UNTOUCHED: Final = 2
+"""Events of an envelope of which no sidecar has told anything."""
 PING_TIMEOUT_S: Final = 5.0
 
 
@@ -45,6 +54,10 @@ class Answer:
     is_error: bool = False
     told: Mapping[str, object] = field(default_factory=dict)
     """The same as fields, of an envelope that was created."""
+    key: CallKey | None = None
+    """What repetitions of the call are known by."""
+    calls: int = 1
+    """How often it was called until now; over 1 the envelope is an earlier call's."""
 
     @property
     def envelope_id(self) -> str:
@@ -60,7 +73,7 @@ class Answer:
             told["error"] = record.error
         if record.status is Status.FAILED and (details := failure_details(record)):
             told["reason"] = failure_words(None, details)
-        return Answer(_text(told), record.status is Status.FAILED, told)
+        return replace(self, text=_text(told), is_error=record.status is Status.FAILED, told=told)
 
     def body(self) -> dict[str, object]:
         """Shape it as MCP's CallToolResult."""
@@ -70,6 +83,13 @@ class Answer:
 
 class UnknownTool(Exception):
     """There is no tool of that name."""
+
+
+class KeyReused(Exception):
+    """The key stands for a call with other arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("this key was given with another tool or other arguments before; give every call its own")
 
 
 class Calls:
@@ -82,6 +102,7 @@ class Calls:
         queue_names: Of the mesh.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
+        tracing: Traces calls; ``None`` passes on the traces that come.
     """
 
     def __init__(
@@ -93,10 +114,13 @@ class Calls:
         *,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
+        tracing: CallTracing | None = None,
     ) -> None:
         self.toolbox = toolbox
+        self._tracing = tracing or CallTracing()
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
+        self._graces: set[asyncio.Task[None]] = set()
         self._store = store
         self._transport = transport
         self._queue_names = queue_names
@@ -111,11 +135,27 @@ class Calls:
         """Name the actors of all routes."""
         return {actor for tool in self.tools.values() for actor in tool.route}
 
-    async def call(self, name: str, arguments: Mapping[str, object] | None, owner: str = "") -> Answer:
-        """Start a tool for an owner.
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, object] | None,
+        owner: str = "",
+        key: CallKey | None = None,
+        *,
+        carrier: Mapping[str, object] = MappingProxyType({}),
+    ) -> Answer:
+        """Start a tool for an owner, or find the envelope of an earlier call with the same key.
+
+        Args:
+            name: The tool's.
+            arguments: As its caller gave them.
+            owner: Who calls.
+            key: What its repetitions have in common.
+            carrier: The trace that came with the call.
 
         Raises:
             UnknownTool: There is none of that name.
+            KeyReused: An earlier call with this key had other arguments.
         """
         tool = self.tools.get(name)
         if tool is None:
@@ -127,6 +167,7 @@ class Calls:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
         envelope_id = str(uuid.uuid4())
+        trail = self._tracing.begin(carrier)
         now = datetime.now(UTC)
         deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
         metadata = msgspec.json.encode({"job_id": envelope_id})
@@ -136,6 +177,7 @@ class Calls:
             created_at=now,
             updated_at=now,
             metadata=metadata,
+            headers=msgspec.json.encode(trail.headers) if trail.headers else None,
             payload=msgspec.json.encode(payload),
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
@@ -143,14 +185,48 @@ class Calls:
             owner=owner or None,
         )
         try:
-            await self._store.create(record, Sending())
+            made = Answer("", key=key) if key is None else await self._claim(record, key)
+            if made.key is None:
+                await self._store.create(record, Sending())
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
             return Answer(f"failed to create envelope: {exc}", is_error=True)
-        sent = await self._send(record)
-        self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
-        told = _told(tool, envelope_id)
-        return Answer(_text(told), told=told)
+        if made.calls > 1:
+            self._metrics.calls.labels(name, "repeated").inc()
+        else:
+            problem = await self._send(record, trail)
+            sent = problem is None
+            await self._sent(made.key)
+            self._tracing.finish(trail, name, envelope_id, problem)
+            self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
+        told = _told(tool, made.envelope_id or envelope_id)
+        return replace(made, text=_text(told), told=told)
+
+    async def _claim(self, record: Record, key: CallKey) -> Answer:
+        """Create the record, or see that the envelope of the first call with this key is sent."""
+        claim = await self._store.create_once(record, Sending(), key, SENDING_S)
+        if claim.arguments != key.arguments:
+            if key.strict:
+                raise KeyReused
+            return Answer("")
+        number = claim.calls
+        while number > 1 and claim.sending_until is not None:
+            if await self._store.take_over(key, SENDING_S):
+                first = await self._store.get(claim.envelope_id)
+                if first is not None and not first.status.final and first.events <= UNTOUCHED:
+                    await self._send(first)
+                await self._sent(key)
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+            claim = await self._store.claim(key) or replace(claim, sending_until=None)
+        return Answer("", told={"envelope_id": claim.envelope_id}, key=key, calls=number)
+
+    async def _sent(self, key: CallKey | None) -> None:
+        try:
+            if key is not None:
+                await self._store.claim_sent(key)
+        except StoreUnavailable as exc:  # a repetition sends it once more, if no sidecar has told of it until then
+            log.warning("call not noted as sent", extra={"error": str(exc)})
 
     async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
         """End an envelope as cancelled; the second value is whether its actors are notified."""
@@ -173,13 +249,30 @@ class Calls:
 
     def cancel_soon(self, envelope_id: str) -> None:
         """Cancel in the background, for a caller that has disconnected."""
-        task = asyncio.create_task(self._cancel_quietly(envelope_id))
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        _run_beside(self._cancel_quietly(envelope_id), self._errands)
+
+    def cancel_unless_repeated(self, answer: Answer, grace_s: float) -> None:
+        """Cancel a call whose caller has disconnected; where it has a key, only if nobody repeats it in time."""
+        if answer.key is None:
+            self.cancel_soon(answer.envelope_id)
+        else:
+            _run_beside(self._cancel_later(answer, answer.key, grace_s), self._graces)
 
     async def finish(self) -> None:
-        """Wait for cancels that run in the background."""
-        await asyncio.gather(*self._errands)
+        """Wait for cancels that run in the background; those that still wait for a repetition are dropped."""
+        for task in self._graces:
+            task.cancel()
+        await asyncio.gather(*self._errands, *self._graces, return_exceptions=True)
+
+    async def _cancel_later(self, answer: Answer, key: CallKey, grace_s: float) -> None:
+        await asyncio.sleep(grace_s)
+        try:
+            claim = await self._store.claim(key)
+        except StoreUnavailable as exc:
+            log.warning("envelope not cancelled", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
+            return
+        if claim is None or claim.calls == answer.calls or claim.envelope_id != answer.envelope_id:
+            await self._cancel_quietly(answer.envelope_id)
 
     async def _cancel_quietly(self, envelope_id: str) -> None:
         try:
@@ -187,26 +280,46 @@ class Calls:
         except StoreUnavailable as exc:
             log.warning("envelope not cancelled", extra={"envelope_id": envelope_id, "error": str(exc)})
 
-    async def _send(self, record: Record) -> bool:
+    async def _send(self, record: Record, trail: CallTrail | None = None) -> str | None:
+        """Send an envelope as it was recorded; says why where that did not succeed."""
+        headers = {} if record.headers is None else msgspec.json.decode(record.headers, type=dict[str, object])
         envelope = Envelope(
             id=record.id,
             route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
             payload=msgspec.Raw(record.payload or b"null"),
+            headers=headers,
             deadline=record.deadline,
         )
         problem: str | None = None
+        queue, body, started_s = self._queue_names.queue(record.actors[0]), envelope.dump(), time.time()
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._transport.send(self._queue_names.queue(record.actors[0]), envelope.dump())
+                await self._transport.send(queue, body)
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except TransportError as exc:
             problem = str(exc)
+        if trail is not None:
+            trail.sent = started_s, time.time(), queue, len(body)
+        told = {"envelope_id": record.id, "actor": record.actors[0], **_trace(headers)}
         if problem is not None:
-            log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
+            log.warning("envelope not sent", extra={**told, "error": problem})
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
-        return problem is None
+        else:
+            log.debug("envelope sent", extra=told)
+        return problem
+
+
+def _trace(headers: Mapping[str, object]) -> dict[str, str]:
+    trace_id = trace_id_of(headers.get(names.HEADER_TRACEPARENT))
+    return {} if trace_id is None else {"trace_id": trace_id}
+
+
+def _run_beside(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 def _told(tool: Tool, envelope_id: str) -> dict[str, object]:

@@ -26,6 +26,7 @@ from asya_sidecar.pipeline import Pipeline
 from asya_sidecar.reporter import GatewayReporter
 from asya_sidecar.runtime_client import Features, RuntimeClient
 from asya_sidecar.settings import SidecarSettings, read_settings
+from asya_sidecar.tracing import HopTracing, open_hop_tracing
 from asya_store.cancel_list import CancelList
 from asya_store.claims import ClaimCheck
 from asya_store.dedup import open_dedup
@@ -73,16 +74,9 @@ async def _work(
     settings: SidecarSettings, transport: Transport, metrics: Metrics, state: "_State", stop: asyncio.Event
 ) -> None:
     runtimes = [RuntimeClient(settings.socket_dir) for _ in range(settings.concurrency)]
-    if not await unless_stopped(runtimes[0].wait_ready(settings.runtime_ready_timeout_s), stop):
-        if stop.is_set():
-            return
-        raise SettingsError(
-            "ASYA_SOCKET_DIR",
-            f"no runtime became ready in {settings.socket_dir} within {settings.runtime_ready_timeout_s:g}s; "
-            "see the runtime's log, or raise ASYA_RUNTIME_READY_TIMEOUT",
-        )
     metrics.watch_requests(transport.requests)
-    await transport.connect()
+    if not await _meet(settings, transport, runtimes[0], stop):
+        return
     shape = _shape(settings, runtimes[0].features)
     del runtimes[shape.concurrency :]
     consumer = await unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
@@ -105,6 +99,7 @@ async def _work(
         dedup=dedup,
         metrics=metrics,
     )
+    tracing = open_hop_tracing(settings.traces, settings.hop, transport.name, metrics)
     pipeline = Pipeline(
         hop=settings.hop,
         consumer=consumer,
@@ -116,6 +111,7 @@ async def _work(
         batch_size=shape.batch,
         batch_wait_s=settings.batch_wait_s,
         drain_timeout_s=settings.drain_timeout_s,
+        tracing=tracing,
     )
     state.pipeline, state.consumer = pipeline, consumer
     log.info(
@@ -131,10 +127,44 @@ async def _work(
     finally:
         if custom is not None:
             await custom.close()
-        if reporter is not None and reporting is not None:
-            reporting.cancel()
-            await asyncio.gather(reporting, return_exceptions=True)
-            await reporter.close()
+        # Side by side: each may take a share of what the drain has left of the grace.
+        await asyncio.gather(_close_reports(reporter, reporting), _close_traces(tracing))
+
+
+async def _close_reports(reporter: GatewayReporter | None, reporting: "asyncio.Task[None] | None") -> None:
+    if reporter is not None and reporting is not None:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+        await reporter.close()
+
+
+async def _close_traces(tracing: HopTracing | None) -> None:
+    if tracing is not None:
+        await asyncio.to_thread(tracing.close)
+
+
+async def _meet(settings: SidecarSettings, transport: Transport, runtime: RuntimeClient, stop: asyncio.Event) -> bool:
+    """Wait for the runtime and connect to the broker meanwhile; false when told to stop.
+
+    Raises:
+        SettingsError: No runtime became ready.
+        TransportError: The broker cannot be reached.
+    """
+    connecting = asyncio.create_task(transport.connect())
+    try:
+        if await unless_stopped(runtime.wait_ready(settings.runtime_ready_timeout_s), stop):
+            await connecting
+            return True
+    finally:
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+    if stop.is_set():
+        return False
+    raise SettingsError(
+        "ASYA_SOCKET_DIR",
+        f"no runtime became ready in {settings.socket_dir} within {settings.runtime_ready_timeout_s:g}s; "
+        "see the runtime's log, or raise ASYA_RUNTIME_READY_TIMEOUT",
+    )
 
 
 @dataclass(frozen=True, slots=True)

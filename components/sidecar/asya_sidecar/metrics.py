@@ -21,6 +21,7 @@ class Metrics:
         make: Final = Maker(namespace)
         self._make = make
         self.registry = make.registry
+        self.namespace = namespace
         self.actor = actor
         self.transport = transport
         self._started_s: float | None = time.monotonic()

@@ -16,10 +16,11 @@ from asya_gateway.access.middleware import caller, require
 from asya_gateway.actors.view import facts_of, list_body
 from asya_gateway.feed import COUNT_MOST, count_states
 from asya_gateway.records.body import envelope_body, evidence_of
-from asya_gateway.records.record import Event, Record
+from asya_gateway.records.record import Event, Record, trace_body
 from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
 from asya_gateway.requests import app_of, json_answer, path_id
 from asya_gateway.routes import dead_letters as dead_letter_routes
+from asya_gateway.routes import replays as replay_routes
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE, STREAM_HEADERS
 from asya_manifest.explanation import explain
@@ -64,7 +65,8 @@ async def envelope(request: Request) -> Response:
     history, ids = await asyncio.gather(store.history(record.id), store.children(record.id))
     children = await store.summaries(ids[:CHILDREN_MOST])
     because = None if record.status.final else await _because(app_of(request), record, history)
-    return json_answer(envelope_body(record, history, children, len(ids), because))
+    body = envelope_body(record, history, children, len(ids), because)
+    return json_answer({**body, **trace_body(record, app_of(request).settings.traces.url)})
 
 
 async def actors(request: Request) -> Response:
@@ -119,6 +121,7 @@ ROUTES: Final = [
     Route("/api/v1/me", me, methods=["GET"]),
     Route("/api/v1/envelopes", envelopes, methods=["GET"]),
     Route("/api/v1/envelopes/{id}", envelope, methods=["GET"]),
+    Route("/api/v1/envelopes/{id}/replay", replay_routes.replay, methods=["POST"]),
     Route("/api/v1/actors", actors, methods=["GET"]),
     Route("/api/v1/feed", feed, methods=["GET"]),
     Route("/api/v1/dead-letters", dead_letter_routes.show, methods=["GET"]),
