@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from asya_cli.build import build
 from asya_cli.call import call
 from asya_cli.cancel import cancel
 from asya_cli.console import Console
@@ -37,6 +38,7 @@ def asya() -> None:
 
 for command in (
     init,
+    build,
     local,
     top,
     send,
