@@ -16,6 +16,7 @@ from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
 from asya_cli.local import local
 from asya_cli.logs import logs
+from asya_cli.migrate import migrate
 from asya_cli.replay import replay
 from asya_cli.result import result
 from asya_cli.send import send
@@ -53,6 +54,7 @@ for command in (
     why,
     logs,
     dlq,
+    migrate,
     doctor,
 ):
     asya.add_command(command)
