@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from asya_protocol import names
+from asya_protocol import legs, names
 from asya_protocol.errors import InvalidEnvelope, MalformedEnvelope
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -59,11 +59,13 @@ class Route:
         actors: Actor names in order; end actors are not listed.
         current: Index of the actor whose turn it is, 0 to ``len(actors)``.
         extra: Other keys of the route object (``metadata`` among them), undecoded.
+        has_legs: It came as the original's 1.x writes routes, and is written so beside our form, for receivers of that kind.
     """
 
     actors: tuple[str, ...]
     current: int = 0
     extra: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+    has_legs: bool = False
 
     @property
     def actor(self) -> str | None:
@@ -72,7 +74,8 @@ class Route:
 
     def as_json(self) -> dict[str, object]:
         """Shape it for the wire."""
-        return {"actors": self.actors, "current": self.current, **self.extra}
+        own = {"actors": self.actors, "current": self.current, **self.extra}
+        return {**own, **legs.to_legs(own)} if self.has_legs else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,9 @@ def parse_route(document: Mapping[str, msgspec.Raw]) -> Route:
         raw = _OBJECT.decode(document["route"])
     except msgspec.DecodeError as exc:
         raise InvalidEnvelope("Field 'route' must be a dict") from exc
+    has_legs = not legs.FIELDS.isdisjoint(raw)
+    if has_legs and "actors" not in raw:
+        raw |= _from_legs(raw)
     if "actors" not in raw:
         raise InvalidEnvelope("Missing required field 'actors' in route")
     actors = _decode(raw["actors"], "route.actors")
@@ -230,8 +236,14 @@ def parse_route(document: Mapping[str, msgspec.Raw]) -> Route:
         raise InvalidEnvelope("Field 'route.actors' cannot be empty")
     if not 0 <= current <= len(actors):
         raise InvalidEnvelope(f"Invalid route.current={current}: out of bounds for actors of length {len(actors)}")
-    extra = {name: value for name, value in raw.items() if name not in _KNOWN_ROUTE}
-    return Route(actors=tuple(actors), current=current, extra=extra)
+    extra = {name: value for name, value in raw.items() if name not in _KNOWN_ROUTE and name not in legs.FIELDS}
+    return Route(actors=tuple(actors), current=current, extra=extra, has_legs=has_legs)
+
+
+def _from_legs(raw: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Our form of a route that has theirs alone."""
+    made = legs.to_actors({name: _decode(raw[name], f"route.{name}") for name in legs.FIELDS & raw.keys()})
+    return {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in made.items()}
 
 
 def child_id(parent_id: str, index: int) -> str:
