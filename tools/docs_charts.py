@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from asya_operator.crd import dump_crd
+from asya_operator.crd import dump_crd, dump_limit_crd
 from lab.checkout import ROOT
 from tools.charts_schema import actor_schema, values_schema
 from tools.charts_tables import CHARTS, SCHEMAS
@@ -47,6 +47,8 @@ def files() -> Iterator[tuple[Path, str]]:
         yield FOLDER / chart / "values.schema.json", json.dumps(made, indent=2) + "\n"
     yield FOLDER / "asya-operator/crds/asyncactors.yaml", dump_crd()
     yield FOLDER / "asya-crds/templates/asyncactors.yaml", kept(definition)
+    yield FOLDER / "asya-operator/crds/limits.yaml", dump_limit_crd()
+    yield FOLDER / "asya-crds/templates/limits.yaml", kept(yaml.safe_load(dump_limit_crd()))
 
 
 def template(chart: str, source: str) -> str:

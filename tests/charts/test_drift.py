@@ -22,7 +22,7 @@ DATABASE = {"externalDatabase": {"host": "postgres.example", "password": "change
 SAME: list[tuple[str, list[str], dict[str, Any], set[tuple[str, str]]]] = [
     (
         "asya-operator",
-        ["operator/crd.yaml", "operator/rbac.yaml", "operator/roles.yaml", "operator/deployment.yaml"],
+        [f"operator/{name}.yaml" for name in ("crd", "crd-limits", "rbac", "roles", "deployment")],
         {},
         {("ConfigMap", "asya-operator-config")},
     ),
@@ -68,10 +68,11 @@ def test_a_chart_renders_what_deploy_holds(
 
 
 def test_the_definition_as_a_chart_of_its_own_stays_when_that_is_removed(each_helm: Helm) -> None:
-    (definition,) = each_helm.render("asya-crds")
-    annotations = definition["metadata"].pop("annotations")
-    assert annotations == {"helm.sh/resource-policy": "keep"}
-    assert definition == yaml.safe_load((ROOT / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
+    rendered = by_name(each_helm.render("asya-crds"))
+    texts = [(ROOT / f"deploy/operator/{name}.yaml").read_text(encoding="utf-8") for name in ("crd", "crd-limits")]
+    for definition in rendered.values():
+        assert definition["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert rendered == by_name([yaml.safe_load(text) for text in texts])
 
 
 def test_every_chart_has_the_version_of_the_rooms() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from asya_manifest.actor import API_VERSION, KIND
+from asya_manifest.limit import LIMIT_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Kind:
 
 
 ACTOR: Final = Kind(API_VERSION, KIND, "asyncactors")
+LIMIT: Final = Kind(API_VERSION, LIMIT_KIND, "limits")
 DEPLOYMENT: Final = Kind("apps/v1", "Deployment", "deployments")
 STATEFUL_SET: Final = Kind("apps/v1", "StatefulSet", "statefulsets")
 POD: Final = Kind("v1", "Pod", "pods")

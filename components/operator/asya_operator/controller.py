@@ -107,7 +107,7 @@ class Controller:
 
     def _register(self, registry: kopf.OperatorRegistry) -> None:
         kopf.on.login(registry=registry, id="credentials")(kopf.login_via_async_client)
-        for kind in (resources.ACTOR, *resources.WATCHED):
+        for kind in (resources.ACTOR, resources.LIMIT, *resources.WATCHED):
             handler = self._listener(kind)
             kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=f"note-{kind.plural}")(handler)
 

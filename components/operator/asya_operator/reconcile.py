@@ -254,7 +254,12 @@ class Reconciler:
         self, actor: AsyncActor, transport: TransportConfig, raw: Mapping[str, Any], findings: _Findings
     ) -> None:
         namespace = raw["metadata"]["namespace"]
-        context = self._context(transport=transport, pod_monitor=self.pod_monitors, namespace=namespace)
+        context = self._context(
+            transport=transport,
+            pod_monitor=self.pod_monitors,
+            namespace=namespace,
+            limits=self._world.limits(namespace),
+        )
         try:
             wanted = render(actor, raw["metadata"]["uid"], context)
         except TransportRefused as exc:

@@ -4,11 +4,14 @@ Objects are kept trimmed to what is read of them, so that a thousand actors with
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from asya_kube import resources
 from asya_kube.resources import Kind
+from asya_manifest.errors import InvalidLimit
 from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT, RUNTIME_CONFIG_MAP
+from asya_manifest.limit import LimitSpec, parse_limit
 
 Key = tuple[str, str]
 """Namespace and name of an actor."""
@@ -37,6 +40,7 @@ class World:
         self._by_queue: dict[_Queue, set[Key]] = {}
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._pods: dict[Key, dict[str, dict[str, Any]]] = {}
+        self._limits: dict[Key, LimitSpec] = {}
 
     def actors(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Every actor."""
@@ -53,6 +57,10 @@ class World:
     def find(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
         """One watched object."""
         return self._objects.get((kind.kind, namespace, name))
+
+    def limits(self, namespace: str) -> dict[str, LimitSpec]:
+        """The limits of a namespace by name; those that break a rule are not among them."""
+        return {name: spec for (there, name), spec in self._limits.items() if there == namespace}
 
     def pods(self, key: Key) -> list[dict[str, Any]]:
         """The pods of an actor."""
@@ -85,6 +93,8 @@ class World:
         if kind is resources.ACTOR:
             anothers = self._is_anothers((namespace, name), body, gone=gone)
             return self._note_actor((namespace, name), body, gone=gone or anothers)
+        if kind is resources.LIMIT:
+            return self._note_limit((namespace, name), body, gone=gone)
         labels = meta.get("labels") or {}
         if kind is resources.POD:
             return self._note_pod((namespace, labels.get(LABEL_ACTOR, "")), name, body, gone=gone)
@@ -119,6 +129,17 @@ class World:
             sharing.add(key)
         return [key, *sorted(affected)]
 
+    def _note_limit(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
+        """Every actor that names it is told other figures."""
+        self._limits.pop(key, None)
+        if not gone:
+            document = {name: body[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in body}
+            with suppress(
+                InvalidLimit
+            ):  # the API server has refused most of those; who names it says that it is not there
+                self._limits[key] = parse_limit(document).spec
+        return [other for other, actor in self._actors.items() if other[0] == key[0] and key[1] in _named_limits(actor)]
+
     def _note_pod(self, key: Key, name: str, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         pods = self._pods.setdefault(key, {})
         if gone:
@@ -145,6 +166,11 @@ class World:
 
 def _queue(key: Key, body: Mapping[str, Any]) -> _Queue:
     return str((body.get("spec") or {}).get("transport", "")), key[1]
+
+
+def _named_limits(actor: Mapping[str, Any]) -> set[str]:
+    uses = (actor.get("spec") or {}).get("limits") or []
+    return {str(use.get("name")) for use in uses if isinstance(use, Mapping)}
 
 
 def _trimmed(body: Mapping[str, Any]) -> dict[str, Any]:

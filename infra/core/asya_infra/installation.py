@@ -55,7 +55,8 @@ def operator_objects(
         queue_prefix: Begins every queue's name.
         report_secret: Of every actor's namespace, with the token that sidecars show the gateway.
     """
-    found = read_deploy("operator/crd.yaml", "operator/rbac.yaml", "operator/roles.yaml", "operator/deployment.yaml")
+    files = ("crd", "crd-limits", "rbac", "roles", "deployment")
+    found = read_deploy(*(f"operator/{file}.yaml" for file in files))
     for manifest in found:
         _move(manifest, namespace)
         if manifest["kind"] == "Deployment":

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from asya_kube import resources
-from asya_operator.crd import dump_crd
+from asya_operator.crd import dump_crd, dump_limit_crd
 from asya_operator.lease import LEASE_NAME
 from asya_operator.settings import read_settings
 from asya_operator.transport_config import parse_transports
@@ -66,6 +66,7 @@ def test_a_kustomization_names_files_that_are_there_and_no_example(folder: str):
 def test_the_definition_is_the_one_that_the_models_make():
     """`make docs` writes it."""
     assert (OPERATOR / "crd.yaml").read_text(encoding="utf-8") == dump_crd()
+    assert (OPERATOR / "crd-limits.yaml").read_text(encoding="utf-8") == dump_limit_crd()
 
 
 def test_no_role_has_a_wildcard():

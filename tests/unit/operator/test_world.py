@@ -137,3 +137,25 @@ def test_an_actor_that_changes_its_class_is_handed_over() -> None:
     for world in (blue, plain):
         assert world.note(resources.ACTOR, "MODIFIED", of_class("ocr", "blue")) == [("team", "ocr")]
     assert (plain.actor(("team", "ocr")), blue.actor(("team", "ocr")) is None) == (None, False)
+
+
+def test_a_limit_concerns_the_actors_of_its_namespace_that_name_it() -> None:
+    world = World()
+    for namespace, name, limits in (("a", "ask", ["openai"]), ("a", "plain", []), ("b", "ask", ["openai"])):
+        meta = {"name": name, "namespace": namespace}
+        spec = {"transport": "sqs", "limits": [{"name": each} for each in limits]}
+        world.note(resources.ACTOR, "ADDED", {"metadata": meta, "spec": spec})
+    limit = {
+        "apiVersion": "asya.sh/v1alpha1",
+        "kind": "Limit",
+        "metadata": {"name": "openai", "namespace": "a"},
+        "spec": {"concurrency": 3},
+    }
+    assert world.note(resources.LIMIT, "ADDED", limit) == [("a", "ask")]
+    assert world.limits("a")["openai"].concurrency == 3
+    assert world.limits("b") == {}
+    assert world.note(resources.LIMIT, "MODIFIED", {**limit, "spec": {}}) == [("a", "ask")]
+    assert world.limits("a") == {}
+    world.note(resources.LIMIT, "ADDED", limit)
+    assert world.note(resources.LIMIT, "DELETED", limit) == [("a", "ask")]
+    assert world.limits("a") == {}

@@ -42,7 +42,7 @@ def build_crd() -> dict[str, Any]:
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [_column(*column) for column in COLUMNS],
+        "additionalPrinterColumns": [column(*each) for each in COLUMNS],
         "schema": {"openAPIV3Schema": _root()},
     }
     return {
@@ -66,7 +66,12 @@ def build_crd() -> dict[str, Any]:
 
 def dump_crd() -> str:
     """The definition as YAML, the same text every time."""
-    return HEADER + yaml.dump(build_crd(), Dumper=_NoAliases, sort_keys=False, width=120, allow_unicode=True)
+    return dump_definition(build_crd())
+
+
+def dump_definition(definition: dict[str, Any]) -> str:
+    """A definition as the file in which it is kept."""
+    return HEADER + yaml.dump(definition, Dumper=_NoAliases, sort_keys=False, width=120, allow_unicode=True)
 
 
 class _NoAliases(yaml.SafeDumper):
@@ -77,7 +82,8 @@ class _NoAliases(yaml.SafeDumper):
         return True
 
 
-def _column(name: str, kind: str, path: str, priority: int) -> dict[str, Any]:
+def column(name: str, kind: str, path: str, priority: int) -> dict[str, Any]:
+    """One of kubectl's columns; those with a priority are in its wide output."""
     return {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
 
 

@@ -1,7 +1,9 @@
 """What rendering needs to know besides the actor. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from asya_manifest.limit import LimitSpec
 from asya_manifest.pod import EnvVar
 from asya_operator.transport_config import TransportConfig
 from asya_protocol.names import QueueNames
@@ -20,6 +22,7 @@ class RenderContext:
         native_sidecar: Inject the sidecar as an init container that keeps running.
         queue_names: Of the mesh.
         handed_on: Environment of every sidecar, from the operator's own.
+        limits: Of the actor's namespace, by name.
         pod_monitor: Whether the cluster knows PodMonitors.
         network_policy: Whether actors' pods are closed to callers.
     """
@@ -32,5 +35,6 @@ class RenderContext:
     native_sidecar: bool = True
     queue_names: QueueNames = field(default_factory=QueueNames)
     handed_on: tuple[EnvVar, ...] = ()
+    limits: Mapping[str, LimitSpec] = field(default_factory=dict)
     pod_monitor: bool = False
     network_policy: bool = True

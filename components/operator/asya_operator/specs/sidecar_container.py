@@ -43,6 +43,7 @@ def build_sidecar(actor: AsyncActor, context: RenderContext, *, native: bool) ->
         transport_env=transport_env(context.transport),
         handed_on=context.handed_on,
         gateway_url=context.gateway_url,
+        limits=context.limits,
         grace_s=grace_period_s(actor),
     )
     container: dict[str, Any] = {
