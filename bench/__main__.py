@@ -5,13 +5,13 @@ import signal
 from typing import Final
 
 from bench import gateway_calls as gateway
-from bench import hop, jobs, reload, scale
+from bench import hop, jobs, overhead, reload, scale
 from bench import operator_scale as operator
 from bench import preview as infra
 from bench.figures import SECTION, Bound, Report
 
 NAMES: Final = ("hop", "jobs", "scale", "reload", "elsewhere")
-EXTRA: Final = ("operator", "gateway", "infra")
+EXTRA: Final = ("operator", "gateway", "infra", "overhead")
 """Only when asked for: they take long, or need parts that take long to build where they are missing."""
 
 
@@ -53,6 +53,8 @@ def main() -> None:
                 infra.measure(report)
             case "gateway":
                 gateway.measure(report)
+            case "overhead":
+                overhead.measure(report, full=chosen.full)
             case "elsewhere":
                 measure_elsewhere(report)
             case _:

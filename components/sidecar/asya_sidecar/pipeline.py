@@ -196,7 +196,9 @@ class Pipeline:
             if isinstance(work, Decision):
                 await self._finish(delivery, None, work, trail)
             else:
-                admitted.append((delivery, replace(work, redelivered=delivery.delivery_count > 1, trail=trail)))
+                if trail is not None or delivery.delivery_count > 1:
+                    work = replace(work, redelivered=delivery.delivery_count > 1, trail=trail)
+                admitted.append((delivery, work))
         calls = plan_calls(admitted, self._batch_size)
         for place, planned in enumerate(calls):
             call = planned if place == 0 else await self._in_time(planned)
