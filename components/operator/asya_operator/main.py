@@ -104,7 +104,7 @@ class _Process:
             runtime_source=runtime_source,
         )
         self._controller = Controller(
-            self._world, self._reconciler, self._metrics, settings.workers, self._api, self._tracing
+            self._world, self._reconciler, self._metrics, settings.workers, self._api, tracing=self._tracing
         )
         self._endpoints = Endpoints(self._metrics, healthy=self._stalled, ready=self._unready)
         self._election: Election | None = None
