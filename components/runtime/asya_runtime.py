@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 PROTOCOL = 2
-MAX_FRAME_BYTES = 512 * 1024 * 1024  # RabbitMQ's hard ceiling for one message: a longer length is a lost byte
+MAX_FRAME_BYTES = 512 * 1024 * 1024  # RabbitMQ's ceiling for one message: a longer length is a lost byte, not a payload
 EXIT_TIMEOUT = 124
 READY_NAME = "runtime-ready"
 MODES = ("payload", "envelope")
@@ -72,6 +72,7 @@ CANCEL_GRACE_S = 0.5  # for a cancelled handler's clean-up, before the process i
 
 CLOSE_S = 0.2  # for tasks that a handler left behind, to end once they are cancelled
 
+METRIC_S = 0.1  # a handler's own metric may hold the handler up for so long
 PING_S = 10.0  # within it a runtime answers itself, or its handler's module has broken it
 TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stands
 
@@ -97,9 +98,6 @@ class EnvelopeCancelled(BaseException):
 
 class ClientGone(Exception):
     """The client closed its connection; its answer has no reader."""
-
-
-# --- Settings ---------------------------------------------------------------------------------------------------------
 
 
 class Settings:
@@ -195,10 +193,38 @@ def set_up_logging(environ: Mapping[str, str]) -> None:
     root.setLevel(level if isinstance(level, int) else logging.INFO)
     if not isinstance(level, int):
         logger.warning("ASYA_LOG_LEVEL=%r is no level of Python's logging; INFO is used", text)
+    metrics, lines = logging.getLogger("asya.metrics"), MetricLines()
+    lines.path = os.path.join(environ.get("ASYA_SOCKET_DIR") or "/var/run/asya", "asya-metrics.sock")
+    metrics.handlers[:], metrics.propagate = [lines], False
+    metrics.setLevel(logging.INFO)
     for name in sorted(environ):
         if name.startswith("ASYA_"):
             secret = any(word in name for word in ("KEY", "SECRET", "PASSWORD", "TOKEN", "URL"))
             logger.debug("%s=%s", name, "***" if secret else environ[name])
+
+
+class MetricLines(logging.Handler):
+    """Hands what is logged on ``asya.metrics``, a dict or a line of JSON, to the sidecar, which shows it to Prometheus."""
+
+    path = ""
+    _sock: socket.socket | None = None
+    _pid = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one line; where nobody takes it, it is lost: no metric is worth an envelope."""
+        text = json.dumps(record.msg, default=str) if isinstance(record.msg, dict) else record.getMessage()
+        for _ in range(2):  # the second time to a sidecar that has restarted
+            try:
+                if self._sock is None or self._pid != os.getpid():
+                    self._sock, self._pid = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), os.getpid()
+                    self._sock.settimeout(METRIC_S)
+                    self._sock.connect(self.path)
+                self._sock.sendall(text.replace("\n", " ").encode("utf-8", "replace") + b"\n")
+                break
+            except OSError:
+                sock, self._sock = self._sock, None
+                if sock is not None:
+                    sock.close()
 
 
 # --- The handler ------------------------------------------------------------------------------------------------------
@@ -548,9 +574,6 @@ def _compare_routes(before: dict[str, Any], after: dict[str, Any]) -> None:
         )
 
 
-# --- Replies ----------------------------------------------------------------------------------------------------------
-
-
 def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes:
     """Write the one item of a failed request: ``{"error", "details": {"message", "type", "mro", "traceback"}}``."""
     kind = type(exc)
@@ -573,10 +596,23 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
         "type": _clip(kind.__name__),
         "mro": [*mro, *(name for name in _names_within(exc) if name not in mro)],
         "traceback": _clip(stack),
+        **_retry_after(exc),
     }
     if getattr(exc, "asya_permanent", False):
         details["permanent"] = True
     return _ENCODER.encode({"error": code, "details": details}).encode("utf-8")
+
+
+def _retry_after(exc: BaseException) -> dict[str, str]:
+    """What says for how long to call later: the exception, or the HTTP response that a client keeps in it; 0 of a bare 429."""
+    try:
+        response = getattr(exc, "response", None)
+        told = getattr(response, "headers", None) or getattr(exc, "headers", None) or {}
+        value = getattr(exc, "retry_after", None) or told.get("retry-after") or told.get("Retry-After")
+        codes = [getattr(each, name, 0) for each in (exc, response) for name in ("status_code", "status", "code")]
+        return {"retry_after": str(value or 0)} if value or 429 in codes else {}
+    except Exception:  # noqa: BLE001 - what somebody else's exception holds must not hide it
+        return {}
 
 
 def _names_within(exc: BaseException) -> Iterator[str]:
@@ -771,9 +807,6 @@ class Request:
         self._held = []
         for frame in frames:
             self.connection.send(frame)
-
-
-# --- Alarms -----------------------------------------------------------------------------------------------------------
 
 
 class Alarm:
@@ -1470,9 +1503,6 @@ def _read_batch(head: dict[str, Any], largest: int | None) -> int:
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= (largest or 1):
         raise FrameError("batch must be a number from 1 to %d" % (largest or 1))
     return count
-
-
-# --- Start ------------------------------------------------------------------------------------------------------------
 
 
 def clear_folder(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from asya_manifest.errors import InvalidActor, Problem
 from asya_manifest.labels import LABEL_ACTOR, LABEL_WORKLOAD
+from asya_manifest.limit import LimitUse
 from asya_manifest.pod import RUNTIME_CONTAINER, PodTemplate, WorkloadKind
 from asya_manifest.pod_rules import (
     LABEL_PATTERN,
@@ -29,12 +30,14 @@ from asya_manifest.pod_rules import (
     metrics_port,
     no_label,
 )
-from asya_manifest.policies import Batch, Delivery, Retry, Scaling, Sidecar, SpecPart, Timeout
+from asya_manifest.policies import Batch, Delivery, Retry, Scaling, Sidecar, Timeout
 from asya_manifest.problems import RuleBroken, clipped, explain, without_nulls
+from asya_manifest.spec_part import SpecPart
 from asya_protocol import names
 
 API_VERSION: Final = "asya.sh/v1alpha1"
 KIND: Final = "AsyncActor"
+OPERATOR_CLASS: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 
 
 def _refuse_kind(value: object) -> object:
@@ -84,6 +87,8 @@ class ActorSpec(SpecPart):
 
     transport: str = Field(min_length=1)
     """The broker, by the name that the operator knows: `sqs`, `rabbitmq`; a local mesh goes by its own."""
+    operator_class: str | None = Field(default=None, pattern=OPERATOR_CLASS, max_length=40)
+    """Which of several operators of a cluster keeps this actor; without one the operator that has no class."""
     handler: str | None = Field(default=None, min_length=1)
     """Short form: ``module.func`` or ``module.Class.method``."""
     image: str | None = Field(default=None, min_length=1)
@@ -102,6 +107,8 @@ class ActorSpec(SpecPart):
     """What a crash means."""
     batch: Batch | None = None
     """One call for several envelopes; off unless given."""
+    limits: list[LimitUse] = Field(default_factory=list, max_length=10)
+    """What every call of the handler is asked for, each once."""
     workload: Workload
     """What runs the handler; the short form stands for it."""
 
@@ -162,6 +169,14 @@ class AsyncActor(SpecPart):
         problems = [Problem(f"{at}.{problem.path}", problem.text) for problem in found]
         if workload.kind == "StatefulSet":
             problems += check_stateful_set(self.name)
+        used = [use.name for use in self.spec.limits]
+        problems += [
+            Problem(f"spec.limits[{place}].name", f"{name!r} is named before")
+            for place, name in enumerate(used)
+            if name in used[:place]
+        ]
+        if used and self.is_end_actor:
+            problems.append(Problem("spec.limits", "an end actor has none: what has ended must not wait"))
         problems += check_env(self.spec.sidecar.env, "spec.sidecar.env")
         problems += check_socket_dir(self.spec.sidecar.env, "spec.sidecar.env")
         if problems:

@@ -5,15 +5,16 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.reply import Item
-from asya_sidecar.core.actions import Decision, Release
+from asya_sidecar.core.actions import Decision, Release, Use
 from asya_sidecar.core.admit import Hop, Work, refuse
-from asya_sidecar.core.call_outcome import Outcome
-from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward, without_group
+from asya_sidecar.core.call_outcome import Outcome, Replied
+from asya_sidecar.core.decide import Moment, asked_pause_s, cancelled, decide, defect, forward, without_group
+from asya_sidecar.core.limits import added, spent_in
 from asya_sidecar.core.reports import processing_report, received_report
 from asya_sidecar.core.trail import share_call
 from asya_sidecar.core.window import Pace
@@ -58,6 +59,9 @@ class Handling:
         self._pace = pace
         self._clock = clock
         self._running: dict[RuntimeClient, Call] = {}
+        self._done_s = 0.0
+        """Time spent in calls that ended."""
+        metrics.watch_busy(self.busy_s)
 
     async def call(self, works: Sequence[Work], runtime: RuntimeClient) -> list[Decision]:
         """Run the handler once and decide for each envelope.
@@ -76,8 +80,10 @@ class Handling:
                     (received_report(envelope, actor, len(work.body)), processing_report(envelope, actor))
                 )
         ids = [_ids_of(work) for work in works]
+        streamed: dict[str, float] = {}
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:
+            streamed.update(added(streamed, spent_in(items, self._hop.limits)))
             if not self._hop.is_end_actor:
                 sends, reports = forward(works[0], items, first, self._hop, _moment(works[0], 0.0, ids[0]))
                 self._performer.post(reports)
@@ -85,6 +91,8 @@ class Handling:
 
         started_s = self._pace.calls[runtime] = self._clock()
         call = self._running[runtime] = Call(works, started_s)
+        for work in works:
+            self._metrics.attempted(again=work.attempt > 1 or work.delivery > 1)
         try:
             timeout_s = min(work.timeout_s for work in works)
             outcomes = await runtime.call([work.body for work in works], timeout_s, on_items)
@@ -97,12 +105,16 @@ class Handling:
         finally:
             self._running.pop(runtime, None)
             self._pace.calls.pop(runtime, None)
-            _note_call(works, self._clock() - started_s)
+            spent_s = self._clock() - started_s
+            self._done_s += spent_s
+            _note_call(works, spent_s)
         elapsed_s = self._clock() - started_s
         self._metrics.called(elapsed_s)
         self._pace.called(elapsed_s / len(works))
         return [
-            self._decide(work, outcome, pair, elapsed_s, unwanted=index in call.unwanted)
+            self._with_use(
+                self._decide(work, outcome, pair, elapsed_s, unwanted=index in call.unwanted), outcome, streamed
+            )
             for index, (work, outcome, pair) in enumerate(zip(works, outcomes, ids, strict=True))
         ]
 
@@ -115,12 +127,24 @@ class Handling:
         chance = random.random()  # noqa: S311 - jitter
         return decide(work, outcome, self._hop, _moment(work, chance, ids, elapsed_s))
 
+    def _with_use(self, decision: Decision, outcome: Outcome, streamed: dict[str, float]) -> Decision:
+        if not self._hop.limits:
+            return decision
+        replied = outcome if isinstance(outcome, Replied) else Replied()
+        spent = added(streamed, spent_in(replied.items, self._hop.limits))
+        return replace(decision, use=Use(spent, asked_pause_s(replied.error)))
+
     def despite(self, work: Work | None, exc: Exception) -> Decision:
         """Decide for an envelope on which this program failed; to be called where the exception is handled."""
         log.exception("a defect", extra={"envelope_id": work.envelope.id if work else "", "actor": self._hop.actor})
         chance = random.random()  # noqa: S311 - jitter
         moment = _moment(work, chance, trace_ids() if work is None else _ids_of(work))
         return defect(work, self._hop, moment, f"defect of the sidecar: {type(exc).__name__}: {exc}")
+
+    def busy_s(self) -> float:
+        """Time spent in calls, those under way included; another thread may ask."""
+        now_s = self._clock()
+        return self._done_s + sum(now_s - call.started_s for call in tuple(self._running.values()))
 
     def running(self) -> list[dict[str, object]]:
         """Say which envelopes are in a handler now; another thread may ask."""

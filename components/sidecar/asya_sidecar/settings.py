@@ -12,9 +12,11 @@ from asya_process.trace_settings import TraceSettings, read_trace_settings
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
 from asya_sidecar.core.admit import Hop
+from asya_sidecar.core.custom_metric import Declared, read_declarations
 from asya_sidecar.core.retry import RetryPolicy
 from asya_store.claims import DEFAULT_OVER_BYTES
 from asya_store.dedup import MEMORY, check_url
+from asya_store.limits.factory import check_limits_url
 from asya_store.settings import StoreSettings, read_store_settings
 from asya_transport.settings import TransportSettings, read_transport_settings
 
@@ -44,6 +46,10 @@ class SidecarSettings:
     dedup_url: str = setting("ASYA_DEDUP_URL", check_url, MEMORY, secret=True)
     """Where that is remembered: `postgresql://user:password@host/database`, shared by all replicas, or `memory:`, each
     replica for itself."""
+    limits_url: str = setting("ASYA_LIMITS_URL", check_limits_url, MEMORY, instead=("ASYA_DEDUP_URL",), secret=True)
+    """Where limits count, shared by all actors and replicas: `postgresql://user:password@host/database`,
+    `sqlite:///path` for the processes of one machine, or `memory:`, each sidecar for itself. Unset takes
+    `ASYA_DEDUP_URL`."""
     cancel_poll_s: float = setting("ASYA_CANCEL_POLL", parse_duration, "1s")
     """How often a sidecar with work in hand looks for cancels in the object store; 0 never looks. Without a store there
     are no cancels."""
@@ -64,6 +70,9 @@ class SidecarSettings:
     """`host:port`; port 0 picks one and writes it to `sidecar-http` in the socket folder."""
     metrics_namespace: str = setting("ASYA_METRICS_NAMESPACE", str, "asya_actor")
     """Prefix of every metric."""
+    custom_metrics: tuple[Declared, ...] = setting("ASYA_CUSTOM_METRICS", read_declarations, "")
+    """Metrics of the handler's own: a JSON array of `{"name", "type", "help", "labels", "buckets"}`; docs/metrics.md says how a
+    handler reports them."""
     log_level: str = setting("ASYA_LOG_LEVEL", log_level, "INFO")
     """DEBUG, INFO, WARN, WARNING or ERROR."""
 
