@@ -20,12 +20,13 @@ from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_faile
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
-from asya_gateway.tools.arguments import InvalidArguments, complete
+from asya_gateway.tools.arguments import InvalidArguments
+from asya_gateway.tools.payload import Payloads
 from asya_gateway.tools.toolbox import Toolbox
 from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
-from asya_protocol.errors import StoreUnavailable, TransportError
+from asya_protocol.errors import QueueMissing, StoreUnavailable, TransportError
 from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
 from asya_store.cancel_list import CancelList
@@ -82,6 +83,7 @@ class Calls:
         queue_names: Of the mesh.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
+        most_values: Values that the arguments of one call may have.
     """
 
     def __init__(
@@ -93,8 +95,10 @@ class Calls:
         *,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
+        most_values: int = 100_000,
     ) -> None:
         self.toolbox = toolbox
+        self._payloads = Payloads(most_values)
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
         self._store = store
@@ -111,18 +115,19 @@ class Calls:
         """Name the actors of all routes."""
         return {actor for tool in self.tools.values() for actor in tool.route}
 
-    async def call(self, name: str, arguments: Mapping[str, object] | None, owner: str = "") -> Answer:
+    async def call(self, name: str, arguments: msgspec.Raw | Mapping[str, object] | None, owner: str = "") -> Answer:
         """Start a tool for an owner.
 
         Raises:
             UnknownTool: There is none of that name.
+            msgspec.DecodeError: The arguments are no JSON.
         """
         tool = self.tools.get(name)
         if tool is None:
             self._metrics.calls.labels("", "unknown_tool").inc()
             raise UnknownTool(name)
         try:
-            payload = complete(tool, arguments)
+            payload = await self._payloads.make(tool, arguments)
         except InvalidArguments as exc:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
@@ -136,7 +141,7 @@ class Calls:
             created_at=now,
             updated_at=now,
             metadata=metadata,
-            payload=msgspec.json.encode(payload),
+            payload=payload,
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
             current_actor_name=tool.route[0],
@@ -146,7 +151,10 @@ class Calls:
             await self._store.create(record, Sending())
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
-            return Answer(f"failed to create envelope: {exc}", is_error=True)
+            log.warning(
+                "envelope not created", extra={"tool": name, "error": str(exc)}
+            )  # not to callers: hosts, ports, users
+            return Answer("failed to create envelope: the envelope store is away, try again", is_error=True)
         sent = await self._send(record)
         self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
         told = _told(tool, envelope_id)
@@ -180,6 +188,7 @@ class Calls:
     async def finish(self) -> None:
         """Wait for cancels that run in the background."""
         await asyncio.gather(*self._errands)
+        self._payloads.close()
 
     async def _cancel_quietly(self, envelope_id: str) -> None:
         try:
@@ -194,19 +203,21 @@ class Calls:
             payload=msgspec.Raw(record.payload or b"null"),
             deadline=record.deadline,
         )
-        problem: str | None = None
+        problem = cause = ""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._transport.send(self._queue_names.queue(record.actors[0]), envelope.dump())
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
-        except TransportError as exc:
+        except QueueMissing as exc:
             problem = str(exc)
-        if problem is not None:
-            log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
+        except TransportError as exc:  # its text has the broker's address and user, which are no caller's business
+            problem, cause = "the broker did not take it", str(exc)
+        if problem:
+            log.warning("envelope not sent", extra={"envelope_id": record.id, "error": cause or problem})
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
-        return problem is None
+        return not problem
 
 
 def _told(tool: Tool, envelope_id: str) -> dict[str, object]:

@@ -57,7 +57,17 @@ async def run(settings: GatewaySettings) -> None:
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
-        calls = Calls(toolbox, store, transport, settings.transport.queue_names, cancels=cancels, metrics=metrics)
+        calls = Calls(
+            toolbox,
+            store,
+            transport,
+            settings.transport.queue_names,
+            cancels=cancels,
+            metrics=metrics,
+            most_values=settings.max_call_elements,
+        )
+        if settings.door.file is not None:
+            background.append(asyncio.create_task(settings.door.file.watch()))
         background.append(
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )

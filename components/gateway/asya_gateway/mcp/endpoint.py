@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.access.middleware import caller
+from asya_gateway.access.middleware import caller, require_some_call
 from asya_gateway.calls import Answer, UnknownTool
 from asya_gateway.mcp import task_methods as mcp_task_methods
+from asya_gateway.mcp.message import UNREADABLE, read_message
 from asya_gateway.mcp.streams import (
     call_frames,
     cancel_topic,
@@ -32,7 +32,6 @@ from asya_gateway.mcp.wire import (
     FALLBACK_VERSION,
     HANDSHAKE_VERSIONS,
     INVALID_PARAMS,
-    INVALID_REQUEST,
     PARSE_ERROR,
     STATUS,
     TASKS,
@@ -45,7 +44,7 @@ from asya_gateway.mcp.wire import (
     is_modern,
     missing_tasks,
 )  # fmt: skip
-from asya_gateway.requests import app_of, json_answer, read_body, text_answer
+from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_body, release_body, text_answer
 from asya_gateway.tools.arguments import input_schema
 from asya_gateway.waiting import InvalidWait, read_wait
 from asya_manifest.tools import Tool
@@ -61,12 +60,11 @@ async def post(request: Request) -> Response:
     """Answer one message."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return text_answer("Invalid content type: must be 'application/json'", 400)
+    require_some_call(request)
     try:
-        message = msgspec.json.decode(await read_body(request))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return json_answer(RpcError(PARSE_ERROR, "request body is not valid json").body(None), 400)
-    if not isinstance(message, dict):
-        return json_answer(RpcError(INVALID_REQUEST, "a request is one JSON object").body(None), 400)
+        message = read_message(await read_body(request, app_of(request).settings.max_call_bytes))
+    except RpcError as exc:
+        return json_answer(exc.body(None), 400)
     method, call_id, params = message.get("method"), message.get("id"), message.get("params")
     modern = is_modern(message, request.headers)
     session = "" if modern else request.headers.get("mcp-session-id", "")
@@ -79,6 +77,8 @@ async def post(request: Request) -> Response:
     try:
         check(message, request.headers, modern)
         answer = await _dispatch(request, question)
+    except UNREADABLE:  # of the arguments, which are read last
+        return json_answer(RpcError(PARSE_ERROR, "request body is not valid json").body(None), 400)
     except RpcError as exc:
         return json_answer(exc.body(call_id), STATUS.get(exc.code, 200) if modern else 200)
     if isinstance(answer, Response):
@@ -155,7 +155,7 @@ def _shown(tool: Tool) -> dict[str, object]:
 async def _call(request: Request, question: Question) -> Mapping[str, object] | Response:
     params, app, who = question.params, app_of(request), caller(request)
     name, arguments = params.get("name"), params.get("arguments")
-    if not isinstance(name, str) or not isinstance(arguments, dict | None):
+    if not isinstance(name, str) or (arguments is not None and not is_object_or_null(arguments)):
         raise RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
     unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
     if not who.may(f"call:{name}"):  # as in the list, which leaves it out for this caller
@@ -166,6 +166,7 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
         try:
             wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
             answer = await app.calls.call(name, arguments, who.name)
+            release_body(request)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
         except UnknownTool:
