@@ -8,9 +8,8 @@ best of a million errors.
 """
 
 import copy
-import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -20,8 +19,8 @@ import jsonschema
 from asya_manifest.tools import Parameter, Tool
 
 _VALIDATORS: Final[dict[int, jsonschema.Draft202012Validator]] = {}
-_ENDS_S: Final[ContextVar[float | None]] = ContextVar("ends_s", default=None)
-"""When the check that is under way is given up, in seconds that its thread has worked: a busy machine refuses nothing."""
+_LATE: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("late", default=None)
+"""Whether the check that is under way has had its time."""
 _LOOK_EVERY: Final = 256
 """Items of a list between two looks at the clock."""
 
@@ -35,13 +34,15 @@ def input_schema(tool: Tool) -> dict[str, object]:
     return _object_schema(tool.parameters)
 
 
-def complete(tool: Tool, arguments: Mapping[str, object] | None, *, limit_s: float | None = None) -> dict[str, object]:
+def complete(
+    tool: Tool, arguments: Mapping[str, object] | None, *, late: Callable[[], bool] | None = None
+) -> dict[str, object]:
     """Check arguments and fill in defaults.
 
     Args:
         tool: The tool that is called.
         arguments: By name.
-        limit_s: How long the check may take; ``None`` is without limit.
+        late: Asked now and then whether the check has had its time; ``None`` is without limit.
 
     Returns:
         What the first actor gets as its payload.
@@ -53,7 +54,7 @@ def complete(tool: Tool, arguments: Mapping[str, object] | None, *, limit_s: flo
     for name, parameter in tool.parameters.items():
         if parameter.required and name not in filled:
             raise InvalidArguments(f"missing required parameter: {name}")
-    with _limited(limit_s):
+    with _limited(late):
         problem = next(_validator(tool).iter_errors(filled), None)
     if problem is not None:
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.absolute_path)
@@ -62,12 +63,12 @@ def complete(tool: Tool, arguments: Mapping[str, object] | None, *, limit_s: flo
 
 
 @contextmanager
-def _limited(limit_s: float | None) -> Iterator[None]:
-    token = _ENDS_S.set(None if limit_s is None else time.thread_time() + limit_s)
+def _limited(late: Callable[[], bool] | None) -> Iterator[None]:
+    token = _LATE.set(late)
     try:
         yield
     finally:
-        _ENDS_S.reset(token)
+        _LATE.reset(token)
 
 
 def _check_items(
@@ -76,10 +77,10 @@ def _check_items(
     """Check the items of a list; those that need only be of a type are looked at without a validator for each."""
     if not isinstance(instance, list):
         return
-    ends_s = _ENDS_S.get()
+    late = _LATE.get()
     plain = items["type"] if set(items) <= {"type", "description", "default"} else None
     for index, item in enumerate(instance):
-        if ends_s is not None and index % _LOOK_EVERY == 0 and time.thread_time() > ends_s:
+        if late is not None and index % _LOOK_EVERY == 0 and late():
             raise InvalidArguments("arguments take too long to check; send fewer values")
         if plain is None or not validator.is_type(item, plain):
             yield from validator.descend(item, items, path=index)
