@@ -60,6 +60,8 @@ class Registry:
             self._process.wait(60)
 
     def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise RuntimeError(f"the registry ended:\n{(self._folder / 'log').read_text(encoding='utf-8')}")
         try:
             with urllib.request.urlopen(f"http://{self.name}/v2/", timeout=5) as answer:
                 return bool(answer.status == 200)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from asya_cli.gateway_client import Gateway
     from asya_local.mesh import MeshInfo
-    from asya_manifest.explanation import ActorFacts, DeadFacts, Evidence, GroupFacts, StepFacts, Why
+    from asya_manifest.explanation import ActorFacts, DeadFacts, Evidence, GroupFacts, Why
     from asya_protocol.names import QueueNames
     from asya_store.port import Store
     from asya_transport.port import QueueAdmin, Transport
@@ -157,19 +157,13 @@ def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[s
         "dead": _dead_letter(environment, envelope_id, trace_id),
     }
     if steps:
-        found["last"] = _last(steps[-1])
+        found["last"] = steps[-1]
     store = open_store(environment)
     if store is not None:
         parents = steps[-1].parents if steps else ()
         group = steps[-1].group if steps and steps[-1].result == "collected" else ""
         found |= _of_store(store, environment, envelope_id, (envelope_id, *parents), group)
     return found
-
-
-def _last(step: Any) -> "StepFacts":  # noqa: ANN401 - asya_local's Step, imported where it is made
-    from asya_manifest.explanation import StepFacts
-
-    return StepFacts(step.at_s, step.actor, step.result, step.to, step.cause, step.attempt, step.again_in_s)
 
 
 def _max_attempts(info: "MeshInfo") -> dict[str, int]:

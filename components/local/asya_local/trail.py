@@ -13,36 +13,23 @@ from typing import Any, Final
 
 from asya_local.probe import get
 from asya_local.state import StateFolder
+from asya_manifest.explanation import StepFacts
 from asya_protocol import names
 
 SETTLED: Final = "envelope settled"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One settlement of the envelope.
+class Step(StepFacts):
+    """One settlement of the envelope, with what only a sidecar's own log tells of it.
 
     Attributes:
-        at_s: Seconds since 1970.
-        actor: Where.
-        result: The sidecar's word: success, retried, failed, dead_lettered, released, cancelled and so on.
-        to: Actor that the first output went to; empty when there was none.
-        cause: Why it failed.
-        attempt: Attempts of the handler until then; ``None`` when nothing failed.
         delivery: Deliveries spent on infrastructure until then; ``None`` when nothing failed.
-        again_in_s: Seconds until it comes again, of one that was sent again.
         parents: Ids of the envelopes whose fan-outs it comes from.
         group: Id of the group that fan-in is to join it with.
     """
 
-    at_s: float
-    actor: str
-    result: str
-    to: str = ""
-    cause: str = ""
-    attempt: int | None = None
     delivery: int | None = None
-    again_in_s: float | None = None
     parents: tuple[str, ...] = ()
     group: str = ""
 

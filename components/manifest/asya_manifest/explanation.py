@@ -37,7 +37,17 @@ class ActorFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """The last settlement, as a sidecar logged or reported it."""
+    """One settlement, as a sidecar logged or reported it.
+
+    Attributes:
+        at_s: Seconds since 1970.
+        actor: Where.
+        result: The sidecar's word: success, retried, failed, dead_lettered, released, cancelled and so on.
+        to: Actor that the first output went to; empty when there was none.
+        cause: Why it failed.
+        attempt: Attempts of the handler until then; ``None`` when nothing failed.
+        again_in_s: Seconds until it comes again, of one that was sent again.
+    """
 
     at_s: float
     actor: str
