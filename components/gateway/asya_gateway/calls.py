@@ -6,6 +6,7 @@ knows of. A send that fails ends the envelope as failed; the answer still names 
 
 import asyncio
 import logging
+import secrets
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import msgspec
 
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
+from asya_gateway.records.mark import sealed
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
@@ -131,7 +133,7 @@ class Calls:
         except InvalidArguments as exc:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
-        envelope_id = str(uuid.uuid4())
+        envelope_id, mark = str(uuid.uuid4()), secrets.token_urlsafe(24)
         now = datetime.now(UTC)
         deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
         metadata = msgspec.json.encode({"job_id": envelope_id})
@@ -146,6 +148,7 @@ class Calls:
             deadline=deadline,
             current_actor_name=tool.route[0],
             owner=owner or None,
+            headers=sealed(mark),
         )
         try:
             await self._store.create(record, Sending())
@@ -155,7 +158,7 @@ class Calls:
                 "envelope not created", extra={"tool": name, "error": str(exc)}
             )  # not to callers: hosts, ports, users
             return Answer("failed to create envelope: the envelope store is away, try again", is_error=True)
-        sent = await self._send(record)
+        sent = await self._send(record, mark)
         self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
         told = _told(tool, envelope_id)
         return Answer(_text(told), told=told)
@@ -196,11 +199,12 @@ class Calls:
         except StoreUnavailable as exc:
             log.warning("envelope not cancelled", extra={"envelope_id": envelope_id, "error": str(exc)})
 
-    async def _send(self, record: Record) -> bool:
+    async def _send(self, record: Record, mark: str) -> bool:
         envelope = Envelope(
             id=record.id,
             route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
             payload=msgspec.Raw(record.payload or b"null"),
+            headers={names.HEADER_MARK: mark},
             deadline=record.deadline,
         )
         problem = cause = ""

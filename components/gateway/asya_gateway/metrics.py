@@ -30,7 +30,7 @@ class Metrics:
             "outcome",
         )
         self.reports: Final = counter(
-            "reports_total", "Reports taken; outcome is changed, late or unknown.", "kind", "outcome"
+            "reports_total", "Reports taken; outcome is changed, late, unknown or not_shown.", "kind", "outcome"
         )
         self.timed_out: Final = counter("timed_out_total", "Envelopes failed at their deadline.")
         self.streams: Final = gauge(

@@ -44,7 +44,7 @@ class App:
         self.calls = calls
         self.pubsub = pubsub
         self.metrics = metrics
-        self.reports = Reports(store, metrics)
+        self.reports = Reports(store, metrics, marked=settings.marked_reports)
         self.readiness = Readiness(store, calls)
         self.bodies = BodyBudget(settings.body_bytes_in_flight, max(settings.body_bytes_in_flight // 2, 1))
         """Of all requests of this process."""

@@ -20,7 +20,7 @@ from asya_protocol.reports import BatchAnswer, BatchBody, BatchEntry, ChildBody,
 
 MOST: Final = 500
 """Reports in one request."""
-STATUS: Final = {Refused.UNKNOWN: 404, Refused.TAKEN_ID: 409}
+STATUS: Final = {Refused.UNKNOWN: 404, Refused.TAKEN_ID: 409, Refused.NOT_SHOWN: 409}
 """Of a report that was refused; 400 is the rest."""
 
 

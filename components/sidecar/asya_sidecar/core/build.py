@@ -22,6 +22,8 @@ HOP_HEADERS: Final[Mapping[str, None]] = {
 }
 """Headers that end with the hop."""
 
+OURS: Final = (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE, names.HEADER_MARK)
+"""Headers that are the input's, whatever a handler returns: it can neither lose them nor make them up."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 
@@ -43,7 +45,7 @@ def child(envelope: Envelope, item: Item, index: int) -> Envelope:
     made = replace(envelope, route=route, payload=item.payload)
     if item.headers is not None:
         kept = {name: value for name, value in item.headers.items() if name not in HOP_HEADERS}
-        ours = {name: envelope.headers.get(name) for name in (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE)}
+        ours = {name: envelope.headers.get(name) for name in OURS}
         made = replace(made, headers=kept).with_headers(ours)
     return as_child(made, envelope, index) if index > 0 else made
 
@@ -67,8 +69,10 @@ def collected(envelope: Envelope, item: Item) -> Collected:
     """Make the envelope for one output of a collector."""
     headers = item.headers or {}
     delay, failed = headers.get(names.HEADER_DELAY), headers.get(names.HEADER_FAILED)
-    lineage = headers.get(names.HEADER_LINEAGE)
-    made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None, names.HEADER_LINEAGE: lineage})
+    own = {
+        name: headers.get(name) for name in (names.HEADER_LINEAGE, names.HEADER_MARK)
+    }  # the group's, not the last child's
+    made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None, **own})
     return Collected(
         envelope=replace(made, id=item.id or envelope.id, parent_id=item.parent_id),
         delay_s=float(delay) if isinstance(delay, int | float) and not isinstance(delay, bool) and delay > 0 else 0.0,
@@ -105,6 +109,7 @@ def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
     store. The bytes stay in the payload as ``original_body``, or ``original_body_base64`` when they are not UTF-8.
     """
     payload: dict[str, object] = {"error": text}
+    headers: dict[str, object] = {}
     envelope_id = f"unparsed-{hashlib.sha256(body).hexdigest()[:32]}"
     route = Route((error_end,))
     try:
@@ -121,7 +126,9 @@ def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
             route = parse_route(document)
         with suppress(EnvelopeError):
             envelope_id = parse_id(document)
-    return Envelope(envelope_id, route, msgspec.Raw(msgspec.json.encode(payload))).dump()
+        if (mark := lenient_headers(document).get(names.HEADER_MARK)) is not None:
+            headers[names.HEADER_MARK] = mark  # without it the gateway would not believe that this was the end
+    return Envelope(envelope_id, route, msgspec.Raw(msgspec.json.encode(payload)), headers=headers).dump()
 
 
 def with_counters(body: bytes, *, attempt: int, delivery: int) -> bytes:

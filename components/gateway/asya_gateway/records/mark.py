@@ -1,0 +1,53 @@
+"""The mark of an envelope that this gateway made: reports about it must show it, so that an id alone ends nothing. Pure.
+
+Ids are chosen by whoever sends an envelope and stand in logs, so a producer could send another one of a caller's id, and its
+end would be taken for that of the call. The mark is random, travels in the envelope's headers to the actors of its route
+alone, and is kept as a digest: whoever reads a database or a record learns of none. Children of its fan-outs carry the same.
+"""
+
+import hashlib
+import hmac
+from typing import Final
+
+import msgspec
+
+from asya_protocol import names
+
+_DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class NotShown(Exception):
+    """A report shows no mark of the envelope that it is about."""
+
+
+def sealed(mark: str) -> bytes:
+    """What a record keeps of a mark, as its headers."""
+    return msgspec.json.encode({names.HEADER_MARK: _digest(mark)})
+
+
+def is_shown(headers: bytes | None, mark: str | None) -> bool:
+    """Whether a report may be taken: it shows the mark that a record's headers keep, or they keep none."""
+    kept = _kept(headers)
+    return kept is None or hmac.compare_digest(kept, _digest(mark or ""))
+
+
+def without_mark(headers: bytes | None) -> bytes | None:
+    """The headers of a record as callers see them; ``None`` when there are no others."""
+    if headers is None or _kept(headers) is None:
+        return headers
+    rest = {name: value for name, value in _DECODER.decode(headers).items() if name != names.HEADER_MARK}
+    return msgspec.json.encode(rest) if rest else None
+
+
+def _kept(headers: bytes | None) -> str | None:
+    if headers is None or names.HEADER_MARK.encode() not in headers:
+        return None
+    try:
+        found = _DECODER.decode(headers).get(names.HEADER_MARK)
+        return None if found is None else msgspec.json.decode(found, type=str)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _digest(mark: str) -> str:
+    return hashlib.sha256(mark.encode("utf-8", "surrogatepass")).hexdigest()
