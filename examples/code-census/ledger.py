@@ -17,9 +17,9 @@ from typing import Any
 
 from census import BROKEN_ON_PURPOSE, SKIPPED, TESTS
 
-from asya_crew.settings import Prefixes
 from asya_process.settings import read
 from asya_store.factory import open_store
+from asya_store.settings import Prefixes
 
 
 @dataclass(frozen=True, slots=True)

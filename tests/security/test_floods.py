@@ -54,9 +54,9 @@ async def test_gateway_h1_arguments_are_not_read_for_a_tool_that_the_caller_may_
     made: list[str] = []
     real = Payloads._make
 
-    def noted(self: Payloads, tool: Tool, given: msgspec.Raw) -> bytes:
+    def noted(self: Payloads, tool: Tool, given: msgspec.Raw, digest: bool) -> tuple[bytes, str]:
         made.append(tool.name)
-        return real(self, tool, given)
+        return real(self, tool, given, digest)
 
     monkeypatch.setattr(Payloads, "_make", noted)
     async with (

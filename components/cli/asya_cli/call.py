@@ -24,6 +24,10 @@ from asya_cli.options import Duration, gateway_options, home_option, json_option
     "--timeout", "timeout_s", type=Duration(), default=300.0, show_default="5m", metavar="DURATION",
     help="How long to wait; the call goes on.",
 )  # fmt: skip
+@click.option(
+    "--key", default="",
+    help="Makes the call once, however often it is repeated with the same key within a day; a call that is cut is made again.",
+)  # fmt: skip
 @gateway_options
 @home_option
 @json_option
@@ -34,6 +38,7 @@ def call(
     json_args: str | None,
     wait: bool,
     timeout_s: float,
+    key: str,
     url: str | None,
     token_file: Path | None,
     home: Path,
@@ -59,7 +64,7 @@ def call(
             only = ", ".join(found.parameters) or "none at all"
             cause = f"{tool} has no parameter {name!r}, only {only}{nearest(name, found.parameters)}"
             raise BadRequest(cause, f"asya tools {tool}")
-    envelope_id = gateway.call(tool, arguments)
+    envelope_id = gateway.call(tool, arguments, key)
     if not wait:
         console.result({"id": envelope_id, "tool": tool, "gateway": gateway.url}, envelope_id)
         return

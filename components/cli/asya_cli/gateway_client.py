@@ -25,7 +25,7 @@ AWAY_LIMIT_S: Final = 60.0
 """How long a stream is tried again while the gateway is away: longer than its restart."""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
-CONFLICT: Final = 409
+INVALID, CONFLICT, REUSED = 400, 409, 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,28 +141,47 @@ class Gateway:
         near = nearest(name, [tool.name for tool in known])
         raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}{near}", "asya tools")
 
-    def call_raw(self, name: str, arguments: Mapping[str, object]) -> dict[str, Any]:
-        """Start a tool; the answer is MCP's CallToolResult.
+    def call_raw(self, name: str, arguments: Mapping[str, object], key: str = "") -> dict[str, Any]:
+        """Start a tool; the answer is MCP's CallToolResult. With a key a call that is cut is made again, and runs once.
 
         Raises:
             Unknown: There is no such tool.
+            BadRequest: The key is none, or was given with other arguments before.
+            GatewayAway: It cannot be reached; with a key: for a minute.
         """
-        answer = self._http.request("POST", "/tools/call", {"name": name, "arguments": dict(arguments)})
+        answer = self._call_again(name, arguments, key) if key else self._post_call(name, arguments)
         if answer.status_code == MISSING:
             raise Unknown(answer.text.strip(), "asya tools")
+        if key and answer.status_code in (INVALID, REUSED):
+            raise BadRequest(answer.text.strip(), "choose another --key")
         document = read_document(answer)
         if not isinstance(document.get("content"), list):
             raise failed(answer)
         return document
 
-    def call(self, name: str, arguments: Mapping[str, object]) -> str:
-        """Start a tool; the envelope's id.
+    def _post_call(self, name: str, arguments: Mapping[str, object], key: str = "") -> "httpx2.Response":
+        headers = {"Idempotency-Key": key} if key else None
+        return self._http.request("POST", "/tools/call", {"name": name, "arguments": dict(arguments)}, headers=headers)
+
+    def _call_again(self, name: str, arguments: Mapping[str, object], key: str) -> "httpx2.Response":
+        until_s = time.monotonic() + AWAY_LIMIT_S
+        for pause_s in pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S):
+            try:
+                return self._post_call(name, arguments, key)
+            except GatewayAway:
+                if time.monotonic() + pause_s > until_s:
+                    raise
+            time.sleep(pause_s)
+        raise AssertionError("pauses never end")
+
+    def call(self, name: str, arguments: Mapping[str, object], key: str = "") -> str:
+        """Start a tool; the envelope's id. ``key`` as in ``call_raw``.
 
         Raises:
             Unknown: There is no such tool.
             BadRequest: The arguments do not fit.
         """
-        document = self.call_raw(name, arguments)
+        document = self.call_raw(name, arguments, key)
         text = text_of(document)
         if document.get("isError"):
             if text.startswith(("missing required parameter", "invalid parameter")):
@@ -192,6 +211,27 @@ class Gateway:
             return False
         read_document(answer)
         return True
+
+    def replay(self, envelope_id: str, begin: str, *, dry_run: bool = False) -> dict[str, Any] | None:
+        """Send a failed envelope again; what became of it, or ``None`` where it has not failed, or not any more.
+
+        Raises:
+            Unknown: The gateway does not know it.
+        """
+        body = {"from": begin, "dry_run": dry_run}
+        answer = self._http.request("POST", f"/api/v1{_path(envelope_id)}/replay", body)
+        answer = self._known(envelope_id, answer)
+        return None if answer.status_code == CONFLICT else read_document(answer)
+
+    def failed(self) -> Iterator[dict[str, Any]]:
+        """Yield summaries of the envelopes that have failed, newest first."""
+        cursor = ""
+        while True:
+            page = read_document(self._http.request("GET", f"/api/v1/envelopes?status=failed&limit=500{cursor}"))
+            yield from page.get("envelopes", ())
+            if not page.get("next"):
+                return
+            cursor = f"&cursor={quote(page['next'], safe='')}"
 
     def follow(self, envelope_id: str, limit_s: float | None = None, after: int = 0) -> Iterator[Event]:
         """Yield what happened and happens to an envelope, up to its end; a cut stream is taken up where it was.

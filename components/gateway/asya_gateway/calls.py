@@ -9,16 +9,17 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from asya_gateway.metrics import Metrics
+from asya_gateway.records.call_key import CallKey
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
-from asya_gateway.records.mark import sealed
+from asya_gateway.records.mark import mark_headers, marked
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
@@ -37,6 +38,11 @@ from asya_transport.port import Transport
 log: Final = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S: Final = 10.0
+SENDING_S: Final = SEND_TIMEOUT_S + 2.0
+"""After so long a call that has not said that its envelope is sent has died, and a repetition sends it."""
+LOOK_AGAIN_S: Final = 0.1
+UNTOUCHED: Final = 2
+"""Events of an envelope of which no sidecar has told anything."""
 PING_TIMEOUT_S: Final = 5.0
 
 
@@ -48,6 +54,10 @@ class Answer:
     is_error: bool = False
     told: Mapping[str, object] = field(default_factory=dict)
     """The same as fields, of an envelope that was created."""
+    key: CallKey | None = None
+    """What repetitions of the call are known by."""
+    calls: int = 1
+    """How often it was called until now; over 1 the envelope is an earlier call's."""
 
     @property
     def envelope_id(self) -> str:
@@ -63,7 +73,7 @@ class Answer:
             told["error"] = record.error
         if record.status is Status.FAILED and (details := failure_details(record)):
             told["reason"] = failure_words(None, details)
-        return Answer(_text(told), record.status is Status.FAILED, told)
+        return replace(self, text=_text(told), is_error=record.status is Status.FAILED, told=told)
 
     def body(self) -> dict[str, object]:
         """Shape it as MCP's CallToolResult."""
@@ -73,6 +83,13 @@ class Answer:
 
 class UnknownTool(Exception):
     """There is no tool of that name."""
+
+
+class KeyReused(Exception):
+    """The key stands for a call with other arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("this key was given with another tool or other arguments before; give every call its own")
 
 
 class Calls:
@@ -103,6 +120,7 @@ class Calls:
         self._payloads = Payloads(most_values)
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
+        self._graces: set[asyncio.Task[None]] = set()
         self._store = store
         self._transport = transport
         self._queue_names = queue_names
@@ -117,11 +135,24 @@ class Calls:
         """Name the actors of all routes."""
         return {actor for tool in self.tools.values() for actor in tool.route}
 
-    async def call(self, name: str, arguments: msgspec.Raw | Mapping[str, object] | None, owner: str = "") -> Answer:
-        """Start a tool for an owner.
+    async def call(
+        self,
+        name: str,
+        arguments: msgspec.Raw | Mapping[str, object] | None,
+        owner: str = "",
+        key: CallKey | None = None,
+    ) -> Answer:
+        """Start a tool for an owner, or find the envelope of an earlier call with the same key.
+
+        Args:
+            name: The tool's.
+            arguments: As they came, or as values.
+            owner: The caller's name.
+            key: What its repetitions share; the digest of arguments that come as JSON is put in here.
 
         Raises:
             UnknownTool: There is none of that name.
+            KeyReused: An earlier call with this key had other arguments.
             msgspec.DecodeError: The arguments are no JSON.
         """
         tool = self.tools.get(name)
@@ -129,11 +160,12 @@ class Calls:
             self._metrics.calls.labels("", "unknown_tool").inc()
             raise UnknownTool(name)
         try:
-            payload = await self._payloads.make(tool, arguments)
+            payload, digest = await self._payloads.make(tool, arguments, digest=key is not None)
         except InvalidArguments as exc:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
-        envelope_id, mark = str(uuid.uuid4()), secrets.token_urlsafe(24)
+        key = None if key is None else replace(key, arguments=digest)
+        envelope_id = str(uuid.uuid4())
         now = datetime.now(UTC)
         deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
         metadata = msgspec.json.encode({"job_id": envelope_id})
@@ -148,20 +180,51 @@ class Calls:
             deadline=deadline,
             current_actor_name=tool.route[0],
             owner=owner or None,
-            headers=sealed(mark),
+            headers=marked(secrets.token_urlsafe(24)),
         )
         try:
-            await self._store.create(record, Sending())
+            made = Answer("", key=key) if key is None else await self._claim(record, key)
+            if made.key is None:
+                await self._store.create(record, Sending())
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
-            log.warning(
-                "envelope not created", extra={"tool": name, "error": str(exc)}
-            )  # not to callers: hosts, ports, users
+            # Not to callers: the text has hosts, ports and users.
+            log.warning("envelope not created", extra={"tool": name, "error": str(exc)})
             return Answer("failed to create envelope: the envelope store is away, try again", is_error=True)
-        sent = await self._send(record, mark)
-        self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
-        told = _told(tool, envelope_id)
-        return Answer(_text(told), told=told)
+        if made.calls > 1:
+            self._metrics.calls.labels(name, "repeated").inc()
+        else:
+            sent = await self._send(record)
+            await self._sent(made.key)
+            self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
+        told = _told(tool, made.envelope_id or envelope_id)
+        return replace(made, text=_text(told), told=told)
+
+    async def _claim(self, record: Record, key: CallKey) -> Answer:
+        """Create the record, or see that the envelope of the first call with this key is sent."""
+        claim = await self._store.create_once(record, Sending(), key, SENDING_S)
+        if claim.arguments != key.arguments:
+            if key.strict:
+                raise KeyReused
+            return Answer("")
+        number = claim.calls
+        while number > 1 and claim.sending_until is not None:
+            if await self._store.take_over(key, SENDING_S):
+                first = await self._store.get(claim.envelope_id)
+                if first is not None and not first.status.final and first.events <= UNTOUCHED:
+                    await self._send(first)
+                await self._sent(key)
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+            claim = await self._store.claim(key) or replace(claim, sending_until=None)
+        return Answer("", told={"envelope_id": claim.envelope_id}, key=key, calls=number)
+
+    async def _sent(self, key: CallKey | None) -> None:
+        try:
+            if key is not None:
+                await self._store.claim_sent(key)
+        except StoreUnavailable as exc:  # a repetition sends it once more, if no sidecar has told of it until then
+            log.warning("call not noted as sent", extra={"error": str(exc)})
 
     async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
         """End an envelope as cancelled; the second value is whether its actors are notified."""
@@ -184,14 +247,31 @@ class Calls:
 
     def cancel_soon(self, envelope_id: str) -> None:
         """Cancel in the background, for a caller that has disconnected."""
-        task = asyncio.create_task(self._cancel_quietly(envelope_id))
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        _run_beside(self._cancel_quietly(envelope_id), self._errands)
+
+    def cancel_unless_repeated(self, answer: Answer, grace_s: float) -> None:
+        """Cancel a call whose caller has disconnected; where it has a key, only if nobody repeats it in time."""
+        if answer.key is None:
+            self.cancel_soon(answer.envelope_id)
+        else:
+            _run_beside(self._cancel_later(answer, answer.key, grace_s), self._graces)
 
     async def finish(self) -> None:
-        """Wait for cancels that run in the background."""
-        await asyncio.gather(*self._errands)
+        """Wait for cancels that run in the background; those that still wait for a repetition are dropped."""
+        for task in self._graces:
+            task.cancel()
+        await asyncio.gather(*self._errands, *self._graces, return_exceptions=True)
         self._payloads.close()
+
+    async def _cancel_later(self, answer: Answer, key: CallKey, grace_s: float) -> None:
+        await asyncio.sleep(grace_s)
+        try:
+            claim = await self._store.claim(key)
+        except StoreUnavailable as exc:
+            log.warning("envelope not cancelled", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
+            return
+        if claim is None or claim.calls == answer.calls or claim.envelope_id != answer.envelope_id:
+            await self._cancel_quietly(answer.envelope_id)
 
     async def _cancel_quietly(self, envelope_id: str) -> None:
         try:
@@ -199,12 +279,12 @@ class Calls:
         except StoreUnavailable as exc:
             log.warning("envelope not cancelled", extra={"envelope_id": envelope_id, "error": str(exc)})
 
-    async def _send(self, record: Record, mark: str) -> bool:
+    async def _send(self, record: Record) -> bool:
         envelope = Envelope(
             id=record.id,
             route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
             payload=msgspec.Raw(record.payload or b"null"),
-            headers={names.HEADER_MARK: mark},
+            headers=mark_headers(record.headers),
             deadline=record.deadline,
         )
         problem = cause = ""
@@ -222,6 +302,12 @@ class Calls:
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
         return not problem
+
+
+def _run_beside(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 def _told(tool: Tool, envelope_id: str) -> dict[str, object]:

@@ -82,6 +82,7 @@ async def run(settings: GatewaySettings) -> None:
             calls=calls,
             pubsub=pubsub,
             metrics=metrics,
+            objects=objects,
         )
         async with aclosing(app):
             server = Server(app)

@@ -110,6 +110,7 @@ class Reports:
                 index=body.current_actor_idx,
                 actors=tuple(body.actors or ()),
                 shown=self._shown(body.mark),
+                how=body.ended,
             )
         except UnicodeDecodeError:
             return Refused.NO_TEXT

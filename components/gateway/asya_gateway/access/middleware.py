@@ -36,6 +36,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 """Those that are counted by name; a caller may make up any other."""
 HEADERS: Final = (
     "Authorization", "Content-Type", "Last-Event-ID", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name",
+    "Idempotency-Key",
 )  # fmt: skip
 
 
@@ -242,6 +243,6 @@ def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
         allow_origins=sorted(origins),
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=HEADERS,
-        expose_headers=["Mcp-Session-Id", "Retry-After"],
+        expose_headers=["Mcp-Session-Id", "Retry-After", "Idempotent-Replayed"],
         max_age=600,
     )

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asya_gateway.access.middleware import caller, require_some_call
-from asya_gateway.calls import Answer, UnknownTool
+from asya_gateway.calls import Answer, KeyReused, UnknownTool
 from asya_gateway.mcp import task_methods as mcp_task_methods
 from asya_gateway.mcp.message import UNREADABLE, read_message
 from asya_gateway.mcp.streams import (
@@ -28,6 +28,7 @@ from asya_gateway.mcp.streams import (
     wait_or_give_up,
 )
 from asya_gateway.mcp.wire import (
+    CALL_KEY,
     ENVELOPE_VERSION,
     FALLBACK_VERSION,
     HANDSHAKE_VERSIONS,
@@ -44,6 +45,7 @@ from asya_gateway.mcp.wire import (
     is_modern,
     missing_tasks,
 )  # fmt: skip
+from asya_gateway.records.call_key import CallKey, InvalidKey, call_key, read_key
 from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_body, release_body, text_answer
 from asya_gateway.tools.arguments import input_schema
 from asya_gateway.waiting import InvalidWait, read_wait
@@ -165,13 +167,24 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
         given_up = listening.enter_context(app.pubsub.listening(topic))
         try:
             wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
-            answer = await app.calls.call(name, arguments, who.name)
+            answer = await app.calls.call(name, arguments, who.name, _key(question, who.name, name))
             release_body(request)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
+        except (InvalidKey, KeyReused) as exc:
+            raise RpcError(INVALID_PARAMS, f"_meta {CALL_KEY}: {exc}") from None
         except UnknownTool:
             raise unknown from None
         return await _answer(request, question, answer, wait_s=wait_s, given_up=given_up, listening=listening)
+
+
+def _key(question: Question, owner: str, name: str) -> CallKey | None:
+    """Name a call: by the key of its ``_meta``, else by its id, which the protocol lets a session use once."""
+    if (given := question.meta.get(CALL_KEY)) is not None:
+        return call_key(owner, read_key(given), name, None)
+    if question.session:
+        return call_key(owner, [question.session, question.call_id], name, None, strict=False)
+    return None
 
 
 async def _answer(

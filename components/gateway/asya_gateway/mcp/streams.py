@@ -71,7 +71,8 @@ async def call_frames(
 ) -> AsyncIterator[bytes]:
     """Yield a call's progress, then its result.
 
-    The envelope is cancelled when its caller cancels the call, and without sessions also when the caller disconnects.
+    The envelope is cancelled when its caller cancels the call, and without sessions also when the caller disconnects: at once,
+    or after a grace where the call has a key, by which its caller may repeat it.
     """
     token, told, done, message = question.meta.get("progressToken"), -1.0, False, ""
     giving_up = asyncio.create_task(_cancel_when_told(app, answer.envelope_id, given_up))
@@ -100,7 +101,7 @@ async def call_frames(
     finally:
         giving_up.cancel()
         if question.modern and not done:
-            app.calls.cancel_soon(answer.envelope_id)
+            app.calls.cancel_unless_repeated(answer, app.settings.grace_s)
 
 
 async def wait_or_give_up(app: App, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:

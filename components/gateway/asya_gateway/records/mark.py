@@ -2,11 +2,11 @@
 
 Ids are chosen by whoever sends an envelope and stand in logs, so a producer could send another one of a caller's id, and its
 end would be taken for that of the call. The mark is random, travels in the envelope's headers to the actors of its route
-alone, and is kept as a digest: whoever reads a database or a record learns of none. Children of its fan-outs carry the same.
+alone, and is kept in the headers of its record, which callers see without it. Children of its fan-outs carry the same.
 """
 
-import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -20,15 +20,21 @@ class NotShown(Exception):
     """A report shows no mark of the envelope that it is about."""
 
 
-def sealed(mark: str) -> bytes:
-    """What a record keeps of a mark, as its headers."""
-    return msgspec.json.encode({names.HEADER_MARK: _digest(mark)})
+def marked(mark: str) -> bytes:
+    """Headers of a record with a mark, JSON."""
+    return msgspec.json.encode({names.HEADER_MARK: mark})
+
+
+def mark_headers(headers: bytes | None) -> Mapping[str, str]:
+    """What an envelope gets of its record's headers; empty for one without a mark."""
+    mark = _kept(headers)
+    return {} if mark is None else {names.HEADER_MARK: mark}
 
 
 def is_shown(headers: bytes | None, mark: str | None) -> bool:
     """Whether a report may be taken: it shows the mark that a record's headers keep, or they keep none."""
     kept = _kept(headers)
-    return kept is None or hmac.compare_digest(kept, _digest(mark or ""))
+    return kept is None or hmac.compare_digest(kept.encode(), (mark or "").encode("utf-8", "surrogatepass"))
 
 
 def without_mark(headers: bytes | None) -> bytes | None:
@@ -47,7 +53,3 @@ def _kept(headers: bytes | None) -> str | None:
         return None if found is None else msgspec.json.decode(found, type=str)
     except msgspec.MsgspecError:
         return None
-
-
-def _digest(mark: str) -> str:
-    return hashlib.sha256(mark.encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,7 +15,7 @@ from asya_gateway.reports import LONGEST_ID
 from asya_gateway.requests import json_answer
 from asya_gateway.routes.oauth_resource import PATHS as RESOURCE
 from asya_gateway.routes.reports import MOST
-from asya_gateway.routes.tools import ToolCall
+from asya_gateway.routes.tools import KEY_HEADER, ToolCall
 from asya_protocol.reports import BatchAnswer, BatchBody, ChildBody, FinalBody, ProgressBody
 from asya_protocol.status import Status
 
@@ -41,7 +41,8 @@ def _answers(good: "Good", *errors: int) -> Shape:
     words = {
         400: BAD, 401: "No token, or none that is known", 403: "The token lacks the scope, or the page may not call",
         404: "There is none", 405: "Method not allowed", 408: "The body did not come in time", 409: "It is too late, or taken",
-        413: "The body is too large", 429: "Too many requests of this caller", 503: AWAY,
+        413: "The body is too large",
+        422: "The key was given with other arguments before", 429: "Too many requests of this caller", 503: AWAY,
     }  # fmt: skip
     every = (401, 403, 429, 503, *errors)
     return {
@@ -63,6 +64,10 @@ ID: Final[Shape] = {
 WAIT: Final[Shape] = {
     "name": "wait", "in": "query", "schema": {"type": "number", "minimum": 0},
     "description": "Seconds for which the answer may be held back until the envelope is final",
+}  # fmt: skip
+CALL_KEY: Final[Shape] = {
+    "name": KEY_HEADER, "in": "header", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "description": "What repetitions of the call have in common: they start nothing, and are answered with its envelope",
 }  # fmt: skip
 LAST_EVENT: Final[Shape] = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer", "minimum": 0}}
 
@@ -87,6 +92,7 @@ SCHEMAS: Final[Shape] = {
         actors=ACTORS, current_actor_idx=INTEGER, timestamp=TIME,
         envelope_state={"type": "string", "enum": ["received", "processing", "completed"]},
         by=STRING, duration_ms=NUMBER, retry=_ref("Retry"),
+        ended={"type": "string", "enum": ["joined", "early"]},
     ),
 }  # fmt: skip
 OK: Final = _object(("status",), status={"const": "ok"})
@@ -162,8 +168,8 @@ PATHS: Final[Shape] = {
     "/openapi.json": {"get": _open("This document", {"200": _answer("OpenAPI 3.1", _ANY)})},
     **{path: {"get": _RESOURCE} for path in sorted(RESOURCE)},
     "/tools/call": {"post": _operation(
-        "Start a tool", {200: ("What was started, or why not", _json(_ref("CallToolResult")))}, 400, 404, 408, 413,
-        body="ToolCall",
+        "Start a tool", {200: ("What was started, or why not", _json(_ref("CallToolResult")))}, 400, 404, 408, 413, 422,
+        body="ToolCall", parameters=(CALL_KEY,),
     )},
     "/envelopes": {"post": _operation(
         "Record a child of a fan-out", {201: ("Recorded, or known", _json(_CREATED))}, 400, 408, 409, 413, body="ChildBody",

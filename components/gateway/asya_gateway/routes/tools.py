@@ -1,14 +1,22 @@
 """``POST /tools/call``: a tool call without MCP."""
 
+from typing import Final
+
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from asya_gateway.access.middleware import caller, require, require_some_call
-from asya_gateway.calls import UnknownTool
+from asya_gateway.calls import KeyReused, UnknownTool
+from asya_gateway.records.call_key import InvalidKey, call_key, read_key
 from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_json, release_body
 from asya_gateway.waiting import InvalidWait, read_wait, wait_final
+
+KEY_HEADER: Final = "Idempotency-Key"
+"""Of a call: what its repetitions have in common. Facts: draft-ietf-httpapi-idempotency-key-header-07."""
+REPEATED_HEADER: Final = "Idempotent-Replayed"
+"""Of the answer to a repetition, as Stripe's API has it."""
 
 
 class ToolCall(msgspec.Struct):
@@ -33,9 +41,15 @@ async def call_tool(request: Request) -> Response:
         raise HTTPException(400, "Invalid request body")
     try:
         wait_s = read_wait(body.wait, app.settings.max_wait_s)
-        answer = await app.calls.call(body.name, body.arguments, caller(request).name)
+        owner, given = caller(request).name, request.headers.get(KEY_HEADER)
+        key = None if given is None else call_key(owner, read_key(given), body.name, None)
+        answer = await app.calls.call(body.name, body.arguments, owner, key)
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
+    except InvalidKey as exc:
+        raise HTTPException(400, f"{KEY_HEADER}: {exc}") from None
+    except KeyReused as exc:
+        raise HTTPException(422, f"{KEY_HEADER}: {exc}") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise HTTPException(400, "Invalid request body") from None
     except UnknownTool:
@@ -43,4 +57,4 @@ async def call_tool(request: Request) -> Response:
     release_body(request)
     if wait_s and (record := await wait_final(app, answer.envelope_id, wait_s)) is not None:
         answer = answer.ended(record)
-    return json_answer(answer.body())
+    return json_answer(answer.body(), headers={REPEATED_HEADER: "true"} if answer.calls > 1 else None)

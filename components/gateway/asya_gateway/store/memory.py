@@ -3,8 +3,10 @@
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from asya_gateway.records.call_key import KEPT_S, CallKey, Claim
 from asya_gateway.records.lifecycle import Report, apply, begun, timed_out
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary, cut, summarise
@@ -29,6 +31,7 @@ class MemoryStore:
         self._events: dict[str, list[Event]] = {}
         self._children: dict[str, list[str]] = {}
         self._open: dict[str, datetime] = {}
+        self._claims: dict[str, tuple[Claim, datetime]] = {}
         self._wake: Wake = lambda _: None
 
     async def open(self, wake: Wake) -> None:
@@ -50,6 +53,40 @@ class MemoryStore:
         if record.deadline is not None:
             self._open[record.id] = record.deadline
         self._wake(record.id)
+        return True
+
+    async def create_once(self, record: Record, first: Report, key: CallKey, sending_s: float) -> Claim:
+        """Keep a new record, once for a key."""
+        now = self._clock()
+        claim, ends_at = self._claims.get(key.digest, (None, now))
+        if claim is not None and ends_at > now:
+            claim = replace(claim, calls=claim.calls + 1)
+        else:
+            claim, ends_at = (
+                Claim(record.id, key.arguments, 1, now + timedelta(seconds=sending_s)),
+                now + timedelta(seconds=KEPT_S),
+            )
+            await self.create(record, first)
+        self._claims[key.digest] = claim, ends_at
+        return claim
+
+    async def claim(self, key: CallKey) -> Claim | None:
+        """Read a key's row."""
+        return self._claims[key.digest][0] if key.digest in self._claims else None
+
+    async def claim_sent(self, key: CallKey) -> None:
+        """Note that it is sent."""
+        if key.digest in self._claims:
+            claim, ends_at = self._claims[key.digest]
+            self._claims[key.digest] = replace(claim, sending_until=None), ends_at
+
+    async def take_over(self, key: CallKey, sending_s: float) -> bool:
+        """Take over the sending."""
+        now = self._clock()
+        claim, ends_at = self._claims.get(key.digest, (None, now))
+        if claim is None or claim.sending_until is None or claim.sending_until > now:
+            return False
+        self._claims[key.digest] = replace(claim, sending_until=now + timedelta(seconds=sending_s)), ends_at
         return True
 
     async def get(self, envelope_id: str) -> Record | None:
@@ -82,6 +119,8 @@ class MemoryStore:
         self._events[envelope_id].append(change.event)
         if change.record.status.final:
             self._open.pop(envelope_id, None)
+        elif change.record.deadline is not None:
+            self._open[envelope_id] = change.record.deadline
         self._wake(envelope_id)
         return Outcome(Applied.CHANGED, change.record)
 
@@ -134,6 +173,8 @@ class MemoryStore:
 
     async def purge(self, older_than_s: float) -> int:
         """Delete old final records."""
+        now = self._clock()
+        self._claims = {digest: kept for digest, kept in self._claims.items() if kept[1] > now}
         return await self.forget(older_than_s, len(self._records))
 
     async def forget(self, older_than_s: float, limit: int = 1000) -> int:

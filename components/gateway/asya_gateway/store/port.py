@@ -3,6 +3,7 @@
 * A report is applied by ``asya_gateway.records.lifecycle`` as in a transaction: of two that race, the second sees the first.
 * Every change adds one event; an envelope's events are numbered from 1 without gaps.
 * A deadline fires once, whichever replica sweeps first, also after a restart (except in memory).
+* Of calls with the same key one makes an envelope, whichever replicas they reach.
 * After ``StoreUnavailable`` it is unknown whether anything changed; trying again is safe.
 """
 
@@ -12,6 +13,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
+from asya_gateway.records.call_key import CallKey, Claim
 from asya_gateway.records.lifecycle import Report
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary
@@ -48,6 +50,28 @@ class EnvelopeStore(Protocol):
 
     async def create(self, record: Record, first: Report | None = None) -> bool:
         """Insert a record with its first event and a first report; false, and no change, when the id exists."""
+
+    async def create_once(self, record: Record, first: Report, key: CallKey, sending_s: float) -> Claim:
+        """Insert a record as ``create`` does, unless a call with this key did so in the last ``call_key.KEPT_S`` seconds.
+
+        Args:
+            record: New; its id is taken by nothing else.
+            first: Its first report.
+            key: Of the call.
+            sending_s: How long this call may take to send the envelope; afterwards a repetition takes that over.
+
+        Returns:
+            The key's row after this call: of this record where ``calls`` is 1.
+        """
+
+    async def claim(self, key: CallKey) -> Claim | None:
+        """Read a key's row."""
+
+    async def claim_sent(self, key: CallKey) -> None:
+        """Note that nobody has to send the key's envelope any more."""
+
+    async def take_over(self, key: CallKey, sending_s: float) -> bool:
+        """Take over the sending of an envelope whose call did not finish in time; true for one of those that try."""
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -91,7 +115,7 @@ class EnvelopeStore(Protocol):
     async def purge(self, older_than_s: float) -> int:
         """Remove the histories of envelopes that have been final for so long; how many envelopes' that were.
 
-        The records stay, but those in memory go too.
+        The records stay, but those in memory go too. Keys of calls that are over go as well.
         """
 
     async def forget(self, older_than_s: float, limit: int = 1000) -> int:

@@ -17,10 +17,12 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from asya_gateway.records.call_key import KEPT_S, CallKey, Claim
 from asya_gateway.records.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary, cut
 from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.store.postgres_keys import FORGET_KEYS, READ_KEY, REPEAT, SENT, TAKE, TAKE_OVER
 from asya_gateway.store.postgres_lists import COMPLETED, COUNTS, SOME, page_statement, read_summary
 from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
@@ -50,20 +52,20 @@ SELECT id, %(events)s, %(status)s, %(e_message)s, %(e_result)s::json, %(e_error)
     %(e_actor)s, %(e_actors)s::text[], %(e_index)s::int, %(e_phase)s, %(e_facts)s::json FROM kept RETURNING envelope_id)
 SELECT envelope_id FROM noted"""
 _KEEP: Final[LiteralString] = """
-WITH kept AS (
+kept AS (
 INSERT INTO envelopes (id, message, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec,
     deadline, created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner)
-VALUES (%(id)s, %(message)s, %(status)s, %(actors)s, %(index)s, %(metadata)s::json, %(headers)s::json, %(payload)s::json,
-    %(timeout_s)s, %(deadline)s, %(created_at)s, %(updated_at)s, %(index)s, %(actor)s, %(total)s, %(parent_id)s, %(events)s,
-    %(owner)s)
-ON CONFLICT (id) DO NOTHING RETURNING id), """
-INSERT: Final[LiteralString] = _KEEP + "noted AS (" + _NOTE
-INSERT_BEGUN: Final[LiteralString] = (
-    _KEEP
-    + """begun AS (
+SELECT %(id)s, %(message)s, %(status)s, %(actors)s::text[], %(index)s::int, %(metadata)s::json, %(headers)s::json,
+    %(payload)s::json, %(timeout_s)s::int, %(deadline)s::timestamptz, %(created_at)s, %(updated_at)s, %(index)s::int,
+    %(actor)s, %(total)s::int, %(parent_id)s, %(events)s::int, %(owner)s """
+_KEPT: Final[LiteralString] = "ON CONFLICT (id) DO NOTHING RETURNING id), "
+_BEGIN: Final[LiteralString] = """begun AS (
 INSERT INTO envelope_updates (envelope_id, seq, status, message, timestamp, progress_percent)
-SELECT id, %(b_seq)s, %(b_status)s, %(b_message)s, %(b_at)s, 0 FROM kept), noted AS ("""
-    + _NOTE
+SELECT id, %(b_seq)s, %(b_status)s, %(b_message)s, %(b_at)s, 0 FROM kept), """
+INSERT: Final[LiteralString] = "WITH " + _KEEP + _KEPT + "noted AS (" + _NOTE
+INSERT_BEGUN: Final[LiteralString] = "WITH " + _KEEP + _KEPT + _BEGIN + "noted AS (" + _NOTE
+INSERT_ONCE: Final[LiteralString] = (
+    "WITH " + TAKE + ", " + _KEEP + "FROM taken " + _KEPT + _BEGIN + "noted AS (" + _NOTE
 )
 UPDATE: Final[LiteralString] = (
     """
@@ -71,7 +73,7 @@ WITH kept AS (
 UPDATE envelopes SET status = %(status)s, route_actors = %(actors)s, route_current = %(index)s, result = %(result)s::json,
     error = %(error)s, updated_at = %(updated_at)s, progress_percent = %(percent)s, current_actor_idx = %(index)s,
     current_actor_name = %(actor)s, message = %(message)s, actors_completed = %(completed)s, total_actors = %(total)s,
-    events = %(events)s
+    events = %(events)s, deadline = %(deadline)s
 WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), noted AS ("""
     + _NOTE
 )
@@ -141,18 +143,35 @@ class PostgresStore:
     async def create(self, record: Record, first: Report | None = None) -> bool:
         """Keep a new record."""
         changes = begun(record, first, record.created_at)
-        event = changes[0].event
-        begin = {
-            "b_seq": event.seq,
-            "b_status": event.status.value,
-            "b_message": event.message,
-            "b_at": event.timestamp,
-        }
         statement = INSERT if len(changes) == 1 else INSERT_BEGUN
-        kept = bool(await self._rows(statement, {**begin, **_values(changes[-1])}))
+        kept = bool(await self._rows(statement, _first_values(changes)))
         if kept:
             self._notices.tell(record.id)
         return kept
+
+    async def create_once(self, record: Record, first: Report, key: CallKey, sending_s: float) -> Claim:
+        """Keep a new record, once for a key: the key's row and the record come with one statement."""
+        values = _first_values(begun(record, first, record.created_at))
+        taken = {"digest": key.digest, "arguments": key.arguments, "sending_s": sending_s, "kept_s": KEPT_S}
+        while True:
+            if await self._rows(INSERT_ONCE, {**values, **taken}):
+                self._notices.tell(record.id)
+                return Claim(record.id, key.arguments, 1, None)
+            if rows := await self._rows(REPEAT, (key.digest,)):
+                return Claim(*rows[0])
+
+    async def claim(self, key: CallKey) -> Claim | None:
+        """Read a key's row."""
+        rows = await self._rows(READ_KEY, (key.digest,))
+        return Claim(*rows[0]) if rows else None
+
+    async def claim_sent(self, key: CallKey) -> None:
+        """Note that it is sent."""
+        await self._rows(SENT, (key.digest,))
+
+    async def take_over(self, key: CallKey, sending_s: float) -> bool:
+        """Take over the sending."""
+        return bool(await self._rows(TAKE_OVER, (sending_s, key.digest)))
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -222,6 +241,7 @@ class PostgresStore:
 
     async def purge(self, older_than_s: float) -> int:
         """Remove old histories."""
+        await self._rows(FORGET_KEYS)
         rows = await self._rows(PURGE, (older_than_s,))
         return int(rows[0][0])
 
@@ -304,6 +324,12 @@ def _json(value: bytes | None) -> str | None:
 
 def _bytes(value: str | None) -> bytes | None:
     return None if value is None else value.encode("utf-8")
+
+
+def _first_values(changes: Sequence[Change]) -> Mapping[str, object]:
+    event = changes[0].event
+    begin = {"b_seq": event.seq, "b_status": event.status.value, "b_message": event.message, "b_at": event.timestamp}
+    return {**begin, **_values(changes[-1])}
 
 
 def _values(change: Change) -> Mapping[str, object]:

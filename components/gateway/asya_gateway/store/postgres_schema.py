@@ -98,7 +98,19 @@ CREATE INDEX envelopes_owner ON envelopes (owner, created_at DESC, id DESC) WHER
 
 FACTS: Final[LiteralString] = "ALTER TABLE envelope_updates ADD COLUMN facts json"
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS)
+KEYS: Final[LiteralString] = """
+CREATE TABLE asya_call_keys (
+    digest text PRIMARY KEY,
+    arguments text NOT NULL,
+    envelope_id text NOT NULL,
+    calls int NOT NULL DEFAULT 1,
+    sending_until timestamptz,
+    ends_at timestamptz NOT NULL
+);
+CREATE INDEX asya_call_keys_ends_at ON asya_call_keys (ends_at);
+"""
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS, KEYS)
 
 
 def read_url(url: str) -> dict[str, str]:

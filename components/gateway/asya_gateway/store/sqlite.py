@@ -13,9 +13,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from asya_gateway.records.call_key import CallKey, Claim
 from asya_gateway.records.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary, cut, summarise
+from asya_gateway.store import sqlite_keys
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_gateway.store.sqlite_schema import bring_up_to_date, microseconds
 from asya_protocol.errors import StoreUnavailable
@@ -56,6 +58,36 @@ class SqliteStore:
         if kept:
             self._wake(record.id)
         return kept
+
+    async def create_once(self, record: Record, first: Report, key: CallKey, sending_s: float) -> Claim:
+        """Keep a new record, once for a key."""
+
+        def insert() -> Claim | None:
+            now_s = self._clock().timestamp()
+            if (claim := sqlite_keys.repeat(self._connection, key, now_s)) is not None:
+                return claim
+            self._insert(record, first)
+            sqlite_keys.take(self._connection, key, record.id, sending_s, now_s)
+            return sqlite_keys.read(self._connection, key)
+
+        claim = await self._run(lambda: self._in_transaction(insert))
+        assert claim is not None  # noqa: S101 - written in this transaction
+        if claim.calls == 1:
+            self._wake(record.id)
+        return claim
+
+    async def claim(self, key: CallKey) -> Claim | None:
+        """Read a key's row."""
+        return await self._run(lambda: sqlite_keys.read(self._connection, key))
+
+    async def claim_sent(self, key: CallKey) -> None:
+        """Note that it is sent."""
+        await self._run(lambda: sqlite_keys.sent(self._connection, key))
+
+    async def take_over(self, key: CallKey, sending_s: float) -> bool:
+        """Take over the sending."""
+        now_s = self._clock().timestamp()
+        return await self._run(lambda: sqlite_keys.take_over(self._connection, key, sending_s, now_s))
 
     async def get(self, envelope_id: str) -> Record | None:
         """Read a record."""
@@ -131,7 +163,9 @@ class SqliteStore:
 
     async def purge(self, older_than_s: float) -> int:
         """Remove old histories."""
-        before = self._clock().timestamp() - older_than_s
+        now_s = self._clock().timestamp()
+        await self._run(lambda: sqlite_keys.forget(self._connection, now_s))
+        before = now_s - older_than_s
         statement = """DELETE FROM events WHERE envelope_id IN
             (SELECT id FROM envelopes WHERE final = 1 AND updated_at < ?) RETURNING envelope_id"""
         rows = await self._run(lambda: self._connection.execute(statement, (before,)).fetchall())
@@ -177,17 +211,17 @@ class SqliteStore:
         return done
 
     def _create(self, record: Record, first: Report | None) -> bool:
-        def insert() -> bool:
-            if self._read(record.id) is not None:
-                return False
-            for change in begun(record, first, self._clock()):
-                self._write(change)
-            if record.owner is not None and record.parent_id is None:
-                entry = (record.owner, record.created_at.timestamp(), record.id)
-                self._connection.execute("INSERT INTO owners VALUES (?, ?, ?)", entry)
-            return True
+        return self._in_transaction(lambda: self._insert(record, first))
 
-        return self._in_transaction(insert)
+    def _insert(self, record: Record, first: Report | None) -> bool:
+        if self._read(record.id) is not None:
+            return False
+        for change in begun(record, first, self._clock()):
+            self._write(change)
+        if record.owner is not None and record.parent_id is None:
+            entry = (record.owner, record.created_at.timestamp(), record.id)
+            self._connection.execute("INSERT INTO owners VALUES (?, ?, ?)", entry)
+        return True
 
     def _read(self, envelope_id: str) -> Record | None:
         row = self._connection.execute("SELECT document FROM envelopes WHERE id = ?", (envelope_id,)).fetchone()

@@ -39,6 +39,14 @@ CREATE INDEX envelopes_by_status ON envelopes (status, created_us, id);
 CREATE INDEX events_completed ON events (completed_us) WHERE completed_by IS NOT NULL;
 """
 
+KEYS: Final = """
+CREATE TABLE call_keys (
+    digest TEXT PRIMARY KEY, arguments TEXT NOT NULL, envelope_id TEXT NOT NULL, calls INTEGER NOT NULL,
+    sending_until REAL, ends_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX call_keys_ends_at ON call_keys (ends_at);
+"""
+
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970: exact, unlike a float, so that pages of a list meet."""
@@ -48,7 +56,11 @@ def microseconds(moment: datetime) -> int:
 def bring_up_to_date(database: sqlite3.Connection) -> None:
     """Run the missing steps, each in a transaction."""
     database.executescript(PRAGMAS)
-    steps: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = ((FIRST, _nothing), (LISTS, _fill))
+    steps: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = (
+        (FIRST, _nothing),
+        (LISTS, _fill),
+        (KEYS, _nothing),
+    )
     for version, (script, fill) in enumerate(steps, 1):
         database.execute("BEGIN IMMEDIATE")
         try:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from asya_gateway.records.call_key import arguments_digest
 from asya_gateway.tools.arguments import InvalidArguments, complete
 from asya_manifest.tools import Tool
 
@@ -33,15 +34,18 @@ class Payloads:
         self._most = most_values
         self._thread = ThreadPoolExecutor(1, "arguments")
 
-    async def make(self, tool: Tool, arguments: msgspec.Raw | Mapping[str, object] | None) -> bytes:
+    async def make(
+        self, tool: Tool, arguments: msgspec.Raw | Mapping[str, object] | None, *, digest: bool = False
+    ) -> tuple[bytes, str]:
         """Check arguments and fill in defaults.
 
         Args:
             tool: The tool that is called.
             arguments: JSON of an object, or of null.
+            digest: Whether their digest is wanted.
 
         Returns:
-            What the first actor gets as its payload, JSON.
+            What the first actor gets as its payload, JSON; and the digest of tool and arguments, else empty.
 
         Raises:
             InvalidArguments: They do not fit the tool, or are too many.
@@ -50,14 +54,14 @@ class Payloads:
         if not isinstance(arguments, msgspec.Raw):
             arguments = msgspec.Raw(msgspec.json.encode(arguments))
         if len(bytes(arguments)) <= INLINE_BYTES:
-            return self._make(tool, arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._make, tool, arguments)
+            return self._make(tool, arguments, digest)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._make, tool, arguments, digest)
 
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _make(self, tool: Tool, arguments: msgspec.Raw) -> bytes:
+    def _make(self, tool: Tool, arguments: msgspec.Raw, digest: bool) -> tuple[bytes, str]:
         given = msgspec.json.decode(arguments)
         if given is not None and not isinstance(given, dict):
             raise InvalidArguments("arguments must be an object")
@@ -66,7 +70,8 @@ class Payloads:
                 f"arguments have more than {self._most} values; leave large inputs in the object store and name their place"
             )
         ends_s = time.thread_time() + LIMIT_S  # of work, not of waiting: a busy machine refuses nothing
-        return msgspec.json.encode(complete(tool, given, late=lambda: time.thread_time() > ends_s))
+        payload = msgspec.json.encode(complete(tool, given, late=lambda: time.thread_time() > ends_s))
+        return payload, arguments_digest(tool.name, given) if digest else ""
 
 
 def has_more_than(most: int, value: object) -> bool:

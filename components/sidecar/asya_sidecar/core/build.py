@@ -22,8 +22,8 @@ HOP_HEADERS: Final[Mapping[str, None]] = {
 }
 """Headers that end with the hop."""
 
-OURS: Final = (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE, names.HEADER_MARK)
-"""Headers that are the input's, whatever a handler returns: it can neither lose them nor make them up."""
+OURS: Final = (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE, names.HEADER_REPLAY, names.HEADER_MARK)
+"""Headers that an output has of its input, whatever a handler returns: it can neither lose them nor make them up."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 

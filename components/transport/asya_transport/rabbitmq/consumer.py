@@ -426,19 +426,20 @@ class RabbitMqConsumer:
         channel = subscription.channel
         raw = channel.raw
 
-        def take(tag: int, redelivered: bool, headers: Mapping[str, Any], body: bytes) -> None:
+        def take(tag: int, redelivered: bool, headers: Mapping[str, Any], timestamp: int | None, body: bytes) -> None:
             if not subscription.is_alive():
                 return  # Given up meanwhile; it comes again once the channel is closed.
             subscription.unsettled[tag] = None
             count = read_delivery_count(headers, redelivered=redelivered)
             attributes = read_attributes(headers) if headers else {}
-            self._buffer.append(Delivery(body, Receipt(subscription, tag), count, attributes))
+            sent_s = None if timestamp is None else float(timestamp)
+            self._buffer.append(Delivery(body, Receipt(subscription, tag), count, attributes, sent_s))
             self.last_poll_s = time.monotonic()
             self._changed.set()
 
         def on_delivery(_raw: object, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
             # The tag is optional only while pika fills the method in; counted from 1.
-            take(method.delivery_tag or 0, method.redelivered, properties.headers or {}, body)
+            take(method.delivery_tag or 0, method.redelivered, properties.headers or {}, properties.timestamp, body)
 
         if channel.stream is not None:
             channel.stream.frames.on_delivery[raw.channel_number] = take

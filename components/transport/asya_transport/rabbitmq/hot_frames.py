@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from pika.spec import BasicProperties
 
-OnDelivery = Callable[[int, bool, Mapping[str, Any], bytes], None]
-"""Called with a delivery's tag, whether it was handed out before, its headers and its body."""
+OnDelivery = Callable[[int, bool, Mapping[str, Any], int | None, bytes], None]
+"""Called with a delivery's tag, whether it was handed out before, its headers, its timestamp (s since 1970) and its body."""
 OnConfirm = Callable[[int, bool], None]
 """Called with a publish's number, and whether all before it are meant too."""
 
@@ -29,12 +29,10 @@ _TAG: Final = struct.Struct(">QB")
 _CONTENT: Final = struct.Struct(">QH")
 _DELIVER: Final = bytes((0, 60, 0, 60))
 _ACK: Final = bytes((0, 60, 0, 80))
-_HAS_HEADERS: Final = 1 << 13
 _PUBLISH_BITS_MANDATORY: Final = 1
 # content-type, delivery-mode, message-id, timestamp; in that order, with the content type and the mode written out.
-_PROPERTIES_HEAD: Final = (
-    struct.pack(">H", 1 << 15 | 1 << 12 | 1 << 7 | 1 << 6) + b"\x10application/json" + b"\x02"  # persistent
-)
+_OURS: Final = 1 << 15 | 1 << 12 | 1 << 7 | 1 << 6
+_PROPERTIES_HEAD: Final = struct.pack(">H", _OURS) + b"\x10application/json" + b"\x02"  # persistent
 
 
 def ack_frame(channel: int, tag: int, *, multiple: bool) -> bytes:
@@ -93,12 +91,13 @@ def _publish_method(channel: int, exchange: str, queue: str) -> bytes:
 class _Content:
     """A delivery of which more frames follow."""
 
-    __slots__ = ("headers", "left", "pieces", "redelivered", "tag")
+    __slots__ = ("headers", "left", "pieces", "redelivered", "tag", "timestamp")
 
     def __init__(self, tag: int, redelivered: bool) -> None:
         self.tag = tag
         self.redelivered = redelivered
         self.headers: Mapping[str, Any] = {}
+        self.timestamp: int | None = None
         self.left = 0
         self.pieces: list[bytes] = []
 
@@ -163,10 +162,15 @@ class FrameReader:
             return False
         if kind == HEADER:
             content.left, flags = _CONTENT.unpack_from(data, at + 4)
-            if flags & _HAS_HEADERS:
+            if flags == _OURS:
+                place = at + 14
+                place += 2 + data[place]  # behind the content type and the mode
+                place += 1 + data[place]  # behind the message id
+                content.timestamp = int.from_bytes(data[place : place + 8], "big")
+            elif flags:
                 properties = BasicProperties()
                 properties.decode(data[at + 12 : stop])
-                content.headers = properties.headers or {}
+                content.headers, content.timestamp = properties.headers or {}, properties.timestamp
         else:
             content.pieces.append(data[at:stop])
             content.left -= stop - at
@@ -174,5 +178,5 @@ class FrameReader:
             del self._contents[channel]
             pieces = content.pieces
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self.on_delivery[channel](content.tag, content.redelivered, content.headers, body)
+            self.on_delivery[channel](content.tag, content.redelivered, content.headers, content.timestamp, body)
         return True

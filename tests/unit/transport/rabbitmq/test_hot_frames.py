@@ -45,6 +45,24 @@ def test_a_publish_is_what_pika_writes(size: int, exchange: str) -> None:
     assert written == as_pika_writes(method, properties, b"x" * size)
 
 
+@pytest.mark.parametrize("priority", [None, 3])
+@pytest.mark.parametrize("headers", [None, {"x-delivery-count": 2}])
+def test_a_delivery_tells_when_it_was_sent_whatever_else_its_sender_said(
+    priority: int | None, headers: dict[str, Any] | None
+) -> None:
+    heard = Heard()
+    properties = BasicProperties(
+        content_type="application/json",
+        delivery_mode=2,
+        message_id="0a1b-17",
+        timestamp=1_764_000_000,
+        priority=priority,
+        headers=headers,
+    )
+    heard.reader.feed(as_pika_writes(Basic.Deliver("c", 1, False, "", "q"), properties, b"body"))
+    assert heard.all == [("delivery", 1, False, headers or {}, 1_764_000_000, b"body")]
+
+
 @pytest.mark.parametrize("multiple", [False, True])
 def test_an_acknowledgement_is_what_pika_writes(multiple: bool) -> None:
     assert ack_frame(CHANNEL, 2**40, multiple=multiple) == frame.Method(CHANNEL, Basic.Ack(2**40, multiple)).marshal()
@@ -67,7 +85,7 @@ def wire() -> Iterator[tuple[bytes, tuple[object, ...]]]:
         deliver = Basic.Deliver(f"ctag{tag}", tag, size > 200, "", "asya-ocr")
         body = bytes(size)
         data = as_pika_writes(deliver, BasicProperties(headers=headers or None, priority=3), body)
-        yield data, ("delivery", tag, size > 200, headers, body)
+        yield data, ("delivery", tag, size > 200, headers, None, body)
         confirm = frame.Method(CHANNEL + 1, Basic.Ack(tag, size > 0)).marshal()
         yield confirm, ("confirm", tag, size > 0)
         for other in (
