@@ -56,13 +56,13 @@ class Image:
 
 
 IMAGES: Final = (
-    Image("sidecar", ("protocol", "process", "transport", "store", "sidecar"), limit_mb=80),
-    Image("operator", ("protocol", "process", "manifest", "kube", "transport", "operator")),
+    Image("sidecar", ("protocol", "process", "transport", "store", "sidecar"), extras=("traces",), limit_mb=80),
+    Image("operator", ("protocol", "process", "manifest", "kube", "transport", "operator"), extras=("traces",)),
     Image("crew", ("protocol", "process", "store", "crew")),
     Image(
         "gateway",
         ("protocol", "process", "manifest", "kube", "transport", "store", "gateway"),
-        extras=("kubernetes",),
+        extras=("kubernetes", "traces"),
         limit_mb=80,
     ),
 )

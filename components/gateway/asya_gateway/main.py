@@ -20,6 +20,7 @@ from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import TimedStore
 from asya_gateway.tools.toolbox import Toolbox
+from asya_gateway.tracing import open_call_tracing
 from asya_process.entry import run_process
 from asya_store.cancel_list import CancelList
 from asya_store.factory import open_store
@@ -51,6 +52,7 @@ async def run(settings: GatewaySettings) -> None:
         metrics,
     )
     transport = open_transport(settings.transport)
+    tracing = open_call_tracing(settings.traces, transport.name, metrics.registry)
     background: list[asyncio.Task[None]] = []
     try:
         await store.open(pubsub.wake)
@@ -65,6 +67,7 @@ async def run(settings: GatewaySettings) -> None:
             cancels=cancels,
             metrics=metrics,
             most_values=settings.max_call_elements,
+            tracing=tracing,
         )
         if settings.door.file is not None:
             background.append(asyncio.create_task(settings.door.file.watch()))
@@ -99,4 +102,5 @@ async def run(settings: GatewaySettings) -> None:
         await transport.close()
         await store.close()
         listener.close()
+        await asyncio.to_thread(tracing.close)
     log.info("gateway stopped")

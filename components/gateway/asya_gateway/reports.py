@@ -12,7 +12,7 @@ import msgspec
 
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.lifecycle import Ended, Progress, Report
-from asya_gateway.records.mark import NotShown, is_shown
+from asya_gateway.records.mark import NotShown, is_shown, mark_alone
 from asya_gateway.records.record import Record
 from asya_gateway.store.port import Applied, EnvelopeStore
 from asya_protocol.reports import ChildBody, FinalBody, Json, ProgressBody
@@ -71,7 +71,11 @@ class Reports:
                 return self._not_shown("child")
             # Without the parent's deadline, a child whose reports are lost would stay open for ever.
             child = replace(
-                child, timeout_s=parent.timeout_s, deadline=parent.deadline, owner=parent.owner, headers=parent.headers
+                child,
+                timeout_s=parent.timeout_s,
+                deadline=parent.deadline,
+                owner=parent.owner,
+                headers=mark_alone(parent.headers),
             )
         kept = await self._store.create(child)
         self._metrics.reports.labels("child", "changed" if kept else "late").inc()

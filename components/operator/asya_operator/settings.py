@@ -12,10 +12,13 @@ from typing import Final
 from asya_manifest.errors import ManifestError
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
+from asya_process import trace_settings
 from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole
 from asya_protocol.names import QUEUE_PREFIX, QueueNames
 
-_HANDED_ON: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_")
+_HANDED_ON: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_", *trace_settings.HANDED_ON)
+_OWN: Final = frozenset({"OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"})
+"""The operator's name is no actor's, and headers hold credentials, which have no place in a pod template."""
 _STORE_KEYS: Final = ("ASYA_S3_ACCESS_KEY", "ASYA_S3_SECRET_KEY")
 """Secrets: never written into a pod's manifest."""
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -58,12 +61,13 @@ class OperatorSettings:
     queue_names: QueueNames = setting("ASYA_QUEUE_PREFIX", QueueNames, QUEUE_PREFIX)
     """Begins every queue's name, so that two meshes can share an account; handed on to every sidecar."""
     handed_on: tuple[EnvVar, ...] = ()
-    """Environment of every sidecar: ``ASYA_S3_*``, ``ASYA_STORE_URL``, ``ASYA_CLAIM_*``, ``ASYA_DEDUP_*`` as the operator has
-    them, the prefix of queues, and references to the secrets below."""
+    """Environment of every sidecar: ``ASYA_S3_*``, ``ASYA_STORE_URL``, ``ASYA_CLAIM_*``, ``ASYA_DEDUP_*``, ``OTEL_*`` as the
+    operator has them, the prefix of queues, and references to the secrets below."""
     store_secret: str = setting("ASYA_STORE_SECRET", str, "asya-store-credentials")
     """With `ASYA_S3_BUCKET`: secret, in the sidecars' namespace, from which they read `ASYA_S3_ACCESS_KEY` and
-    `ASYA_S3_SECRET_KEY`, where there is one. `ASYA_S3_*` but these keys, `ASYA_STORE_URL`, `ASYA_CLAIM_*` and
-    `ASYA_DEDUP_*` are handed on to sidecars as they are."""
+    `ASYA_S3_SECRET_KEY`, where there is one. `ASYA_S3_*` but these keys, `ASYA_STORE_URL`, `ASYA_CLAIM_*`,
+    `ASYA_DEDUP_*`, `ASYA_TRACE_URL` and `OTEL_*` but its service's name and its headers are handed on to sidecars as they
+    are."""
     token_secret: str | None = setting("ASYA_GATEWAY_TOKEN_SECRET", str, None)
     """Secret whose key `token` sidecars read as their `ASYA_GATEWAY_TOKEN`, where the gateway wants tokens."""
     metrics_addr: str = setting("--metrics-bind-address", str, ":8080")
@@ -89,7 +93,9 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSe
 
 
 def _handed_on(env: Mapping[str, str], settings: OperatorSettings) -> tuple[EnvVar, ...]:
-    plain = {name: value for name, value in env.items() if name.startswith(_HANDED_ON) and name not in _STORE_KEYS}
+    plain = {
+        name: value for name, value in env.items() if name.startswith(_HANDED_ON) and name not in (*_STORE_KEYS, *_OWN)
+    }
     if settings.queue_names != QueueNames():
         plain["ASYA_QUEUE_PREFIX"] = settings.queue_names.prefix
     entries = [EnvVar(name=name, value=value) for name, value in sorted(plain.items())]

@@ -48,6 +48,7 @@ from asya_gateway.mcp.wire import (
 from asya_gateway.records.call_key import CallKey, InvalidKey, call_key, read_key
 from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_body, release_body, text_answer
 from asya_gateway.tools.arguments import input_schema
+from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait
 from asya_manifest.tools import Tool
 
@@ -167,7 +168,9 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
         given_up = listening.enter_context(app.pubsub.listening(topic))
         try:
             wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
-            answer = await app.calls.call(name, arguments, who.name, _key(question, who.name, name))
+            carrier = read_carrier(question.meta) or read_carrier(request.headers)
+            key = _key(question, who.name, name)
+            answer = await app.calls.call(name, arguments, who.name, key, carrier=carrier)
             release_body(request)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None

@@ -20,9 +20,15 @@ class NotShown(Exception):
     """A report shows no mark of the envelope that it is about."""
 
 
-def marked(mark: str) -> bytes:
+def marked(headers: Mapping[str, object], mark: str) -> bytes:
     """Headers of a record with a mark, JSON."""
-    return msgspec.json.encode({names.HEADER_MARK: mark})
+    return msgspec.json.encode({**headers, names.HEADER_MARK: mark})
+
+
+def mark_alone(headers: bytes | None) -> bytes | None:
+    """The headers of a child's record: its parent's mark; ``None`` where that has none."""
+    found = mark_headers(headers)
+    return msgspec.json.encode(found) if found else None
 
 
 def mark_headers(headers: bytes | None) -> Mapping[str, str]:

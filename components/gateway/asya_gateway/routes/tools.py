@@ -11,6 +11,7 @@ from asya_gateway.access.middleware import caller, require, require_some_call
 from asya_gateway.calls import KeyReused, UnknownTool
 from asya_gateway.records.call_key import InvalidKey, call_key, read_key
 from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_json, release_body
+from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -43,7 +44,7 @@ async def call_tool(request: Request) -> Response:
         wait_s = read_wait(body.wait, app.settings.max_wait_s)
         owner, given = caller(request).name, request.headers.get(KEY_HEADER)
         key = None if given is None else call_key(owner, read_key(given), body.name, None)
-        answer = await app.calls.call(body.name, body.arguments, owner, key)
+        answer = await app.calls.call(body.name, body.arguments, owner, key, carrier=read_carrier(request.headers))
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
     except InvalidKey as exc:
