@@ -97,7 +97,7 @@ class RunningMesh:
 
     def logs(self) -> str:
         """The end of every log, for a failure's message."""
-        return "\n".join(mesh.logs(self.home, None, lines=20))
+        return "\n".join(map(str, mesh.logs(self.home, None, lines=20)))
 
     def processes(self, role: str = "", actor: str = "") -> list[psutil.Process]:
         """Living processes that carry the mesh's marker, of one role (``sidecar``, ``runtime``, ``broker``), of one actor."""

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from asya_cli.build import build
 from asya_cli.call import call
 from asya_cli.cancel import cancel
 from asya_cli.console import Console
@@ -14,6 +15,8 @@ from asya_cli.envelope import status, stream, wait
 from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
 from asya_cli.local import local
+from asya_cli.logs import logs
+from asya_cli.migrate import migrate
 from asya_cli.replay import replay
 from asya_cli.result import result
 from asya_cli.send import send
@@ -34,7 +37,26 @@ def asya() -> None:
     """Run, feed and watch a mesh of async actors."""
 
 
-for command in (init, local, top, send, result, tools, call, status, stream, wait, cancel, replay, why, dlq, doctor):
+for command in (
+    init,
+    build,
+    local,
+    top,
+    send,
+    result,
+    tools,
+    call,
+    status,
+    stream,
+    wait,
+    cancel,
+    replay,
+    why,
+    logs,
+    dlq,
+    migrate,
+    doctor,
+):
     asya.add_command(command)
 
 

@@ -118,7 +118,10 @@ class Reports:
             )
         except UnicodeDecodeError:
             return Refused.NO_TEXT
-        return await self._apply(envelope_id, "final", report)
+        taken = await self._apply(envelope_id, "final", report)
+        if isinstance(taken, Record) and (lag_s := _age_s(body.timestamp, datetime.now(UTC))) is not None:
+            self._metrics.report_lag.observe(lag_s)
+        return taken
 
     def _shown(self, mark: str | None) -> str | None:
         return (mark or "") if self._marked else None
@@ -134,6 +137,14 @@ class Reports:
             return self._not_shown(kind)
         self._metrics.reports.labels(kind, OUTCOMES[outcome.applied]).inc()
         return outcome.record or Refused.UNKNOWN
+
+
+def _age_s(moment: object, now: datetime) -> float | None:
+    """How long ago a report says that something was; ``None`` where it says nothing that can be read."""
+    try:
+        return max(0.0, (now - datetime.fromisoformat(str(moment))).total_seconds())
+    except (ValueError, TypeError):  # no moment, or one without a time zone
+        return None
 
 
 def _value(value: Json) -> bytes | None:

@@ -4,16 +4,18 @@ A value that cannot be used stops the start and names the variable.
 """
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from asya_manifest.actor import OPERATOR_CLASS
 from asya_manifest.errors import ManifestError
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
 from asya_process import trace_settings
-from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole
+from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole, words
 from asya_protocol.names import QUEUE_PREFIX, QueueNames
 
 _HANDED_ON: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_", *trace_settings.HANDED_ON)
@@ -23,6 +25,12 @@ _STORE_KEYS: Final = ("ASYA_S3_ACCESS_KEY", "ASYA_S3_SECRET_KEY")
 """Secrets: never written into a pod's manifest."""
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod finds the name of its own namespace."""
+
+
+def _class(text: str) -> str:
+    if text and re.fullmatch(OPERATOR_CLASS, text) is None:
+        raise ValueError(f"{text!r} is no class: lowercase letters, digits and '-'")
+    return text
 
 
 def _transports(text: str) -> Transports:
@@ -70,12 +78,16 @@ class OperatorSettings:
     are."""
     token_secret: str | None = setting("ASYA_GATEWAY_TOKEN_SECRET", str, None)
     """Secret whose key `token` sidecars read as their `ASYA_GATEWAY_TOKEN`, where the gateway wants tokens."""
+    operator_class: str = setting("ASYA_OPERATOR_CLASS", _class, "")
+    """Keep the actors whose `spec.operatorClass` is this, and no others; empty keeps those that name none."""
+    namespaces: frozenset[str] = setting("ASYA_WATCH_NAMESPACES", words, "")
+    """Namespaces whose actors are kept, with commas between them; empty keeps those of all."""
     metrics_addr: str = setting("--metrics-bind-address", str, ":8080")
     """`host:port` where /metrics is served."""
     probe_addr: str = setting("--health-probe-bind-address", str, ":8081")
     """`host:port` where /healthz and /readyz are served."""
     leader_elect: bool = setting("--leader-elect", flag, "false")
-    """Of several replicas only the holder of the lease `asya-operator.asya.sh` works."""
+    """Of several replicas only the holder of the lease works: `asya-operator.asya.sh`, or `asya-operator-CLASS.asya.sh`."""
     log_level: str = setting("ASYA_LOG_LEVEL", log_level, "INFO")
     """DEBUG, INFO, WARN, WARNING or ERROR."""
 

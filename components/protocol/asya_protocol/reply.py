@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from asya_protocol.envelope import Route, parse_route
+from asya_protocol.envelope import PlainRoute, Route, parse_route
 from asya_protocol.errors import EnvelopeError, ReplyError
 
 ErrorCode = Literal[
@@ -93,6 +93,9 @@ def parse_reply(frame: bytes) -> ReplyFrame:
     Raises:
         ReplyError: Neither an array nor ``{"more": [...]}``, or an item is no object.
     """
+    items = _read_plain(frame)
+    if items is not None:
+        return ReplyFrame(items=items)
     try:
         frame.decode("utf-8")
         if frame.lstrip()[:1] == b"{":
@@ -100,6 +103,31 @@ def parse_reply(frame: bytes) -> ReplyFrame:
         return _collect(_ARRAY.decode(frame), final=True)
     except (KeyError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as exc:
         raise ReplyError(f"failed to parse runtime response: {exc}") from exc
+
+
+class _PlainItem(msgspec.Struct, forbid_unknown_fields=True):
+    payload: msgspec.Raw
+    route: PlainRoute
+    headers: dict[str, object] | None = None
+
+
+_PLAIN: Final = msgspec.json.Decoder(list[_PlainItem])
+
+
+def _read_plain(frame: bytes) -> tuple[Item, ...] | None:
+    """Read outputs that have nothing unusual in one go, as most have; ``None`` for any other frame."""
+    try:
+        frame.decode("utf-8")
+        plain = _PLAIN.decode(frame)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    items: list[Item] = []
+    for each in plain:
+        route = each.route.read()
+        if route is None:
+            return None
+        items.append(Item(each.payload, route, each.headers))
+    return tuple(items)
 
 
 def _collect(raw_items: list[msgspec.Raw], *, final: bool) -> ReplyFrame:

@@ -93,6 +93,8 @@ def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
     if actual != hop.actor:
         text = f"Route mismatch: message routed to wrong actor (expected: {hop.actor}, actual: {actual})"
         return refuse(envelope, hop, text, "route_mismatch")
+    if envelope.route.has_legs:
+        body = envelope.dump()  # a runtime reads our form of the route
     return in_time(_work(envelope, body, hop.timeout_s, deadline_bound=False), hop, now)
 
 

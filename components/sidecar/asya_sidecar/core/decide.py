@@ -23,6 +23,7 @@ from typing import Final
 from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
+from asya_protocol.failure import last_place
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import Retry
 from asya_protocol.trace import TraceContext
@@ -124,7 +125,7 @@ def _judge(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
     if outcome.error is None:
         return _succeed(work, outcome, hop, moment)
     if outcome.error.code == "timeout_error":
-        return _on_timeout(work, hop, moment, work.timeout_s)
+        return _on_timeout(work, hop, moment, work.timeout_s, outcome.error)
     if outcome.error.code == "interrupted":
         cause = outcome.error.message
         return Decision(Release(INTERRUPTED_PAUSE_S), "released", failed_reason="runtime_error", cause=cause)
@@ -236,11 +237,15 @@ def _fans_out(reply: Replied) -> bool:
     return reply.is_list or reply.streamed > 0 or len(reply.items) > 1
 
 
-def _on_timeout(work: Work, hop: Hop, moment: Moment, limit_s: float) -> Decision:
+def _on_timeout(work: Work, hop: Hop, moment: Moment, limit_s: float, error: ErrorItem | None = None) -> Decision:
+    """Say where the handler hung, as far as its runtime could still tell: in a line, and with its stack where it ends."""
     limit = format_duration(round(limit_s, 3))
+    place = last_place(error.traceback) if error is not None else ""
+    where = f", at {place}" if place else ""
     if work.deadline_bound:
-        return _fail(work, hop, moment, f"Deadline exceeded after the handler ran for {limit}")
-    return _redeliver(work, hop, moment, f"Runtime timeout exceeded after {limit}")
+        text = f"Deadline exceeded after the handler ran for {limit}{where}"
+        return _fail(work, hop, moment, text, error, cause=text)
+    return _redeliver(work, hop, moment, f"Runtime timeout exceeded after {limit}{where}", error)
 
 
 def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Moment) -> Decision:
@@ -261,21 +266,24 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     return replace(failed, sends=(*sends, *failed.sends), reports=reports)
 
 
-def _fail(work: Work, hop: Hop, moment: Moment, text: str, error: ErrorItem | None = None) -> Decision:
+def _fail(
+    work: Work, hop: Hop, moment: Moment, text: str, error: ErrorItem | None = None, *, cause: str = ""
+) -> Decision:
     parent = moment.onward(work.envelope)
     failure = Send(hop.error_end, error_body(parent, text, error), "error_end")
-    cause = f"{error.type}: {error.message}" if error is not None else text
+    cause = cause or (f"{error.type}: {error.message}" if error is not None else text)
     sends = (failure, *give_up(work.envelope, hop.actor, cause))
     return Decision(Ack(), "failed", sends=sends, failed_reason="runtime_error", cause=cause)
 
 
-def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str) -> Decision:
+def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str, error: ErrorItem | None = None) -> Decision:
     """Infrastructure failed: try the same hop again without blaming the envelope, a limited number of times."""
     delay_s = hop.retry.delay_s(work.delivery, moment.chance)
     if work.delivery >= hop.max_deliveries:
-        return _bury(work, hop, moment, f"{cause} (delivered {work.delivery} times)")
+        return _bury(work, hop, moment, f"{cause} (delivered {work.delivery} times)", error)
     if _too_late(work.envelope, moment.now, delay_s) and not hop.is_end_actor:
-        return _fail(work, hop, moment, f"Deadline exceeded; last failure: {cause}")
+        text = f"Deadline exceeded; last failure: {cause}"
+        return _fail(work, hop, moment, text, error, cause=text)
     return _again(work, hop, moment, delay_s, cause, delivery=work.delivery + 1)
 
 
@@ -303,16 +311,16 @@ def _again(
     return Decision(RetryLater(copy, delay_s), "retried", reports=reports, failed_reason="runtime_error", cause=cause)
 
 
-def _bury(work: Work, hop: Hop, moment: Moment, reason: str) -> Decision:
+def _bury(work: Work, hop: Hop, moment: Moment, reason: str, error: ErrorItem | None = None) -> Decision:
     fallback = None
     if not hop.is_end_actor:
         parent = moment.onward(work.envelope)
-        fallback = Send(hop.error_end, error_body(parent, reason, None), "error_end")
+        fallback = Send(hop.error_end, error_body(parent, reason, error), "error_end")
     return Decision(
         DeadLetter(reason, fallback),
         "dead_lettered",
         sends=give_up(work.envelope, hop.actor, reason),
-        reports=dead_report(work.envelope, reason, moment.now),
+        reports=dead_report(work.envelope, reason, moment.now, error),
         failed_reason="runtime_error",
         cause=reason,
     )
