@@ -28,6 +28,29 @@ LONGEST_MARK: Final = 32
 """Of ``origin_mark``; it becomes part of file names."""
 
 
+class PlainRoute(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A route without anything that this version does not know; decoded in one go, for most are such."""
+
+    actors: list[str]
+    current: object = 0
+
+    def read(self) -> "Route | None":
+        """The route; ``None`` where it breaks a rule, which ``parse_route`` names."""
+        actors, current = self.actors, self.current
+        if type(current) is not int or not actors or not all(actors) or not 0 <= current <= len(actors):
+            return None
+        return Route(tuple(actors), current)
+
+
+class _PlainEnvelope(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    route: PlainRoute
+    payload: msgspec.Raw
+    headers: dict[str, object] | None = None
+    parent_id: str | None = None
+    deadline: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where an envelope goes.
@@ -139,6 +162,17 @@ def parse_envelope(body: bytes) -> Envelope:
         MalformedEnvelope: The bytes are no JSON object.
         InvalidEnvelope: A field is missing or has a wrong type; the text names it.
     """
+    try:
+        body.decode("utf-8")
+        plain = _PLAIN.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # Whatever it is, what follows says it.
+    else:
+        route = plain.route.read()
+        if plain.id and route is not None:
+            headers, deadline = plain.headers or {}, plain.deadline
+            moment = _read_time(deadline) if deadline else None
+            return Envelope(plain.id, route, plain.payload, headers, plain.parent_id or None, moment)
     document = parse_object(body)
     envelope_id = parse_id(document)
     if "payload" not in document:
@@ -295,8 +329,10 @@ def _optional_string(document: Mapping[str, msgspec.Raw], name: str) -> str | No
 
 def _deadline(document: Mapping[str, msgspec.Raw]) -> datetime | None:
     text = _optional_string(document, "deadline")
-    if text is None:
-        return None
+    return None if text is None else _read_time(text)
+
+
+def _read_time(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
@@ -308,3 +344,6 @@ def _deadline(document: Mapping[str, msgspec.Raw]) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError as exc:
         raise InvalidEnvelope(f"Field 'deadline' must be an RFC 3339 time, not {text!r}") from exc
+
+
+_PLAIN: Final = msgspec.json.Decoder(_PlainEnvelope)

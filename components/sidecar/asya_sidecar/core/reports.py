@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from asya_protocol import names
 from asya_protocol.envelope import Envelope, format_time
-from asya_protocol.reply import Item
+from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody, Retry
 from asya_protocol.status import Status
 from asya_sidecar.core.actions import Report
@@ -99,9 +100,11 @@ def joined_report(envelope: Envelope, now: datetime) -> Report:
     )
 
 
-def dead_report(envelope: Envelope, reason: str, now: datetime) -> tuple[Report, ...]:
+def dead_report(envelope: Envelope, reason: str, now: datetime, error: ErrorItem | None = None) -> tuple[Report, ...]:
     """The envelope is a dead letter: for its caller that is a failure."""
-    return (_failed(envelope, FinalBody(error=reason), now),)
+    details = error.details() if error is not None else {}
+    known = msgspec.Raw(msgspec.json.encode(details)) if details else msgspec.UNSET
+    return (_failed(envelope, FinalBody(error=reason, error_details=known), now),)
 
 
 def _fields(payload: msgspec.Raw) -> dict[str, msgspec.Raw]:
@@ -126,12 +129,17 @@ def _failed(envelope: Envelope, body: FinalBody, now: datetime) -> Report:
 
 
 def _final(envelope: Envelope, body: FinalBody, now: datetime) -> Report:
-    body = replace(body, id=envelope.id, timestamp=format_time(now))
+    body = replace(body, id=envelope.id, timestamp=format_time(now), mark=_mark(envelope))
     return Report("final", envelope.id, body, None if envelope.parent_id is None else _child_body(envelope))
 
 
 def _child_body(made: Envelope) -> ChildBody:
-    return ChildBody(made.id, made.parent_id or "", list(made.route.actors), made.route.current)
+    return ChildBody(made.id, made.parent_id or "", list(made.route.actors), made.route.current, _mark(made))
+
+
+def _mark(envelope: Envelope) -> str | None:
+    found = envelope.headers.get(names.HEADER_MARK)
+    return found if isinstance(found, str) else None
 
 
 def _progress(
@@ -148,5 +156,6 @@ def _progress(
         status=phase,
         message=words,
         by=actor,
+        mark=_mark(envelope),
     )
     return Report("progress", envelope.id, body)
