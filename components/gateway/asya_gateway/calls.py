@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from asya_gateway.actors.roster import Roster
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.call_key import CallKey
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
@@ -97,6 +98,7 @@ class Calls:
         store: Where envelopes are kept.
         transport: Connected.
         queue_names: Of the mesh.
+        roster: The actors that exist; ``None`` takes every route as it is.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
     """
@@ -108,6 +110,7 @@ class Calls:
         transport: Transport,
         queue_names: names.QueueNames,
         *,
+        roster: Roster | None = None,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -118,6 +121,7 @@ class Calls:
         self._store = store
         self._transport = transport
         self._queue_names = queue_names
+        self._roster = roster
         self._cancels = cancels
 
     @property
@@ -147,6 +151,9 @@ class Calls:
         except InvalidArguments as exc:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
+        if self._roster is not None and (wrong := await self._roster.problem(tool.route)) is not None:
+            self._metrics.calls.labels(name, "wrong_route").inc()
+            return Answer(f"tool {name} cannot run: {wrong}", is_error=True)
         envelope_id = str(uuid.uuid4())
         now = datetime.now(UTC)
         deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None

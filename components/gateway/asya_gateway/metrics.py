@@ -25,7 +25,7 @@ class Metrics:
 
         self.calls: Final = counter(
             "calls_total",
-            "Tool calls; outcome is sent, repeated, invalid, not_sent, store_away or unknown_tool.",
+            "Tool calls; outcome is sent, repeated, invalid, wrong_route, not_sent, store_away or unknown_tool.",
             "tool",
             "outcome",
         )
