@@ -82,6 +82,11 @@ SIGNAL_POLL_S = 0.5
 logger = logging.getLogger("asya.runtime")
 
 
+_BY_ENVELOPE = "set ASYA_HANDLER_MODE=envelope: the handler gets and yields whole envelopes, with route and headers"
+VERB_CURES = {"GET": _BY_ENVELOPE, "SET": _BY_ENVELOPE, "DEL": _BY_ENVELOPE, "FLY": "yield the whole result once"}
+"""What handlers of Asya from 0.5.4 on yield to steer their envelope; as payloads they would be sent to the next actor."""
+
+
 class StartupError(Exception):
     """The runtime cannot start; the text is one line for a person and names the variable to change."""
 
@@ -1279,6 +1284,8 @@ class Server:
         result = self._run_handler(request, argument)
 
         def add(value: Any) -> None:
+            if isinstance(value, tuple) and value and value[0] in VERB_CURES:
+                raise TypeError("yield %r is a verb that this runtime has not; %s" % (value[0], VERB_CURES[value[0]]))
             spent_s = request.add(write(value, request.count, None), self._linger)
             if spent_s > 0.01:
                 self._watchdog.postpone(request, spent_s)

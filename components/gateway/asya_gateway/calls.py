@@ -22,7 +22,7 @@ from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_faile
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
-from asya_gateway.tools.arguments import InvalidArguments, complete
+from asya_gateway.tools.arguments import InvalidArguments, complete, output_problem
 from asya_gateway.tools.toolbox import Toolbox
 from asya_manifest.tools import Tool
 from asya_protocol import names
@@ -57,6 +57,11 @@ class Answer:
     calls: int = 1
     """How often it was called until now; over 1 the envelope is an earlier call's."""
 
+    promised: Tool | None = None
+    """The tool, where the answer has to have the form of its ``outputSchema``."""
+    structured: bytes | None = None
+    """The result in that form."""
+
     @property
     def envelope_id(self) -> str:
         """The envelope that was created; empty for none."""
@@ -71,11 +76,20 @@ class Answer:
             told["error"] = record.error
         if record.status is Status.FAILED and (details := failure_details(record)):
             told["reason"] = failure_words(None, details)
-        return replace(self, text=_text(told), is_error=record.status is Status.FAILED, told=told)
+        answer = replace(self, text=_text(told), is_error=record.status is Status.FAILED, told=told)
+        if self.promised is None or answer.is_error:
+            return answer
+        if not record.status.final:  # what has no result yet cannot have its form, and clients refuse any other
+            return replace(answer, is_error=True)
+        if problem := output_problem(self.promised, msgspec.json.decode(record.result or b"null")):
+            return replace(answer, text=f"the result does not fit the tool's outputSchema: {problem}", is_error=True)
+        return replace(answer, structured=record.result)
 
     def body(self) -> dict[str, object]:
         """Shape it as MCP's CallToolResult."""
         content: dict[str, object] = {"content": [{"type": "text", "text": self.text}]}
+        if self.structured is not None:
+            content["structuredContent"] = msgspec.Raw(self.structured)
         return {**content, "isError": True} if self.is_error else content
 
 
