@@ -1,4 +1,4 @@
-"""The demo's own account: how many envelopes there must be, and what became of each, read from S3.
+"""The demo's own account: how many envelopes there must be, and what became of each, read from the store.
 
 It trusts neither the actors nor the mesh: the number of files is counted here in another way, ids are built from the
 documented rule (the first fan-out child keeps its parent's id, the others are ``<id>-1``, ``<id>-2``, ...), and a failed
@@ -17,9 +17,9 @@ from typing import Any
 
 from census import BROKEN_ON_PURPOSE, SKIPPED, TESTS
 
-from asya_crew.settings import Prefixes
 from asya_process.settings import read
 from asya_store.factory import open_store
+from asya_store.settings import Prefixes
 
 
 @dataclass(frozen=True, slots=True)

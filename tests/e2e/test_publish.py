@@ -30,7 +30,7 @@ def test_a_published_image_leads_to_both_processors_and_runs_in_the_cluster_by_i
 
     cluster.kubectl("create", "namespace", NAMESPACE)
     try:
-        command = ["python3", "-c", "import asya_crew.results; print('here')"]
+        command = ["python3", "-c", "import asya_crew.groups; print('here')"]
         container = {"name": "main", "image": image, "imagePullPolicy": "Never", "command": command}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "crew"}}
         cluster.apply({**pod, "spec": {"restartPolicy": "Never", "containers": [container]}}, namespace=NAMESPACE)

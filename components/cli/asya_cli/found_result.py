@@ -18,6 +18,15 @@ class FoundResult:
     envelope: Mapping[str, Any]
 
     @property
+    def ended_early(self) -> str:
+        """The actor whose handler returned nothing, where that ended the route before its end; else empty."""
+        route = self.envelope.get("route") or {}
+        actors, current = route.get("actors") or (), route.get("current", 0)
+        return (
+            str(actors[current]) if self.succeeded and isinstance(current, int) and 0 <= current < len(actors) else ""
+        )
+
+    @property
     def error(self) -> Mapping[str, Any]:
         """Code and details of a failure; empty of a success."""
         payload = self.envelope.get("payload")
@@ -35,6 +44,9 @@ class FoundResult:
         """Shape it for ``--json``: ``{"id", "status", "payload"}``, or ``"error"`` and what was given to the handler."""
         payload = self.envelope.get("payload")
         document: dict[str, object] = {"id": self.envelope.get("id"), "status": "succeeded", "payload": payload}
+        if self.ended_early:
+            # What is kept is what that actor was given.
+            document |= {"payload": None, "ended": "early", "ended_at": self.ended_early}
         if not self.succeeded:
             given = payload.get("original_payload") if isinstance(payload, Mapping) else None
             document |= {"status": "failed", "payload": given, "error": self.error}

@@ -213,6 +213,27 @@ class Gateway:
         read_document(answer)
         return True
 
+    def replay(self, envelope_id: str, begin: str, *, dry_run: bool = False) -> dict[str, Any] | None:
+        """Send a failed envelope again; what became of it, or ``None`` where it has not failed, or not any more.
+
+        Raises:
+            Unknown: The gateway does not know it.
+        """
+        body = {"from": begin, "dry_run": dry_run}
+        answer = self._http.request("POST", f"/api/v1{_path(envelope_id)}/replay", body)
+        answer = self._known(envelope_id, answer)
+        return None if answer.status_code == CONFLICT else read_document(answer)
+
+    def failed(self) -> Iterator[dict[str, Any]]:
+        """Yield summaries of the envelopes that have failed, newest first."""
+        cursor = ""
+        while True:
+            page = read_document(self._http.request("GET", f"/api/v1/envelopes?status=failed&limit=500{cursor}"))
+            yield from page.get("envelopes", ())
+            if not page.get("next"):
+                return
+            cursor = f"&cursor={quote(page['next'], safe='')}"
+
     def follow(self, envelope_id: str, limit_s: float | None = None, after: int = 0) -> Iterator[Event]:
         """Yield what happened and happens to an envelope, up to its end; a cut stream is taken up where it was.
 

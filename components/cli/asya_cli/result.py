@@ -73,9 +73,9 @@ def wait_for_result(
         TimedOut: It did not come in time.
         DeadLettered: It never will by itself.
     """
-    from asya_crew.results import find_result
     from asya_protocol.status import Status
     from asya_store.factory import open_store
+    from asya_store.results import find_result
 
     store = open_store(environment)
     if store is None:
@@ -109,6 +109,9 @@ def print_result(console: Console, found: FoundResult) -> None:
     document = found.as_json()
     if console.as_json:
         console.result(document)
+    elif found.ended_early:
+        console.note(f"{document['id']} ended early at {found.ended_early}, whose handler returned nothing: no result")
+        console.result(document, "null")
     elif found.succeeded:
         console.result(document, json.dumps(document["payload"], indent=2, ensure_ascii=False))
     else:

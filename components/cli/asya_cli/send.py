@@ -107,10 +107,7 @@ def build_envelope(
         BadRequest: The route lists an end actor or a name that cannot be one.
         EnvelopeError: The envelope breaks a rule of the protocol.
     """
-    import msgspec
-
-    from asya_protocol.envelope import Route, parse_envelope
-    from asya_protocol.trace import next_traceparent
+    from asya_protocol.new_envelope import new_envelope
 
     for actor in actors:
         if actor in names.RESERVED_ACTORS:
@@ -118,17 +115,15 @@ def build_envelope(
                 f"{actor!r} cannot be part of a route: the sidecars send there by themselves",
                 "leave it out; every route ends there anyway",
             )
-    trace = next_traceparent(
-        headers.get(names.HEADER_TRACEPARENT), trace_id=secrets.token_hex(16), span_id=secrets.token_hex(8)
-    )
-    envelope = Envelope(
-        id=envelope_id,
-        route=Route(actors=tuple(actors)),
-        payload=msgspec.Raw(payload),
-        headers={**headers, names.HEADER_TRACEPARENT: trace},
+    return new_envelope(
+        actors,
+        payload,
+        envelope_id=envelope_id,
+        trace_id=secrets.token_hex(16),
+        span_id=secrets.token_hex(8),
+        headers=headers,
         deadline=deadline,
     )
-    return parse_envelope(envelope.dump())
 
 
 def read_payload(text: str) -> bytes:

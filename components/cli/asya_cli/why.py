@@ -182,9 +182,9 @@ def _of_store(
     store: "Store", environment: Mapping[str, str], envelope_id: str, names: Iterable[str], collected_by: str
 ) -> dict[str, Any]:
     from asya_cli.found_result import FoundResult
-    from asya_crew.results import find_result
     from asya_protocol.status import Status
     from asya_store.cancel_list import CancelList
+    from asya_store.results import find_result
 
     found: dict[str, Any] = {"group": _group(store, envelope_id, collected_by)}
     result = find_result(store, environment, envelope_id)

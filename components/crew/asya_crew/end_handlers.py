@@ -9,11 +9,12 @@ import os
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asya_crew.results import persist
-from asya_crew.settings import Prefixes, check_environment
+from asya_crew.settings import check_environment
 from asya_process.settings import read
 from asya_store.factory import open_store
 from asya_store.port import Store
+from asya_store.results import persist
+from asya_store.settings import Prefixes
 
 logger = logging.getLogger("asya.crew")
 

@@ -2,8 +2,9 @@
 
 Handler for the runtime, in envelope mode, without validation, in batches. Children are kept in the object store, so that a
 kill loses nothing: a redelivered child overwrites itself. One envelope of a group, the *winner*, ends it; when that one is
-redelivered it does so again; all others that come later are acknowledged and dropped. The envelope that opened a group starts a
-timer, which is an envelope to ourselves with a delay.
+redelivered it does so again; all others that come later are acknowledged and dropped, but for replayed children of a group that
+failed: once the last missing one is here, the group is joined after all. The envelope that opened a group starts a timer, which
+is an envelope to ourselves with a delay.
 """
 
 import logging
@@ -73,7 +74,15 @@ class FanIn:
 
     def _arrive(self, envelope: Envelope) -> "_Arrival":
         entry = read_entry(envelope.get("headers") or {})
-        return _Arrival(entry, late=entry is not None and self._is_over(entry))
+        late = entry is not None and self._is_over(entry)
+        again = (
+            late
+            and entry is not None
+            and entry.brings
+            and _is_replay(envelope)
+            and self._groups.has_failed(entry.group)
+        )
+        return _Arrival(entry, late=late and not again, again=again)
 
     def _one(self, arrival: "_Arrival", envelope: Envelope) -> Output:
         entry = arrival.entry
@@ -85,6 +94,8 @@ class FanIn:
         if entry.called_off is not None:
             self._known.pop(entry.group, None)
             return None
+        if arrival.again:
+            return self._rejoin(entry, envelope)
         if arrival.late:
             logger.info("group=%s is over: %s came late", entry.group, entry.token)
             return _timer(entry, envelope, TIDY, TIDY_AFTER_S) if entry.timer is not None else None
@@ -104,7 +115,19 @@ class FanIn:
         if not self._groups.win(entry.group, entry.token):
             return timer
         _remember(self._over, entry.group, entry.token)
+        if verdict is Verdict.FAIL:
+            self._groups.fail(entry.group)
         return timer if verdict is Verdict.SILENCE else [self._end(verdict, entry, group, envelope), *timer]
+
+    def _rejoin(self, entry: Entry, envelope: Envelope) -> list[Envelope] | None:
+        """Join a group that had failed, where a replayed child was the last that it lacked."""
+        group = self._groups.load(entry, self._clock())
+        group.add(entry)
+        if group.judge(partial=False, late=False) is not Verdict.JOIN or not self._groups.rejoin(
+            entry.group, entry.token
+        ):
+            return None
+        return [self._end(Verdict.JOIN, entry, group, envelope), _timer(entry, envelope, TIDY, TIDY_AFTER_S)]
 
     def _is_over(self, entry: Entry) -> bool:
         """Whether another envelope has ended the group; asks the store where another process may have done so."""
@@ -149,14 +172,25 @@ class FanIn:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """An envelope's entry of its group, and whether the group is over; no entry for an envelope outside of any fan-out."""
+    """An envelope's entry of its group; none for an envelope outside of any fan-out.
+
+    Attributes:
+        entry: What it says of its group.
+        late: The group is over, and it changes nothing any more.
+        again: The group has failed, and this is a replayed child of it.
+    """
 
     entry: Entry | None
     late: bool
+    again: bool
 
     @property
     def brings(self) -> bool:
         return self.entry is not None and self.entry.timer is None and not self.late
+
+
+def _is_replay(envelope: Envelope) -> bool:
+    return names.HEADER_REPLAY in (envelope.get("headers") or {})
 
 
 def _own(step: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | Exception:

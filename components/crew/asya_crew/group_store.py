@@ -2,7 +2,8 @@
 
 Below ``fan-in/<group>/``: ``group.json`` (who was here first, and when), ``count.json``, ``items/<index>.json`` with a child's
 payload, ``missing/<index>.json`` and ``called-off.json`` with a reason, ``winner``: the token of the one envelope that ends the
-group. The winner stays when the rest is tidied away, so that what comes late finds a group that is over.
+group; ``failed.json`` where that was for want of children, ``rejoined`` with the token of the replayed child that completed
+it. The winner stays when the rest is tidied away, so that what comes late finds a group that is over.
 """
 
 import json
@@ -83,9 +84,24 @@ class GroupStore:
         found = self._store.get(f"{_folder(group_id)}winner")
         return None if found is None else found.decode()
 
+    def fail(self, group_id: str) -> None:
+        """Remember that the group ended without some of its children: replayed ones may complete it."""
+        self._store.put(f"{_folder(group_id)}failed.json", b"{}")
+
+    def has_failed(self, group_id: str) -> bool:
+        """Whether the group ended without some of its children."""
+        return self._store.info(f"{_folder(group_id)}failed.json") is not None
+
+    def rejoin(self, group_id: str, token: str) -> bool:
+        """Claim the second end of a group that had failed; true for the first who asks, and for the same one again."""
+        key = f"{_folder(group_id)}rejoined"
+        return self._store.create(key, token.encode()) or self._store.get(key) == token.encode()
+
     def tidy(self, group_id: str) -> None:
-        """Delete everything of a group that is over but its winner."""
+        """Delete everything of a group that is over but its winner; one that failed is kept until it has been joined."""
         folder = _folder(group_id)
+        if self.has_failed(group_id) and self._store.info(f"{folder}rejoined") is None:
+            return
         keys = [key for key in self._store.list(folder) if key != f"{folder}winner"]
         list(self._threads.map(self._store.delete, keys))
 

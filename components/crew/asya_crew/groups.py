@@ -57,6 +57,11 @@ class Entry:
         return opener_of(self.group)
 
     @property
+    def brings(self) -> bool:
+        """Whether it is a child with its payload, not a notice or a timer."""
+        return self.index is not None and self.missing is None and self.timer is None and self.called_off is None
+
+    @property
     def token(self) -> str:
         """Names the envelope among those of its group; a redelivery has the same one."""
         if self.timer is not None:

@@ -9,18 +9,6 @@ from asya_protocol.durations import parse_duration
 
 FAIL: Final = "fail"
 PARTIAL: Final = "partial"
-DEFAULT_RESULTS_PREFIX: Final = "happy-asya/"
-DEFAULT_ERRORS_PREFIX: Final = "error-asya/"
-
-
-@dataclass(frozen=True, slots=True)
-class Prefixes:
-    """Where in the store each end actor keeps its objects; an empty prefix is kept, as in Asya 0.1.1."""
-
-    results: str = setting("ASYA_S3_RESULTS_PREFIX", str, DEFAULT_RESULTS_PREFIX, keeps_empty=True)
-    """Happy-end's key prefix; may be set to empty."""
-    errors: str = setting("ASYA_S3_ERRORS_PREFIX", str, DEFAULT_ERRORS_PREFIX, keeps_empty=True)
-    """Error-end's key prefix; may be set to empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ async def run(settings: GatewaySettings) -> None:
             calls=calls,
             pubsub=pubsub,
             metrics=metrics,
+            objects=objects,
         )
         async with aclosing(app), aclosing(roster):
             server = Server(app)

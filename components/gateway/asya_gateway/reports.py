@@ -100,6 +100,7 @@ class Reports:
                 actor=body.current_actor_name or "",
                 index=body.current_actor_idx,
                 actors=tuple(body.actors or ()),
+                how=body.ended,
             )
         except UnicodeDecodeError:
             return Refused.NO_TEXT

@@ -7,9 +7,11 @@ from asya_gateway.dead_letters import DeadLetters
 from asya_gateway.feed import EventStream
 from asya_gateway.metrics import Metrics
 from asya_gateway.pubsub import PubSub
+from asya_gateway.replays import Replays
 from asya_gateway.reports import Reports
 from asya_gateway.settings import GatewaySettings
 from asya_gateway.store.port import EnvelopeStore
+from asya_store.port import Store
 from asya_transport.port import QueueAdmin, Transport
 
 
@@ -24,6 +26,7 @@ class App:
         calls: Over the same store and transport.
         pubsub: Woken by the store.
         metrics: Of this gateway.
+        objects: The mesh's object store; ``None`` where it has none.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class App:
         calls: Calls,
         pubsub: PubSub,
         metrics: Metrics,
+        objects: Store | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -47,6 +51,9 @@ class App:
             open_source(settings.actors), admin, store, calls.actors, settings.transport.queue_names
         )
         self.letters = DeadLetters(transport, admin, self.board, pubsub)
+        self.replays = Replays(
+            store, transport, settings.transport.queue_names, objects=objects, prefixes=settings.prefixes
+        )
         self.feed = EventStream(store, self.board, pubsub)
         self._admin = admin
 

@@ -17,7 +17,7 @@ from asya_process import settings as process
 from asya_process.settings import setting, whole
 from asya_protocol.durations import parse_duration
 from asya_protocol.errors import SettingsError
-from asya_store.settings import StoreSettings, read_store_settings
+from asya_store.settings import Prefixes, StoreSettings, read_store_settings
 from asya_transport.settings import TransportSettings, read_transport_settings
 
 _ORIGIN: Final = re.compile(r"https?://[^/\s*]+")
@@ -61,7 +61,9 @@ class GatewaySettings:
     """Where `ASYA_TRANSPORT` is unset, `ASYA_SQS_ENDPOINT` or `ASYA_RABBITMQ_URL` decides."""
     door: Door = field(default_factory=Door)
     store: StoreSettings = field(default_factory=StoreSettings)
-    """The object store that the mesh shares: a cancel reaches the actors through it."""
+    """The object store that the mesh shares: a cancel reaches the actors through it, and a replay reads failures there."""
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    """Where in it the end actors keep what they get."""
     public_url: str = setting("ASYA_GATEWAY_PUBLIC_URL", lambda text: check_url(text).rstrip("/") if text else "", "")
     """Where callers reach it; with a provider, MCP clients learn there who gives out tokens."""
     rate: float = setting("ASYA_GATEWAY_RATE", process.number(0, 10**6), "0")
@@ -136,6 +138,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         transport=read_transport_settings(_with_transport(env)),
         door=_read_door(env),
         store=read_store_settings(env),
+        prefixes=process.read(Prefixes, environ),
     )
     _check_tls(settings)
     if 0 < (settings.kept_s or 0) < settings.history_s:

@@ -5,7 +5,7 @@ import math
 from collections.abc import AsyncIterator
 from typing import Final
 
-from asya_gateway.records.record import Event, Record, closing_event
+from asya_gateway.records.record import Event, Record, closing_event, with_runs
 from asya_gateway.services import App
 
 KEEPALIVE_S: Final = 15.0
@@ -71,7 +71,7 @@ async def follow(
             woken.clear()
             # In this order: when the record read is final, the history read after it has the final event.
             record = await app.store.get(envelope_id)
-            for event in await app.store.history(envelope_id, after):
+            for event in with_runs(await app.store.history(envelope_id, after)):
                 after = event.seq
                 yield event
                 if event.status.final:

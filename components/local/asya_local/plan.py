@@ -14,6 +14,7 @@ from typing import Final
 
 from asya_local.container import FilePlan, container_env, plan_files, resolve_env
 from asya_local.errors import MeshError
+from asya_local.gpu import bound_by_gpus, gpus_asked, gpus_here
 from asya_local.handler_environment import read_dotenv
 from asya_local.interpreter import Interpreter, choose_python
 from asya_local.processes import MARKER, ProcessSpec, own_python
@@ -206,11 +207,12 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
     else:  # the built-in crew: nobody's packages but ours
         python = Interpreter(sys.executable, "Asya's own")
         argv = (*own_python(), _runtime_file())
+    cap, gpu_note = bound_by_gpus(gpus_asked(template), gpus_here(runtime_env), settings.max_replicas)
     environments = (sorted(runtime_env.items()), sorted(sidecar_env.items()))
     parts = (argv, source, *environments, files.scratch, files.mounts, actor.spec.timeout)
     return ActorPlan(
         actor=actor,
-        scaling=_scaling(actor, settings.max_replicas),
+        scaling=_scaling(actor, cap),
         queue_spec=QueueSpec(max_deliveries=max(20, BROKER_DELIVERIES_FACTOR * actor.spec.delivery.max_deliveries)),
         sidecar_env=sidecar_env,
         runtime_env=runtime_env,
@@ -220,7 +222,7 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
         edited=own_code,
         files=files,
         files_root=root,
-        notes=(*files.notes, *filter(None, (python.note,))),
+        notes=(*files.notes, *filter(None, (python.note, gpu_note))),
         digest=_digest(parts),
         content_digest=_digest(files.files),
     )

@@ -108,11 +108,14 @@ class ActorPool:
         self._reload_asked = True
 
     def observe_depth(self, now_s: float, depth: Depth) -> None:
-        """Take the queue's depth as of now, for the eye and, when a poll is due, for scaling."""
+        """Take the queue's depth as of now, for the eye and, when a poll is due, for scaling.
+
+        What waits for an actor without a replica is a poll that is due: the depth is known, and somebody waits.
+        """
         self.depth = depth
         self.broker_message = ""
         self._backlog.add(now_s, self._tally.received, depth.ready)
-        if now_s < self.next_poll_s:
+        if now_s < self.next_poll_s and not (self._target == 0 and depth.ready):
             return
         scaling = self.plan.scaling
         self.next_poll_s = now_s + scaling.polling_s

@@ -29,10 +29,12 @@ class QueueKeeper:
 
     Args:
         admin: Of the mesh's transport.
+        prompt: Measuring costs next to nothing, so that napping actors are looked at all the time while others work.
     """
 
-    def __init__(self, admin: QueueAdmin) -> None:
+    def __init__(self, admin: QueueAdmin, *, prompt: bool = False) -> None:
         self._admin = admin
+        self._prompt = prompt
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._measured_s: dict[str, float] = {}
         self._ensured_s: dict[str, float] = {}
@@ -61,10 +63,13 @@ class QueueKeeper:
         """Measure the queues that are due, and let their actors know."""
         now_s = asyncio.get_running_loop().time()
         every_s = max(DISPLAY_S, 0.1 * len(pools))
+        # While anything moves in the mesh, an actor that naps is about to be woken by it.
+        moving = self._prompt and any(pool.depth.total for pool in pools.values())
         due = [
             pool
             for pool in pools.values()
-            if now_s >= min(pool.next_poll_s, self._measured_s.get(pool.name, -every_s) + every_s)
+            if (moving and pool.target == 0)
+            or now_s >= min(pool.next_poll_s, self._measured_s.get(pool.name, -every_s) + every_s)
         ]
         async with asyncio.TaskGroup() as group:
             for pool in due:

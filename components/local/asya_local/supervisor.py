@@ -117,7 +117,8 @@ class Supervisor:
         )
         # boto3 takes credentials from the process's own environment only, and those of a local stand-in are no secret.
         os.environ.update({k: v for k, v in self._broker.transport_env.items() if k.startswith("AWS_")})
-        keeper = QueueKeeper(open_admin(read_transport_settings(self._broker.transport_env)))
+        admin = open_admin(read_transport_settings(self._broker.transport_env))
+        keeper = QueueKeeper(admin, prompt=self._request.transport == "memory")
         self._seen = signature(self._request)
         self._follow(self._request, self._declare(self._request))
         self._gateway.tick(asyncio.get_running_loop().time())  # it takes a second to start, the queues take one too

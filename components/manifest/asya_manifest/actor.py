@@ -1,6 +1,6 @@
 """The AsyncActor: what a user declares, as checked values. Pure: no I/O, no clock, no environment.
 
-Shape of ``asya.sh/v1alpha1`` as Asya 0.1.1 reads it, with our additions: ``spec.handler`` and ``spec.image`` (the
+Shape of ``asya.sh/v1alpha1`` as Asya 0.1.1 reads it, with our additions: ``spec.handler``, ``spec.image`` and ``spec.env`` (the
 short form without a pod template), ``spec.retry``, ``spec.delivery``, ``spec.sidecar.concurrency``, durations in words
 (``5m``), and ``workload.type`` as another name of ``workload.kind``. As the API server does, an explicit null counts as
 absent, except in the pod template; unlike it, an unknown field is an error: a field that is dropped in silence is a setting
@@ -49,10 +49,13 @@ class Workload(SpecPart):
     kind: Annotated[WorkloadKind, BeforeValidator(_refuse_kind)] = Field(
         default="Deployment", validation_alias=AliasChoices("kind", "type")
     )
+    """`Deployment` or `StatefulSet`; `type` is another name of it."""
     replicas: int = Field(default=1, ge=0)
     """Fixed count while scaling is off."""
     python_executable: str = Field(default="python3", min_length=1)
+    """The interpreter of the image; a laptop without it takes another and says so."""
     template: PodTemplate
+    """The pod, as Kubernetes has it; its container `asya-runtime` runs the handler."""
     volume_claim_templates: list[Mapping[str, Any]] = Field(default_factory=list)
     """PersistentVolumeClaims of each replica of a StatefulSet, as Kubernetes has them."""
 
@@ -80,22 +83,32 @@ class ActorSpec(SpecPart):
     """An actor's spec; after validation ``workload`` is always there, the short form is expanded into it."""
 
     transport: str = Field(min_length=1)
+    """The broker, by the name that the operator knows: `sqs`, `rabbitmq`; a local mesh goes by its own."""
     handler: str | None = Field(default=None, min_length=1)
     """Short form: ``module.func`` or ``module.Class.method``."""
     image: str | None = Field(default=None, min_length=1)
     """Short form: image of the runtime container."""
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """Short form: environment of the handler, a line for each variable; references to others are the container's."""
     sidecar: Sidecar = Field(default_factory=Sidecar)
+    """The container that talks to the broker."""
     timeout: Timeout = Field(default_factory=Timeout)
+    """Time limits."""
     scaling: Scaling = Field(default_factory=Scaling)
+    """How many replicas."""
     retry: Retry = Field(default_factory=Retry)
+    """What an exception of the handler means."""
     delivery: Delivery = Field(default_factory=Delivery)
+    """What a crash means."""
     batch: Batch | None = None
+    """One call for several envelopes; off unless given."""
     workload: Workload
+    """What runs the handler; the short form stands for it."""
 
     @model_validator(mode="before")
     @classmethod
     def _expand_short_form(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML before validation
-        if not isinstance(data, Mapping) or ("handler" not in data and "image" not in data):
+        if not isinstance(data, Mapping) or not {"handler", "image", "env"} & data.keys():
             return data
         return {**data, "workload": _with_short_form(data)}
 
@@ -200,7 +213,7 @@ def _cleaned(document: Mapping[str, Any]) -> Any:  # noqa: ANN401 - raw YAML bef
 
 
 def _with_short_form(spec: Mapping[str, Any]) -> Any:  # noqa: ANN401 - raw YAML before validation
-    """Write ``spec.handler`` and ``spec.image`` into the runtime container, adding it where no workload is given."""
+    """Write ``spec.handler``, ``spec.image`` and ``spec.env`` into the runtime container, adding it where there is none."""
     workload, image, handler = copy.deepcopy(spec.get("workload", {})), spec.get("image"), spec.get("handler")
     try:
         containers = _below(_below(_below(workload, "template", {}), "spec", {}), "containers", [])
@@ -213,6 +226,11 @@ def _with_short_form(spec: Mapping[str, Any]) -> Any:  # noqa: ANN401 - raw YAML
         env = _below(runtime, "env", [])
         if handler is not None and any(entry.get("name") == "ASYA_HANDLER" for entry in env):
             raise RuleBroken(Problem("handler", "the container sets ASYA_HANDLER too; set one of them"))
+        for name, value in (spec.get("env") or {}).items():
+            if any(entry.get("name") == name for entry in env):
+                raise RuleBroken(Problem(f"env.{name}", "the container sets it too; set one of them"))
+            if isinstance(value, str):
+                env.append({"name": name, "value": value})
         if handler is not None:
             env.append({"name": "ASYA_HANDLER", "value": handler})
     except (AttributeError, TypeError):

@@ -56,9 +56,13 @@ class Sidecar(SpecPart):
     """The injected sidecar."""
 
     image: str | None = None
+    """Another image than the operator's own."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When a node pulls the image, as Kubernetes has it."""
     resources: Mapping[str, Any] | None = None
+    """Requests and limits of the container, as Kubernetes has them."""
     env: list[EnvVar] = Field(default_factory=list)
+    """More environment of the sidecar, as Kubernetes has it; wins over the operator's."""
     concurrency: int = Field(default=1, ge=1, le=1000)
     """Handler calls in flight in one replica."""
 
@@ -76,11 +80,15 @@ class AdvancedScaling(SpecPart):
     """KEDA's scaling modifiers."""
 
     restore_to_original_replica_count: bool | None = None
+    """Whether deleting the scaler restores the count that was there before."""
     formula: str | None = Field(default=None, max_length=1024)
     """How many replicas, from `queueLength` or `total` (all envelopes) and `ready` (those that wait)."""
     target: str | None = None
+    """What the formula's value is divided by to get replicas, a number above 0."""
     activation_target: str | None = None
+    """Up to this value the actor stays at zero."""
     metric_type: Literal["AverageValue", "Value", "Utilization"] | None = None
+    """How the autoscaler takes the target: `AverageValue` or `Value`."""
 
     @model_validator(mode="after")
     def _check_modifiers(self) -> Self:
@@ -128,12 +136,19 @@ class Scaling(SpecPart):
     """How many replicas, by the depth of the actor's queue."""
 
     enabled: bool = False
+    """Whether the queue decides; else `workload.replicas` does."""
     min_replicas: int = Field(default=0, ge=0)
+    """Never fewer; 0 lets the actor sleep."""
     max_replicas: int = Field(default=50, ge=1)
+    """Never more."""
     polling_interval: PositiveDuration = 10.0
+    """How often the queue is looked at."""
     cooldown_period: Duration = 60.0
+    """How long the queue has been empty before the last replica ends."""
     queue_length: int = Field(default=5, ge=1)
+    """Envelopes to a replica: the count is the queue's depth divided by this."""
     advanced: AdvancedScaling | None = None
+    """A formula of one's own."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
@@ -149,9 +164,11 @@ class Retry(SpecPart):
     max_attempts: int = Field(default=3, ge=1, le=1000)
     """Handler attempts in all, the first one included."""
     initial_delay: Duration = 1.0
+    """Before the second attempt."""
     max_delay: Annotated[Duration, Field(le=900)] = 300.0
     """At most 15 min: the longest delay that SQS keeps (DelaySeconds), so that a promise holds on every transport."""
     multiplier: float = Field(default=2.0, ge=1, le=100, allow_inf_nan=False)
+    """By which each delay is longer than the one before."""
     jitter: float = Field(default=0.2, ge=0, le=1)
     """Share of the delay by which it varies at random."""
     retry_on: list[str] = Field(default_factory=list)
@@ -183,7 +200,9 @@ class Delivery(SpecPart):
     """What happens to an envelope whose replica crashed or timed out."""
 
     max_deliveries: int = Field(default=names.MAX_DELIVERIES, ge=1, le=1000)
+    """Crashes and time limits before the envelope becomes a dead letter; they cost no attempt."""
     dedup: Dedup | None = None
+    """Off unless given."""
 
 
 class Batch(SpecPart):

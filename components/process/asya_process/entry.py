@@ -55,6 +55,9 @@ def run_logged(name: str, work: Coroutine[Any, Any, _T]) -> _T:
         told = {"error": str(exc), "error_type": type(exc).__name__}
         logging.getLogger(f"asya_{name}").error("%s cannot run", name, extra=told)  # noqa: TRY400 - the cause is in the text
         raise SystemExit(1) from None
+    finally:
+        for handler in logging.getLogger().handlers:
+            handler.flush()  # what the loop's last turn said
 
 
 async def unless_stopped(work: Coroutine[Any, Any, _T], stop: asyncio.Event) -> _T | None:

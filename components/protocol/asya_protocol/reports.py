@@ -16,6 +16,10 @@ Json = msgspec.Raw | msgspec.UnsetType
 """A user's value, handed on as the bytes that it came in."""
 
 
+HowEnded = Literal["joined", "early"]
+"""``joined``: fan-in has taken it into its group. ``early``: the handler returned nothing, so that the rest did not run."""
+
+
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
     """An attempt that failed and is made again.
 
@@ -47,11 +51,13 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
         by: The actor at work; an end actor has no place in the route, so only this names it.
         duration_ms: Length of the handler call, of a call that completed.
         retry: The attempt that failed; ``None`` where none did.
+        ended: Of an end, how, where that is not the end of its route: see ``HowEnded``.
     """
 
     by: str | None = None
     duration_ms: Milliseconds | None = None
     retry: Retry | None = None
+    ended: HowEnded | None = None
 
 
 class ProgressBody(Facts, frozen=True, omit_defaults=True, kw_only=True):
@@ -74,7 +80,7 @@ class ProgressBody(Facts, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def facts(self) -> Facts | None:
         """The facts alone; ``None`` where there are none, as in the reports of Asya 0.1.1."""
-        found = Facts(self.by, self.duration_ms, self.retry)
+        found = Facts(self.by, self.duration_ms, self.retry, self.ended)
         return None if found == Facts() else found
 
 
@@ -109,6 +115,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         current_actor_idx: Place where it failed.
         current_actor_name: The actor there.
         actors: The route.
+        ended: How, where that is not the end of its route.
     """
 
     id: str | None = None
@@ -122,6 +129,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     current_actor_idx: Index | None = None
     current_actor_name: str | None = None
     actors: list[str] | None = None
+    ended: HowEnded | None = None
 
 
 class BatchEntry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,6 +8,7 @@ from typing import Final
 
 from asya_protocol.envelope import origin_mark
 from asya_protocol.errors import StoreUnavailable
+from asya_protocol.replay import replay_mark
 from asya_sidecar.core.actions import Decision
 from asya_sidecar.core.admit import Hop, Work
 from asya_store.dedup_port import DedupStore, Verdict
@@ -76,6 +77,6 @@ class Dedup:
 
     def _key(self, work: Work) -> str:
         envelope = work.envelope
-        mark = origin_mark(envelope.headers)
+        mark = "~".join(filter(None, (origin_mark(envelope.headers), replay_mark(envelope))))
         place = f"{envelope.route.current}~{mark}" if mark else f"{envelope.route.current}"
         return f"{self._hop.actor}/{place}/{envelope.id}"

@@ -72,15 +72,8 @@ async def _work(
     settings: SidecarSettings, transport: Transport, metrics: Metrics, state: "_State", stop: asyncio.Event
 ) -> None:
     runtimes = [RuntimeClient(settings.socket_dir) for _ in range(settings.concurrency)]
-    if not await unless_stopped(runtimes[0].wait_ready(settings.runtime_ready_timeout_s), stop):
-        if stop.is_set():
-            return
-        raise SettingsError(
-            "ASYA_SOCKET_DIR",
-            f"no runtime became ready in {settings.socket_dir} within {settings.runtime_ready_timeout_s:g}s; "
-            "see the runtime's log, or raise ASYA_RUNTIME_READY_TIMEOUT",
-        )
-    await transport.connect()
+    if not await _meet(settings, transport, runtimes[0], stop):
+        return
     shape = _shape(settings, runtimes[0].features)
     del runtimes[shape.concurrency :]
     consumer = await unless_stopped(_consume(settings, transport, shape.concurrency * shape.batch), stop)
@@ -121,6 +114,30 @@ async def _work(
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
             await reporter.close()
+
+
+async def _meet(settings: SidecarSettings, transport: Transport, runtime: RuntimeClient, stop: asyncio.Event) -> bool:
+    """Wait for the runtime and connect to the broker meanwhile; false when told to stop.
+
+    Raises:
+        SettingsError: No runtime became ready.
+        TransportError: The broker cannot be reached.
+    """
+    connecting = asyncio.create_task(transport.connect())
+    try:
+        if await unless_stopped(runtime.wait_ready(settings.runtime_ready_timeout_s), stop):
+            await connecting
+            return True
+    finally:
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+    if stop.is_set():
+        return False
+    raise SettingsError(
+        "ASYA_SOCKET_DIR",
+        f"no runtime became ready in {settings.socket_dir} within {settings.runtime_ready_timeout_s:g}s; "
+        "see the runtime's log, or raise ASYA_RUNTIME_READY_TIMEOUT",
+    )
 
 
 @dataclass(frozen=True, slots=True)

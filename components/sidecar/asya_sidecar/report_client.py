@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
-import urllib3
 
 from asya_protocol.reports import BatchAnswer, BatchBody, BatchEntry, FinalBody
 from asya_sidecar.core.actions import Report
@@ -44,7 +43,10 @@ class GatewayClient:
     """
 
     def __init__(self, url: str, token: str | None, *, connections: int) -> None:
+        import urllib3  # Half of a start's imports, and most sidecars report to nobody.
+
         self._url = url
+        self._failed = urllib3.exceptions.HTTPError
         self._headers = {"Content-Type": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -103,7 +105,7 @@ class GatewayClient:
     def _post(self, path: str, body: msgspec.Struct) -> tuple[Verdict, str, bytes]:
         try:
             answer = self._http.request("POST", self._url + path, body=msgspec.json.encode(body), headers=self._headers)
-        except urllib3.exceptions.HTTPError as exc:
+        except self._failed as exc:
             return Verdict.FAILED, str(exc), b""
         verdict = judge(answer.status)
         return verdict, "" if verdict is Verdict.TAKEN else f"status {answer.status}", answer.data

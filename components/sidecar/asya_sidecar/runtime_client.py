@@ -31,8 +31,9 @@ WATCHDOG_GRACE_S: Final = 5.0
 """The runtime ends an overdue handler by itself; only when that too fails does the sidecar hang up."""
 ENDING_CODES: Final = frozenset({"timeout_error", "interrupted"})
 """Error codes after which the runtime ends itself."""
+FIRST_POLL_S: Final = 0.005
 POLL_S: Final = 0.05
-"""How often to look for a runtime that is starting."""
+"""How often to look for a runtime that is starting: at first soon, for most start as fast as a sidecar does."""
 
 CANCEL_PATIENCE_S: Final = 2.0
 """A runtime that was told to cancel ends the handler, or itself, within half a second."""
@@ -109,6 +110,7 @@ class RuntimeClient:
 
     async def wait_ready(self, timeout_s: float) -> bool:
         """Wait until ``ready`` succeeds; false when it has not within the time."""
+        pause_s = FIRST_POLL_S
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while True:
@@ -116,7 +118,8 @@ class RuntimeClient:
                         await self.ready()
                     except RuntimeNotReady as exc:
                         log.debug("runtime not ready", extra={"detail": str(exc)})
-                        await asyncio.sleep(POLL_S)
+                        await asyncio.sleep(pause_s)
+                        pause_s = min(pause_s * 1.2, POLL_S)
                     else:
                         return True
         return False

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from asya_process.settings import read, setting, starts_with
 from asya_protocol.errors import SettingsError
+
+DEFAULT_RESULTS_PREFIX: Final = "happy-asya/"
+DEFAULT_ERRORS_PREFIX: Final = "error-asya/"
 
 
 def _folder(url: str) -> str:
@@ -31,6 +35,16 @@ class StoreSettings:
     """Together with the secret key; unset uses AWS's default chain."""
     secret_key: str | None = setting("ASYA_S3_SECRET_KEY", str, None, secret=True)
     """The secret of that key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """Where in the store each end actor keeps its objects; an empty prefix is kept, as in Asya 0.1.1."""
+
+    results: str = setting("ASYA_S3_RESULTS_PREFIX", str, DEFAULT_RESULTS_PREFIX, keeps_empty=True)
+    """Happy-end's key prefix; may be set to empty."""
+    errors: str = setting("ASYA_S3_ERRORS_PREFIX", str, DEFAULT_ERRORS_PREFIX, keeps_empty=True)
+    """Error-end's key prefix; may be set to empty."""
 
 
 def read_store_settings(environ: Mapping[str, str]) -> StoreSettings:

@@ -25,12 +25,14 @@ class Delivery:
         receipt: What the transport needs to settle it; opaque to everyone else.
         delivery_count: How often the broker has handed it out, this time included, as far as it tells; at least 1.
         attributes: Transport attributes (AMQP headers, SQS message attributes) as text.
+        sent_s: When it was sent, in seconds since 1970, by the broker's clock or the sender's; ``None`` where nobody says.
     """
 
     body: bytes
     receipt: object
     delivery_count: int = 1
     attributes: Mapping[str, str] = field(default_factory=dict)
+    sent_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def crew(scope: Scope, name: str) -> Document:
 
 
 def gateway(scope: Scope) -> Document:
-    """The gateway sends to whatever a tool's route begins with, and leaves cancels in the store.
+    """The gateway sends to whatever a tool's route begins with, leaves cancels in the store, and replays failures.
 
     For its console it counts what the queues of the mesh hold, and takes dead letters out of theirs: to show them, to give
     them back, or to send them again. It takes nothing from a queue that an actor works on, and has its list of actors from
@@ -151,7 +151,7 @@ def gateway(scope: Scope) -> Document:
         allow("Send", SEND_ACTIONS, [scope.queues]),
         allow("CountQueues", ["sqs:GetQueueAttributes"], [scope.queues]),
         allow("DeadLetters", DEAD_LETTER_ACTIONS, [scope.actor_queue(f"*{names.DLQ_SUFFIX}")]),
-        *_store(scope, [CANCELS], delete=True),
+        *_store(scope, [CANCELS, CLAIMS, *CREW_PREFIXES[names.ERROR_END]], delete=True),
         *_key(scope),
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from asya_gateway.records.lifecycle import Ended, Progress, Report, Sending, cancelled
+from asya_gateway.records.lifecycle import Ended, Progress, Reopened, Report, Sending, cancelled
 from asya_gateway.records.record import Record
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.port import Applied
@@ -268,3 +268,21 @@ async def test_old_records_are_forgotten_with_all_that_is_theirs(bench: StoreBen
         assert await bench.store.history(one.id) == []
     assert [one.id for one in await bench.store.owned("me", 10)] == [new.id]
     assert await bench.store.create(record(bench, id=old[0].id, owner="me"))
+
+
+async def test_a_failed_envelope_is_opened_again_once_and_has_no_deadline_then(bench: StoreBench) -> None:
+    made = record(bench, 0.2)
+    await bench.store.create(made)
+    await bench.store.report(made.id, Ended(succeeded=False, error="boom", details=b'{"type":"T"}'))
+    again = Reopened("Sent again from 'b'", ("a", "b"), 1)
+    outcomes = await asyncio.gather(*(bench.store.report(made.id, again) for _ in range(4)))
+    assert sorted(outcome.applied.name for outcome in outcomes) == ["CHANGED", *["FINAL_BEFORE"] * 3]
+    await bench.let_pass(0.4)
+    assert await bench.store.expire() == []
+    kept = await bench.store.get(made.id)
+    assert kept is not None
+    assert (kept.status, kept.error, kept.result, kept.deadline) == (Status.RUNNING, None, None, None)
+    assert (await bench.store.report(made.id, DONE)).applied is Applied.CHANGED
+    assert [event.status.value for event in await bench.store.history(made.id)] == [
+        "pending", "failed", "running", "succeeded",
+    ]  # fmt: skip

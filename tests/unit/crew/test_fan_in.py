@@ -248,6 +248,16 @@ def test_the_timer_ends_a_group_whose_child_never_came(tmp_path: Path, killed: b
     collector.timers = late
     assert collector.ring() == []
     assert collector.timers == []
+    kept = [key.removeprefix("fan-in/e1%400/") for key in collector.store.list("fan-in/")]
+    assert kept == ["count.json", "failed.json", "group.json", "items/0000000.json", "items/0000002.json", "winner"]
+
+
+def test_what_a_failed_group_kept_for_replays_is_tidied_away_once_they_completed_it(tmp_path: Path) -> None:
+    collector = Collector(tmp_path)
+    collector(child(0, 2), child(1, 2, missing="boom"))
+    collector.timers = []
+    assert len(collector(replayed(1, 2))) == 1
+    assert collector.ring() == []
     assert collector.store.list("fan-in/") == ["fan-in/e1%400/winner"]
 
 
@@ -382,3 +392,39 @@ def test_settings_name_the_variable() -> None:
     for variable in ("ASYA_FAN_IN_TIMEOUT", "ASYA_FAN_IN_ON_MISSING"):
         with pytest.raises(SettingsError, match=variable):
             read(FanInSettings, {variable: "soon"})
+
+
+def replayed(index: int, count: int | None = None) -> Envelope:
+    made = child(index, count)
+    return {**made, "headers": {**made["headers"], "x-asya-replay": "0a1b2c3d"}}
+
+
+def test_replayed_children_complete_a_group_that_had_failed_also_after_its_tidying_and_restarts(
+    collector: Collector,
+) -> None:
+    collector(child(0, 3))
+    timers = collector.timers
+    collector(child(1, 3, missing="boom"))
+    (failed,) = collector(child(2, 3, missing="boom"))
+    assert "x-asya-failed" in failed["headers"]
+    collector.timers = timers
+    collector.ring()
+    collector.ring()
+    collector.restart()
+    assert collector(replayed(2, 3)) == []
+    assert collector(child(1, 3)) == []
+    assert collector(child(1, 3, missing="boom again")) == []
+    (joined,) = collector(replayed(1, 3))
+    assert (joined["id"], joined["payload"]) == ("e1", [{"n": 0}, {"n": 1}, {"n": 2}])
+    assert joined["headers"]["x-asya-replay"] == "0a1b2c3d"
+    assert "x-asya-fan-in-missing" not in joined["headers"]
+    collector.restart()
+    assert collector(replayed(1, 3)) == [joined]
+    assert collector(replayed(2, 3)) == []
+
+
+def test_replayed_children_of_a_group_that_was_joined_without_them_change_nothing(tmp_path: Path) -> None:
+    collector = Collector(tmp_path, partial=True)
+    collector(child(0, 2))
+    assert len(collector(child(1, 2, missing="boom"))) == 1
+    assert collector(replayed(1, 2)) == []

@@ -8,7 +8,7 @@ import pytest
 
 from asya_gateway.records.body import evidence_of
 from asya_gateway.records.journey import Visit, trace, visit_body
-from asya_gateway.records.lifecycle import Ended, Progress, Report, Sending, apply, created
+from asya_gateway.records.lifecycle import Ended, Progress, Reopened, Report, Sending, apply, created
 from asya_gateway.records.record import Event, Record
 from asya_manifest.explanation import explain
 from asya_protocol.reports import Facts, Retry
@@ -216,3 +216,14 @@ def test_an_envelope_that_ends_while_it_is_looked_at_is_explained_by_its_reports
     )
     evidence = evidence_of(open_record, life.history, None, (START + timedelta(seconds=3)).timestamp())
     assert explain(evidence).because == "attempt 1 at a failed: E: torn; the next one in 3.0 s"
+
+
+def test_a_replay_is_a_run_of_its_own_behind_the_one_that_failed() -> None:
+    life = Life.begin().at(1, at_work(0, "a")).at(2, completed(0, 1000)).at(3, at_work(1, "b"))
+    life.at(4, Ended(succeeded=False, error="boom", actor="b", index=1))
+    assert life.told() == [("a", 1, "completed"), ("b", 1, "failed")]
+    life.at(60, Reopened("Sent again from 'b'", ROUTE, 1)).at(61, at_work(1, "b"))
+    assert life.told() == [("a", 1, "completed"), ("b", 1, "failed"), ("b", 1, "running")]
+    assert life.trace()[-1].waited_s == 1.0
+    life.at(62, completed(1, 1000), Ended(succeeded=True))
+    assert life.told() == [("a", 1, "completed"), ("b", 1, "failed"), ("b", 1, "completed")]

@@ -9,6 +9,7 @@ import pytest
 from asya_gateway.records.lifecycle import (
     Ended,
     Progress,
+    Reopened,
     Report,
     Sending,
     apply,
@@ -18,7 +19,8 @@ from asya_gateway.records.lifecycle import (
     send_failed,
 )
 from asya_gateway.records.lifecycle import timed_out as timeout
-from asya_gateway.records.record import Record, closing_event, event_body, record_body
+from asya_gateway.records.record import Record, closing_event, event_body, record_body, with_runs
+from asya_protocol.reports import HowEnded
 from asya_protocol.status import Status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -147,3 +149,42 @@ def test_bodies_leave_out_what_is_not_set() -> None:
 def test_a_final_record_tells_its_end_without_a_history() -> None:
     event = closing_event(after(Ended(succeeded=True, result=b"5")))
     assert (event.seq, event.status, event.result) == (2, Status.SUCCEEDED, b"5")
+
+
+def test_only_a_replay_opens_a_record_again_and_only_a_failed_one() -> None:
+    again = Reopened("Sent again from 'b'", ("a", "b", "d"), 1)
+    assert apply(NEW, again, LATER) is None
+    assert apply(after(Ended(succeeded=True)), again, LATER) is None
+    change = apply(after(Ended(succeeded=False, error="boom", actor="c", index=2)), again, LATER)
+    assert change is not None
+    record = change.record
+    assert (record.status, record.error, record.result, record.deadline) == (Status.RUNNING, None, None, None)
+    assert (record.actors, record.current_actor_idx, record.current_actor_name) == (("a", "b", "d"), 1, "b")
+    assert (record.progress_percent, record.actors_completed) == (33.33, 1)
+    assert (change.event.message, change.event.actor, change.event.phase) == ("Sent again from 'b'", "b", None)
+
+
+def test_who_follows_an_envelope_reads_on_behind_an_end_that_was_taken_back() -> None:
+    life: list[Report] = [Ended(succeeded=False, error="boom"), Reopened("again"), Ended(succeeded=True)]
+    record, events = NEW, []
+    for report in life:
+        change = apply(record, report, LATER)
+        assert change is not None
+        record = change.record
+        events.append(change.event)
+    assert [event.status for event in with_runs(events)] == [Status.RUNNING, Status.RUNNING, Status.SUCCEEDED]
+    assert [event.error for event in with_runs(events)] == ["boom", None, None]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("joined", "Joined at 'b'; what comes of it goes on under its parent's id"),
+        ("early", "Ended early at 'b', whose handler returned nothing: there is no result"),
+    ],
+)
+def test_an_end_that_is_not_the_end_of_the_route_says_so(how: HowEnded, message: str) -> None:
+    change = apply(NEW, Ended(succeeded=True, actor="b", index=1, actors=("a", "b", "c"), how=how), LATER)
+    assert change is not None
+    assert (change.record.message, change.record.result, change.record.current_actor_idx) == (message, None, 1)
+    assert event_body(change.event)["ended"] == how

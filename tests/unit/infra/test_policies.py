@@ -161,6 +161,9 @@ TABLE: list[tuple[str, str, str, bool]] = [
     ("gateway", "sqs:SetQueueAttributes", Q("ocr-dlq"), False),
     ("gateway", "sqs:DeleteQueue", Q("ocr-dlq"), False),
     ("gateway", "s3:PutObject", "arn:aws:s3:::results/cancelled/1", True),
+    ("gateway", "s3:GetObject", "arn:aws:s3:::results/error-asya/x.json", True),
+    ("gateway", "s3:DeleteObject", "arn:aws:s3:::results/error-asya/x.json", True),
+    ("gateway", "s3:GetObject", "arn:aws:s3:::results/happy-asya/x.json", False),
     ("without a store", "s3:PutObject", "arn:aws:s3:::results/claims/1", False),
 ]
 

@@ -70,6 +70,16 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+def test_what_waits_for_an_actor_without_a_replica_wakes_it_before_its_next_poll(world: World):
+    world.depth(0)
+    world.step(1)
+    world.depth(3)
+    assert world.pool.target == 2
+    world.step(1)
+    world.depth(9)
+    assert world.pool.target == 2, "further replicas come at the actor's own pace"
+
+
 def test_an_actor_without_work_has_no_process(world: World):
     """Zero means zero."""
     world.depth(0)

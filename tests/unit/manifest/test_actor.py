@@ -99,6 +99,21 @@ def test_the_short_form_completes_a_given_runtime_container():
     assert [entry.name for entry in container.env] == ["A", "ASYA_HANDLER"]
 
 
+def test_one_variable_needs_one_line():
+    """In the short form the environment is a mapping; it goes behind the container's own, in its order."""
+    container = parse_actor(manifest(env={"MODEL": "large", "DPI": "300"})).spec.workload.template.runtime
+    assert [(entry.name, entry.value) for entry in container.env] == [
+        ("MODEL", "large"),
+        ("DPI", "300"),
+        ("ASYA_HANDLER", "ocr.run"),
+    ]
+    pod = {"containers": [{"name": "asya-runtime", "env": [{"name": "DPI", "value": "150"}]}]}
+    twice = problems(manifest(env={"DPI": "300"}, workload={"template": {"spec": pod}}))
+    assert twice == ["spec.env.DPI: the container sets it too; set one of them"]
+    (number,) = problems(manifest(env={"DPI": 300}))
+    assert number.startswith("spec.env.DPI: ")
+
+
 def test_a_handler_given_twice_is_refused():
     """Two places for one setting would make one of them a lie."""
     pod = {"containers": [{"name": "asya-runtime", "env": [{"name": "ASYA_HANDLER", "value": "x.y"}]}]}
@@ -125,7 +140,7 @@ def test_type_is_another_name_of_kind():
         ({"transport": ""}, "spec.transport: string should have at least 1 character"),
         ({"scaling": {"minReplica": 1}}, "spec.scaling.minReplica: unknown field; did you mean 'minReplicas'?"),
         ({"retri": {}}, "spec.retri: unknown field; did you mean 'retry'?"),
-        ({"socket": {"zzz": 1}}, "spec.socket: unknown field; known here: batch, delivery, handler"),
+        ({"socket": {"zzz": 1}}, "spec.socket: unknown field; known here: batch, delivery, env, handler"),
         (
             {"scaling": {"minReplicas": 5, "maxReplicas": 3}},
             "spec.scaling.minReplicas: minReplicas (5) cannot be greater than maxReplicas (3)",

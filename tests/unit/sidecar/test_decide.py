@@ -244,7 +244,8 @@ def end(actor: str) -> Hop:
 def test_happy_end_reports_success_and_sends_nothing(make_work: MakeWork, moment: Moment) -> None:
     """The final report carries the envelope's payload when the handler returned nothing of its own."""
     hop = end("happy-end")
-    decision = decide(make_work(hop), Replied((Item(msgspec.Raw(b"null")),)), hop, moment)
+    work = make_work(hop, route={"actors": ["ocr", "translate"], "current": 2})
+    decision = decide(work, Replied((Item(msgspec.Raw(b"null")),)), hop, moment)
     assert (decision.settlement, decision.result, decision.sends) == (Ack(), "end_consumed", ())
     (report,) = decision.reports
     assert json.loads(msgspec.json.encode(report.body)) == {
@@ -254,6 +255,45 @@ def test_happy_end_reports_success_and_sends_nothing(make_work: MakeWork, moment
         "progress": 1.0,
         "result": {"n": 1},
     }
+
+
+def test_happy_end_tells_an_envelope_that_left_its_route_early_from_one_with_a_result(
+    make_work: MakeWork, moment: Moment
+) -> None:
+    """A handler that returned nothing has no result: what it was given is not passed off as one."""
+    hop = end("happy-end")
+    (report,) = decide(make_work(hop), Replied((Item(msgspec.Raw(b"{}")),)), hop, moment).reports
+    assert json.loads(msgspec.json.encode(report.body)) == {
+        "id": "e1",
+        "status": "succeeded",
+        "timestamp": "2026-01-02T03:04:05Z",
+        "progress": 1.0,
+        "ended": "early",
+        "current_actor_idx": 0,
+        "current_actor_name": "ocr",
+        "actors": ["ocr", "translate"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "joined"),
+    [
+        ({"group": "e@0", "index": 0, "count": 2}, True),
+        ({"group": "e@0", "index": 0, "missing": "boom"}, False),
+        ({"group": "e@0", "count": 2, "end": True}, False),
+        ({"group": "e@0", "timer": "look"}, False),
+    ],
+)
+@pytest.mark.parametrize("items", [(), (Item(msgspec.Raw(b"[1]")),)])
+def test_a_child_that_fan_in_takes_ends_as_joined(
+    make_work: MakeWork, moment: Moment, entry: dict[str, object], joined: bool, items: tuple[Item, ...]
+) -> None:
+    """It does not stay open until its time is over; notices and timers are no envelopes to anybody who looks."""
+    hop = Hop(actor="fan-in", is_collector=True)
+    work = make_work(hop, route={"actors": ["ocr", "fan-in"], "current": 1}, headers={"x-asya-fan-in": [entry]})
+    reports = decide(work, Replied(items), hop, moment).reports
+    ends = [json.loads(msgspec.json.encode(report.body)) for report in reports if report.kind == "final"]
+    assert [(end["status"], end["ended"]) for end in ends] == ([("succeeded", "joined")] if joined else [])
 
 
 def test_error_end_reports_the_failure_and_where_it_happened(make_work: MakeWork, moment: Moment) -> None:

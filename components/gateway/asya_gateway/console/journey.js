@@ -24,6 +24,7 @@ export function envelopeView(session, id) {
   const copy = h("button", { type: "button", class: "quiet small", "data-keep": "copy", click: copyId, text: "Copy id" });
   // One button for good: a dialog gives the focus back to the very element that had it.
   const cancel = h("button", { type: "button", class: "danger", "data-keep": "cancel", click: cancelIt, text: "Cancel it" });
+  const replay = h("button", { type: "button", class: "primary", "data-keep": "replay", click: replayIt, text: "Replay it" });
   const head = h("div", { class: "facts" });
   const journey = h("section", { "aria-labelledby": "journey-title" });
   const data = h("section", { "aria-labelledby": "data-title", class: "data" });
@@ -100,7 +101,7 @@ export function envelopeView(session, id) {
     ].filter(Boolean);
     const list = h("dl", {}, facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", {}, value))));
     const held = head.contains(document.activeElement) && document.activeElement.dataset.keep;
-    show(head, list, open && session.may.cancel ? cancel : null);
+    show(head, list, open && session.may.cancel ? cancel : envelope.status === "failed" && session.may.operate ? replay : null);
     if (held) head.querySelector(`[data-keep="${CSS.escape(held)}"]`)?.focus();
   }
 
@@ -131,6 +132,24 @@ export function envelopeView(session, id) {
       return;
     }
     load();
+  }
+
+  async function replayIt() {
+    const sure = await ask({
+      title: "Replay this envelope?", confirm: "Replay it",
+      text: ["It runs again from the hop that failed, with today's code, under the same id.", "Of a group that lacked children, these run again."],
+    });
+    if (!sure) return;
+    try {
+      const done = await post(`/api/v1/envelopes/${encodeURIComponent(id)}/replay`, { from: "hop" });
+      const refused = done.refused.map((each) => `${each.id}: ${each.why}`);
+      say(done.replayed.length ? `Sent again: ${done.replayed.join(", ")}` : "Nothing was sent again");
+      await load();
+      if (refused.length) body.prepend(notice("failed", "Not sent again", refused.join("; ")));
+    } catch (error) {
+      say(error.message);
+      body.prepend(notice("failed", "It could not be replayed", error.message));
+    }
   }
 
   function paintJourney(envelope) {

@@ -67,7 +67,16 @@ class Visit:
 
 
 def trace(record: Record, history: Sequence[Event]) -> list[Visit]:
-    """Return the visits in order; none when the history has been deleted."""
+    """Return the visits in order, run by run; none when the history has been deleted."""
+    for number, event in enumerate(history[:-1]):
+        if event.status.final:  # a replay took this end back
+            before = replace(record, status=event.status)
+            after = replace(record, created_at=history[number + 1].timestamp)
+            return [*_run(before, history[: number + 1]), *trace(after, history[number + 1 :])]
+    return _run(record, history)
+
+
+def _run(record: Record, history: Sequence[Event]) -> list[Visit]:
     visits: list[Visit] = []
     for event in history:
         if event.phase is not None:

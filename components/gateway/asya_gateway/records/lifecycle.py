@@ -1,7 +1,8 @@
 """How a report changes an envelope's record. Pure, so that every store applies the same rules inside its transaction.
 
-Rules, each with a row in the tests: a final record never changes; what a report may lead to is the table
-``asya_protocol.status.NEXT``; percent and position never fall; the newest position's route is the route, also a shorter one.
+Rules, each with a row in the tests: a final record never changes, unless a person replays a failed one; what a report may lead
+to is the table ``asya_protocol.status.NEXT``; percent and position never fall within a run; the newest position's route is the
+route, also a shorter one.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import msgspec
 
 from asya_gateway.records.record import Event, Record
 from asya_protocol import names
-from asya_protocol.reports import Facts
+from asya_protocol.reports import Facts, HowEnded
 from asya_protocol.status import Status, advance
 
 WEIGHTS: Final[Mapping[str, int]] = {"received": 10, "processing": 50, "completed": 100}
@@ -61,6 +62,7 @@ class Ended:
         index: Its place in the route.
         actors: The route.
         message: In words, instead of the usual ones.
+        how: Where that is not the end of its route.
     """
 
     succeeded: bool
@@ -72,9 +74,25 @@ class Ended:
     index: int | None = None
     actors: tuple[str, ...] = ()
     message: str = ""
+    how: HowEnded | None = None
 
 
-Report = Sending | Progress | Ended
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """Somebody replays an envelope that has failed: the one way out of a final state, and only a person takes it.
+
+    Attributes:
+        message: In words.
+        actors: The route that it runs along again; empty where that stays.
+        index: Its place in it.
+    """
+
+    message: str
+    actors: tuple[str, ...] = ()
+    index: int | None = None
+
+
+Report = Sending | Progress | Ended | Reopened
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +135,8 @@ def created(record: Record) -> Change:
 
 def apply(record: Record, report: Report, now: datetime) -> Change | None:
     """Apply a report to a record; ``None`` when the record is final and nothing changes."""
+    if isinstance(report, Reopened):
+        return _reopened(record, report, now) if record.status is Status.FAILED else None
     if record.status.final:
         return None
     match report:
@@ -177,19 +197,50 @@ def _final(record: Record, report: Ended, now: datetime) -> Change:
         record,
         now,
         status=status,
-        told={"result": result, "error": report.error or None, "actor": report.actor or record.current_actor_name},
+        told={
+            "result": result,
+            "error": report.error or None,
+            "actor": report.actor or record.current_actor_name,
+            "facts": None if report.how is None else Facts(ended=report.how),
+        },
         message=message,
         result=result,
         error=report.error or None,
         actors=actors,
         current_actor_idx=index,
         current_actor_name=report.actor or record.current_actor_name,
-        actors_completed=len(actors) if report.succeeded else min(record.actors_completed, len(actors)),
+        actors_completed=len(actors)
+        if report.succeeded and report.how is None
+        else min(record.actors_completed, len(actors)),
         progress_percent=100.0,
     )
 
 
+def _reopened(record: Record, report: Reopened, now: datetime) -> Change:
+    actors = report.actors or record.actors
+    index = record.current_actor_idx if report.index is None else min(max(report.index, 0), len(actors))
+    return _change(
+        record,
+        now,
+        status=Status.RUNNING,
+        told={"actor": actors[index] if index < len(actors) else None, "actors": actors, "current_actor_idx": index},
+        message=report.message,
+        result=None,
+        error=None,
+        deadline=None,
+        actors=actors,
+        current_actor_idx=index,
+        current_actor_name=actors[index] if index < len(actors) else None,
+        actors_completed=index,
+        progress_percent=percent(len(actors), index, ""),
+    )
+
+
 def _final_message(report: Ended) -> str:
+    if report.how == "joined":
+        return f"Joined at '{report.actor}'; what comes of it goes on under its parent's id"
+    if report.how == "early":
+        return f"Ended early at '{report.actor}', whose handler returned nothing: there is no result"
     if report.succeeded:
         where = f", results stored at {report.stored_at}" if report.stored_at else ""
         return f"Envelope completed successfully{where}"

@@ -3,7 +3,8 @@
 Users' JSON values (payload, result, headers) stay the bytes that were received; nothing here decodes them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -162,7 +163,16 @@ def event_body(event: Event) -> dict[str, object]:
 
 def facts_body(facts: Facts) -> dict[str, object]:
     """Shape facts as fields of an event; what is not known is ``None``."""
-    return {"by": facts.by, "duration_ms": facts.duration_ms, "retry": facts.retry}
+    return {"by": facts.by, "duration_ms": facts.duration_ms, "retry": facts.retry, "ended": facts.ended}
+
+
+def with_runs(events: Sequence[Event]) -> list[Event]:
+    """Tell ends that a replay has taken back from the end: who follows an envelope reads on behind them."""
+    last = len(events) - 1
+    return [
+        replace(event, status=Status.RUNNING) if event.status.final and number < last else event
+        for number, event in enumerate(events)
+    ]
 
 
 def closing_event(record: Record) -> Event:

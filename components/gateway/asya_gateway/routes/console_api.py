@@ -20,6 +20,7 @@ from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
 from asya_gateway.requests import app_of, json_answer, path_id
 from asya_gateway.routes import dead_letters as dead_letter_routes
+from asya_gateway.routes import replays as replay_routes
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE, STREAM_HEADERS
 from asya_manifest.explanation import explain
@@ -119,6 +120,7 @@ ROUTES: Final = [
     Route("/api/v1/me", me, methods=["GET"]),
     Route("/api/v1/envelopes", envelopes, methods=["GET"]),
     Route("/api/v1/envelopes/{id}", envelope, methods=["GET"]),
+    Route("/api/v1/envelopes/{id}/replay", replay_routes.replay, methods=["POST"]),
     Route("/api/v1/actors", actors, methods=["GET"]),
     Route("/api/v1/feed", feed, methods=["GET"]),
     Route("/api/v1/dead-letters", dead_letter_routes.show, methods=["GET"]),

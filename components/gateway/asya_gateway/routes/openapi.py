@@ -92,6 +92,7 @@ SCHEMAS: Final[Shape] = {
         actors=ACTORS, current_actor_idx=INTEGER, timestamp=TIME,
         envelope_state={"type": "string", "enum": ["received", "processing", "completed"]},
         by=STRING, duration_ms=NUMBER, retry=_ref("Retry"),
+        ended={"type": "string", "enum": ["joined", "early"]},
     ),
 }  # fmt: skip
 OK: Final = _object(("status",), status={"const": "ok"})

@@ -119,6 +119,8 @@ class MemoryStore:
         self._events[envelope_id].append(change.event)
         if change.record.status.final:
             self._open.pop(envelope_id, None)
+        elif change.record.deadline is not None:
+            self._open[envelope_id] = change.record.deadline
         self._wake(envelope_id)
         return Outcome(Applied.CHANGED, change.record)
 

@@ -73,7 +73,7 @@ WITH kept AS (
 UPDATE envelopes SET status = %(status)s, route_actors = %(actors)s, route_current = %(index)s, result = %(result)s::json,
     error = %(error)s, updated_at = %(updated_at)s, progress_percent = %(percent)s, current_actor_idx = %(index)s,
     current_actor_name = %(actor)s, message = %(message)s, actors_completed = %(completed)s, total_actors = %(total)s,
-    events = %(events)s
+    events = %(events)s, deadline = %(deadline)s
 WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), noted AS ("""
     + _NOTE
 )

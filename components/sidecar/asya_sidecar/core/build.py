@@ -22,6 +22,8 @@ HOP_HEADERS: Final[Mapping[str, None]] = {
 }
 """Headers that end with the hop."""
 
+OURS: Final = (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE, names.HEADER_REPLAY)
+"""Headers that an output has of its input, whatever a handler returns."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 
@@ -43,7 +45,7 @@ def child(envelope: Envelope, item: Item, index: int) -> Envelope:
     made = replace(envelope, route=route, payload=item.payload)
     if item.headers is not None:
         kept = {name: value for name, value in item.headers.items() if name not in HOP_HEADERS}
-        ours = {name: envelope.headers.get(name) for name in (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE)}
+        ours = {name: envelope.headers.get(name) for name in OURS}
         made = replace(made, headers=kept).with_headers(ours)
     return as_child(made, envelope, index) if index > 0 else made
 

@@ -29,8 +29,15 @@ from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
-from asya_sidecar.core.fan_out import call_off, close_group, give_up, join_group, leads_to_fan_in
-from asya_sidecar.core.reports import child_report, completed_report, dead_report, final_report, retry_report
+from asya_sidecar.core.fan_out import call_off, close_group, give_up, is_joined, join_group, leads_to_fan_in
+from asya_sidecar.core.reports import (
+    child_report,
+    completed_report,
+    dead_report,
+    final_report,
+    joined_report,
+    retry_report,
+)
 
 END_ACTOR_ATTEMPTS: Final = 20
 """An end actor tries this often before the DLQ: with delays up to the policy's maximum it outlasts an hour without S3."""
@@ -184,11 +191,12 @@ def _send_on(made: Envelope, hop: Hop) -> Send:
 
 def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
     items = reply.items
+    taken = (joined_report(work.envelope, moment.now),) if hop.is_collector and is_joined(work.envelope) else ()
     if hop.is_end_actor:
         return Decision(Ack(), "end_consumed", reports=final_report(work.envelope, items, hop, moment.now))
     if not items and not reply.streamed:
         if hop.is_collector:
-            return Decision(Ack(), "collected")
+            return Decision(Ack(), "collected", reports=taken)
         if _fans_out(reply) and (empty := close_group(work.envelope, work.envelope.route, 0)):
             done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s)
             return Decision(Ack(), "success", sends=empty, reports=(done,))
@@ -200,7 +208,7 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
     if reply.streamed and not hop.is_collector:
         sends += close_group(work.envelope, _route_of(work, items), reply.streamed + len(items))
     done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s)
-    return Decision(Ack(), "success", sends=sends, reports=(*reports, done))
+    return Decision(Ack(), "success", sends=sends, reports=(*reports, done, *taken))
 
 
 def _fans_out(reply: Replied) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route, as_child, origin_mark
+from asya_protocol.replay import replay_mark
 from asya_protocol.trace import trace_id_of
 from asya_sidecar.core.actions import Send
 from asya_sidecar.core.build import count_of
@@ -41,6 +42,12 @@ def stack_of(headers: Mapping[str, object]) -> list[dict[str, object]]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
+def is_joined(envelope: Envelope) -> bool:
+    """Whether fan-in takes an envelope into its group: a child, not a notice about one, nor a timer."""
+    stack = stack_of(envelope.headers)
+    return bool(stack) and isinstance(stack[-1].get("index"), int) and stack[-1].get("missing") is None
+
+
 def innermost_group(envelope: Envelope) -> object:
     """Id of the group that an envelope is to be joined with; ``None`` when it belongs to none."""
     stack = stack_of(envelope.headers)
@@ -50,11 +57,14 @@ def innermost_group(envelope: Envelope) -> object:
 def group_id(envelope: Envelope) -> str:
     """Name the group that an envelope's hop opens.
 
-    A delivery that comes again names the same one; another attempt of the hop, and what is sent again, name one of their own.
+    A delivery that comes again names the same one; another attempt of the hop, what is sent again and what is replayed name
+    one of their own.
     """
     headers = envelope.headers
     trace_id = trace_id_of(headers.get(names.HEADER_TRACEPARENT)) or ""
     tries = f"{count_of(headers, names.HEADER_ATTEMPT)}.{count_of(headers, names.HEADER_DELIVERY)}"
+    if again := replay_mark(envelope):
+        tries = f"{tries}.{again}"
     ours = [origin_mark(headers), trace_id[:TRACE_CHARS], "" if tries == "1.1" else f"try{tries}"]
     return "~".join([f"{envelope.id}@{envelope.route.current}", *filter(None, ours)])
 

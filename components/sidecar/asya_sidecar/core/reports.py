@@ -61,10 +61,16 @@ def child_report(made: Envelope) -> Report:
 def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: datetime) -> tuple[Report, ...]:
     """An end actor is done with it: succeeded at happy-end, failed at error-end, nothing elsewhere."""
     if hop.actor == hop.happy_end:
+        good = FinalBody(status=Status.SUCCEEDED.value, progress=1.0)
+        if (actor := envelope.route.actor) is not None:
+            # Its payload is what that actor was given: a handler that returned nothing has no result.
+            route = envelope.route
+            where = replace(good, current_actor_idx=route.current, actors=list(route.actors), current_actor_name=actor)
+            return (_final(envelope, replace(where, ended="early"), now),)
         returned = items[0].payload if items else _NOTHING
         result = returned if bytes(returned) not in _EMPTY else envelope.payload
         told = result if bytes(result) != b"null" else msgspec.UNSET
-        return (_final(envelope, FinalBody(status=Status.SUCCEEDED.value, progress=1.0, result=told), now),)
+        return (_final(envelope, replace(good, result=told), now),)
     if hop.actor != hop.error_end:
         return ()
     payload = _fields(envelope.payload)
@@ -74,6 +80,23 @@ def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: dat
     details = payload.get("details", _NOTHING)
     known = details if bytes(details) not in _EMPTY else msgspec.UNSET
     return (_failed(envelope, FinalBody(error=error, error_details=known), now),)
+
+
+def joined_report(envelope: Envelope, now: datetime) -> Report:
+    """Fan-in has taken a child into its group: what comes of it goes on under its parent's id."""
+    route = envelope.route
+    return _final(
+        envelope,
+        FinalBody(
+            status=Status.SUCCEEDED.value,
+            progress=1.0,
+            ended="joined",
+            current_actor_idx=route.current,
+            actors=list(route.actors),
+            current_actor_name=route.actor,
+        ),
+        now,
+    )
 
 
 def dead_report(envelope: Envelope, reason: str, now: datetime) -> tuple[Report, ...]:

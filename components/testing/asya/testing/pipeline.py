@@ -8,10 +8,10 @@ from typing import Self
 
 import msgspec
 
+from asya.loop_thread import LoopThread
 from asya.testing.actor import Actor, Handler, read_actor
 from asya.testing.embedded_mesh import Mesh, open_mesh
 from asya.testing.errors import PipelineError
-from asya.testing.loop_thread import LoopThread
 from asya.testing.outcome import Outcome
 
 

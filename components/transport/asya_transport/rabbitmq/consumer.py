@@ -25,6 +25,7 @@ from asya_transport.port import Delivery
 from asya_transport.rabbitmq.delay import MAX_DELAY_S
 from asya_transport.rabbitmq.errors import FOREIGN, NOT_FOUND, PRECONDITION_FAILED, ChannelRefused, translate
 from asya_transport.rabbitmq.headers import read_attributes, read_delivery_count
+from asya_transport.rabbitmq.hot_frames import ack_frame
 from asya_transport.rabbitmq.link import Channel, Link, pause_s
 
 ACK_TIMEOUT_MS: Final = 7 * 86_400_000
@@ -75,7 +76,9 @@ class Subscription:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.tag = ""
-        self.unsettled: set[int] = set()
+        self.unsettled: dict[int, None] = {}
+        """In the order of their tags, which the broker counts up."""
+        self._acked: list[int] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         channel.on_close.append(lambda _: self.end())
         # The broker's own cancel: the queue was deleted, or its leader moved.
@@ -89,6 +92,39 @@ class Subscription:
         """Note that nothing more comes and nothing can be settled."""
         if not self.ended.done():
             self.ended.set_result(None)
+
+    def ack(self, tag: int) -> None:
+        """Acknowledge a delivery that was taken out of the unsettled ones; those of one turn leave together."""
+        stream = self.channel.stream
+        if stream is None or not self.channel.is_open:
+            self.channel.raw.basic_ack(tag)
+            return
+        if not self._acked:
+            stream.before_write(self._write_acks)
+        self._acked.append(tag)
+
+    def _write_acks(self) -> None:
+        acked, self._acked = self._acked, []
+        stream = self.channel.stream
+        if stream is None or not self.channel.is_open:
+            return  # The broker sends them again.
+        for tag, multiple in plan_acks(acked, next(iter(self.unsettled), None)):
+            stream.emit(ack_frame(self.channel.raw.channel_number, tag, multiple=multiple))
+
+
+def plan_acks(acked: Sequence[int], oldest_unsettled: int | None) -> list[tuple[int, bool]]:
+    """Choose the acknowledgements to write: all that are older than whatever is unsettled need one alone.
+
+    Args:
+        acked: Tags to acknowledge, in any order.
+        oldest_unsettled: The lowest tag that must stay ours; ``None`` where there is none.
+
+    Returns:
+        Tags, and whether everything before one is meant too.
+    """
+    older = [tag for tag in acked if oldest_unsettled is None or tag < oldest_unsettled]
+    newer = [(tag, False) for tag in acked if oldest_unsettled is not None and tag > oldest_unsettled]
+    return [(max(older), len(older) > 1), *newer] if older else newer
 
 
 class Receipt:
@@ -174,8 +210,8 @@ class RabbitMqConsumer:
 
     async def ack(self, delivery: Delivery) -> None:
         """See the port."""
-        channel, tag = self._claim(delivery)
-        self._settle(channel, lambda: channel.raw.basic_ack(tag))
+        subscription, tag = self._claim(delivery)
+        self._settle(subscription.channel, lambda: subscription.ack(tag))
 
     async def release(self, delivery: Delivery, delay_s: float = 0.0) -> None:
         """See the port; with a delay, or after many deliveries where returns count, a confirmed copy takes its place.
@@ -192,7 +228,8 @@ class RabbitMqConsumer:
                 return
             # It stays ours meanwhile: what comes again at once is run again at once.
             await asyncio.sleep(min(delay_s, REFUSED_PAUSE_S))
-        channel, tag = self._claim(delivery)
+        subscription, tag = self._claim(delivery)
+        channel = subscription.channel
         self._settle(channel, lambda: channel.raw.basic_nack(tag, requeue=True))
 
     async def dead_letter(self, delivery: Delivery, reason: str) -> None:
@@ -304,11 +341,11 @@ class RabbitMqConsumer:
             raise LeaseLost(f"queue {self._queue!r}: settled before, or its channel is gone; the broker sends it again")
         return receipt
 
-    def _claim(self, delivery: Delivery) -> tuple[Channel, int]:
+    def _claim(self, delivery: Delivery) -> tuple[Subscription, int]:
         """Take a delivery out of the unsettled ones; the broker would close the channel over a second settlement."""
         receipt = self._receipt(delivery)
-        receipt.subscription.unsettled.discard(receipt.tag)
-        return receipt.subscription.channel, receipt.tag
+        del receipt.subscription.unsettled[receipt.tag]
+        return receipt.subscription, receipt.tag
 
     def _settle(self, channel: Channel, settle: Callable[[], object]) -> None:
         try:
@@ -389,18 +426,23 @@ class RabbitMqConsumer:
         channel = subscription.channel
         raw = channel.raw
 
-        def on_delivery(_raw: object, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+        def take(tag: int, redelivered: bool, headers: Mapping[str, Any], timestamp: int | None, body: bytes) -> None:
             if not subscription.is_alive():
                 return  # Given up meanwhile; it comes again once the channel is closed.
-            tag = method.delivery_tag or 0  # Optional only while pika fills the method in; counted from 1.
-            subscription.unsettled.add(tag)
-            receipt = Receipt(subscription, tag)
-            headers = properties.headers or {}
-            count = read_delivery_count(headers, redelivered=method.redelivered)
-            self._buffer.append(Delivery(body, receipt, count, read_attributes(headers)))
+            subscription.unsettled[tag] = None
+            count = read_delivery_count(headers, redelivered=redelivered)
+            attributes = read_attributes(headers) if headers else {}
+            sent_s = None if timestamp is None else float(timestamp)
+            self._buffer.append(Delivery(body, Receipt(subscription, tag), count, attributes, sent_s))
             self.last_poll_s = time.monotonic()
             self._changed.set()
 
+        def on_delivery(_raw: object, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+            # The tag is optional only while pika fills the method in; counted from 1.
+            take(method.delivery_tag or 0, method.redelivered, properties.headers or {}, properties.timestamp, body)
+
+        if channel.stream is not None:
+            channel.stream.frames.on_delivery[raw.channel_number] = take
         await channel.call(lambda done: raw.basic_qos(prefetch_count=self._prefetch, callback=done))
         frame = await channel.call(
             lambda done: raw.basic_consume(self._queue, on_delivery, arguments=self._arguments, callback=done)

@@ -1,7 +1,7 @@
 """One AMQP connection, kept alive: reconnects with back-off, and turns pika's callbacks into futures.
 
-``Link`` owns the connection, ``Channel`` wraps one of pika's channels. Everything runs on the running loop, through
-pika's asyncio adapter. Channels die with their connection and are never reopened here: their users open others.
+``Link`` owns the connection, ``Channel`` wraps one of pika's channels. Everything runs on the running loop. Channels die with
+their connection and are never reopened here: their users open others.
 """
 
 import asyncio
@@ -13,12 +13,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import pika
-from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel as PikaChannel
 
 from asya_process.backoff import pause_after
 from asya_protocol.errors import SettingsError, TransportError, TransportUnavailable
+from asya_transport.rabbitmq.connection import CoalescingConnection
 from asya_transport.rabbitmq.errors import FOREIGN, translate
+from asya_transport.rabbitmq.hot_frames import publish_frames
 from asya_transport.settings import TransportSettings
 
 if TYPE_CHECKING:
@@ -81,27 +82,6 @@ def read_parameters(url: str) -> pika.URLParameters:
     return parameters
 
 
-class CoalescingConnection(AsyncioConnection):
-    """Writes what one turn of the event loop produced at once; pika makes one system call per frame, three per body."""
-
-    _transport: Any  # Pika's own; its type stubs leave the adapters' side out.
-
-    def __init__(self, parameters: pika.URLParameters, **callbacks: Any) -> None:  # noqa: ANN401 - pika's own, passed on
-        self._unwritten: list[bytes] = []
-        super().__init__(parameters, **callbacks)
-
-    def _adapter_emit_data(self, data: bytes) -> None:
-        """Take bytes for the broker; the hook that pika's adapters implement."""
-        if not self._unwritten:
-            asyncio.get_running_loop().call_soon(self._write)
-        self._unwritten.append(data)
-
-    def _write(self) -> None:
-        data, self._unwritten = b"".join(self._unwritten), []
-        if self._transport is not None:  # Else the connection was lost meanwhile.
-            super()._adapter_emit_data(data)  # type: ignore[misc]  # as above
-
-
 class Channel:
     """One of pika's channels; its requests are awaited, and fail when it closes."""
 
@@ -113,6 +93,9 @@ class Channel:
         """Called at once when it closes, before anything that waits on it wakes."""
         self._where = where
         self._calls: set[asyncio.Future[Any]] = set()
+        connection = getattr(raw, "connection", None)
+        self.stream = connection if isinstance(connection, CoalescingConnection) else None
+        """The connection, where it reads and writes the hot path's frames by itself."""
         raw.add_on_close_callback(self._closed)
 
     @property
@@ -167,8 +150,31 @@ class Channel:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await closed
 
+    def publish(self, exchange: str, queue: str, body: bytes, properties: pika.BasicProperties) -> None:
+        """Publish a mandatory body of JSON, persistent; what has neither headers nor a delay goes the short way.
+
+        Raises:
+            Exception: One of ``FOREIGN``: it cannot be written.
+        """
+        stream = self.stream
+        if stream is None or not self.is_open or properties.headers or properties.expiration:
+            self.raw.basic_publish(exchange, queue, body, properties, mandatory=True)
+            return
+        frames = publish_frames(
+            self.raw.channel_number,
+            exchange,
+            queue,
+            body,
+            message_id=properties.message_id or "",
+            timestamp_s=properties.timestamp or 0,
+            largest=stream.params.frame_max,
+        )
+        stream.emit(frames)
+
     def _closed(self, _raw: PikaChannel, reason: BaseException) -> None:
         self.reason = reason
+        if self.stream is not None:
+            self.stream.frames.forget(self.raw.channel_number)
         for call in self._calls:
             if not call.done():
                 call.set_exception(translate(reason, self._where))
@@ -200,7 +206,7 @@ class Link:
         self._parameters = read_parameters(settings.rabbitmq_url)
         self._attempts = min(DIAL_ATTEMPTS_MOST, settings.queue_retry_max_attempts)
         self._backoff_s = settings.queue_retry_backoff_s
-        self._connection: AsyncioConnection | None = None
+        self._connection: CoalescingConnection | None = None
         self._lost: asyncio.Future[BaseException] | None = None
         self._up = asyncio.Event()
         self._trouble: TransportError | None = None
@@ -209,6 +215,8 @@ class Link:
         self.where = f"RabbitMQ at {self._parameters.host}:{self._parameters.port}, vhost {self.vhost!r}"
         self.generation = 0
         """Counts connections; what was found out on an older one may no longer hold."""
+        self.version: tuple[int, ...] = ()
+        """The broker's version, e.g. ``(3, 10)``; empty where it does not tell."""
         # pika logs every failure that it also reports; the report is what gets handled and logged, once.
         if (pika_log := logging.getLogger("pika")).level == logging.NOTSET:
             pika_log.setLevel(logging.CRITICAL)
@@ -228,13 +236,6 @@ class Link:
     def is_open(self) -> bool:
         """Whether there is a connection right now."""
         return self._up.is_set()
-
-    @property
-    def version(self) -> tuple[int, ...]:
-        """The broker's version, e.g. ``(3, 10)``; empty where it does not tell."""
-        properties = getattr(self._connection, "server_properties", None) or {}
-        numbers = str(properties.get("version", "")).split(".")[:2]
-        return tuple(int(number) for number in numbers) if all(n.isdigit() for n in numbers) else ()
 
     async def open(self) -> None:
         """Dial, as often as the settings allow; then keep the connection. Nothing to do when that was done.
@@ -378,7 +379,14 @@ class Link:
                 with suppress(*FOREIGN):
                     connection.close()
         self._connection, self._lost = connection, lost
+        self.version = _read_version(connection)
         self._opened_s = self._clock()
         self.generation += 1
         if not lost.done():
             self._up.set()
+
+
+def _read_version(connection: object) -> tuple[int, ...]:
+    properties = getattr(connection, "server_properties", None) or {}
+    numbers = str(properties.get("version", "")).split(".")[:2]
+    return tuple(int(number) for number in numbers) if all(n.isdigit() for n in numbers) else ()

@@ -98,7 +98,7 @@ class Publisher:
             expiration=None if delay_ms is None else str(delay_ms),
         )
         try:
-            channel.raw.basic_publish(exchange, queue, body, properties, mandatory=True)
+            channel.publish(exchange, queue, body, properties)
         except FOREIGN as exc:
             done.cancel()
             confirms.take_back(tag)
@@ -146,6 +146,11 @@ class Publisher:
                 self._limit_bytes = read_size_limit(reason) or self._limit_bytes
                 confirms.abandon(lambda unconfirmed: lost(reason, unconfirmed.size_bytes, self._link.where))
 
+            def on_ack(tag: int, multiple: bool) -> None:
+                confirms.confirm(tag, multiple=multiple)
+
+            if channel.stream is not None:
+                channel.stream.frames.on_confirm[channel.raw.channel_number] = on_ack
             channel.raw.add_on_return_callback(on_return)
             channel.on_close.append(on_close)
             await channel.call(

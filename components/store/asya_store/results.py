@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from asya_crew.keys import children_prefix, dated_key, index_key, name_of
-from asya_crew.settings import Prefixes
 from asya_process.settings import read
 from asya_protocol import names
 from asya_protocol.envelope import origin_mark
 from asya_protocol.status import Status
 from asya_protocol.trace import trace_id_of
+from asya_store.end_keys import children_prefix, dated_key, index_key, name_of
 from asya_store.port import Store
+from asya_store.settings import Prefixes
 
 DATED_KEY: Final = "asya-dated-key"
 """Metadata of an index object: key of the dated object beside it."""

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that tests with and without a loop can wait for coroutines."""
+"""An event loop in a thread of its own, so that code with and without a loop can wait for coroutines."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Starts with the object, ends with ``close``; a daemon, so that a test that hangs does not keep the program alive."""
+    """Starts with the object, ends with ``close``; a daemon, so that one that hangs does not keep the program alive."""
 
     def __init__(self, name: str) -> None:
         self._started = threading.Event()

@@ -2,12 +2,11 @@
 
 import pytest
 
-from asya_crew.settings import Prefixes
 from asya_process.settings import read
 from asya_protocol.errors import SettingsError
 from asya_store.factory import open_store
 from asya_store.folder import FolderStore
-from asya_store.settings import StoreSettings, read_store_settings
+from asya_store.settings import Prefixes, StoreSettings, read_store_settings
 
 
 def test_defaults_are_the_originals() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asya_crew.keys import dated_key, index_key, last_actor, name_of
 from asya_protocol.key_segment import segment
+from asya_store.end_keys import dated_key, index_key, last_actor, name_of
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from asya_crew.results import find_result, persist
-from asya_crew.settings import Prefixes
 from asya_protocol.status import Status
 from asya_store.folder import FolderStore
+from asya_store.results import find_result, persist
+from asya_store.settings import Prefixes
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ENVELOPE: dict[str, Any] = {

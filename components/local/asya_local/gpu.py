@@ -1,0 +1,49 @@
+"""GPUs on this machine: how many replicas of an actor that asks for some run at once. There is no scheduler to ask here."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from asya_manifest.pod import PodTemplate
+
+RESOURCE: Final = re.compile(r"[^/]+/gpu(\..*)?|gpu\.[^/]+/.+")
+"""``nvidia.com/gpu``, ``amd.com/gpu``, ``nvidia.com/gpu.shared``, ``gpu.intel.com/i915``."""
+VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
+_DEVICE: Final = re.compile(r"nvidia\d+|kfd")
+
+
+def gpus_asked(template: PodTemplate) -> int:
+    """How many GPUs the runtime container of one replica asks for, 0 for none.
+
+    Source: https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/ (limits; requests say the same).
+    """
+    resources = (template.runtime.model_extra or {}).get("resources")
+    limits = resources.get("limits") or resources.get("requests") if isinstance(resources, Mapping) else None
+    found = limits.items() if isinstance(limits, Mapping) else ()
+    return sum(int(amount) for name, amount in found if RESOURCE.fullmatch(str(name)) and str(amount).isdecimal())
+
+
+def gpus_here(environ: Mapping[str, str], devices: Path = Path("/dev")) -> int:
+    """How many GPUs a handler may see: those that ``CUDA_VISIBLE_DEVICES`` lists, else the machine's."""
+    listed = environ.get(VISIBLE)
+    if listed is not None:
+        return len([each for each in listed.split(",") if each.strip() not in ("", "-1")])
+    return sum(1 for path in devices.glob("*") if _DEVICE.fullmatch(path.name))
+
+
+def bound_by_gpus(asked: int, here: int, cap: int) -> tuple[int, str]:
+    """How many replicas may run at once, and why, in a line for people; the line is empty where nothing is bound.
+
+    Args:
+        asked: GPUs that one replica asks for.
+        here: GPUs of this machine.
+        cap: Replicas that may run otherwise.
+    """
+    bound = max(1, here // asked) if asked else cap
+    if bound >= cap and here >= asked:
+        return cap, ""
+    seen = f"this machine has {here}" if here else "none is seen on this machine"
+    return min(
+        bound, cap
+    ), f"a replica asks for {asked} GPU{'s' if asked > 1 else ''}, and {seen}: at most {bound} here"

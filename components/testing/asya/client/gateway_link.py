@@ -1,0 +1,146 @@
+"""The way to a gateway: tools are started, envelopes followed. The one module here that knows its HTTP."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx2
+
+from asya.client.errors import EnvelopeFailed, MeshAway, NotSent
+from asya.client.sent import Event, Sent
+
+REQUEST_LIMIT_S: Final = 30.0
+SILENCE_LIMIT_S: Final = 45.0
+"""A stream says something every 15 s."""
+HELD_S: Final = 20.0
+"""So long one request waits for the end; below the usual limit of proxies."""
+PAUSE_S: Final = 1.0
+"""Before a cut stream is taken up again."""
+AWAY_LIMIT_S: Final = 60.0
+"""A gateway that restarts is back by then."""
+
+
+class GatewayLink:
+    """One gateway.
+
+    Args:
+        url: Where it is, e.g. ``https://asya.example``.
+        token: Bearer token; empty for a gateway that wants none.
+    """
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self.url = url.rstrip("/").removesuffix("/mcp").rstrip("/")
+        self._http = httpx2.AsyncClient(
+            base_url=self.url,
+            headers={"User-Agent": "asya-client", **({"Authorization": f"Bearer {token}"} if token else {})},
+            verify=ssl.create_default_context() if self.url.startswith("https:") else False,
+            trust_env=False,
+            timeout=REQUEST_LIMIT_S,
+        )
+
+    async def start(self, tool: str, arguments: Mapping[str, Any]) -> Sent:
+        """Start a tool.
+
+        Raises:
+            NotSent: There is no such tool, or the arguments do not fit.
+            MeshAway: The gateway cannot be reached, or refuses us.
+        """
+        answer = await self._ask("POST", "/tools/call", {"name": tool, "arguments": dict(arguments)})
+        if answer.status_code == httpx2.codes.NOT_FOUND:
+            raise NotSent(answer.text.strip())
+        document = self._read(answer)
+        text = "".join(str(part.get("text", "")) for part in document.get("content", ()))
+        if document.get("isError"):
+            raise NotSent(text)
+        return Sent(str(json.loads(text)["envelope_id"]))
+
+    async def end(self, sent: Sent) -> Any:  # noqa: ANN401 - any JSON value
+        """Wait for an envelope's end, and return its result.
+
+        Raises:
+            EnvelopeFailed: It failed.
+            NotSent: The gateway does not know it.
+            MeshAway: The gateway has been away for a minute.
+        """
+        path, away_s = f"/envelopes/{quote(sent.id, safe='')}?wait={HELD_S:g}", 0.0
+        while True:
+            try:
+                answer = await self._ask("GET", path)
+            except MeshAway:
+                away_s += PAUSE_S
+                if away_s > AWAY_LIMIT_S:
+                    raise
+                await asyncio.sleep(PAUSE_S)
+                continue
+            away_s = 0.0
+            if answer.status_code == httpx2.codes.NOT_FOUND:
+                raise NotSent(f"the gateway at {self.url} knows no envelope {sent.id}")
+            record = self._read(answer)
+            if record["status"] == "succeeded":
+                return record.get("result")
+            if record["status"] == "failed":
+                failure = record.get("result")
+                details = failure.get("details") if isinstance(failure, dict) else None
+                raise EnvelopeFailed(sent.id, str(record.get("error")), details if isinstance(details, dict) else {})
+
+    async def events(self, sent: Sent) -> AsyncIterator[Event]:
+        """Yield what happened and happens to an envelope, up to its end; a cut stream is taken up where it was.
+
+        Raises:
+            MeshAway: The gateway has been away for a minute.
+        """
+        after, away_s = 0, 0.0
+        while True:
+            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": str(after)} if after else {})}
+            timeout = httpx2.Timeout(REQUEST_LIMIT_S, read=SILENCE_LIMIT_S)
+            path = f"/envelopes/{quote(sent.id, safe='')}/stream"
+            try:
+                async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+                    if response.status_code != httpx2.codes.OK:
+                        await response.aread()
+                        self._read(response)
+                    async for event in httpx2.EventSource(response, max_event_size=None):
+                        if not event.data:
+                            continue
+                        after, away_s = int(event.id), 0.0
+                        yield (made := _event(json.loads(event.data)))
+                        if made.final:
+                            return
+            except (httpx2.HTTPError, OSError) as exc:
+                if away_s > AWAY_LIMIT_S:
+                    raise self._away(exc) from None
+            away_s += PAUSE_S
+            await asyncio.sleep(PAUSE_S)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._http.aclose()
+
+    async def _ask(self, method: str, path: str, document: object = None) -> httpx2.Response:
+        try:
+            return await self._http.request(method, path, json=document)
+        except (httpx2.HTTPError, OSError) as exc:
+            raise self._away(exc) from None
+
+    def _read(self, answer: httpx2.Response) -> dict[str, Any]:
+        if answer.status_code != httpx2.codes.OK:
+            raise MeshAway(f"the gateway at {self.url} answered {answer.status_code}: {answer.text.strip()[:500]}")
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _away(self, error: Exception) -> MeshAway:
+        return MeshAway(f"the gateway at {self.url} cannot be reached: {error or type(error).__name__}")
+
+
+def _event(document: Mapping[str, Any]) -> Event:
+    return Event(
+        status=str(document.get("status")),
+        message=str(document.get("message") or ""),
+        actor=str(document.get("actor") or ""),
+        percent=float(document.get("progress_percent") or 0.0),
+        result=document.get("result"),
+        error=str(document.get("error") or ""),
+    )
