@@ -1284,7 +1284,7 @@ class Server:
         result = self._run_handler(request, argument)
 
         def add(value: Any) -> None:
-            if isinstance(value, tuple) and value and value[0] in VERB_CURES:
+            if isinstance(value, tuple) and value and isinstance(value[0], str) and value[0] in VERB_CURES:
                 raise TypeError("yield %r is a verb that this runtime has not; %s" % (value[0], VERB_CURES[value[0]]))
             spent_s = request.add(write(value, request.count, None), self._linger)
             if spent_s > 0.01:

@@ -35,6 +35,7 @@ HEADERS: Final = (
 
 
 CALLER: Final = "asya_caller"
+MCP_PATH: Final = "/mcp"
 RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 """Where a refusal sends clients to learn who gives out tokens (RFC 9728)."""
 CALLERS_MOST: Final = 10_000
@@ -57,6 +58,33 @@ def require(request: Request, scope: str) -> None:
         raise HTTPException(403, f"Token lacks the scope {scope}")
 
 
+LIMIT: Final = "asya_limit"
+"""In a request's scope: the rate limit, the caller's name in it, and how long the caller would have to wait."""
+
+
+def expect_list(request: Request) -> None:
+    """Let the caller list tools once beyond its rate: some clients do so after a call, and lose its result where that fails."""
+    if LIMIT in request.scope:
+        buckets, who, _ = request.scope[LIMIT]
+        buckets.owed.add(who)
+
+
+def beyond_rate(request: Request, is_list: bool) -> Response | None:
+    """Refuse what was let through for a list that is owed to its caller, and is none."""
+    buckets, who, pause_s = request.scope.get(LIMIT, (None, "", 0.0))
+    if not pause_s:
+        return None
+    if is_list:
+        buckets.owed.discard(who)
+        return None
+    return too_many(pause_s)
+
+
+def too_many(pause_s: float) -> Response:
+    """Refuse a request beyond the rate."""
+    return PlainTextResponse("Too many requests\n", 429, {"Retry-After": str(int(pause_s) + 1)})
+
+
 class Buckets:
     """A token bucket per caller, for the rate limit of this process.
 
@@ -69,6 +97,8 @@ class Buckets:
         self._per_second = per_second
         self._burst = float(burst)
         self._levels: dict[str, tuple[float, float]] = {}
+        self.owed: set[str] = set()
+        """Callers that may list tools once more than their rate allows."""
 
     def take(self, caller: str, now_s: float) -> float:
         """Take one request from the bucket; returns 0, or the seconds to wait where the bucket is empty."""
@@ -83,6 +113,7 @@ class Buckets:
     def _forget(self, now_s: float) -> None:
         full_after_s = self._burst / self._per_second
         self._levels = {who: kept for who, kept in self._levels.items() if now_s - kept[1] < full_after_s}
+        self.owed &= self._levels.keys()
 
 
 class AccessMiddleware:
@@ -174,10 +205,11 @@ class AccessMiddleware:
             return None
         who = known.name or (request.client.host if request.client else "")
         pause_s = self._buckets.take(who, time.monotonic())
-        if not pause_s:
+        request.scope[LIMIT] = self._buckets, who, pause_s
+        if not pause_s or (path == MCP_PATH and who in self._buckets.owed):
             return None
         self._metrics.refused.labels("rate_limited").inc()
-        return PlainTextResponse("Too many requests\n", 429, {"Retry-After": str(int(pause_s) + 1)})
+        return too_many(pause_s)
 
     def _count(self, scope: Scope, status: int, took_s: float) -> None:
         route = self._labels.get(scope.get("endpoint"), "none")

@@ -17,7 +17,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.access.middleware import caller
+from asya_gateway.access.middleware import beyond_rate, caller, expect_list
 from asya_gateway.calls import Answer, KeyReused, UnknownTool
 from asya_gateway.mcp import task_methods as mcp_task_methods
 from asya_gateway.mcp.streams import (
@@ -75,6 +75,10 @@ async def post(request: Request) -> Response:
     if not isinstance(message, dict):
         return json_answer(RpcError(INVALID_REQUEST, "a request is one JSON object").body(None), 400)
     method, call_id, params = message.get("method"), message.get("id"), message.get("params")
+    if (refused := beyond_rate(request, method == "tools/list")) is not None:
+        return refused
+    if method == "tools/call":
+        expect_list(request)
     modern = is_modern(message, request.headers)
     session = "" if modern else request.headers.get("mcp-session-id", "")
     if not modern and method != "initialize" and not SESSION.fullmatch(session):
