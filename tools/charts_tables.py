@@ -58,6 +58,8 @@ _OPERATOR: Final[Mapping[str, Edit]] = {
     ),
     f"{_MANAGER}/env/ASYA_MAX_CONCURRENT_RECONCILES/value": "{{ .Values.controller.maxConcurrentReconciles | quote }}",
     f"{_MANAGER}/env/ASYA_LOG_LEVEL/value": "{{ .Values.logLevel | quote }}",
+    f"{_MANAGER}/env/ASYA_OPERATOR_CLASS/value": "{{ .Values.operatorClass | quote }}",
+    f"{_MANAGER}/env/ASYA_WATCH_NAMESPACES/value": '{{ join "," .Values.watchNamespaces | quote }}',
     **_pod(_POD, "manager", "asya-operator"),
 }
 
@@ -115,8 +117,11 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
     "asya-operator": {
         "operator/rbac.yaml": {
             "ServiceAccount": _ACCOUNT,
-            **dict.fromkeys(("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"), _RIGHTS),
+            **dict.fromkeys(("ClusterRole", "Role", "RoleBinding"), _RIGHTS),
+            # For some namespaces only, bindings of each lead to the same role: templates/namespaces.yaml.
+            "ClusterRoleBinding": ("and .Values.rbac.create (not .Values.watchNamespaces)", {}),
         },
+        "operator/roles.yaml": {"ClusterRole": (".Values.rbac.roles", {})},
         "operator/deployment.yaml": {
             "Deployment": ("", _OPERATOR),
             "PodDisruptionBudget": _BUDGET,
@@ -206,6 +211,8 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
             "then": {"properties": {"leaderElection": {"properties": {"enabled": {"const": True}}}}},
         },
         "replicaCount": _COUNT,
+        "operatorClass": {"pattern": "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", "maxLength": 40},
+        "watchNamespaces": {"items": {"type": "string", "minLength": 1}, "uniqueItems": True},
         "image/pullPolicy": _PULL,
         "logLevel": _LEVELS,
         "metrics/port": _PORT,

@@ -15,6 +15,10 @@ images: $(STAMP) ## Build the container images, and load them into the cluster w
 publish: $(STAMP) ## Build the images for amd64 and arm64 and push them: REGISTRY=host/path, STACK=aws writes the digests there
 	@$(BIN)/python -m lab.images.publish '$(REGISTRY)' $(if $(STACK),--stack '$(STACK)') $(if $(IMAGES),--images $(IMAGES))
 
+.PHONY: release
+release: $(STAMP) ## Wheels, charts, images and their bills of materials into .artifacts/release, and to REGISTRY and INDEX if given: VERSION=
+	@$(BIN)/python -m tools.release '$(VERSION)' --registry '$(REGISTRY)' --index '$(INDEX)' $(if $(IMAGES),--images $(IMAGES))
+
 .PHONY: image-list
 image-list: $(STAMP) ## Name the images that a mesh needs, for a registry that has to hold them first
 	@$(BIN)/python -m tools.image_list
@@ -22,3 +26,5 @@ image-list: $(STAMP) ## Name the images that a mesh needs, for a registry that h
 IMAGES ?=
 REGISTRY ?=
 STACK ?=
+VERSION ?=
+INDEX ?=

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="exit with 1 when the page differs")
     arguments = parser.parse_args()
     parts = [HEADER]
-    for path in sorted(ROOT.glob("components/*/asya_*/settings.py")):
+    for path in sorted(ROOT.glob("components/*/asya_*/*settings.py")):
         parts += sections(path)
     write_or_compare(PAGE, "\n".join(parts), check=arguments.check, command="make docs")
 
@@ -39,7 +39,7 @@ def main() -> None:
 def sections(path: Path) -> Iterator[str]:
     """Write each of a room's dataclasses with settings as a table, those that it has from its own modules included."""
     room = path.parent.name
-    found = vars(importlib.import_module(f"{room}.settings")).values()
+    found = vars(importlib.import_module(f"{room}.{path.stem}")).values()
     for kind in (each for each in found if inspect.isclass(each) and dataclasses.is_dataclass(each)):
         if kind.__module__.split(".")[0] != room or not settings_of(kind):
             continue

@@ -18,6 +18,8 @@ class Image:
     room: str
     rooms: tuple[str, ...]
     extras: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Of its room, which no distribution holds."""
     limit_mb: int | None = None
     """How much it may add to its base, compressed."""
 
@@ -51,18 +53,22 @@ class Image:
             architecture=architecture,
         )
         shutil.copy(ROOT / "components/runtime/asya_runtime.py", context)
+        for name in self.files:
+            shutil.copytree(
+                ROOT / "components" / self.room / name, context / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
         arguments = {"BASE": base.image, "BUILD_BASE": own_base.image, "TARGETARCH": architecture}
         builder.build(tag, ROOT / "components" / self.room / "Dockerfile", context, arguments, architecture)
 
 
 IMAGES: Final = (
-    Image("sidecar", ("protocol", "process", "transport", "store", "sidecar"), limit_mb=80),
-    Image("operator", ("protocol", "process", "manifest", "kube", "transport", "operator")),
-    Image("crew", ("protocol", "process", "store", "crew")),
+    Image("sidecar", ("protocol", "process", "transport", "store", "sidecar"), extras=("traces",), limit_mb=80),
+    Image("operator", ("protocol", "process", "manifest", "kube", "transport", "operator"), extras=("traces",)),
+    Image("crew", ("protocol", "process", "store", "crew"), files=("handlers",)),
     Image(
         "gateway",
         ("protocol", "process", "manifest", "kube", "transport", "store", "gateway"),
-        extras=("kubernetes",),
+        extras=("kubernetes", "traces"),
         limit_mb=80,
     ),
 )

@@ -4,16 +4,14 @@ It is made outside the build, because a build may see no package index, and for 
 for the one that runs here.
 """
 
-import os
 import platform
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Final
 
-from lab.built_once import cache_root
 from lab.checkout import ROOT
 from lab.errors import LabError
+from lab.installs.uv import uv
 
 MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 """A processor as images name it, and as wheels do."""
@@ -38,30 +36,14 @@ def install(
     target.mkdir(parents=True)
     requirements = target.parent / "requirements.txt"
     chosen = [part for extra in extras for part in ("--extra", extra)]
-    _uv(
+    uv(
         *("export", "--quiet", "--frozen", "--no-dev", "--no-emit-workspace", "--no-annotate", "--no-header"),
         *("--package", project, *chosen, "--output-file", str(requirements)),
     )
     wheels = ("--python-version", python, "--python-platform", f"{MACHINES[architecture]}-manylinux_2_28")
     common = ("pip", "install", "--quiet", "--no-deps", "--target", str(target), *wheels)
-    _uv(*common, "--only-binary", ":all:", "--requirements", str(requirements))
-    _uv(*common, *(str(ROOT / "components" / room) for room in rooms))
+    uv(*common, "--only-binary", ":all:", "--requirements", str(requirements))
+    uv(*common, *(str(ROOT / "components" / room) for room in rooms))
     shutil.rmtree(target / "bin", ignore_errors=True)  # Their first lines name an interpreter of this machine.
     for cached in list(target.rglob("__pycache__")):
         shutil.rmtree(cached)
-
-
-def _uv(*arguments: str) -> None:
-    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-    done = subprocess.run(
-        [_find_uv(), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise LabError(f"uv {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
-
-
-def _find_uv() -> str:
-    found = shutil.which("uv") or next(map(str, sorted(cache_root().glob("uv-*/bin/uv"), reverse=True)), None)
-    if found is None:
-        raise LabError("uv is not here: make setup")
-    return found

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         "registry", help="host, port and path, such as 123456789012.dkr.ecr.eu-central-1.amazonaws.com/asya"
     )
-    parser.add_argument("--version", default=_own_version(), help="tag of the images (default: %(default)s)")
+    parser.add_argument("--version", default=own_version(), help="tag of the images (default: %(default)s)")
     parser.add_argument("--stack", default="", help="write the digests into Pulumi.STACK.yaml")
     parser.add_argument("--images", nargs="*", default=[image.room for image in IMAGES], help="which (default: all)")
     parser.add_argument("--architectures", nargs="*", default=list(MACHINES), choices=list(MACHINES))
@@ -98,7 +98,8 @@ def _settings_file(stack: str) -> Path:
     return path
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version of this checkout."""
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 

@@ -22,7 +22,7 @@ DATABASE = {"externalDatabase": {"host": "postgres.example", "password": "change
 SAME: list[tuple[str, list[str], dict[str, Any], set[tuple[str, str]]]] = [
     (
         "asya-operator",
-        ["operator/crd.yaml", "operator/rbac.yaml", "operator/deployment.yaml"],
+        ["operator/crd.yaml", "operator/rbac.yaml", "operator/roles.yaml", "operator/deployment.yaml"],
         {},
         {("ConfigMap", "asya-operator-config")},
     ),

@@ -233,3 +233,25 @@ def test_two_releases_in_one_namespace_do_not_take_one_another_s_pods(newest_hel
     objects = [each for each in yaml.safe_load_all(done.stdout) if each]
     selector = find(objects, "Service", "second-asya-gateway")["spec"]["selector"]
     assert selector == {"app.kubernetes.io/name": "asya-gateway", "app.kubernetes.io/instance": "second"}
+
+
+def test_an_operator_of_some_namespaces_has_its_rights_there_alone(newest_helm: Helm) -> None:
+    made = newest_helm.render("asya-operator", watchNamespaces=["team-a", "team-b"], operatorClass="blue")
+    assert [each for each in made if each["kind"] == "ClusterRoleBinding"] == []
+    bindings = {
+        (each["metadata"]["namespace"], each["roleRef"]["kind"], each["roleRef"]["name"])
+        for each in made
+        if each["kind"] == "RoleBinding" and not each["metadata"]["name"].endswith("leader-election")
+    }
+    assert bindings == {(team, "ClusterRole", "asya-operator") for team in ("team-a", "team-b")}
+    (container,) = find(made, "Deployment", "asya-operator")["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert (env["ASYA_WATCH_NAMESPACES"], env["ASYA_OPERATOR_CLASS"]) == ("team-a,team-b", "blue")
+
+
+def test_one_operator_of_a_cluster_makes_the_roles_for_people(newest_helm: Helm) -> None:
+    roles = {each["metadata"]["name"] for each in newest_helm.render("asya-operator") if each["kind"] == "ClusterRole"}
+    assert {"asya-view", "asya-edit"} <= roles
+    without = newest_helm.render("asya-operator", rbac={"roles": False})
+    assert {each["metadata"]["name"] for each in without if each["kind"] == "ClusterRole"} == {"asya-operator"}
+    assert "operatorClass" in newest_helm.refuses("asya-operator", operatorClass="Blue")

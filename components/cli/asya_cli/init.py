@@ -3,6 +3,7 @@
 import keyword
 import re
 from collections.abc import Sequence
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -15,7 +16,7 @@ from asya_cli.exit_codes import BadRequest
 from asya_cli.options import json_option
 
 FILES: Final = ("handler.py", "actor.yaml", "test_handler.py", "README.md")
-PULUMI_FILES: Final = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py")
+PULUMI_FILES: Final = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py", "requirements.txt")
 """The same actor as a program for `pulumi up`."""
 NAME: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -71,7 +72,7 @@ def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES) -> list[
     if there:
         cause = f"{folder} already holds {', '.join(there)}, and nothing is overwritten"
         raise BadRequest(cause, f"asya init {name} --folder another-folder")
-    values = {"name": name, "class_name": class_name(name)}
+    values = {"name": name, "class_name": class_name(name), "version": version("asya-cli")}
     texts = {file: Template(_template(file)).substitute(values) for file in wanted}
     written: list[Path] = []
     try:

@@ -14,6 +14,7 @@ from asya_cli.envelope import status, stream, wait
 from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
 from asya_cli.local import local
+from asya_cli.migrate import migrate
 from asya_cli.replay import replay
 from asya_cli.result import result
 from asya_cli.send import send
@@ -34,7 +35,24 @@ def asya() -> None:
     """Run, feed and watch a mesh of async actors."""
 
 
-for command in (init, local, top, send, result, tools, call, status, stream, wait, cancel, replay, why, dlq, doctor):
+for command in (
+    init,
+    local,
+    top,
+    send,
+    result,
+    tools,
+    call,
+    status,
+    stream,
+    wait,
+    cancel,
+    replay,
+    why,
+    dlq,
+    migrate,
+    doctor,
+):
     asya.add_command(command)
 
 

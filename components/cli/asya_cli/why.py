@@ -108,7 +108,9 @@ def gather(
                 raise
             console.warn(exc.cause)
     if info is not None:
+        trace = found.get("trace", ("", ""))
         found |= _of_mesh(info, envelope_id, trace_id)
+        found["trace"] = trace if trace[0] else found["trace"]
     return Evidence(id=envelope_id, now_s=time.time(), **found)
 
 
@@ -117,7 +119,8 @@ def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> d
 
     record = gateway.envelope(envelope_id)
     events = [event.document for event in gateway.history(envelope_id)]
-    found: dict[str, Any] = {"record": record, "events": events, "last": told_by_gateway(events)}
+    trace = str(record.get("trace_id") or ""), str(record.get("trace_url") or "")
+    found: dict[str, Any] = {"record": record, "events": events, "last": told_by_gateway(events), "trace": trace}
     if with_actors and (actors := gateway.actors()) is not None:
         found["actors"] = {name: _facts(name, entry) for name, entry in actors.items()}
     return found
@@ -142,6 +145,7 @@ def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[s
     from asya_cli.running_mesh import broker_environment
     from asya_local import mesh
     from asya_local.trail import find_running, read_trail
+    from asya_protocol.trace import trace_link
     from asya_store.factory import open_store
 
     environment = broker_environment(info)
@@ -156,6 +160,8 @@ def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[s
         "running": None if running is None else (running.actor, running.attempt, running.for_s),
         "dead": _dead_letter(environment, envelope_id, trace_id),
     }
+    known = trace_id or next((step.trace_id for step in reversed(steps) if step.trace_id), "")
+    found["trace"] = known, trace_link(environment.get("ASYA_TRACE_URL"), known) or ""
     if steps:
         found["last"] = steps[-1]
     store = open_store(environment)

@@ -26,6 +26,8 @@ def document(evidence: Evidence, why: Why) -> dict[str, object]:
         "queued": None if facts is None else facts.queued,
         "replicas_ready": None if facts is None else facts.ready,
         "deadline": record.get("deadline"),
+        "trace_id": evidence.trace[0] or None,
+        "trace_url": evidence.trace[1] or None,
         "cure": why.cure or None,
     }
 
@@ -55,6 +57,7 @@ def lines(evidence: Evidence, why: Why) -> Iterator[str]:
         "last error": told["last_error"] if str(told["last_error"] or "") not in why.because else None,
         "next try": told["next_retry_at"],
         "deadline": told["deadline"],
+        "trace": told["trace_url"] or told["trace_id"],
         "try": why.cure,
     }
     for name, value in rows.items():

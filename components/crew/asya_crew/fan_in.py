@@ -160,6 +160,8 @@ class FanIn:
         made["headers"] = _as_opener(entry, made["headers"])
         if names.HEADER_LINEAGE in made["headers"]:
             made["parent_id"] = parent_of(entry.opener)
+        if entry.trace is not None:
+            made["headers"][names.HEADER_LINKS] = self._groups.traces(entry.group, group.here)
         if group.missing:
             made["headers"][names.HEADER_MISSING] = sorted(group.missing)
         if verdict is Verdict.FAIL:

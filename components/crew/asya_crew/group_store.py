@@ -16,6 +16,10 @@ from asya_protocol.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "fan-in/"
+TRACE: Final = "asya-traceparent"
+"""Metadata of a child's object: the trace that it came with, where that is recorded."""
+MOST_TRACES: Final = 128
+"""Children whose traces are read, each by a request; a span has no more links."""
 THREADS: Final = 16
 """S3 answers one request in tens of milliseconds; a group of a thousand is read in a few seconds."""
 
@@ -74,6 +78,13 @@ class GroupStore:
         folder = _folder(group_id)
         return list(self._threads.map(self._read, [_item(folder, index) for index in sorted(indexes)]))
 
+    def traces(self, group_id: str, indexes: Iterable[int]) -> list[str]:
+        """Read the traces that children came with, those of the first."""
+        folder = _folder(group_id)
+        keys = [_item(folder, index) for index in sorted(indexes)[:MOST_TRACES]]
+        infos = self._threads.map(self._store.info, keys)
+        return [info.metadata[TRACE] for info in infos if info is not None and TRACE in info.metadata]
+
     def win(self, group_id: str, token: str) -> bool:
         """Claim the end of a group; true for the first who asks, and for the same one again."""
         key = f"{_folder(group_id)}winner"
@@ -120,7 +131,8 @@ class GroupStore:
             # Where the sender knew, every child brings the same count: that of the first is enough.
             self._store.create(f"{folder}count.json", _json(entry.count))
         if entry.index is not None and entry.missing is None:
-            self._store.put(_item(folder, entry.index), _json(payload))
+            trace = None if entry.trace is None else {TRACE: entry.trace}
+            self._store.put(_item(folder, entry.index), _json(payload), metadata=trace)
         elif entry.index is not None:
             self._store.put(f"{folder}missing/{entry.index:07}.json", _json(entry.missing))
 

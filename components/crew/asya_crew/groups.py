@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from asya_protocol import names
+from asya_protocol.trace import read_traceparent
 
 MAX_COUNT: Final = 1_000_000
 
@@ -41,6 +42,7 @@ class Entry:
         timer: Which round of the group's timer this is.
         called_off: Why nothing is to be joined, for a notice from the hop that opened the group.
         outer: The stack without this entry: the groups around it.
+        trace: ``traceparent`` of an envelope that is traced.
     """
 
     group: str
@@ -50,6 +52,7 @@ class Entry:
     timer: str | None = None
     called_off: str | None = None
     outer: tuple[Any, ...] = ()
+    trace: str | None = None
 
     @property
     def opener(self) -> str:
@@ -162,12 +165,19 @@ def read_entry(headers: Mapping[str, Any]) -> Entry | None:
         timer=None if top.get("timer") is None else str(top["timer"]),
         called_off=None if top.get("called_off") is None else str(top["called_off"]),
         outer=tuple(outer),
+        trace=_trace(headers),
     )
     if entry.index is None and entry.timer is None and entry.count is None and entry.called_off is None:
         raise ValueError(f"header {names.HEADER_FAN_IN} has neither an index nor a count")
     if entry.index is not None and entry.count is not None and entry.index >= entry.count:
         raise ValueError(f"header {names.HEADER_FAN_IN}: index {entry.index} of {entry.count}")
     return entry
+
+
+def _trace(headers: Mapping[str, Any]) -> str | None:
+    """Read the trace of an envelope whose hops are recorded; the others' is of no use here."""
+    found = headers.get(names.HEADER_TRACEPARENT) if names.HEADER_TRACE in headers else None
+    return found if read_traceparent(found) is not None else None
 
 
 def _group(top: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -24,12 +25,14 @@ from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
 from asya_gateway.tools.arguments import InvalidArguments, complete, output_problem
 from asya_gateway.tools.toolbox import Toolbox
+from asya_gateway.tracing import CallTracing, CallTrail
 from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import StoreUnavailable, TransportError
 from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
+from asya_protocol.trace import trace_id_of
 from asya_store.cancel_list import CancelList
 from asya_transport.port import Transport
 
@@ -115,6 +118,7 @@ class Calls:
         roster: The actors that exist; ``None`` takes every route as it is.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
+        tracing: Traces calls; ``None`` passes on the traces that come.
     """
 
     def __init__(
@@ -127,8 +131,10 @@ class Calls:
         roster: Roster | None = None,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
+        tracing: CallTracing | None = None,
     ) -> None:
         self.toolbox = toolbox
+        self._tracing = tracing or CallTracing()
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
         self._graces: set[asyncio.Task[None]] = set()
@@ -148,9 +154,22 @@ class Calls:
         return {actor for tool in self.tools.values() for actor in tool.route}
 
     async def call(
-        self, name: str, arguments: Mapping[str, object] | None, owner: str = "", key: CallKey | None = None
+        self,
+        name: str,
+        arguments: Mapping[str, object] | None,
+        owner: str = "",
+        key: CallKey | None = None,
+        *,
+        carrier: Mapping[str, object] = MappingProxyType({}),
     ) -> Answer:
         """Start a tool for an owner, or find the envelope of an earlier call with the same key.
+
+        Args:
+            name: The tool's.
+            arguments: As its caller gave them.
+            owner: Who calls.
+            key: What its repetitions have in common.
+            carrier: The trace that came with the call.
 
         Raises:
             UnknownTool: There is none of that name.
@@ -169,6 +188,7 @@ class Calls:
             self._metrics.calls.labels(name, "wrong_route").inc()
             return Answer(f"tool {name} cannot run: {wrong}", is_error=True)
         envelope_id = str(uuid.uuid4())
+        trail = self._tracing.begin(carrier)
         now = datetime.now(UTC)
         deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
         metadata = msgspec.json.encode({"job_id": envelope_id})
@@ -178,6 +198,7 @@ class Calls:
             created_at=now,
             updated_at=now,
             metadata=metadata,
+            headers=msgspec.json.encode(trail.headers) if trail.headers else None,
             payload=msgspec.json.encode(payload),
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
@@ -194,8 +215,10 @@ class Calls:
         if made.calls > 1:
             self._metrics.calls.labels(name, "repeated").inc()
         else:
-            sent = await self._send(record)
+            problem = await self._send(record, trail)
+            sent = problem is None
             await self._sent(made.key)
+            self._tracing.finish(trail, name, envelope_id, problem)
             self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
         told = _told(tool, made.envelope_id or envelope_id)
         return replace(made, text=_text(told), told=told)
@@ -278,26 +301,40 @@ class Calls:
         except StoreUnavailable as exc:
             log.warning("envelope not cancelled", extra={"envelope_id": envelope_id, "error": str(exc)})
 
-    async def _send(self, record: Record) -> bool:
+    async def _send(self, record: Record, trail: CallTrail | None = None) -> str | None:
+        """Send an envelope as it was recorded; says why where that did not succeed."""
+        headers = {} if record.headers is None else msgspec.json.decode(record.headers, type=dict[str, object])
         envelope = Envelope(
             id=record.id,
             route=Route(record.actors, 0, {"metadata": msgspec.Raw(record.metadata or b"{}")}),
             payload=msgspec.Raw(record.payload or b"null"),
+            headers=headers,
             deadline=record.deadline,
         )
         problem: str | None = None
+        queue, body, started_s = self._queue_names.queue(record.actors[0]), envelope.dump(), time.time()
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._transport.send(self._queue_names.queue(record.actors[0]), envelope.dump())
+                await self._transport.send(queue, body)
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except TransportError as exc:
             problem = str(exc)
+        if trail is not None:
+            trail.sent = started_s, time.time(), queue, len(body)
+        told = {"envelope_id": record.id, "actor": record.actors[0], **_trace(headers)}
         if problem is not None:
-            log.warning("envelope not sent", extra={"envelope_id": record.id, "error": problem})
+            log.warning("envelope not sent", extra={**told, "error": problem})
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
-        return problem is None
+        else:
+            log.debug("envelope sent", extra=told)
+        return problem
+
+
+def _trace(headers: Mapping[str, object]) -> dict[str, str]:
+    trace_id = trace_id_of(headers.get(names.HEADER_TRACEPARENT))
+    return {} if trace_id is None else {"trace_id": trace_id}
 
 
 def _run_beside(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:

@@ -22,6 +22,7 @@ from asya_gateway.settings import GatewaySettings, read_settings
 from asya_gateway.store.factory import open_envelope_store
 from asya_gateway.store.timed import TimedStore
 from asya_gateway.tools.toolbox import Toolbox
+from asya_gateway.tracing import open_call_tracing
 from asya_process.entry import run_process
 from asya_store.cancel_list import CancelList
 from asya_store.factory import open_store
@@ -53,6 +54,7 @@ async def run(settings: GatewaySettings) -> None:
         metrics,
     )
     transport = open_transport(settings.transport)
+    tracing = open_call_tracing(settings.traces, transport.name, metrics.registry)
     background: list[asyncio.Task[None]] = []
     try:
         await store.open(pubsub.wake)
@@ -61,7 +63,16 @@ async def run(settings: GatewaySettings) -> None:
         cancels = None if objects is None else CancelList(objects)
         queue_names, admin = settings.transport.queue_names, open_admin(settings.transport)
         roster = Roster(open_source(settings.actors), admin, queue_names)
-        calls = Calls(toolbox, store, transport, queue_names, roster=roster, cancels=cancels, metrics=metrics)
+        calls = Calls(
+            toolbox,
+            store,
+            transport,
+            queue_names,
+            roster=roster,
+            cancels=cancels,
+            metrics=metrics,
+            tracing=tracing,
+        )
         background.append(
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )
@@ -93,4 +104,5 @@ async def run(settings: GatewaySettings) -> None:
         await transport.close()
         await store.close()
         listener.close()
+        await asyncio.to_thread(tracing.close)
     log.info("gateway stopped")

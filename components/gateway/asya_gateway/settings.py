@@ -15,6 +15,7 @@ from asya_gateway.actors.sources import check_source, default_source
 from asya_gateway.store.factory import MEMORY, check_database_url
 from asya_process import settings as process
 from asya_process.settings import setting, whole
+from asya_process.trace_settings import TraceSettings, read_trace_settings
 from asya_protocol.durations import parse_duration
 from asya_protocol.errors import SettingsError
 from asya_store.settings import Prefixes, StoreSettings, read_store_settings
@@ -64,6 +65,7 @@ class GatewaySettings:
     """The object store that the mesh shares: a cancel reaches the actors through it, and a replay reads failures there."""
     prefixes: Prefixes = field(default_factory=Prefixes)
     """Where in it the end actors keep what they get."""
+    traces: TraceSettings = field(default_factory=TraceSettings)
     public_url: str = setting("ASYA_GATEWAY_PUBLIC_URL", lambda text: check_url(text).rstrip("/") if text else "", "")
     """Where callers reach it; with a provider, MCP clients learn there who gives out tokens."""
     rate: float = setting("ASYA_GATEWAY_RATE", process.number(0, 10**6), "0")
@@ -139,6 +141,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         door=_read_door(env),
         store=read_store_settings(env),
         prefixes=process.read(Prefixes, environ),
+        traces=read_trace_settings(env),
     )
     _check_tls(settings)
     if 0 < (settings.kept_s or 0) < settings.history_s:

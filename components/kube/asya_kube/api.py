@@ -135,12 +135,12 @@ class KubeApi:
         except ObjectMissing:
             return None
 
-    async def list_metadata(self, kind: Kind) -> list[dict[str, Any]]:
-        """Read the metadata of all objects of a kind, page by page; the server leaves out the rest."""
+    async def list_metadata(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
+        """Read the metadata of all objects of a kind, in one namespace or in all, page by page, without the rest."""
         found: list[dict[str, Any]] = []
         query = {"limit": str(PAGE)}
         while True:
-            answer = await self._request("GET", kind.path(None, ""), kind, accept=_METADATA, query=query)
+            answer = await self._request("GET", kind.path(namespace, ""), kind, accept=_METADATA, query=query)
             # The API server writes an empty list of metadata as null.
             found += [item["metadata"] for item in answer.get("items") or []]
             query["continue"] = (answer.get("metadata") or {}).get("continue", "")

@@ -40,6 +40,7 @@ from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings
 
 log: Final = logging.getLogger("asya_local")
+_SHARED: Final = ("ASYA_TRACE_URL",)
 
 TICK_S: Final = 0.25
 BEAT_S: Final = 1.0
@@ -113,7 +114,7 @@ class Supervisor:
         self._broker = await self._open_broker(self._previous_broker)
         self._say(
             stage="creating queues",
-            environment=merge_environment(self._broker.transport_env, self._broker.store_env),
+            environment=merge_environment(self._broker.transport_env, self._shared_env()),
         )
         # boto3 takes credentials from the process's own environment only, and those of a local stand-in are no secret.
         os.environ.update({k: v for k, v in self._broker.transport_env.items() if k.startswith("AWS_")})
@@ -286,6 +287,10 @@ class Supervisor:
             await close_broker(self._record.broker)
             self._say(broker=None)
 
+    def _shared_env(self) -> dict[str, str]:
+        """What crew, sidecars, gateway and clients get besides the way to the broker; ``OTEL_*`` they inherit."""
+        return {**self._broker.store_env, **{name: self._environ[name] for name in _SHARED if self._environ.get(name)}}
+
     def _declare(self, request: Request) -> Declarations:
         self._gateway.place(request)
         return declare(
@@ -293,12 +298,12 @@ class Supervisor:
             self._state,
             self._environ,
             transport_env=self._broker.transport_env,
-            store_env=self._broker.store_env,
+            store_env=self._shared_env(),
             gateway_env=self._gateway.sidecar_env(),
         )
 
     def _follow(self, request: Request, declarations: Declarations) -> None:
-        self._gateway.follow(request, merge_environment(self._broker.transport_env, self._broker.store_env))
+        self._gateway.follow(request, merge_environment(self._broker.transport_env, self._shared_env()))
         for name, plan in declarations.plans.items():
             lay_out(plan.files, plan.files_root)
             if (pool := self._pools.get(name)) is not None:

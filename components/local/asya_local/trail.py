@@ -27,11 +27,13 @@ class Step(StepFacts):
         delivery: Deliveries spent on infrastructure until then; ``None`` when nothing failed.
         parents: Ids of the envelopes whose fan-outs it comes from.
         group: Id of the group that fan-in is to join it with.
+        trace_id: Of the trace that it belongs to.
     """
 
     delivery: int | None = None
     parents: tuple[str, ...] = ()
     group: str = ""
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,12 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
             result=str(entry["result"]),
             to=str(entry.get("to", "")),
             cause=str(entry.get("cause", "")),
-            attempt=entry.get("attempt"),
+            attempt=entry.get("attempt") if "delivery" in entry else None,  # it is told of those that failed
             delivery=entry.get("delivery"),
             again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
             parents=tuple(str(parent) for parent in entry.get("parents", ())),
             group=str(entry.get("group", "")),
+            trace_id=str(entry.get("trace_id", "")),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -35,6 +35,7 @@ from asya_protocol import names
 
 API_VERSION: Final = "asya.sh/v1alpha1"
 KIND: Final = "AsyncActor"
+OPERATOR_CLASS: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 
 
 def _refuse_kind(value: object) -> object:
@@ -84,6 +85,8 @@ class ActorSpec(SpecPart):
 
     transport: str = Field(min_length=1)
     """The broker, by the name that the operator knows: `sqs`, `rabbitmq`; a local mesh goes by its own."""
+    operator_class: str | None = Field(default=None, pattern=OPERATOR_CLASS, max_length=40)
+    """Which of several operators of a cluster keeps this actor; without one the operator that has no class."""
     handler: str | None = Field(default=None, min_length=1)
     """Short form: ``module.func`` or ``module.Class.method``."""
     image: str | None = Field(default=None, min_length=1)

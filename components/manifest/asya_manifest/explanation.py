@@ -94,6 +94,7 @@ class Evidence:
         dead: Its dead letter.
         group: Its fan-in group.
         actors: By name; ``None`` when nobody can say which there are.
+        trace: Id of its trace and a link to it; either is empty where it is not known.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Evidence:
     dead: DeadFacts | None = None
     group: GroupFacts | None = None
     actors: Mapping[str, ActorFacts] | None = None
+    trace: tuple[str, str] = ("", "")
 
     @property
     def route(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, Final
 
 import kopf
@@ -42,14 +43,25 @@ class Controller:
         metrics: Counts.
         workers: Actors reconciled at the same time.
         api: Lists the actors that exist at the start.
+        namespaces: Those that are watched; none are all.
     """
 
-    def __init__(self, world: World, reconciler: Reconciler, metrics: Metrics, workers: int, api: KubeApi) -> None:
+    def __init__(
+        self,
+        world: World,
+        reconciler: Reconciler,
+        metrics: Metrics,
+        workers: int,
+        api: KubeApi,
+        *,
+        namespaces: Collection[str] = (),
+    ) -> None:
         self._world = world
         self._reconciler = reconciler
         self._metrics = metrics
         self._workers = workers
         self._api = api
+        self._namespaces = sorted(namespaces)
         self._queue: WorkQueue[Key] = WorkQueue()
         self.beat_s = time.monotonic()
         """When the event loop last ran, by the steady clock."""
@@ -67,11 +79,18 @@ class Controller:
         registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
         self._register(registry)
         configure(settings)
-        listed = asyncio.create_task(await_actors(self._api, self._world))
+        listed = asyncio.create_task(await_actors(self._api, self._world, self._namespaces))
         tasks = [asyncio.create_task(self._work(listed)) for _ in range(self._workers)]
         tasks.append(asyncio.create_task(self._beat()))
         watching = asyncio.create_task(
-            kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop)
+            kopf.operator(
+                registry=registry,
+                settings=settings,
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=stop,
+            )
         )
         tasks.append(asyncio.create_task(_until(stop)))
         try:

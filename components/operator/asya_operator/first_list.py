@@ -8,7 +8,7 @@ shown and then forgotten, since only a watch says what goes.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from asya_kube import resources
@@ -30,6 +30,7 @@ PAUSE_S: Final = 0.1
 async def await_actors(
     api: KubeApi,
     world: World,
+    namespaces: Collection[str] = (),
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -39,32 +40,33 @@ async def await_actors(
     Args:
         api: The cluster.
         world: What the watch has shown.
+        namespaces: Those that are watched; none are all.
         clock: Any steady clock, in seconds.
         sleep: Waits for a number of seconds.
     """
     began_s = clock()
     while clock() - began_s < PATIENCE_S:
-        there = await _actors(api)
+        there = await _actors(api, namespaces)
         if there is None:
             await sleep(RETRY_S)
             continue
         listed_s = clock()
         while clock() - listed_s < LIST_AGAIN_S:
-            if all(world.actor(key) is not None for key in there):
+            if all(world.knows(key) for key in there):
                 return True
             await sleep(PAUSE_S)
     log.warning("not every actor was seen; reconciles begin all the same", extra={"waited_s": PATIENCE_S})
     return False
 
 
-async def _actors(api: KubeApi) -> set[Key] | None:
+async def _actors(api: KubeApi, namespaces: Collection[str]) -> set[Key] | None:
     """The actors that there are; ``None`` when they cannot be listed."""
     try:
-        found = await api.list_metadata(resources.ACTOR)
+        pages = [await api.list_metadata(resources.ACTOR, each) for each in namespaces or (None,)]
     except ObjectMissing:
         return set()  # their CRD is not installed
     except (ApiError, LookupError, TypeError) as exc:
         # Also an answer of another shape: what cannot be compared is waited for, and never the end of the operator.
         log.warning("actors not listed", extra={"error": str(exc)})
         return None
-    return {(meta["namespace"], meta["name"]) for meta in found}
+    return {(meta["namespace"], meta["name"]) for page in pages for meta in page}

@@ -36,9 +36,11 @@ class Election:
         api: The cluster.
         namespace: Where the lease is.
         identity: This process, e.g. its pod's name and a random part.
+        name: Of the lease.
     """
 
-    def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
+    def __init__(self, api: KubeApi, namespace: str, identity: str, name: str = LEASE_NAME) -> None:
+        self._name = name
         self._api = api
         self._namespace = namespace
         self._identity = identity
@@ -50,7 +52,7 @@ class Election:
         """Wait until this process holds the lease."""
         while True:
             if await self._renew(TRY_S):
-                log.info("leader", extra={"lease": LEASE_NAME, "identity": self._identity})
+                log.info("leader", extra={"lease": self._name, "identity": self._identity})
                 return
             await asyncio.sleep(RETRY_S)
 
@@ -68,7 +70,7 @@ class Election:
                 return
             if await self._renew(min(TRY_S, self._left_s())) is False:
                 break
-        log.error("lease lost", extra={"lease": LEASE_NAME, "identity": self._identity})
+        log.error("lease lost", extra={"lease": self._name, "identity": self._identity})
 
     def _left_s(self) -> float:
         return self.renewed_s + RENEW_DEADLINE_S - time.monotonic()
@@ -89,14 +91,14 @@ class Election:
     async def release(self) -> None:
         """Let another process have it at once."""
         with contextlib.suppress(ApiError):
-            lease = await self._api.get(LEASE, self._namespace, LEASE_NAME)
+            lease = await self._api.get(LEASE, self._namespace, self._name)
             if lease is not None and lease["spec"].get("holderIdentity") == self._identity:
                 lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
                 await self._api.replace(lease)
 
     async def _try(self) -> bool:
         """Take or renew the lease, if it is ours or free; whether it is ours now."""
-        lease = await self._api.get(LEASE, self._namespace, LEASE_NAME)
+        lease = await self._api.get(LEASE, self._namespace, self._name)
         try:
             if lease is None:
                 await self._api.create(self._new())
@@ -119,12 +121,12 @@ class Election:
         return time.monotonic() - self._seen[1] > float(spec.get("leaseDurationSeconds") or DURATION_S)
 
     def _new(self) -> dict[str, Any]:
-        meta = {"name": LEASE_NAME, "namespace": self._namespace}
+        meta = {"name": self._name, "namespace": self._namespace}
         spec = taken({}, self._identity, datetime.now(UTC))
         return {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": meta, "spec": spec}
 
 
-async def hold_apart(namespace: str, identity: str, since_s: float) -> None:
+async def hold_apart(namespace: str, identity: str, since_s: float, name: str = LEASE_NAME) -> None:
     """Renew a lease that this process has, on a thread, loop and connection of its own; returns when it is lost.
 
     Thousands of changes at once keep the process's main loop busy for longer than a renewal may take.
@@ -133,12 +135,13 @@ async def hold_apart(namespace: str, identity: str, since_s: float) -> None:
         namespace: Where the lease is.
         identity: As it was taken.
         since_s: When the try that took it was begun, by the steady clock.
+        name: Of the lease.
     """
     ended = threading.Event()
 
     async def hold() -> None:
         async with KubeApi() as api:
-            await Election(api, namespace, identity).hold(since_s, ended.is_set)
+            await Election(api, namespace, identity, name).hold(since_s, ended.is_set)
 
     renewing = asyncio.create_task(asyncio.to_thread(asyncio.run, hold()))
     try:
@@ -146,6 +149,11 @@ async def hold_apart(namespace: str, identity: str, since_s: float) -> None:
     finally:
         ended.set()
         await renewing  # so that no renewal comes after the lease was given back
+
+
+def lease_name(operator_class: str) -> str:
+    """The lease of the operators of a class: two classes may live in one namespace. Pure."""
+    return LEASE_NAME.replace("operator", f"operator-{operator_class}", 1) if operator_class else LEASE_NAME
 
 
 def taken(spec: Mapping[str, Any], identity: str, now: datetime) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from asya_kube import resources
-from asya_kube.api import KubeApi
+from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_operator.controller import Controller
 from asya_operator.event_recorder import Recorder
-from asya_operator.lease import Election, hold_apart
+from asya_operator.lease import Election, hold_apart, lease_name
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
 from asya_operator.probes import Endpoints
@@ -87,7 +87,7 @@ class _Process:
         self._settings = settings
         self._metrics = Metrics()
         self._api = KubeApi(self._metrics.observe_call)
-        self._world = World()
+        self._world = World(settings.operator_class)
         self._queues = Queues(
             self._api, settings.runtime_namespace, settings.queue_names, manage=settings.manage_queues
         )
@@ -101,7 +101,9 @@ class _Process:
             settings=settings,
             runtime_source=runtime_source,
         )
-        self._controller = Controller(self._world, self._reconciler, self._metrics, settings.workers, self._api)
+        self._controller = Controller(
+            self._world, self._reconciler, self._metrics, settings.workers, self._api, namespaces=settings.namespaces
+        )
         self._endpoints = Endpoints(self._metrics, healthy=self._stalled, ready=self._unready)
         self._election: Election | None = None
         self._open = False
@@ -116,12 +118,15 @@ class _Process:
         log.info("Transport registry loaded", extra={"count": len(settings.transports.by_name)})
         lost: asyncio.Task[None] | None = None
         if settings.leader_elect:
+            lease = lease_name(settings.operator_class)
             identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-            self._election = Election(self._api, settings.runtime_namespace, identity)
+            self._election = Election(self._api, settings.runtime_namespace, identity, lease)
             await unless_stopped(self._election.acquire(), stop)
             if stop.is_set():
                 return True
-            lost = asyncio.create_task(hold_apart(settings.runtime_namespace, identity, self._election.renewed_s))
+            lost = asyncio.create_task(
+                hold_apart(settings.runtime_namespace, identity, self._election.renewed_s, lease)
+            )
         self._leading = True
         self._metrics.leader.set(1)
         await self._check_cluster()
@@ -163,12 +168,19 @@ class _Process:
 
     async def _check_cluster(self) -> None:
         """See which optional kinds the cluster knows."""
-        monitor = resources.POD_MONITOR
-        found = await self._api.get(resources.CRD, None, f"{monitor.plural}.{monitor.group}")
-        self._reconciler.pod_monitors = found is not None
-        actor = resources.ACTOR
-        if await self._api.get(resources.CRD, None, f"{actor.plural}.{actor.group}") is None:
-            log.warning("the AsyncActor CRD is not installed yet; apply deploy/operator/crd.yaml")
+        monitor, actor = resources.POD_MONITOR, resources.ACTOR
+        try:
+            found = await self._api.get(resources.CRD, None, f"{monitor.plural}.{monitor.group}")
+            self._reconciler.pod_monitors = found is not None
+            if await self._api.get(resources.CRD, None, f"{actor.plural}.{actor.group}") is None:
+                log.warning("the AsyncActor CRD is not installed yet; apply deploy/operator/crd.yaml")
+        except ApiUnavailable:
+            raise
+        except ApiError as exc:
+            if not self._settings.namespaces:
+                raise
+            # With rights in some namespaces only, nobody may read definitions, which belong to the cluster.
+            log.info("no PodMonitors: definitions cannot be read", extra={"error": str(exc)})
 
     def _stalled(self) -> str | None:
         if not self._leading:

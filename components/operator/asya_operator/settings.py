@@ -4,22 +4,33 @@ A value that cannot be used stops the start and names the variable.
 """
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from asya_manifest.actor import OPERATOR_CLASS
 from asya_manifest.errors import ManifestError
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
-from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole
+from asya_process import trace_settings
+from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole, words
 from asya_protocol.names import QUEUE_PREFIX, QueueNames
 
-_HANDED_ON: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_")
+_HANDED_ON: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_", *trace_settings.HANDED_ON)
+_OWN: Final = frozenset({"OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"})
+"""The operator's name is no actor's, and headers hold credentials, which have no place in a pod template."""
 _STORE_KEYS: Final = ("ASYA_S3_ACCESS_KEY", "ASYA_S3_SECRET_KEY")
 """Secrets: never written into a pod's manifest."""
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod finds the name of its own namespace."""
+
+
+def _class(text: str) -> str:
+    if text and re.fullmatch(OPERATOR_CLASS, text) is None:
+        raise ValueError(f"{text!r} is no class: lowercase letters, digits and '-'")
+    return text
 
 
 def _transports(text: str) -> Transports:
@@ -58,20 +69,25 @@ class OperatorSettings:
     queue_names: QueueNames = setting("ASYA_QUEUE_PREFIX", QueueNames, QUEUE_PREFIX)
     """Begins every queue's name, so that two meshes can share an account; handed on to every sidecar."""
     handed_on: tuple[EnvVar, ...] = ()
-    """Environment of every sidecar: ``ASYA_S3_*``, ``ASYA_STORE_URL``, ``ASYA_CLAIM_*``, ``ASYA_DEDUP_*`` as the operator has
-    them, the prefix of queues, and references to the secrets below."""
+    """Environment of every sidecar: ``ASYA_S3_*``, ``ASYA_STORE_URL``, ``ASYA_CLAIM_*``, ``ASYA_DEDUP_*``, ``OTEL_*`` as the
+    operator has them, the prefix of queues, and references to the secrets below."""
     store_secret: str = setting("ASYA_STORE_SECRET", str, "asya-store-credentials")
     """With `ASYA_S3_BUCKET`: secret, in the sidecars' namespace, from which they read `ASYA_S3_ACCESS_KEY` and
-    `ASYA_S3_SECRET_KEY`, where there is one. `ASYA_S3_*` but these keys, `ASYA_STORE_URL`, `ASYA_CLAIM_*` and
-    `ASYA_DEDUP_*` are handed on to sidecars as they are."""
+    `ASYA_S3_SECRET_KEY`, where there is one. `ASYA_S3_*` but these keys, `ASYA_STORE_URL`, `ASYA_CLAIM_*`,
+    `ASYA_DEDUP_*`, `ASYA_TRACE_URL` and `OTEL_*` but its service's name and its headers are handed on to sidecars as they
+    are."""
     token_secret: str | None = setting("ASYA_GATEWAY_TOKEN_SECRET", str, None)
     """Secret whose key `token` sidecars read as their `ASYA_GATEWAY_TOKEN`, where the gateway wants tokens."""
+    operator_class: str = setting("ASYA_OPERATOR_CLASS", _class, "")
+    """Keep the actors whose `spec.operatorClass` is this, and no others; empty keeps those that name none."""
+    namespaces: frozenset[str] = setting("ASYA_WATCH_NAMESPACES", words, "")
+    """Namespaces whose actors are kept, with commas between them; empty keeps those of all."""
     metrics_addr: str = setting("--metrics-bind-address", str, ":8080")
     """`host:port` where /metrics is served."""
     probe_addr: str = setting("--health-probe-bind-address", str, ":8081")
     """`host:port` where /healthz and /readyz are served."""
     leader_elect: bool = setting("--leader-elect", flag, "false")
-    """Of several replicas only the holder of the lease `asya-operator.asya.sh` works."""
+    """Of several replicas only the holder of the lease works: `asya-operator.asya.sh`, or `asya-operator-CLASS.asya.sh`."""
     log_level: str = setting("ASYA_LOG_LEVEL", log_level, "INFO")
     """DEBUG, INFO, WARN, WARNING or ERROR."""
 
@@ -89,7 +105,9 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSe
 
 
 def _handed_on(env: Mapping[str, str], settings: OperatorSettings) -> tuple[EnvVar, ...]:
-    plain = {name: value for name, value in env.items() if name.startswith(_HANDED_ON) and name not in _STORE_KEYS}
+    plain = {
+        name: value for name, value in env.items() if name.startswith(_HANDED_ON) and name not in (*_STORE_KEYS, *_OWN)
+    }
     if settings.queue_names != QueueNames():
         plain["ASYA_QUEUE_PREFIX"] = settings.queue_names.prefix
     entries = [EnvVar(name=name, value=value) for name, value in sorted(plain.items())]

@@ -24,9 +24,15 @@ _VERSION: Final = ("name", "namespace", "generation", "resourceVersion")
 
 
 class World:
-    """The last seen state of actors and of what belongs to them."""
+    """The last seen state of actors and of what belongs to them.
 
-    def __init__(self) -> None:
+    Args:
+        operator_class: Of the actors that are ours; others are seen, and left to their operator.
+    """
+
+    def __init__(self, operator_class: str = "") -> None:
+        self._class = operator_class
+        self._others: set[Key] = set()
         self._actors: dict[Key, dict[str, Any]] = {}
         self._by_queue: dict[_Queue, set[Key]] = {}
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -35,6 +41,10 @@ class World:
     def actors(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Every actor."""
         yield from list(self._actors.items())
+
+    def knows(self, key: Key) -> bool:
+        """Whether the watch has shown an actor, ours or another operator's."""
+        return key in self._actors or key in self._others
 
     def actor(self, key: Key) -> dict[str, Any] | None:
         """One actor as the API server last showed it."""
@@ -73,7 +83,8 @@ class World:
         namespace, name = meta["namespace"], meta["name"]
         gone = event == "DELETED"
         if kind is resources.ACTOR:
-            return self._note_actor((namespace, name), body, gone=gone)
+            anothers = self._is_anothers((namespace, name), body, gone=gone)
+            return self._note_actor((namespace, name), body, gone=gone or anothers)
         labels = meta.get("labels") or {}
         if kind is resources.POD:
             return self._note_pod((namespace, labels.get(LABEL_ACTOR, "")), name, body, gone=gone)
@@ -82,6 +93,12 @@ class World:
             return [key for key in self._actors if key[0] == namespace]
         owner = labels.get(LABEL_SCALED_OBJECT, name) if kind is resources.HPA else labels.get(LABEL_ACTOR, name)
         return [(namespace, owner)] if (namespace, owner) in self._actors else []
+
+    def _is_anothers(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> bool:
+        """Whether another operator keeps it: then it is gone from here, and that one goes on with all that belongs to it."""
+        others = ((body.get("spec") or {}).get("operatorClass") or "") != self._class
+        (self._others.add if others and not gone else self._others.discard)(key)
+        return others
 
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         before = self._actors.get(key)

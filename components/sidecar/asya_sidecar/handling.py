@@ -15,10 +15,12 @@ from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.call_outcome import Outcome
 from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward, without_group
 from asya_sidecar.core.reports import processing_report, received_report
+from asya_sidecar.core.trail import share_call
 from asya_sidecar.core.window import Pace
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import AWAY, IMPOSSIBLE, Performer
 from asya_sidecar.runtime_client import RuntimeClient
+from asya_sidecar.tracing import trace_ids
 
 log: Final = logging.getLogger(__name__)
 
@@ -73,13 +75,13 @@ class Handling:
                 self._performer.post(
                     (received_report(envelope, actor, len(work.body)), processing_report(envelope, actor))
                 )
-        ids = [_trace_ids() for _ in works]
+        ids = [_ids_of(work) for work in works]
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:
             if not self._hop.is_end_actor:
-                sends, reports = forward(works[0], items, first, self._hop, Moment(datetime.now(UTC), 0.0, *ids[0]))
+                sends, reports = forward(works[0], items, first, self._hop, _moment(works[0], 0.0, ids[0]))
                 self._performer.post(reports)
-                await self._performer.send_all(sends)
+                await self._performer.send_all(sends, works[0].trail)
 
         started_s = self._pace.calls[runtime] = self._clock()
         call = self._running[runtime] = Call(works, started_s)
@@ -95,6 +97,7 @@ class Handling:
         finally:
             self._running.pop(runtime, None)
             self._pace.calls.pop(runtime, None)
+            _note_call(works, self._clock() - started_s)
         elapsed_s = self._clock() - started_s
         self._metrics.called(elapsed_s)
         self._pace.called(elapsed_s / len(works))
@@ -110,12 +113,13 @@ class Handling:
             ended = cancelled(work, self._hop)
             return without_group(ended, work, self._hop) if outcome.streamed or work.redelivered else ended
         chance = random.random()  # noqa: S311 - jitter
-        return decide(work, outcome, self._hop, Moment(datetime.now(UTC), chance, *ids, elapsed_s))
+        return decide(work, outcome, self._hop, _moment(work, chance, ids, elapsed_s))
 
     def despite(self, work: Work | None, exc: Exception) -> Decision:
         """Decide for an envelope on which this program failed; to be called where the exception is handled."""
         log.exception("a defect", extra={"envelope_id": work.envelope.id if work else "", "actor": self._hop.actor})
-        moment = Moment(datetime.now(UTC), random.random(), *_trace_ids())  # noqa: S311 - jitter
+        chance = random.random()  # noqa: S311 - jitter
+        moment = _moment(work, chance, trace_ids() if work is None else _ids_of(work))
         return defect(work, self._hop, moment, f"defect of the sidecar: {type(exc).__name__}: {exc}")
 
     def running(self) -> list[dict[str, object]]:
@@ -147,6 +151,22 @@ class Handling:
         await asyncio.gather(*ending)
 
 
-def _trace_ids() -> tuple[str, str]:
-    """A trace's id and a span's; no secrets: the operating system's generator would cost two system calls."""
-    return f"{random.getrandbits(128):032x}", f"{random.getrandbits(64):016x}"
+def _ids_of(work: Work) -> tuple[str, str]:
+    """A trace's id and this hop's span's, those of its trail where it has one."""
+    return trace_ids() if work.trail is None else (work.trail.context.trace_id, work.trail.context.span_id)
+
+
+def _moment(work: Work | None, chance: float, ids: tuple[str, str], elapsed_s: float = 0.0) -> Moment:
+    trail = None if work is None else work.trail
+    if trail is None:
+        return Moment(datetime.now(UTC), chance, *ids, elapsed_s)
+    return Moment(datetime.now(UTC), chance, *ids, elapsed_s, sampled=trail.recorded, traced=trail.recorded)
+
+
+def _note_call(works: Sequence[Work], elapsed_s: float) -> None:
+    trails = [work.trail for work in works if work.trail is not None and work.trail.recorded]
+    if trails:
+        end_s = time.time()
+        for trail in trails:
+            trail.called, trail.batch = (end_s - elapsed_s, end_s), len(works)
+        share_call(trails)

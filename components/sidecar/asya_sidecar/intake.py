@@ -150,6 +150,11 @@ class Intake:
         """Let deliveries that no handler has seen wait again, before all others."""
         self._waiting.extendleft(reversed(unseen))
 
+    def held_s(self, delivery: Delivery) -> float:
+        """For how long a delivery has been held."""
+        now_s = self._clock()
+        return now_s - self._held.get(delivery, now_s)
+
     def settled(self, delivery: Delivery) -> float:
         """Hold a delivery no longer; returns for how long it was held."""
         now_s = self._clock()

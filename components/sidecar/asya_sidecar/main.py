@@ -25,6 +25,7 @@ from asya_sidecar.pipeline import Pipeline
 from asya_sidecar.reporter import GatewayReporter
 from asya_sidecar.runtime_client import Features, RuntimeClient
 from asya_sidecar.settings import SidecarSettings, read_settings
+from asya_sidecar.tracing import HopTracing, open_hop_tracing
 from asya_store.cancel_list import CancelList
 from asya_store.claims import ClaimCheck
 from asya_store.dedup import open_dedup
@@ -89,6 +90,7 @@ async def _work(
     if settings.dedup_window_s and not settings.hop.is_end_actor:
         dedup = Dedup(settings.hop, open_dedup(settings.dedup_url), settings.dedup_window_s)
     admission = Admission(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup)
+    tracing = open_hop_tracing(settings.traces, settings.hop, transport.name, metrics)
     pipeline = Pipeline(
         hop=settings.hop,
         consumer=consumer,
@@ -100,6 +102,7 @@ async def _work(
         batch_size=shape.batch,
         batch_wait_s=settings.batch_wait_s,
         drain_timeout_s=settings.drain_timeout_s,
+        tracing=tracing,
     )
     state.pipeline, state.consumer = pipeline, consumer
     log.info(
@@ -110,10 +113,20 @@ async def _work(
     try:
         await pipeline.run(stop)
     finally:
-        if reporter is not None and reporting is not None:
-            reporting.cancel()
-            await asyncio.gather(reporting, return_exceptions=True)
-            await reporter.close()
+        # Side by side: each may take a share of what the drain has left of the grace.
+        await asyncio.gather(_close_reports(reporter, reporting), _close_traces(tracing))
+
+
+async def _close_reports(reporter: GatewayReporter | None, reporting: "asyncio.Task[None] | None") -> None:
+    if reporter is not None and reporting is not None:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+        await reporter.close()
+
+
+async def _close_traces(tracing: HopTracing | None) -> None:
+    if tracing is not None:
+        await asyncio.to_thread(tracing.close)
 
 
 async def _meet(settings: SidecarSettings, transport: Transport, runtime: RuntimeClient, stop: asyncio.Event) -> bool:

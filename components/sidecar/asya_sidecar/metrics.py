@@ -18,6 +18,7 @@ class Metrics:
 
     def __init__(self, namespace: str, actor: str, transport: str) -> None:
         self.registry = CollectorRegistry()
+        self.namespace = namespace
         self.actor = actor
         self.transport = transport
 

@@ -27,6 +27,7 @@ from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import with_counters
 from asya_sidecar.core.decide import without_group
+from asya_sidecar.core.trail import Sent, Trail
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.reporter import GatewayAway, GatewayReporter
 from asya_transport.port import Consumer, Delivery, Transport
@@ -77,8 +78,8 @@ class Performer:
             for report in reports:
                 self._reporter.post(report)
 
-    async def send_all(self, sends: Iterable[Send]) -> None:
-        """Send and await the confirmation of each.
+    async def send_all(self, sends: Iterable[Send], trail: Trail | None = None) -> None:
+        """Send and await the confirmation of each, and note it in the trail of the hop.
 
         Raises:
             QueueMissing, EnvelopeTooLarge, EnvelopeRefused: A send is impossible.
@@ -87,9 +88,9 @@ class Performer:
         """
         sends = tuple(sends)
         if len(sends) == 1:  # Nearly always; a task of its own would cost as much as the send.
-            await self._send(sends[0])
+            await self._send(sends[0], trail)
             return
-        pending = [asyncio.ensure_future(self._send(send)) for send in sends]
+        pending = [asyncio.ensure_future(self._send(send, trail)) for send in sends]
         try:
             await asyncio.gather(*pending)
         finally:
@@ -97,19 +98,22 @@ class Performer:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    async def perform(self, decision: Decision, delivery: Delivery, work: Work | None) -> Decision:
+    async def perform(
+        self, decision: Decision, delivery: Delivery, work: Work | None, trail: Trail | None = None
+    ) -> Decision:
         """Carry out a decision.
 
         Args:
             decision: What to do.
             delivery: What to settle.
             work: The admitted envelope, for an error envelope when a send is impossible; ``None`` when it was refused.
+            trail: Told of sends and of the settlement, where the hop is traced.
 
         Returns:
             The decision that was carried out in the end, for logs and metrics.
         """
         try:
-            done = await self._send_or_fail(decision, work)
+            done = await self._send_or_fail(decision, work, trail)
             try:
                 await self._report(done)
             except GatewayAway as exc:
@@ -121,7 +125,10 @@ class Performer:
             await self._admission.let_go(work, done)
         with suppress(LeaseLost):
             try:
+                started_s = time.time()
                 await self._settle(done, delivery)
+                if trail is not None:
+                    trail.settling = (started_s, time.time())
                 if isinstance(done.settlement, Ack) and work is not None:
                     await self._admission.redeem(work)
             except AWAY as exc:
@@ -140,19 +147,19 @@ class Performer:
         except TransportError as exc:
             log.debug("delivery not released, it comes again by itself", extra={"error": str(exc)})
 
-    async def _send_or_fail(self, decision: Decision, work: Work | None) -> Decision:
+    async def _send_or_fail(self, decision: Decision, work: Work | None, trail: Trail | None) -> Decision:
         try:
-            await self.send_all(decision.sends)
+            await self.send_all(decision.sends, trail)
         except IMPOSSIBLE as exc:
             wanted = tuple(send for send in decision.sends if send.kind != "notice")
             if len(wanted) < len(decision.sends):  # what only tells others must not decide about the envelope itself
-                return await self._send_or_fail(replace(decision, sends=wanted), work)
+                return await self._send_or_fail(replace(decision, sends=wanted), work, trail)
             if work is None or self._hop.is_end_actor:
                 # Nothing is left to send: the delivery itself becomes the dead letter.
                 return Decision(DeadLetter(str(exc)), "dead_lettered", failed_reason="routing_error", cause=str(exc))
             failure = without_group(refuse(work.envelope, self._hop, str(exc), "routing_error"), work, self._hop)
             try:
-                await self.send_all(failure.sends)
+                await self.send_all(failure.sends, trail)
             except IMPOSSIBLE as worse:
                 text = f"{exc}; error-end did not take it either: {worse}"
                 return Decision(DeadLetter(text), "dead_lettered", failed_reason="error_queue_send_failed", cause=text)
@@ -181,7 +188,8 @@ class Performer:
             return done
         if work is None:
             return Decision(Release(LONGEST_PAUSE_S), "released", failed_reason="gateway_error", cause=str(away))
-        copy = with_counters(work.source or work.body, attempt=work.attempt, delivery=work.delivery)
+        traced_s = time.time() if work.trail is not None and work.trail.recorded else None
+        copy = with_counters(work.source or work.body, attempt=work.attempt, delivery=work.delivery, traced_s=traced_s)
         return Decision(RetryLater(copy, away.again_s), "released", failed_reason="gateway_error", cause=str(away))
 
     async def _settle(self, decision: Decision, delivery: Delivery) -> None:
@@ -217,7 +225,7 @@ class Performer:
         log.error("no dead letter queue, delivery released", extra={"queue": self._queue, "reason": reason})
         await self._consumer.release(delivery, LONGEST_PAUSE_S)
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, trail: Trail | None = None) -> None:
         queue, started_s = self._hop.queue_names.queue(send.actor), time.monotonic()
         growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
@@ -232,5 +240,9 @@ class Performer:
                     raise
                 await asyncio.sleep(pause_s)
             else:
-                self._metrics.sent(queue, send.kind, len(send.body), time.monotonic() - started_s)
+                took_s = time.monotonic() - started_s
+                self._metrics.sent(queue, send.kind, len(send.body), took_s)
+                if trail is not None and trail.recorded:
+                    end_s = time.time()
+                    trail.sends.append(Sent(queue, len(send.body), end_s - took_s, end_s, send.links))
                 return

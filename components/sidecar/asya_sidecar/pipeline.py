@@ -18,18 +18,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from asya_protocol import names
 from asya_protocol.envelope import ancestors
 from asya_protocol.errors import TransportError
+from asya_protocol.trace import trace_id_of
 from asya_sidecar.admission import Admission
 from asya_sidecar.core.actions import Decision, RetryLater
 from asya_sidecar.core.admit import Hop, Work, in_time
 from asya_sidecar.core.fan_out import innermost_group
+from asya_sidecar.core.trail import Trail
 from asya_sidecar.core.window import MAX_AHEAD, Pace, plan_calls
 from asya_sidecar.handling import Handling
 from asya_sidecar.intake import TICK_S, Intake
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.runtime_client import RuntimeClient, RuntimeNotReady
+from asya_sidecar.tracing import HopTracing
 from asya_transport.port import Consumer, Delivery
 
 log: Final = logging.getLogger(__name__)
@@ -57,6 +61,7 @@ class Pipeline:
         batch_size: int = 1,
         batch_wait_s: float = 0.0,
         drain_timeout_s: float = 25.0,
+        tracing: HopTracing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         pace = pace or Pace(len(runtimes) * batch_size)
@@ -79,6 +84,7 @@ class Pipeline:
         )
         self._batch_size = batch_size
         self._drain_timeout_s = drain_timeout_s
+        self._tracing = tracing
         self._clock = clock
         self._unsettled = asyncio.Semaphore(UNSETTLED_LIMIT)
         self._finishers: set[asyncio.Task[None]] = set()
@@ -179,14 +185,18 @@ class Pipeline:
         """Bring deliveries from admission to their decisions; false when the runtime went away under it."""
         admitted: list[tuple[Delivery, Work]] = []
         for delivery in deliveries:
+            taken_s = time.time()
             try:
                 work = await self._admission.let_in(delivery.body)
             except Exception as exc:  # noqa: BLE001 - one envelope, and not this process with all others
                 work = self._handling.despite(None, exc)
+            trail = None
+            if self._tracing is not None:
+                trail = self._tracing.begin(work, delivery.body, self._intake.held_s(delivery), taken_s)
             if isinstance(work, Decision):
-                await self._finish(delivery, None, work)
+                await self._finish(delivery, None, work, trail)
             else:
-                admitted.append((delivery, replace(work, redelivered=True) if delivery.delivery_count > 1 else work))
+                admitted.append((delivery, replace(work, redelivered=delivery.delivery_count > 1, trail=trail)))
         calls = plan_calls(admitted, self._batch_size)
         for place, planned in enumerate(calls):
             call = planned if place == 0 else await self._in_time(planned)
@@ -203,7 +213,7 @@ class Pipeline:
             except Exception as exc:  # noqa: BLE001 - as above
                 decisions = [self._handling.despite(work, exc) for _, work in call]
             for (delivery, work), decision in zip(call, decisions, strict=True):
-                await self._finish(delivery, work, decision)
+                await self._finish(delivery, work, decision, work.trail)
         return True
 
     async def _in_time(self, call: Sequence[tuple[Delivery, Work]]) -> Sequence[tuple[Delivery, Work]]:
@@ -212,21 +222,21 @@ class Pipeline:
         for delivery, work in call:
             looked = in_time(work, self._hop, datetime.now(UTC))
             if isinstance(looked, Decision):
-                await self._finish(delivery, work, looked)
+                await self._finish(delivery, work, looked, work.trail)
             else:
                 left.append((delivery, looked))
         return left
 
-    async def _finish(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
+    async def _finish(self, delivery: Delivery, work: Work | None, decision: Decision, trail: Trail | None) -> None:
         """Hand a decision to a task of its own; waits only while too many are under way."""
         await self._unsettled.acquire()
-        task = asyncio.create_task(self._perform(delivery, work, decision))
+        task = asyncio.create_task(self._perform(delivery, work, decision, trail))
         self._finishers.add(task)
         task.add_done_callback(self._finishers.discard)
 
-    async def _perform(self, delivery: Delivery, work: Work | None, decision: Decision) -> None:
+    async def _perform(self, delivery: Delivery, work: Work | None, decision: Decision, trail: Trail | None) -> None:
         try:
-            done = await self._carry_out(delivery, work, decision)
+            done = await self._carry_out(delivery, work, decision, trail)
             # Not when the drain cuts this off: it releases what is still held.
             duration_s = self._intake.settled(delivery)
         finally:
@@ -236,6 +246,8 @@ class Pipeline:
         with suppress(TransportError):
             await self._intake.keep_pace()
         self._metrics.settled(done.result, done.failed_reason, duration_s)
+        if self._tracing is not None and trail is not None:
+            self._tracing.finish(trail, work, delivery.body, done)
         level = logging.INFO if done.failed_reason is None else logging.WARNING
         log.log(
             level,
@@ -254,18 +266,22 @@ class Pipeline:
                 **({"cause": done.cause} if done.cause else {}),
                 **({"parents": parents} if work and (parents := ancestors(work.envelope)) else {}),
                 **({"group": group} if work and (group := innermost_group(work.envelope)) else {}),
-                **({"attempt": work.attempt, "delivery": work.delivery} if work and done.failed_reason else {}),
+                **({"hop": work.envelope.route.current, "attempt": work.attempt} if work else {}),
+                **({"delivery": work.delivery} if work and done.failed_reason else {}),
+                **({"trace_id": trace_id} if (trace_id := _trace_id(work, trail)) else {}),
             },
         )
 
-    async def _carry_out(self, delivery: Delivery, work: Work | None, decision: Decision) -> Decision:
+    async def _carry_out(
+        self, delivery: Delivery, work: Work | None, decision: Decision, trail: Trail | None
+    ) -> Decision:
         """Carry a decision out, whatever happens; the decision that was carried out in the end."""
         try:
-            return await self._performer.perform(decision, delivery, work)
+            return await self._performer.perform(decision, delivery, work, trail)
         except Exception as exc:  # noqa: BLE001 - a defect of ours costs one envelope an attempt, and nothing else
             despite = self._handling.despite(work, exc)
         try:
-            return await self._performer.perform(despite, delivery, work)
+            return await self._performer.perform(despite, delivery, work, trail)
         except Exception:
             log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})
         try:
@@ -282,3 +298,9 @@ class Pipeline:
             await asyncio.sleep(self._admission.listen_s)
             if self._intake.held and await self._admission.refresh():
                 await self._handling.cancel(self._admission.is_cancelled)
+
+
+def _trace_id(work: Work | None, trail: Trail | None) -> str | None:
+    if trail is not None:
+        return trail.context.trace_id
+    return None if work is None else trace_id_of(work.envelope.headers.get(names.HEADER_TRACEPARENT))

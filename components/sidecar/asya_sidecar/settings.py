@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asya_process.settings import flag, log_level, read, setting, starts_with, whole
+from asya_process.trace_settings import TraceSettings, read_trace_settings
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
 from asya_sidecar.core.admit import Hop
@@ -25,6 +26,7 @@ class SidecarSettings:
     hop: Hop
     transport: TransportSettings
     store: StoreSettings = field(default_factory=StoreSettings)
+    traces: TraceSettings = field(default_factory=TraceSettings)
     socket_dir: Path = setting("ASYA_SOCKET_DIR", Path, "/var/run/asya")
     """Folder shared with the runtime."""
     concurrency: int = setting("ASYA_CONCURRENCY", whole(1, 1000), "1")
@@ -81,4 +83,5 @@ def read_settings(environ: Mapping[str, str]) -> SidecarSettings:
         hop=read(Hop, environ, retry=read(RetryPolicy, environ), queue_names=transport.queue_names),
         transport=transport,
         store=read_store_settings(environ),
+        traces=read_trace_settings(environ),
     )

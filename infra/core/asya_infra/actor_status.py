@@ -1,13 +1,10 @@
 """Polls an actor's status until it can take envelopes, or the time is over."""
 
-import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
-
-from asya_kube.api import ApiError, ApiUnavailable, KubeApi
-from asya_kube.resources import ACTOR
 
 LOOK_S: Final = 1.0
 DONE: Final = frozenset({"Running", "Napping"})
@@ -34,31 +31,25 @@ def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: 
     Raises:
         ActorFailed: It did not in time; the operator's conditions say why.
     """
-    return asyncio.run(_await(yaml.safe_load(kubeconfig), context, namespace, actor, limit_s))
+    from asya_infra.cluster_api import ACTOR, ClusterApi, ClusterRefused, ClusterSilent
 
-
-async def _await(
-    kubeconfig: Mapping[str, Any], context: str | None, namespace: str, actor: str, limit_s: float
-) -> dict[str, Any]:
-    loop = asyncio.get_running_loop()
-    deadline, problem = loop.time() + limit_s, ""
-    async with KubeApi(kubeconfig=kubeconfig, context=context) as api:
+    deadline, problem = time.monotonic() + limit_s, ""
+    with ClusterApi(yaml.safe_load(kubeconfig), context or "") as api:
         while True:
             try:
-                found = await api.get(ACTOR, namespace, actor)
-                status, problem = judge(found)
+                status, problem = judge(api.get(ACTOR, namespace, actor))
                 if status in DONE and not problem:
                     return {"status": status}
-            except ApiUnavailable as exc:
+            except ClusterSilent as exc:
                 problem = f"the API server did not answer: {exc}"
-            except ApiError as exc:
+            except ClusterRefused as exc:
                 raise ActorFailed(f"actor {actor} in {namespace} cannot be looked at: {exc}") from exc
-            if loop.time() >= deadline:
+            if time.monotonic() >= deadline:
                 raise ActorFailed(
                     f"actor {actor} in {namespace} was not ready within {limit_s:g} s: {problem}; "
                     f"see: kubectl -n {namespace} describe asya {actor}"
                 )
-            await asyncio.sleep(LOOK_S)
+            time.sleep(LOOK_S)
 
 
 def judge(found: Mapping[str, Any] | None) -> tuple[str, str]:

@@ -55,7 +55,7 @@ def operator_objects(
         queue_prefix: Begins every queue's name.
         report_secret: Of every actor's namespace, with the token that sidecars show the gateway.
     """
-    found = read_deploy("operator/crd.yaml", "operator/rbac.yaml", "operator/deployment.yaml")
+    found = read_deploy("operator/crd.yaml", "operator/rbac.yaml", "operator/roles.yaml", "operator/deployment.yaml")
     for manifest in found:
         _move(manifest, namespace)
         if manifest["kind"] == "Deployment":

@@ -1,9 +1,11 @@
 """The mesh on this machine as a component: the interface of AsyaMesh without a cluster."""
 
+from importlib.util import find_spec
 from typing import Final
 
 import pulumi
 
+from asya_infra.errors import ConfigError
 from asya_infra.local_resources import LocalMesh
 from asya_infra.local_target import LocalTarget
 from asya_infra.options import root_folder
@@ -19,6 +21,9 @@ class LocalEnvironment(pulumi.ComponentResource):
         name: Of the resource.
         settings: ``home``, ``queue``, ``sqs_endpoint`` and ``wait_s`` of it.
         opts: Options.
+
+    Raises:
+        ConfigError: What runs a mesh on this machine is not installed.
     """
 
     target: LocalTarget
@@ -28,6 +33,8 @@ class LocalEnvironment(pulumi.ComponentResource):
     """All of them, for a stack to export."""
 
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        if find_spec("asya_local") is None:
+            raise ConfigError("asya:mesh", "actors as processes of this machine need: pip install 'asya-infra[local]'")
         super().__init__(TYPE, name, {}, opts)
         home = str(root_folder() / settings.home)
         transport = "memory" if settings.queue == "memory" else "sqs"

@@ -4,7 +4,6 @@ It is made last and therefore ends first, by `make down` and by a plain ``pulumi
 gone keeps its finalizer for ever, and with it the definition and the stack that made it.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +31,7 @@ class _Guard(dynamic.ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         from asya_infra.removal_guard import look, words
 
-        said = words(*asyncio.run(look(_props)))
+        said = words(*look(_props))
         if said:
             raise RuntimeError(said)
 
@@ -63,25 +62,22 @@ class RemovalGuard(dynamic.Resource):
         super().__init__(_Guard(), name, props, opts)
 
 
-async def look(props: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def look(props: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Read what others have in the cluster: actors, and what KEDA scales.
 
     A cluster that does not answer has nothing to say here: the provider of its objects refuses in its own words.
     """
-    from asya_kube.api import ApiError, ApiUnavailable, KubeApi
-    from asya_kube.resources import ACTOR, SCALED_OBJECT
+    from asya_infra.cluster_api import ACTOR, SCALED_OBJECT, ClusterApi, ClusterRefused, ClusterSilent
 
     found: list[list[dict[str, Any]]] = []
     try:
-        async with KubeApi(kubeconfig=yaml.safe_load(props["kubeconfig"]), context=props["context"] or None) as api:
+        with ClusterApi(yaml.safe_load(props["kubeconfig"]), props["context"]) as api:
             for kind, asked in ((ACTOR, True), (SCALED_OBJECT, bool(props["keda"]))):
                 try:
-                    found.append(await api.list_metadata(kind) if asked else [])
-                except ApiUnavailable:
-                    raise
-                except ApiError:
-                    found.append([])  # no such definition
-    except (ApiUnavailable, OSError):
+                    found.append(api.metadata(kind) if asked else [])
+                except ClusterRefused:
+                    found.append([])
+    except ClusterSilent:
         return [], []
     actors, scaled = found
     return foreign(actors, props["own"]), foreign(scaled, ())

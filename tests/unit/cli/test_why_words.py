@@ -162,7 +162,7 @@ def test_the_whole_answer_in_json_and_on_one_screen():
         "because": "attempt 2 at ocr failed: E: torn; the next one in 6.0 s",
         "where": "ocr", "route": ROUTE, "progress_percent": 25.0, "attempts": 2, "max_attempts": 3,
         "last_error": "E: torn", "next_retry_at": "1970-01-01T00:16:46Z", "queued": 12, "replicas_ready": 1,
-        "deadline": None, "cure": None,
+        "deadline": None, "trace_id": None, "trace_url": None, "cure": None,
     }  # fmt: skip
     assert list(lines(evidence, why)) == [
         "id         e1",

@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from asya_infra.cluster_api import ACTOR, SCALED_OBJECT, ClusterRefused, ClusterSilent
 from asya_infra.removal_guard import foreign, look, words
-from asya_kube.api import ApiUnavailable, ObjectMissing
 from tests.support.pulumi_program import run_environment
 
 pytestmark = pytest.mark.unit
@@ -44,21 +44,21 @@ def test_it_is_the_first_to_end() -> None:
 
 
 class _Api:
-    """An API server that has what it is told, by plural; what it has not, it does not know."""
+    """An API server that has what it is told, by kind; what it has not, nobody may list."""
 
-    answers: ClassVar[dict[str, Any]] = {}
+    answers: ClassVar[dict[Any, Any]] = {}
 
-    def __init__(self, **_: Any) -> None:
+    def __init__(self, *_: Any) -> None:
         pass
 
-    async def __aenter__(self) -> "_Api":
+    def __enter__(self) -> "_Api":
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
-    async def list_metadata(self, kind: Any) -> list[dict[str, Any]]:
-        found = self.answers.get(kind.plural, ObjectMissing("no such kind"))
+    def metadata(self, kind: Any) -> list[dict[str, Any]]:
+        found = self.answers.get(kind, ClusterRefused("403: forbidden"))
         if isinstance(found, Exception):
             raise found
         return list(found)
@@ -67,18 +67,18 @@ class _Api:
 @pytest.mark.parametrize(
     ("answers", "keda", "seen"),
     [
-        ({"asyncactors": [meta("ocr"), meta("b", "team")]}, False, (["team/b"], [])),
-        ({"asyncactors": [], "scaledobjects": [meta("api", "web")]}, True, ([], ["web/api"])),
-        ({"asyncactors": [], "scaledobjects": [meta("api", "web")]}, False, ([], [])),
+        ({ACTOR: [meta("ocr"), meta("b", "team")]}, False, (["team/b"], [])),
+        ({ACTOR: [], SCALED_OBJECT: [meta("api", "web")]}, True, ([], ["web/api"])),
+        ({ACTOR: [], SCALED_OBJECT: [meta("api", "web")]}, False, ([], [])),
         ({}, True, ([], [])),
-        ({"asyncactors": ApiUnavailable("gone")}, True, ([], [])),
+        ({ACTOR: ClusterSilent("gone")}, True, ([], [])),
     ],
-    ids=["others", "scaled", "keda-is-not-ours", "no-definitions", "no-answer"],
+    ids=["others", "scaled", "keda-is-not-ours", "not-allowed", "no-answer"],
 )
-async def test_what_a_cluster_says_of_others(
-    monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], keda: bool, seen: tuple[list[str], list[str]]
+def test_what_a_cluster_says_of_others(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[Any, Any], keda: bool, seen: tuple[list[str], list[str]]
 ) -> None:
-    monkeypatch.setattr("asya_kube.api.KubeApi", _Api)
+    monkeypatch.setattr("asya_infra.cluster_api.ClusterApi", _Api)
     monkeypatch.setattr(_Api, "answers", answers)
     props = {"kubeconfig": "{}", "context": "", "own": ["asya/ocr"], "keda": keda}
-    assert await look(props) == seen
+    assert look(props) == seen

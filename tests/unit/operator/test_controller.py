@@ -22,7 +22,7 @@ class Api:
         self.lists = list(lists)
         self.asked = asyncio.Event()
 
-    async def list_metadata(self, kind: Kind) -> list[dict[str, Any]]:
+    async def list_metadata(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
         assert kind is resources.ACTOR
         self.asked.set()
         found = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
@@ -145,7 +145,7 @@ async def test_a_list_that_takes_long_is_compared_all_the_same() -> None:
     time, api = Time(world), Api([A])
     answer = api.list_metadata
 
-    async def slowly(kind: Kind) -> list[dict[str, Any]]:
+    async def slowly(kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
         time.now_s += 2 * LIST_AGAIN_S
         return await answer(kind)
 
@@ -153,3 +153,29 @@ async def test_a_list_that_takes_long_is_compared_all_the_same() -> None:
     world.note(resources.ACTOR, None, declared("a"))
     assert await await_actors(api, world, clock=lambda: time.now_s, sleep=time.sleep)  # type: ignore[arg-type]
     assert time.now_s == 2 * LIST_AGAIN_S
+
+
+async def test_of_some_namespaces_each_is_listed_and_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+    watched: dict[str, Any] = {}
+
+    class Listed(Api):
+        async def list_metadata(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
+            asked.append(namespace)
+            return []
+
+    async def watch(stop_flag: asyncio.Event, **given: Any) -> None:
+        watched.update(given)
+        await stop_flag.wait()
+
+    monkeypatch.setattr(kopf, "operator", watch)
+    reconciles, stop = Reconciles(), asyncio.Event()
+    controller = Controller(World(), reconciles, Metrics(), 1, Listed([]), namespaces={"b", "a"})  # type: ignore[arg-type]
+    controller.enqueue(("a", "ocr"))
+    running = asyncio.create_task(controller.run(stop))
+    async with asyncio.timeout(60):
+        await reconciles.began.wait()
+        stop.set()
+        await running
+    assert asked == ["a", "b"]
+    assert (watched["clusterwide"], watched["namespaces"]) == (False, ["a", "b"])

@@ -13,7 +13,16 @@ import pytest
 
 from asya_kube.api import ApiUnavailable
 from asya_operator import lease
-from asya_operator.lease import DURATION_S, RENEW_DEADLINE_S, RETRY_S, Election, hold_apart, taken
+from asya_operator.lease import (
+    DURATION_S,
+    LEASE_NAME,
+    RENEW_DEADLINE_S,
+    RETRY_S,
+    Election,
+    hold_apart,
+    lease_name,
+    taken,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -188,3 +197,8 @@ async def test_a_lease_is_renewed_while_the_main_loop_is_busy(monkeypatch: pytes
     holding.cancel()
     with pytest.raises(asyncio.CancelledError):
         await holding
+
+
+def test_operators_of_two_classes_in_one_namespace_have_a_lease_each() -> None:
+    assert lease_name("") == LEASE_NAME
+    assert lease_name("blue") == "asya-operator-blue.asya.sh"

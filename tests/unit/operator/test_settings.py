@@ -71,3 +71,11 @@ def test_the_gateway_s_token_reaches_sidecars_by_reference_only() -> None:
         "name": "ASYA_GATEWAY_TOKEN",
         "valueFrom": {"secretKeyRef": {"name": "reports", "key": "token", "optional": True}},
     }
+
+
+def test_class_and_namespaces_are_read_and_checked() -> None:
+    found = read_settings([], {"ASYA_OPERATOR_CLASS": "blue", "ASYA_WATCH_NAMESPACES": "team-a, team-b"})
+    assert (found.operator_class, found.namespaces) == ("blue", frozenset({"team-a", "team-b"}))
+    assert (read_settings([], {}).operator_class, read_settings([], {}).namespaces) == ("", frozenset())
+    with pytest.raises(SettingsError, match=r"ASYA_OPERATOR_CLASS.*is no class"):
+        read_settings([], {"ASYA_OPERATOR_CLASS": "Blue"})

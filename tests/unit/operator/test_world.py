@@ -110,3 +110,30 @@ def test_an_actor_that_takes_a_queue_by_changing_its_transport_leads_to_who_had_
     assert world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a")) == [("a", "ocr"), ("b", "ocr")]
     assert world.rival(("b", "ocr")) == ("a", "ocr")
     assert world.note(resources.ACTOR, "MODIFIED", actor("ocr", "a")) == [("a", "ocr")]
+
+
+def of_class(name: str, operator_class: str | None) -> dict[str, Any]:
+    made = actor(name)
+    made["spec"] |= {"operatorClass": operator_class}
+    return made
+
+
+def test_an_actor_of_another_class_is_seen_and_left_alone() -> None:
+    """It is no rival for a queue either: another operator has other queues, or another broker."""
+    for ours, theirs in (("", "blue"), ("blue", None), ("blue", "green")):
+        world = World(ours)
+        assert world.note(resources.ACTOR, None, of_class("ocr", theirs)) == [("team", "ocr")]
+        assert (world.actor(("team", "ocr")), world.knows(("team", "ocr"))) == (None, True)
+        assert list(world.actors()) == []
+        world.note(resources.ACTOR, "DELETED", of_class("ocr", theirs))
+        assert not world.knows(("team", "ocr"))
+
+
+def test_an_actor_that_changes_its_class_is_handed_over() -> None:
+    blue, plain = World("blue"), World()
+    for world in (blue, plain):
+        world.note(resources.ACTOR, None, of_class("ocr", None))
+    assert (blue.actor(("team", "ocr")), plain.actor(("team", "ocr")) is None) == (None, False)
+    for world in (blue, plain):
+        assert world.note(resources.ACTOR, "MODIFIED", of_class("ocr", "blue")) == [("team", "ocr")]
+    assert (plain.actor(("team", "ocr")), blue.actor(("team", "ocr")) is None) == (None, False)

@@ -88,6 +88,11 @@ export function envelopeView(session, id) {
     if (body.firstChild !== head) show(body, parts);
   }
 
+  function traceOf(envelope) {
+    if (!envelope.trace_url) return h("code", { text: envelope.trace_id });
+    return h("a", { href: envelope.trace_url, target: "_blank", rel: "noreferrer", text: envelope.trace_id });
+  }
+
   function paintFacts(envelope) {
     const open = isOpen(envelope);
     const facts = [
@@ -98,6 +103,7 @@ export function envelopeView(session, id) {
       envelope.parent_id ? ["Made by", envelopeLink(envelope.parent_id)] : null,
       envelope.message && open ? ["Last report", envelope.message] : null,
       envelope.because ? ["Held by", envelope.because] : null,
+      envelope.trace_id ? ["Trace", traceOf(envelope)] : null,
     ].filter(Boolean);
     const list = h("dl", {}, facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", {}, value))));
     const held = head.contains(document.activeElement) && document.activeElement.dataset.keep;

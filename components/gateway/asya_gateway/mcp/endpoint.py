@@ -51,6 +51,7 @@ from asya_gateway.records.call_key import CallKey, InvalidKey, call_key, read_ke
 from asya_gateway.requests import app_of, json_answer, read_body, text_answer
 from asya_gateway.services import App
 from asya_gateway.tools.arguments import input_schema
+from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait
 from asya_manifest.tools import Tool
 
@@ -192,7 +193,8 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
             usual_s = default_s if tool is None or tool.wait_s is None else tool.wait_s
             wait_s = read_wait(question.meta.get(WAIT_KEY, usual_s), app.settings.max_wait_s)
             key = _key(question, who.name, name, arguments)
-            answer = await app.calls.call(name, arguments, who.name, key)
+            carrier = read_carrier(question.meta) or read_carrier(request.headers)
+            answer = await app.calls.call(name, arguments, who.name, key, carrier=carrier)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
         except (InvalidKey, KeyReused) as exc:

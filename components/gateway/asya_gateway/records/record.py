@@ -1,6 +1,6 @@
 """The record of one envelope, and the events of its history.
 
-Users' JSON values (payload, result, headers) stay the bytes that were received; nothing here decodes them.
+Users' JSON values (payload, result, headers) stay the bytes that were received; only the trace is read of headers.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,15 @@ from typing import Final
 
 import msgspec
 
+from asya_protocol import names
 from asya_protocol.envelope import format_time
 from asya_protocol.progress import facts_in_words
 from asya_protocol.reports import Facts
 from asya_protocol.status import Status
+from asya_protocol.trace import trace_id_of, trace_link
 
 NULL: Final = msgspec.Raw(b"null")
+_HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,29 @@ def raw(value: bytes | None) -> msgspec.Raw:
     return NULL if value is None else msgspec.Raw(value)
 
 
-def record_body(record: Record, children: list[str]) -> dict[str, object]:
-    """Shape a record for ``GET /envelopes/{id}``; unset fields are left out."""
+def trace_body(record: Record, template: str | None) -> dict[str, object]:
+    """Shape the trace that an envelope was sent in: its id, and a link where there is a template; empty without one."""
+    if record.headers is None or (trace_id := trace_id_of(_traceparent(record.headers))) is None:
+        return {}
+    link = trace_link(template, trace_id)
+    return {"trace_id": trace_id, **({} if link is None else {"trace_url": link})}
+
+
+def _traceparent(headers: bytes) -> object:
+    try:
+        return _HEADERS.decode(headers).get(names.HEADER_TRACEPARENT)
+    except msgspec.MsgspecError:
+        return None
+
+
+def record_body(record: Record, children: list[str], trace_url: str | None = None) -> dict[str, object]:
+    """Shape a record for ``GET /envelopes/{id}``; unset fields are left out.
+
+    Args:
+        record: The envelope.
+        children: Ids of those that its fan-outs made.
+        trace_url: Template of a link to a trace.
+    """
     route: dict[str, object] = {"actors": record.actors, "current": record.current_actor_idx}
     if record.metadata is not None:
         route["metadata"] = msgspec.Raw(record.metadata)
@@ -129,6 +153,7 @@ def record_body(record: Record, children: list[str]) -> dict[str, object]:
         "current_actor_name": record.current_actor_name,
         "message": record.message,
         "children": children or None,
+        **trace_body(record, trace_url),
     }
     return {name: value for name, value in body.items() if value is not None} | {
         "payload": raw(record.payload),

@@ -16,7 +16,7 @@ from asya_gateway.access.middleware import caller, require
 from asya_gateway.actors.view import facts_of, list_body
 from asya_gateway.feed import COUNT_MOST, count_states
 from asya_gateway.records.body import envelope_body, evidence_of
-from asya_gateway.records.record import Event, Record
+from asya_gateway.records.record import Event, Record, trace_body
 from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
 from asya_gateway.requests import app_of, json_answer, path_id
 from asya_gateway.routes import dead_letters as dead_letter_routes
@@ -65,7 +65,8 @@ async def envelope(request: Request) -> Response:
     history, ids = await asyncio.gather(store.history(record.id), store.children(record.id))
     children = await store.summaries(ids[:CHILDREN_MOST])
     because = None if record.status.final else await _because(app_of(request), record, history)
-    return json_answer(envelope_body(record, history, children, len(ids), because))
+    body = envelope_body(record, history, children, len(ids), because)
+    return json_answer({**body, **trace_body(record, app_of(request).settings.traces.url)})
 
 
 async def actors(request: Request) -> Response:

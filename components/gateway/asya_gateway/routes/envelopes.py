@@ -30,7 +30,8 @@ async def show(request: Request) -> Response:
     record = await _found(request)
     if wait_s and not record.status.final:
         record = await wait_final(app_of(request), record.id, wait_s) or record
-    return json_answer(record_body(record, await app_of(request).store.children(record.id)))
+    children = await app_of(request).store.children(record.id)
+    return json_answer(record_body(record, children, app_of(request).settings.traces.url))
 
 
 async def active(request: Request) -> Response:

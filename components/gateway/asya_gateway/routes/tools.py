@@ -11,6 +11,7 @@ from asya_gateway.access.middleware import caller, require
 from asya_gateway.calls import KeyReused, UnknownTool
 from asya_gateway.records.call_key import InvalidKey, call_key, read_key
 from asya_gateway.requests import app_of, json_answer, read_json
+from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -39,7 +40,7 @@ async def call_tool(request: Request) -> Response:
         wait_s = read_wait(body.wait, app.settings.max_wait_s)
         owner, given = caller(request).name, request.headers.get(KEY_HEADER)
         key = None if given is None else call_key(owner, read_key(given), body.name, body.arguments)
-        answer = await app.calls.call(body.name, body.arguments, owner, key)
+        answer = await app.calls.call(body.name, body.arguments, owner, key, carrier=read_carrier(request.headers))
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
     except InvalidKey as exc:

@@ -27,6 +27,17 @@ _TEXTS: Final = {
 }
 
 
+PENDING: Final = {
+    "type": "Ready",
+    "status": "Unknown",
+    "reason": "Pending",
+    "message": "Waiting for an operator: one that watches this namespace and keeps actors of this spec.operatorClass",
+    "lastTransitionTime": "1970-01-01T00:00:00Z",
+}
+"""Until an operator has looked at it; the API server writes this, as for objects of the Gateway API that nobody took yet
+(https://gateway-api.sigs.k8s.io/reference/spec/#gatewaystatus)."""
+
+
 def status_schema() -> Schema:
     """The schema of ``status``."""
     fields: dict[str, Schema] = {name: {"type": "integer", "description": text} for name, text in _COUNTS.items()}
@@ -43,7 +54,12 @@ def status_schema() -> Schema:
             "x-kubernetes-list-map-keys": ["type"],
         },
     }
-    return {"type": "object", "description": "Written by the operator.", "properties": dict(sorted(fields.items()))}
+    return {
+        "type": "object",
+        "description": "Written by the operator.",
+        "properties": dict(sorted(fields.items())),
+        "default": {"conditions": [PENDING]},
+    }
 
 
 def _moment(text: str) -> Schema:

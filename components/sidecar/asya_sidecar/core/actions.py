@@ -10,12 +10,21 @@ MessageType = Literal["routing", "happy_end", "error_end", "notice"]
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Put an envelope on an actor's queue, confirmed, before the settlement; after a delay as far as the broker can."""
+    """Put an envelope on an actor's queue, confirmed, before the settlement; after a delay as far as the broker can.
+
+    Attributes:
+        actor: Whose queue.
+        body: The envelope.
+        kind: Why it is sent.
+        delay_s: To wait before it may be received.
+        links: ``traceparent`` of each envelope that it was made of, where those were several.
+    """
 
     actor: str
     body: bytes
     kind: MessageType
     delay_s: float = 0.0
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

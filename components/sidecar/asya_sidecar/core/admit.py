@@ -19,6 +19,7 @@ from asya_sidecar.core.actions import Ack, Decision, Send
 from asya_sidecar.core.build import count_of, lenient_headers, refusal_body, refusal_from_envelope
 from asya_sidecar.core.fan_out import give_up
 from asya_sidecar.core.retry import RetryPolicy
+from asya_sidecar.core.trail import Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Work:
         source: The delivered bytes, where they are not ``body``: the payload came from the object store.
         claim: To where it was there.
         redelivered: It was handed out before, and may have been worked on.
+        trail: What it went through here; ``None`` where traces are off.
     """
 
     envelope: Envelope
@@ -68,6 +70,7 @@ class Work:
     source: bytes | None = None
     claim: Claim | None = None
     redelivered: bool = False
+    trail: Trail | None = field(default=None, compare=False)
 
 
 def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:

@@ -13,24 +13,46 @@ from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route, as_child, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError
 from asya_protocol.reply import ErrorItem, Item
-from asya_protocol.trace import next_traceparent
+from asya_protocol.trace import TraceNote, next_traceparent, read_note, read_traceparent
 
 HOP_HEADERS: Final[Mapping[str, None]] = {
     names.HEADER_ATTEMPT: None,
     names.HEADER_DELIVERY: None,
     names.HEADER_DELAY: None,
+    names.HEADER_LINKS: None,
 }
 """Headers that end with the hop."""
 
-OURS: Final = (names.HEADER_TRACEPARENT, names.HEADER_LINEAGE, names.HEADER_REPLAY)
+OURS: Final = (names.HEADER_TRACEPARENT, names.HEADER_TRACE, names.HEADER_LINEAGE, names.HEADER_REPLAY)
 """Headers that an output has of its input, whatever a handler returns."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 
-def onward(envelope: Envelope, *, trace_id: str, span_id: str) -> Envelope:
-    """Prepare an envelope's headers for leaving this hop: counters dropped, trace continued."""
-    traceparent = next_traceparent(envelope.headers.get(names.HEADER_TRACEPARENT), trace_id=trace_id, span_id=span_id)
-    return envelope.with_headers({**HOP_HEADERS, names.HEADER_TRACEPARENT: traceparent})
+def onward(
+    envelope: Envelope, *, trace_id: str, span_id: str, sampled: bool = True, traced_s: float | None = None
+) -> Envelope:
+    """Prepare an envelope's headers for leaving this hop: counters dropped, trace continued.
+
+    Args:
+        envelope: As it came.
+        trace_id: For a new trace, 32 hex digits.
+        span_id: Of this hop, 16 hex digits.
+        sampled: Whether a new trace is recorded.
+        traced_s: Now, seconds since 1970, where this hop is recorded; ``None`` where it is not.
+    """
+    current = envelope.headers.get(names.HEADER_TRACEPARENT)
+    traceparent = next_traceparent(current, trace_id=trace_id, span_id=span_id, sampled=sampled)
+    note = {}
+    if traced_s is not None:
+        note = {names.HEADER_TRACE: TraceNote(root_of(envelope.headers) or span_id, traced_s).as_json()}
+    return envelope.with_headers({**HOP_HEADERS, names.HEADER_TRACEPARENT: traceparent, **note})
+
+
+def root_of(headers: Mapping[str, object]) -> str | None:
+    """Id of the span that the hops of an envelope's trace are children of; ``None`` where it has no trace yet."""
+    context = read_traceparent(headers.get(names.HEADER_TRACEPARENT))
+    note = read_note(headers)
+    return None if context is None else note.root_id if note else context.span_id
 
 
 def child(envelope: Envelope, item: Item, index: int) -> Envelope:
@@ -58,23 +80,26 @@ class Collected:
         envelope: With the id and the parent that the collector gave it.
         delay_s: To wait before it is sent on.
         failed: Why it is to go to error-end; ``None`` when it goes on.
+        links: ``traceparent`` of each envelope that it was made of.
     """
 
     envelope: Envelope
     delay_s: float = 0.0
     failed: str | None = None
+    links: tuple[str, ...] = ()
 
 
 def collected(envelope: Envelope, item: Item) -> Collected:
     """Make the envelope for one output of a collector."""
     headers = item.headers or {}
     delay, failed = headers.get(names.HEADER_DELAY), headers.get(names.HEADER_FAILED)
-    lineage = headers.get(names.HEADER_LINEAGE)
+    lineage, links = headers.get(names.HEADER_LINEAGE), headers.get(names.HEADER_LINKS)
     made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None, names.HEADER_LINEAGE: lineage})
     return Collected(
         envelope=replace(made, id=item.id or envelope.id, parent_id=item.parent_id),
         delay_s=float(delay) if isinstance(delay, int | float) and not isinstance(delay, bool) and delay > 0 else 0.0,
         failed=str(failed) if failed else None,
+        links=tuple(link for link in links if isinstance(link, str)) if isinstance(links, list) else (),
     )
 
 
@@ -97,7 +122,9 @@ def error_body(envelope: Envelope, text: str, error: ErrorItem | None) -> bytes:
 
 def refusal_from_envelope(envelope: Envelope, text: str) -> bytes:
     """Write the error envelope for one that was refused before its handler ran."""
-    return error_body(envelope.with_headers(dict(HOP_HEADERS)), text, None)
+    root_id = root_of(envelope.headers) if names.HEADER_TRACE in envelope.headers else None
+    note = None if root_id is None else TraceNote(root_id).as_json()  # when it was sent to this hop is not its wait now
+    return error_body(envelope.with_headers({**HOP_HEADERS, names.HEADER_TRACE: note}), text, None)
 
 
 def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
@@ -126,12 +153,27 @@ def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
     return Envelope(envelope_id, route, msgspec.Raw(msgspec.json.encode(payload))).dump()
 
 
-def with_counters(body: bytes, *, attempt: int, delivery: int) -> bytes:
-    """Copy an envelope's bytes for another try of the same hop: everything stays, only the two counters change."""
+def with_counters(
+    body: bytes, *, attempt: int, delivery: int, trace: str | None = None, traced_s: float | None = None
+) -> bytes:
+    """Copy an envelope's bytes for another try of the same hop: everything stays, only counters and trace note change.
+
+    Args:
+        body: As delivered.
+        attempt: The next one's number.
+        delivery: The next one's number.
+        trace: ``traceparent`` of this hop, for an envelope without a trace that is recorded: its tries share one.
+        traced_s: Now, seconds since 1970, where this hop is recorded.
+    """
     document = parse_object(body)
     headers = dict(lenient_headers(document))
     headers[names.HEADER_ATTEMPT] = attempt
     headers[names.HEADER_DELIVERY] = delivery
+    if traced_s is not None:
+        if trace is not None and root_of(headers) is None:
+            headers[names.HEADER_TRACEPARENT] = trace
+        if (root_id := root_of(headers)) is not None:
+            headers[names.HEADER_TRACE] = TraceNote(root_id, traced_s).as_json()
     return msgspec.json.encode({**document, "headers": headers})
 
 

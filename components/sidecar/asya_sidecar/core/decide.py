@@ -25,6 +25,7 @@ from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import Retry
+from asya_protocol.trace import TraceContext
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
@@ -57,6 +58,8 @@ class Moment:
         trace_id: 32 hex digits, used when the envelope carries no trace.
         span_id: 16 hex digits, this hop's span.
         elapsed_s: How long the handler call took.
+        sampled: Whether a trace that starts here is recorded.
+        traced: This hop is recorded; it leaves a note for the next one.
     """
 
     now: datetime
@@ -64,6 +67,23 @@ class Moment:
     trace_id: str
     span_id: str
     elapsed_s: float = 0.0
+    sampled: bool = True
+    traced: bool = False
+
+    @property
+    def traced_s(self) -> float | None:
+        """Now, seconds since 1970, where this hop is recorded."""
+        return self.now.timestamp() if self.traced else None
+
+    def onward(self, envelope: Envelope) -> Envelope:
+        """Prepare an envelope's headers for leaving this hop."""
+        return onward(
+            envelope,
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            sampled=self.sampled,
+            traced_s=self.traced_s,
+        )
 
 
 def decide(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
@@ -153,7 +173,7 @@ def forward(
         return _forward_collected(work, items, hop, moment), ()
     fans_out = first > 0 or not ends or len(items) > 1
     count = len(items) if ends and first == 0 else None
-    parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+    parent = moment.onward(work.envelope)
     sends: list[Send] = []
     reports: list[Report] = []
     for index, item in enumerate(items, start=first):
@@ -167,13 +187,13 @@ def forward(
 
 
 def _forward_collected(work: Work, items: tuple[Item, ...], hop: Hop, moment: Moment) -> tuple[Send, ...]:
-    parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+    parent = moment.onward(work.envelope)
     sends: list[Send] = []
     for made in (collected(parent, item) for item in items):
         if made.failed is None:
-            sends.append(replace(_send_on(made.envelope, hop), delay_s=made.delay_s))
+            sends.append(replace(_send_on(made.envelope, hop), delay_s=made.delay_s, links=made.links))
         else:
-            sends.append(Send(hop.error_end, made.envelope.dump(), "error_end"))
+            sends.append(Send(hop.error_end, made.envelope.dump(), "error_end", links=made.links))
             sends += give_up(work.envelope, hop.actor, made.failed)
     return tuple(sends)
 
@@ -200,7 +220,7 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
         if _fans_out(reply) and (empty := close_group(work.envelope, work.envelope.route, 0)):
             done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s)
             return Decision(Ack(), "success", sends=empty, reports=(done,))
-        unchanged = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+        unchanged = moment.onward(work.envelope)
         send = Send(hop.happy_end, unchanged.dump(), "happy_end")
         sends = (send, *give_up(work.envelope, hop.actor, "its handler returned nothing"))
         return Decision(Ack(), "empty_response", sends=sends)
@@ -228,10 +248,10 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     delay_s = policy.delay_s(work.attempt, moment.chance)
     if hop.is_end_actor:
         if work.attempt < END_ACTOR_ATTEMPTS:
-            return _again(work, hop, delay_s, cause, attempt=work.attempt + 1)
+            return _again(work, hop, moment, delay_s, cause, attempt=work.attempt + 1)
         return _bury(work, hop, moment, f"{cause} (after {work.attempt} attempts)")
     if policy.retries(error, work.attempt) and not _too_late(work.envelope, moment.now, delay_s):
-        return _again(work, hop, delay_s, cause, attempt=work.attempt + 1)
+        return _again(work, hop, moment, delay_s, cause, attempt=work.attempt + 1)
     # Outputs made before the error have their own way to go, as in Asya 0.1.1; a retry would make them again. Not to fan-in:
     # what cannot be whole is not joined.
     items = tuple(item for item in reply.items if hop.is_collector or not (item.route and leads_to_fan_in(item.route)))
@@ -241,7 +261,7 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
 
 
 def _fail(work: Work, hop: Hop, moment: Moment, text: str, error: ErrorItem | None = None) -> Decision:
-    parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+    parent = moment.onward(work.envelope)
     failure = Send(hop.error_end, error_body(parent, text, error), "error_end")
     cause = f"{error.type}: {error.message}" if error is not None else text
     sends = (failure, *give_up(work.envelope, hop.actor, cause))
@@ -255,13 +275,26 @@ def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str) -> Decision:
         return _bury(work, hop, moment, f"{cause} (delivered {work.delivery} times)")
     if _too_late(work.envelope, moment.now, delay_s) and not hop.is_end_actor:
         return _fail(work, hop, moment, f"Deadline exceeded; last failure: {cause}")
-    return _again(work, hop, delay_s, cause, delivery=work.delivery + 1)
+    return _again(work, hop, moment, delay_s, cause, delivery=work.delivery + 1)
 
 
 def _again(
-    work: Work, hop: Hop, delay_s: float, cause: str, *, attempt: int | None = None, delivery: int | None = None
+    work: Work,
+    hop: Hop,
+    moment: Moment,
+    delay_s: float,
+    cause: str,
+    *,
+    attempt: int | None = None,
+    delivery: int | None = None,
 ) -> Decision:
-    copy = with_counters(work.source or work.body, attempt=attempt or work.attempt, delivery=delivery or work.delivery)
+    copy = with_counters(
+        work.source or work.body,
+        attempt=attempt or work.attempt,
+        delivery=delivery or work.delivery,
+        trace=str(TraceContext(moment.trace_id, moment.span_id, moment.sampled)),
+        traced_s=moment.traced_s,
+    )
     # Of an end actor nothing is told but the end: its envelope still stands at the actor before it.
     spent = {} if delivery is None else {"delivery": work.delivery, "deliveries": hop.max_deliveries}
     retry = Retry(work.attempt, delay_s, cause, **spent)
@@ -272,7 +305,7 @@ def _again(
 def _bury(work: Work, hop: Hop, moment: Moment, reason: str) -> Decision:
     fallback = None
     if not hop.is_end_actor:
-        parent = onward(work.envelope, trace_id=moment.trace_id, span_id=moment.span_id)
+        parent = moment.onward(work.envelope)
         fallback = Send(hop.error_end, error_body(parent, reason, None), "error_end")
     return Decision(
         DeadLetter(reason, fallback),

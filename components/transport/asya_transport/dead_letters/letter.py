@@ -13,6 +13,7 @@ import msgspec
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, parse_envelope, parse_object
 from asya_protocol.errors import EnvelopeError
+from asya_protocol.trace import TraceNote, read_note
 from asya_transport.port import Delivery
 
 COUNTERS: Final = frozenset({names.HEADER_ATTEMPT, names.HEADER_DELIVERY})
@@ -89,12 +90,18 @@ class DeadLetter:
         return self.id.encode() if self.id is not None else hashlib.sha256(self.body).digest()
 
     def fresh_body(self) -> bytes:
-        """The body for another go: without the hop's counters, every other value's bytes as they were."""
+        """The body for another go: without the hop's counters, every other value's bytes as they were.
+
+        Its trace goes on; when it was sent first is no longer since when it waits.
+        """
         document = self.document
-        if self.envelope is None or document is None or not COUNTERS & self.envelope.headers.keys():
+        changing = COUNTERS | {names.HEADER_TRACE}
+        if self.envelope is None or document is None or not changing & self.envelope.headers.keys():
             return self.body
         headers = _OBJECT.decode(document["headers"])
-        kept = {name: raw for name, raw in headers.items() if name not in COUNTERS}
+        kept = {name: raw for name, raw in headers.items() if name not in changing}
+        if (note := read_note(self.envelope.headers)) is not None:
+            kept[names.HEADER_TRACE] = msgspec.Raw(msgspec.json.encode(TraceNote(note.root_id).as_json()))
         changed = {name: raw for name, raw in document.items() if name != "headers" or kept}
         return msgspec.json.encode({**changed, "headers": kept} if kept else changed)
 
