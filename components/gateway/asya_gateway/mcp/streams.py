@@ -98,7 +98,7 @@ async def call_frames(
         done = giving_up.done() or app.pubsub.stopping
         if record is not None and not done:
             done = True
-            yield record_event(record, lambda final: shape(answer.ended(final).body()))
+            yield record_event(record, lambda final: shape(_last_body(answer, final, whole=final is record)))
     except StoreUnavailable as exc:
         done = True  # the envelope may still succeed; its id is in the list of tasks
         log.warning("stream cut", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
@@ -106,6 +106,13 @@ async def call_frames(
         giving_up.cancel()
         if question.modern and not done:
             app.calls.cancel_unless_repeated(answer, app.settings.grace_s)
+
+
+def _last_body(answer: Answer, record: Record, *, whole: bool) -> dict[str, object]:
+    """Shape a call's result; one that is told by its place alone has not the form that its tool promises."""
+    if whole or answer.promised is None:
+        return answer.ended(record).body()
+    return {**replace(answer, promised=None).ended(record).body(), "isError": True}
 
 
 async def wait_or_give_up(app: App, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:
