@@ -73,18 +73,16 @@ CANCEL_GRACE_S = 0.5  # for a cancelled handler's clean-up, before the process i
 
 CLOSE_S = 0.2  # for tasks that a handler left behind, to end once they are cancelled
 
+METRIC_S = 0.1  # a handler's own metric may hold the handler up for so long
 PING_S = 10.0  # within it a runtime answers itself, or its handler's module has broken it
 TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stands
 
 # A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
 SIGNAL_POLL_S = 0.5
+VERB_CURES = {"FLY": "yield the whole result once", **dict.fromkeys(("GET", "SET", "DEL"), "set ASYA_HANDLER_MODE=envelope")}
+"""What handlers of Asya from 0.5.4 on yield to steer their envelope; as payloads they would be sent to the next actor."""
 
 logger = logging.getLogger("asya.runtime")
-
-
-_BY_ENVELOPE = "set ASYA_HANDLER_MODE=envelope: the handler gets and yields whole envelopes, with route and headers"
-VERB_CURES = {"GET": _BY_ENVELOPE, "SET": _BY_ENVELOPE, "DEL": _BY_ENVELOPE, "FLY": "yield the whole result once"}
-"""What handlers of Asya from 0.5.4 on yield to steer their envelope; as payloads they would be sent to the next actor."""
 
 
 class StartupError(Exception):
@@ -181,10 +179,38 @@ def set_up_logging(environ: Mapping[str, str]) -> None:
     root.setLevel(level if isinstance(level, int) else logging.INFO)
     if not isinstance(level, int):
         logger.warning("ASYA_LOG_LEVEL=%r is no level of Python's logging; INFO is used", text)
+    metrics, lines = logging.getLogger("asya.metrics"), MetricLines()
+    lines.path = os.path.join(environ.get("ASYA_SOCKET_DIR") or "/var/run/asya", "asya-metrics.sock")
+    metrics.handlers[:], metrics.propagate = [lines], False
+    metrics.setLevel(logging.INFO)
     for name in sorted(environ):
         if name.startswith("ASYA_"):
             secret = any(word in name for word in ("KEY", "SECRET", "PASSWORD", "TOKEN", "URL"))
             logger.debug("%s=%s", name, "***" if secret else environ[name])
+
+
+class MetricLines(logging.Handler):
+    """Hands what is logged on ``asya.metrics``, a dict or a line of JSON, to the sidecar, which shows it to Prometheus."""
+
+    path = ""
+    _sock: socket.socket | None = None
+    _pid = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one line; where nobody takes it, it is lost: no metric is worth an envelope."""
+        text = json.dumps(record.msg, default=str) if isinstance(record.msg, dict) else record.getMessage()
+        for _ in range(2):  # the second time to a sidecar that has restarted
+            try:
+                if self._sock is None or self._pid != os.getpid():
+                    self._sock, self._pid = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), os.getpid()
+                    self._sock.settimeout(METRIC_S)
+                    self._sock.connect(self.path)
+                self._sock.sendall(text.replace("\n", " ").encode("utf-8", "replace") + b"\n")
+                break
+            except OSError:
+                sock, self._sock = self._sock, None
+                if sock is not None:
+                    sock.close()
 
 
 # --- The handler ------------------------------------------------------------------------------------------------------
@@ -1199,14 +1225,10 @@ class Server:
 
     def _about(self) -> dict[str, Any]:
         about = {"protocol": PROTOCOL, "pid": self.pid, "concurrency": self.settings.concurrency, "cancel": True}
-        if self.settings.batch is not None:
-            about["batch"] = self.settings.batch
-        return about
+        return about if self.settings.batch is None else {**about, "batch": self.settings.batch}
 
     def _hello(self) -> bytes:
-        about = {"handler": self.settings.handler, "mode": self.settings.mode}
-        about.update(self._about())
-        return encode_json({"asya": about})
+        return encode_json({"asya": {"handler": self.settings.handler, "mode": self.settings.mode, **self._about()}})
 
     # Processing, in the main thread or in several
 

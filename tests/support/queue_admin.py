@@ -8,6 +8,7 @@ class Admin:
     """A broker's queues in a dictionary; ``problem`` is what it answers instead. Stands here for its failures."""
 
     def __init__(self, **depths: Depth) -> None:
+        self.requests: dict[str, int] = {}
         self.depths = {f"asya-{name.replace('_', '-')}": depth for name, depth in depths.items()}
         self.problem: TransportError | None = None
         self.measured: list[str] = []

@@ -1,59 +1,34 @@
-"""One gateway's Prometheus metrics. Label values are bounded: existing tools, routes, fixed words; never an id."""
+"""One gateway's Prometheus metrics, as ``metric_table`` declares them."""
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import generate_latest
 
-STORE_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-REQUEST_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+from asya_gateway import metric_table as table
+from asya_process.metrics import Maker
+
+PREFIX: Final = "asya_gateway"
 
 
 class Metrics:
     """Counters and gauges of one gateway process."""
 
     def __init__(self) -> None:
-        self.registry: Final = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, namespace="asya_gateway", registry=self.registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, namespace="asya_gateway", registry=self.registry)
-
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(name, text, labels, namespace="asya_gateway", registry=self.registry, buckets=buckets)
-
-        self.calls: Final = counter(
-            "calls_total",
-            "Tool calls; outcome is sent, repeated, invalid, wrong_route, not_sent, store_away or unknown_tool.",
-            "tool",
-            "outcome",
-        )
-        self.reports: Final = counter(
-            "reports_total", "Reports taken; outcome is changed, late or unknown.", "kind", "outcome"
-        )
-        self.timed_out: Final = counter("timed_out_total", "Envelopes failed at their deadline.")
-        self.streams: Final = gauge(
-            "open_streams", "Answers that are held open; kind is events, feed, mcp or wait.", "kind"
-        )
-        self.requests: Final = counter("http_requests_total", "Requests answered.", "route", "method", "code")
-        self.request_seconds: Final = histogram(
-            "http_request_duration_seconds", "From the request to the start of its answer.", REQUEST_BUCKETS_S, "route"
-        )
-        self.store_seconds: Final = histogram(
-            "store_duration_seconds", "One call of the envelope store.", STORE_BUCKETS_S, "operation"
-        )
-        self.store_errors: Final = counter("store_errors_total", "Calls that the store did not serve.", "operation")
-        self.refused: Final = counter(
-            "refused_total", "Requests turned away; reason is unauthorized or rate_limited.", "reason"
-        )
-        self.tools: Final = gauge("tools", "Tools that can be called.")
-        self.tool_reloads: Final = counter(
-            "tool_reloads_total", "Tool files read anew; result is changed or failed.", "result"
-        )
-        self.tools_stale: Final = gauge(
-            "tools_stale", "1 while the tool files are broken and the last good ones serve."
-        )
+        make: Final = Maker(PREFIX)
+        self.registry: Final = make.registry
+        self.calls: Final = make.counter(table.CALLS)
+        self.reports: Final = make.counter(table.REPORTS)
+        self.report_lag: Final = make.histogram(table.REPORT_LAG)
+        self.timed_out: Final = make.counter(table.TIMED_OUT)
+        self.streams: Final = make.gauge(table.STREAMS)
+        self.requests: Final = make.counter(table.REQUESTS)
+        self.request_seconds: Final = make.histogram(table.REQUEST)
+        self.store_seconds: Final = make.histogram(table.STORE)
+        self.store_errors: Final = make.counter(table.STORE_ERRORS)
+        self.refused: Final = make.counter(table.REFUSED)
+        self.tools: Final = make.gauge(table.TOOLS)
+        self.tool_reloads: Final = make.counter(table.TOOL_RELOADS)
+        self.tools_stale: Final = make.gauge(table.TOOLS_STALE)
 
     def page(self) -> bytes:
         """Write them in Prometheus' text format."""

@@ -104,12 +104,23 @@ class Reports:
             )
         except UnicodeDecodeError:
             return Refused.NO_TEXT
-        return await self._apply(envelope_id, "final", report)
+        taken = await self._apply(envelope_id, "final", report)
+        if isinstance(taken, Record) and (lag_s := _age_s(body.timestamp, datetime.now(UTC))) is not None:
+            self._metrics.report_lag.observe(lag_s)
+        return taken
 
     async def _apply(self, envelope_id: str, kind: str, report: Report) -> Record | Refused:
         outcome = await self._store.report(envelope_id, report)
         self._metrics.reports.labels(kind, OUTCOMES[outcome.applied]).inc()
         return outcome.record or Refused.UNKNOWN
+
+
+def _age_s(moment: object, now: datetime) -> float | None:
+    """How long ago a report says that something was; ``None`` where it says nothing that can be read."""
+    try:
+        return max(0.0, (now - datetime.fromisoformat(str(moment))).total_seconds())
+    except (ValueError, TypeError):  # no moment, or one without a time zone
+        return None
 
 
 def _value(value: Json) -> bytes | None:

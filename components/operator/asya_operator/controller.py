@@ -7,7 +7,6 @@ note what they see; nothing is kept in annotations, and no handler has progress 
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -148,8 +147,7 @@ class Controller:
         while True:
             self.beat_s = time.monotonic()
             self._metrics.waiting.set(len(self._queue))
-            statuses = [str((raw.get("status") or {}).get("status", "New")) for _, raw in self._world.actors()]
-            self._metrics.count_statuses(dict(Counter(statuses)))
+            self._metrics.show_actors(self._world.actors())
             await asyncio.sleep(5)
 
 

@@ -150,6 +150,7 @@ class _Process:
             transports=settings.transports,
             enqueue=self._controller.enqueue,
             every_s=settings.queue_check_s,
+            metrics=self._metrics,
         )
         watching = asyncio.create_task(self._controller.run(stop))
         polling = asyncio.create_task(poller.run())

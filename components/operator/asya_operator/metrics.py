@@ -1,56 +1,97 @@
-"""The operator's metrics; names of our own, labels bounded by kinds and verbs, never by actors."""
+"""The operator's metrics, as ``metric_table`` declares them. Labels are bounded by kinds, verbs and the actors that exist.
 
-from typing import Final
+Only the replica that leads watches actors and counts queues, so it alone has series by actor; they end with its process.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+from prometheus_client import generate_latest
+
+from asya_manifest.policies import Scaling
+from asya_operator import metric_table as table
+from asya_operator.status.observation import find_condition
+from asya_process.metrics import Maker
+from asya_transport.port import Depth
+
+PREFIX: Final = "asya_operator"
+Key = tuple[str, str]
+"""Namespace and name of an actor."""
+_MOST_REPLICAS: Final = Scaling().max_replicas
+"""Where a manifest does not say."""
 
 
 class Metrics:
     """Counters and gauges of one operator process."""
 
     def __init__(self) -> None:
-        self.registry: Final = CollectorRegistry()
-        self.reconciles: Final = Counter(
-            "asya_operator_reconciles_total", "Reconciles of an actor.", ["result"], registry=self.registry
-        )
-        self.reconcile_seconds: Final = Histogram(
-            "asya_operator_reconcile_duration_seconds",
-            "One reconcile of an actor.",
-            registry=self.registry,
-            buckets=_BUCKETS,
-        )
-        self.api_calls: Final = Counter(
-            "asya_operator_api_requests_total",
-            "Requests to the Kubernetes API, watches not counted.",
-            ["verb", "resource", "code"],
-            registry=self.registry,
-        )
-        self.api_seconds: Final = Histogram(
-            "asya_operator_api_request_duration_seconds",
-            "One request to the Kubernetes API.",
-            registry=self.registry,
-            buckets=_BUCKETS,
-        )
-        self.actors: Final = Gauge("asya_operator_actors", "AsyncActors by status.", ["status"], registry=self.registry)
-        self.waiting: Final = Gauge(
-            "asya_operator_work_queue_depth", "Actors waiting to be reconciled.", registry=self.registry
-        )
-        self.leader: Final = Gauge(
-            "asya_operator_leader", "Whether this replica does the work.", registry=self.registry
-        )
+        make: Final = Maker(PREFIX)
+        self.registry: Final = make.registry
+        self.reconciles: Final = make.counter(table.RECONCILES)
+        self.reconcile_seconds: Final = make.histogram(table.RECONCILE)
+        self.api_calls: Final = make.counter(table.API_CALLS)
+        self.api_seconds: Final = make.histogram(table.API)
+        self.actors: Final = make.gauge(table.ACTORS)
+        self.waiting: Final = make.gauge(table.WAITING)
+        self.leader: Final = make.gauge(table.LEADER)
+        self._ready: Final = make.gauge(table.ACTORS_READY)
+        self._status: Final = make.gauge(table.ACTOR_STATUS)
+        self._condition: Final = make.gauge(table.CONDITION)
+        self._replicas: Final = make.gauge(table.REPLICAS)
+        self._queue: Final = make.gauge(table.QUEUE)
+        self._dead: Final = make.gauge(table.DEAD)
+        self._rounds: Final = make.counter(table.COUNTED)
+        self._requests: Mapping[str, int] = {}
+        make.watch(table.BROKER_REQUESTS, lambda: {(call,): count for call, count in self._requests.items()})
 
     def observe_call(self, verb: str, plural: str, status: int, seconds: float) -> None:
         """Count one request to the Kubernetes API."""
         self.api_calls.labels(verb, plural, str(status) if status else "none").inc()
         self.api_seconds.observe(seconds)
 
-    def count_statuses(self, counts: dict[str, int]) -> None:
-        """Show how many actors are in which status."""
-        self.actors.clear()
-        for status, count in counts.items():
-            self.actors.labels(status).set(count)
+    def count_round(self, transport: str, *, well: bool) -> None:
+        """The queues of a transport were looked at, or could not be."""
+        self._rounds.labels(transport, "ok" if well else "error").inc()
+
+    def count_requests(self, requests: Mapping[str, int]) -> None:
+        """So many requests the brokers have got, by call."""
+        self._requests = requests
+
+    def show_actors(self, actors: Iterable[tuple[Key, Mapping[str, Any]]]) -> None:
+        """Show every actor's status, conditions and replicas; those that are gone leave."""
+        for gauge in (self.actors, self._ready, self._status, self._condition, self._replicas):
+            gauge.clear()
+        statuses: Counter[str] = Counter()
+        readiness: Counter[str] = Counter()
+        for (namespace, name), raw in actors:
+            status, scaling = raw.get("status") or {}, (raw.get("spec") or {}).get("scaling") or {}
+            word = str(status.get("status") or "New")
+            statuses[word] += 1
+            readiness[str(find_condition(status.get("conditions"), "Ready").get("status") or "Unknown")] += 1
+            self._status.labels(name, namespace, word).set(1)
+            for each in status.get("conditions") or ():
+                if each.get("status") in {"True", "False"}:
+                    self._condition.labels(name, namespace, each["type"]).set(each["status"] == "True")
+            counts = {"ready": status.get("readyReplicas"), "desired": status.get("desiredReplicas")}
+            if scaling.get("enabled"):
+                counts["max"] = scaling.get("maxReplicas", _MOST_REPLICAS)
+            for kind, count in counts.items():
+                if count is not None:
+                    self._replicas.labels(name, namespace, kind).set(count)
+        for gauge, counted in ((self.actors, statuses), (self._ready, readiness)):
+            for word, count in counted.items():
+                gauge.labels(word).set(count)
+
+    def show_queues(self, depths: Iterable[tuple[Key, Depth]], dead: Iterable[tuple[Key, Depth]]) -> None:
+        """Show what queues were last seen to hold."""
+        self._queue.clear()
+        self._dead.clear()
+        for (namespace, name), depth in depths:
+            for state in ("ready", "in_flight", "delayed"):
+                self._queue.labels(name, namespace, state).set(getattr(depth, state))
+        for (namespace, name), depth in dead:
+            self._dead.labels(name, namespace).set(depth.total)
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

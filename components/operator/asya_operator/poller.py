@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from asya_operator.metrics import Metrics
 from asya_operator.queues import CredentialsMissing, Queues
 from asya_operator.transport_config import TransportConfig, TransportRefused, Transports
 from asya_operator.world import Key, World
-from asya_protocol.errors import AsyaError, QueueMissing, TransportUnavailable
+from asya_protocol.errors import AsyaError, QueueMissing, TransportError, TransportUnavailable
 from asya_transport.port import Depth
 
 log: Final = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class Depths:
 
     def __init__(self) -> None:
         self._seen: dict[Key, tuple[Depth, float]] = {}
+        self._dead: dict[Key, tuple[Depth, float]] = {}
 
     def of(self, actor: Key) -> Depth | None:
         """What an actor's queue held when it was last counted."""
@@ -38,9 +40,27 @@ class Depths:
         self._seen[actor] = (depth, now_s)
         return before is None or before[0] != depth
 
+    def note_dead(self, actor: Key, depth: Depth, now_s: float) -> None:
+        """Take in a count of an actor's dead letter queue."""
+        self._dead[actor] = (depth, now_s)
+
     def forget(self, actor: Key) -> None:
         """The actor is gone."""
         self._seen.pop(actor, None)
+        self._dead.pop(actor, None)
+
+    def seen(self) -> list[tuple[Key, Depth]]:
+        """What every actor's queue was last seen to hold."""
+        return [(key, depth) for key, (depth, _) in self._seen.items()]
+
+    def seen_dead(self) -> list[tuple[Key, Depth]]:
+        """What every actor's dead letter queue was last seen to hold."""
+        return [(key, depth) for key, (depth, _) in self._dead.items()]
+
+    def dead_due(self, actor: Key, now_s: float) -> bool:
+        """Whether to count an actor's dead letters where each count is a request: nobody scales on them."""
+        found = self._dead.get(actor)
+        return found is None or now_s - found[1] >= IDLE_S
 
     def due(self, actors: Iterable[tuple[Key, bool]], now_s: float) -> list[Key]:
         """Choose the actors whose queues want counting.
@@ -66,6 +86,7 @@ class Poller:
         transports: As configured.
         enqueue: Called with each actor that has to be reconciled.
         every_s: Seconds between rounds.
+        metrics: Shown what queues hold.
     """
 
     def __init__(
@@ -77,6 +98,7 @@ class Poller:
         transports: Transports,
         enqueue: Callable[[Key], None],
         every_s: float,
+        metrics: Metrics,
     ) -> None:
         self._world = world
         self._queues = queues
@@ -84,6 +106,7 @@ class Poller:
         self._transports = transports
         self._enqueue = enqueue
         self._every_s = every_s
+        self._metrics = metrics
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._away: set[str] = set()
 
@@ -96,9 +119,13 @@ class Poller:
                     await self._round(transport, keys)
                 except AsyaError as exc:
                     log.warning("queues not seen", extra={"transport": transport.name, "error": str(exc)})
+                    self._metrics.count_round(transport.name, well=False)
                     self._tell_once(transport, keys)
                 else:
+                    self._metrics.count_round(transport.name, well=True)
                     self._away.discard(transport.name)
+            self._metrics.show_queues(self._depths.seen(), self._depths.seen_dead())
+            self._metrics.count_requests(self._queues.requests())
 
     def _tell_once(self, transport: TransportConfig, keys: list[Key]) -> None:
         """Let each actor's status say that the broker is away; actors with a problem are reconciled again by themselves."""
@@ -124,6 +151,7 @@ class Poller:
                 self._note(key, depth)
         due = self._depths.due(present, time.monotonic())
         await asyncio.gather(*(self._count(transport, key) for key in due))
+        await asyncio.gather(*(self._count_dead(transport, key, existing) for key in keys))
 
     async def _existing(self, transport: TransportConfig, keys: list[Key]) -> Mapping[str, Depth | None]:
         """The queues of a transport, as the first namespace sees them that has the secrets for it."""
@@ -144,6 +172,19 @@ class Poller:
                 self._enqueue(key)
                 return
         self._note(key, depth)
+
+    async def _count_dead(self, transport: TransportConfig, key: Key, existing: Mapping[str, Depth | None]) -> None:
+        """Count an actor's dead letters: with the list where that tells, else by a request once a minute."""
+        queue, now_s = self._queues.names.dlq(key[1]), time.monotonic()
+        depth = existing.get(queue)
+        if depth is None and queue in existing and self._depths.dead_due(key, now_s):
+            async with self._limit:
+                try:
+                    depth = await self._queues.measure(queue, transport, key[0])
+                except TransportError as exc:
+                    log.debug("dead letters not counted", extra={"actor": key[1], "error": str(exc)})
+        if depth is not None:
+            self._depths.note_dead(key, depth, now_s)
 
     def _note(self, key: Key, depth: Depth) -> None:
         if self._depths.note(key, depth, time.monotonic()):

@@ -7,6 +7,8 @@ configuration names, searched in the operator's own namespace first, then in the
 import base64
 import logging
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
@@ -119,6 +121,10 @@ class Queues:
             TransportError: The broker cannot list, refused, or is away.
         """
         return await (await self._admin(transport, namespace)).list_queues(self.names.prefix)
+
+    def requests(self) -> Mapping[str, int]:
+        """Requests to brokers that bill them, by call."""
+        return sum((Counter(admin.requests) for admin in self._admins.values()), Counter())
 
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.

@@ -25,6 +25,8 @@ DLQ_SUFFIX: Final = "-dlq"
 
 SOCKET_NAME: Final = "asya-runtime.sock"
 """File name of the runtime's Unix socket inside the socket folder."""
+METRICS_SOCKET_NAME: Final = "asya-metrics.sock"
+"""File name, inside the socket folder, of the Unix socket on which the sidecar takes handlers' own metrics as lines of JSON."""
 READY_NAME: Final = "runtime-ready"
 """File that the runtime writes, inside the socket folder, once its handler is loaded and the socket listens."""
 SIDECAR_ADDRESS_NAME: Final = "sidecar-http"

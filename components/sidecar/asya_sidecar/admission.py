@@ -18,6 +18,7 @@ from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, admit, refuse, refused_at_end, with_payload
 from asya_sidecar.core.decide import cancelled
 from asya_sidecar.dedup import Dedup
+from asya_sidecar.metrics import Metrics
 from asya_store.cancel_list import CancelList
 from asya_store.claims import ClaimCheck, ClaimLost, ClaimRedeemed
 from asya_store.dedup_port import Verdict
@@ -46,11 +47,13 @@ class Admission:
         listen_s: float | None = None,
         claims: ClaimCheck | None = None,
         dedup: Dedup | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._hop = hop
         self._cancels = cancels
         self._claims = claims
         self._dedup = dedup
+        self._metrics = metrics
         listens = cancels is not None and not hop.is_end_actor and not hop.is_collector
         self.listen_s = listen_s if listens else None
         """Seconds between two looks at the list of cancels; ``None`` where there is none.
@@ -113,7 +116,10 @@ class Admission:
         """
         if self._claims is None or len(body) <= self._claims.over_bytes:
             return body
-        return await asyncio.to_thread(self._claims.leave, body)
+        light = await asyncio.to_thread(self._claims.leave, body)
+        if self._metrics is not None and light is not body:
+            self._metrics.claim_left(len(body) - len(light))
+        return light
 
     async def keep(self) -> None:
         """Hold what was let in, for as long as it takes."""
@@ -160,7 +166,10 @@ class Admission:
             claim = read_claim(work.envelope.headers)
             if claim is None:
                 return work
-            return with_payload(work, claim, await asyncio.to_thread(self._claims.fetch, claim))
+            payload = await asyncio.to_thread(self._claims.fetch, claim)
+            if self._metrics is not None:
+                self._metrics.claim_fetched(len(payload))
+            return with_payload(work, claim, payload)
         except StoreUnavailable as exc:
             return Decision(Release(AWAY_PAUSE_S), "released", failed_reason="store_error", cause=str(exc))
         except ClaimRedeemed as exc:

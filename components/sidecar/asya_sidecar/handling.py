@@ -58,6 +58,9 @@ class Handling:
         self._pace = pace
         self._clock = clock
         self._running: dict[RuntimeClient, Call] = {}
+        self._done_s = 0.0
+        """Time spent in calls that ended."""
+        metrics.watch_busy(self.busy_s)
 
     async def call(self, works: Sequence[Work], runtime: RuntimeClient) -> list[Decision]:
         """Run the handler once and decide for each envelope.
@@ -85,6 +88,8 @@ class Handling:
 
         started_s = self._pace.calls[runtime] = self._clock()
         call = self._running[runtime] = Call(works, started_s)
+        for work in works:
+            self._metrics.attempted(again=work.attempt > 1 or work.delivery > 1)
         try:
             timeout_s = min(work.timeout_s for work in works)
             outcomes = await runtime.call([work.body for work in works], timeout_s, on_items)
@@ -97,7 +102,9 @@ class Handling:
         finally:
             self._running.pop(runtime, None)
             self._pace.calls.pop(runtime, None)
-            _note_call(works, self._clock() - started_s)
+            spent_s = self._clock() - started_s
+            self._done_s += spent_s
+            _note_call(works, spent_s)
         elapsed_s = self._clock() - started_s
         self._metrics.called(elapsed_s)
         self._pace.called(elapsed_s / len(works))
@@ -121,6 +128,11 @@ class Handling:
         chance = random.random()  # noqa: S311 - jitter
         moment = _moment(work, chance, trace_ids() if work is None else _ids_of(work))
         return defect(work, self._hop, moment, f"defect of the sidecar: {type(exc).__name__}: {exc}")
+
+    def busy_s(self) -> float:
+        """Time spent in calls, those under way included; another thread may ask."""
+        now_s = self._clock()
+        return self._done_s + sum(now_s - call.started_s for call in tuple(self._running.values()))
 
     def running(self) -> list[dict[str, object]]:
         """Say which envelopes are in a handler now; another thread may ask."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from asya_process.backoff import pauses
-from asya_protocol.errors import QueueMissing, TransportError
+from asya_protocol.errors import LeaseLost, QueueMissing, TransportError
 from asya_sidecar.core.window import Pace, prefetch_for
 from asya_sidecar.metrics import Metrics
 from asya_transport.port import Consumer, Delivery
@@ -217,7 +217,10 @@ class Intake:
             if held:
                 try:
                     await self._consumer.extend(held, lease_s)
+                    self._metrics.leases_extended(len(held))
                 except TransportError as exc:
+                    if isinstance(exc, LeaseLost):
+                        self._metrics.lease_lost()
                     log.warning("leases not extended", extra={"error": str(exc), "count": len(held)})
 
     async def _receive(self, room: int) -> list[Delivery]:
@@ -233,8 +236,8 @@ class Intake:
 
     async def _take(self, deliveries: list[Delivery]) -> None:
         now_s = self._clock()
+        self._metrics.received(deliveries)
         for delivery in deliveries:
-            self._metrics.received(len(delivery.body))
             self._held[delivery] = now_s
         if self.stopping.is_set():
             await self._release(deliveries)

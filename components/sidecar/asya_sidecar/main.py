@@ -17,6 +17,7 @@ from asya_process.entry import run_process, unless_stopped
 from asya_process.signals import stop_event
 from asya_protocol.errors import QueueMissing, SettingsError
 from asya_sidecar.admission import Admission
+from asya_sidecar.custom_metrics import CustomMetrics
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.health_server import Endpoints
 from asya_sidecar.metrics import Metrics
@@ -73,6 +74,7 @@ async def _work(
     settings: SidecarSettings, transport: Transport, metrics: Metrics, state: "_State", stop: asyncio.Event
 ) -> None:
     runtimes = [RuntimeClient(settings.socket_dir) for _ in range(settings.concurrency)]
+    metrics.watch_requests(transport.requests)
     if not await _meet(settings, transport, runtimes[0], stop):
         return
     shape = _shape(settings, runtimes[0].features)
@@ -89,7 +91,14 @@ async def _work(
     dedup = None
     if settings.dedup_window_s and not settings.hop.is_end_actor:
         dedup = Dedup(settings.hop, open_dedup(settings.dedup_url), settings.dedup_window_s)
-    admission = Admission(settings.hop, cancels=cancels, listen_s=settings.cancel_poll_s, claims=claims, dedup=dedup)
+    admission = Admission(
+        settings.hop,
+        cancels=cancels,
+        listen_s=settings.cancel_poll_s,
+        claims=claims,
+        dedup=dedup,
+        metrics=metrics,
+    )
     tracing = open_hop_tracing(settings.traces, settings.hop, transport.name, metrics)
     pipeline = Pipeline(
         hop=settings.hop,
@@ -110,9 +119,14 @@ async def _work(
         extra={"actor": settings.hop.actor, "transport": transport.name, **asdict(shape)},
     )
     reporting = asyncio.create_task(reporter.run()) if reporter else None
+    custom = CustomMetrics(metrics, settings.custom_metrics) if settings.metrics_enabled else None
+    if custom is not None:
+        await custom.listen(settings.socket_dir)
     try:
         await pipeline.run(stop)
     finally:
+        if custom is not None:
+            await custom.close()
         # Side by side: each may take a share of what the drain has left of the grace.
         await asyncio.gather(_close_reports(reporter, reporting), _close_traces(tracing))
 

@@ -1,67 +1,80 @@
-"""Prometheus metrics of one sidecar: names, labels and buckets are Asya 0.1.1's, so that its dashboards work.
+"""Prometheus metrics of one sidecar, as ``metric_table`` declares them.
 
 ``destination_queue`` always is the queue's full name; Asya 0.1.1 wrote the bare actor's name for some sends.
 """
 
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
-DURATION_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-RECEIVE_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
-SEND_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
-SIZE_BUCKETS_BYTES: Final = tuple(100.0 * 10**power for power in range(8))
+from asya_process.metrics import Maker
+from asya_sidecar import metric_table as table
+from asya_transport.port import Delivery
 
 
 class Metrics:
     """The sidecar's metrics; attributes are the collectors."""
 
     def __init__(self, namespace: str, actor: str, transport: str) -> None:
-        self.registry = CollectorRegistry()
+        make: Final = Maker(namespace)
+        self._make = make
+        self.registry = make.registry
         self.namespace = namespace
         self.actor = actor
         self.transport = transport
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, namespace=namespace, registry=self.registry)
-
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(name, text, labels, namespace=namespace, registry=self.registry, buckets=buckets)
-
-        self._received = counter("messages_received_total", "Envelopes received.", "queue", "transport")
-        self._processed = counter("messages_processed_total", "Envelopes processed.", "queue", "status")
-        self._sent = counter("messages_sent_total", "Envelopes sent.", "destination_queue", "message_type")
-        self._failed = counter("messages_failed_total", "Envelopes failed.", "queue", "reason")
-        self._runtime_errors = counter("runtime_errors_total", "Failed handler calls.", "queue", "error_type")
-        self._processing_s = histogram(
-            "processing_duration_seconds", "From receipt to settlement.", DURATION_BUCKETS_S, "queue"
-        )
-        self._runtime_s = histogram("runtime_execution_duration_seconds", "Handler call.", DURATION_BUCKETS_S, "queue")
-        self._receive_s = histogram(
-            "queue_receive_duration_seconds", "Receive call.", RECEIVE_BUCKETS_S, "queue", "transport"
-        )
-        self._send_s = histogram(
-            "queue_send_duration_seconds", "Confirmed send.", SEND_BUCKETS_S, "destination_queue", "transport"
-        )
-        self._size = histogram("envelope_size_bytes", "Envelope size.", SIZE_BUCKETS_BYTES, "direction")
-        self._reports = counter("gateway_reports_total", "Reports to the gateway.", "kind", "result")
-        self._reports_waiting = Gauge(
-            "gateway_reports_waiting", "Reports that wait.", namespace=namespace, registry=self.registry
-        )
+        self._started_s: float | None = time.monotonic()
+        """When this process began; ``None`` once its first envelope came."""
+        self._processed = make.counter(table.PROCESSED)
+        self._sent = make.counter(table.SENT)
+        self._failed = make.counter(table.FAILED)
+        self._runtime_errors = make.counter(table.RUNTIME_ERRORS)
+        self._send_s = make.histogram(table.SEND)
+        self._reports = make.counter(table.REPORTS)
+        self._reports_waiting = make.gauge(table.REPORTS_WAITING)
         self._told_coalesced = self._told_dropped = 0
-        self._active = Gauge("active_messages", "Envelopes in hand.", namespace=namespace, registry=self.registry)
+        self._active = make.gauge(table.ACTIVE)
+        self._cold_start = make.gauge(table.COLD_START)
+        self._oldest = make.gauge(table.OLDEST)
+        self._refused = make.counter(table.CUSTOM_REFUSED)
         # Children are looked up once: a label lookup costs more than the increment.
-        self._received_here = self._received.labels(actor, transport)
-        self._processing_here = self._processing_s.labels(actor)
-        self._runtime_here = self._runtime_s.labels(actor)
-        self._receive_here = self._receive_s.labels(actor, transport)
+        self._received_here = make.counter(table.RECEIVED).labels(actor, transport)
+        self._processing_here = make.histogram(table.PROCESSING).labels(actor)
+        self._runtime_here = make.histogram(table.RUNTIME).labels(actor)
+        self._receive_here = make.histogram(table.RECEIVE).labels(actor, transport)
+        self._waited_here = make.histogram(table.WAITED).labels(actor)
+        self._redelivered_here = make.counter(table.REDELIVERED).labels(actor)
+        self._extended_here = make.counter(table.LEASES_EXTENDED).labels(actor)
+        self._lost_here = make.counter(table.LEASES_LOST).labels(actor)
+        self._slots_here = make.gauge(table.SLOTS).labels(actor)
         self._sends: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        self._size_in, self._size_out = self._size.labels("received"), self._size.labels("sent")
+        size, claims, attempts = (
+            make.histogram(table.SIZE),
+            make.counter(table.CLAIM_BYTES),
+            make.counter(table.ATTEMPTS),
+        )
+        self._size_in, self._size_out = size.labels("received"), size.labels("sent")
+        self._claims_left, self._claims_fetched = claims.labels(actor, "left"), claims.labels(actor, "fetched")
+        self._first, self._retry = attempts.labels(actor, "first"), attempts.labels(actor, "retry")
 
-    def received(self, size_bytes: int) -> None:
-        """An envelope came in."""
-        self._received_here.inc()
-        self._size_in.observe(size_bytes)
+    def received(self, deliveries: Sequence[Delivery]) -> None:
+        """A receive brought envelopes."""
+        if self._started_s is not None:
+            self._cold_start.labels(self.actor).set(time.monotonic() - self._started_s)
+            self._started_s = None
+        now_s, oldest_s = time.time(), None
+        for delivery in deliveries:
+            self._received_here.inc()
+            self._size_in.observe(len(delivery.body))
+            if delivery.delivery_count > 1:
+                self._redelivered_here.inc()
+            if delivery.sent_s is not None:
+                waited_s = max(0.0, now_s - delivery.sent_s)  # clocks differ, RabbitMQ's is whole seconds
+                self._waited_here.observe(waited_s)
+                oldest_s = waited_s if oldest_s is None else max(oldest_s, waited_s)
+        if oldest_s is not None:
+            self._oldest.labels(self.actor).set(oldest_s)
 
     def receive_took(self, duration_s: float) -> None:
         """A receive call that brought something ended."""
@@ -81,6 +94,10 @@ class Metrics:
         """A handler call ended, however."""
         self._runtime_here.observe(duration_s)
 
+    def attempted(self, *, again: bool) -> None:
+        """The handler got an envelope, ``again`` where it has had it at this hop before."""
+        (self._retry if again else self._first).inc()
+
     def settled(self, result: str, failed_reason: str | None, duration_s: float) -> None:
         """A delivery was settled."""
         if failed_reason is None:
@@ -94,6 +111,40 @@ class Metrics:
     def in_hand(self, count: int) -> None:
         """So many envelopes are being processed now."""
         self._active.set(count)
+
+    def leases_extended(self, count: int) -> None:
+        """So many deliveries stay ours for longer."""
+        self._extended_here.inc(count)
+
+    def lease_lost(self) -> None:
+        """A delivery turned out to be somebody else's by now."""
+        self._lost_here.inc()
+
+    def claim_left(self, size_bytes: int) -> None:
+        """A payload went to the object store."""
+        self._claims_left.inc(size_bytes)
+
+    def claim_fetched(self, size_bytes: int) -> None:
+        """A payload came from the object store."""
+        self._claims_fetched.inc(size_bytes)
+
+    def slots(self, count: int) -> None:
+        """So many handler calls may run at once."""
+        self._slots_here.set(count)
+
+    def watch_busy(self, busy_s: Callable[[], float]) -> None:
+        """Read at each scrape how long handlers have been at work, the calls under way included."""
+        self._make.watch(table.BUSY, lambda: {(self.actor,): busy_s()})
+
+    def watch_requests(self, requests: Mapping[str, int]) -> None:
+        """Read at each scrape how many requests the broker got, by call."""
+        self._make.watch(
+            table.BROKER_REQUESTS, lambda: {(self.actor, call): count for call, count in tuple(requests.items())}
+        )
+
+    def custom_refused(self, reason: str) -> None:
+        """A line of a handler's own metrics was not taken."""
+        self._refused.labels(self.actor, reason).inc()
 
     def reported(self, kind: str, result: str) -> None:
         """The gateway took a report, refused it, or could not be asked."""

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -123,18 +122,19 @@ class Performer:
         if work is not None:
             # Before the settlement: what is done stays done though that be lost.
             await self._admission.let_go(work, done)
-        with suppress(LeaseLost):
-            try:
-                started_s = time.time()
-                await self._settle(done, delivery)
-                if trail is not None:
-                    trail.settling = (started_s, time.time())
-                if isinstance(done.settlement, Ack) and work is not None:
-                    await self._admission.redeem(work)
-            except AWAY as exc:
-                # The outputs are confirmed, and what was not settled comes again: a duplicate, never a loss.
-                log.warning("settlement not taken", extra={"error": str(exc), "result": done.result})
-                await self.release(delivery)
+        try:
+            started_s = time.time()
+            await self._settle(done, delivery)
+            if trail is not None:
+                trail.settling = (started_s, time.time())
+            if isinstance(done.settlement, Ack) and work is not None:
+                await self._admission.redeem(work)
+        except AWAY as exc:
+            if isinstance(exc, LeaseLost):
+                self._metrics.lease_lost()
+            # The outputs are confirmed, and what was not settled comes again: a duplicate, never a loss.
+            log.warning("settlement not taken", extra={"error": str(exc), "result": done.result})
+            await self.release(delivery)
         return done
 
     async def release(self, delivery: Delivery) -> None:

@@ -70,6 +70,7 @@ class Pipeline:
         self._performer = performer
         self._runtimes = runtimes
         self._metrics = metrics
+        metrics.slots(len(runtimes))
         self._admission = admission or Admission(hop)
         self._handling = Handling(hop, performer, metrics, pace, clock=clock)
         self._intake = Intake(

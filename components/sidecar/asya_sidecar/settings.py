@@ -12,6 +12,7 @@ from asya_process.trace_settings import TraceSettings, read_trace_settings
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
 from asya_sidecar.core.admit import Hop
+from asya_sidecar.core.custom_metric import Declared, read_declarations
 from asya_sidecar.core.retry import RetryPolicy
 from asya_store.claims import DEFAULT_OVER_BYTES
 from asya_store.dedup import MEMORY, check_url
@@ -64,6 +65,9 @@ class SidecarSettings:
     """`host:port`; port 0 picks one and writes it to `sidecar-http` in the socket folder."""
     metrics_namespace: str = setting("ASYA_METRICS_NAMESPACE", str, "asya_actor")
     """Prefix of every metric."""
+    custom_metrics: tuple[Declared, ...] = setting("ASYA_CUSTOM_METRICS", read_declarations, "")
+    """Metrics of the handler's own: a JSON array of `{"name", "type", "help", "labels", "buckets"}`; docs/metrics.md says how a
+    handler reports them."""
     log_level: str = setting("ASYA_LOG_LEVEL", log_level, "INFO")
     """DEBUG, INFO, WARN, WARNING or ERROR."""
 

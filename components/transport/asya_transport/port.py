@@ -170,6 +170,10 @@ class Transport(Protocol):
     def max_delay_s(self) -> float:
         """Longest delay that ``send`` honours; longer ones are refused with ValueError."""
 
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """Requests made so far, retries included, by the broker's name of the call; empty where none are billed."""
+
     async def connect(self) -> None:
         """Reach the broker.
 
@@ -210,6 +214,10 @@ class Transport(Protocol):
 
 class QueueAdmin(Protocol):
     """Creates, measures and deletes queues; used by the operator and the local mesh, never by a sidecar."""
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """Requests made so far, retries included, by the broker's name of the call; empty where none are billed."""
 
     async def create(self, queue: str, spec: QueueSpec) -> None:
         """Make the queue and its dead letter queue be as the spec says; idempotent, never at the cost of content.

@@ -170,11 +170,48 @@ async def test_endpoints_tell_health_readiness_and_metrics(memory_environ: dict[
             "asya_actor_active_messages 0.0",
         ):
             assert line in text
+        for line in (
+            'asya_actor_handler_attempts_total{attempt="first",queue="actor"} 1.0',
+            'asya_actor_queue_wait_seconds_count{queue="actor"} 1.0',
+            'asya_actor_handler_slots{queue="actor"} 1.0',
+            'asya_actor_cold_start_seconds{queue="actor"} ',
+            'asya_actor_handler_busy_seconds_total{queue="actor"} ',
+        ):
+            assert line in text
         bench.replica.kill("runtime")
         while (await asyncio.to_thread(fetch, address, "/ready"))[0] != 503:
             await asyncio.sleep(0.05)
         assert (await asyncio.to_thread(fetch, address, "/health"))[0] == 200
         await bench.works("again")
+
+
+METRICS = """
+import logging
+
+def process(payload):
+    metrics = logging.getLogger("asya.metrics")
+    metrics.info({"name": "pages_total", "value": payload["pages"], "labels": {"kind": "pdf"}})
+    metrics.info('{"name": "model_seconds", "value": 250, "type": "histogram"}')
+    metrics.info({"name": "bad name", "value": float("nan")})
+    return payload
+"""
+
+
+async def test_a_handler_reports_metrics_of_its_own_by_logging_them(memory_environ: dict[str, str]) -> None:
+    declared = json.dumps([{"name": "model_seconds", "type": "histogram", "buckets": [1, 300]}])
+    async with ActorBench(memory_environ, METRICS, "handlers.process", ASYA_CUSTOM_METRICS=declared) as bench:
+        for number in (2, 3):
+            await bench.send_payload({"pages": number}, f"e{number}")
+        address = bench.replica.folder / "sidecar-http"
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                text = (await asyncio.to_thread(fetch, address.read_text(), "/metrics"))[1] if address.exists() else ""
+                if 'pages_total{kind="pdf"} 5.0' in text and 'refused_total{queue="actor",reason="line"} 2.0' in text:
+                    break
+                await asyncio.sleep(0.05)
+        assert 'model_seconds_bucket{le="300.0"} 2.0' in text
+        assert bench.replica.log("sidecar").count("handler's metric not taken") == 1
+        assert [(await bench.take(f"asya-{bench.happy_end}")) is not None for _ in range(2)] == [True, True]
 
 
 def fetch(address: str, path: str) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -10,6 +10,7 @@ from asya_kube.api import ApiError, ApiSilent
 from asya_kube.resources import ACTOR, Kind
 from asya_manifest.actor import parse_actor
 from asya_operator import queues as module
+from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
 from asya_operator.queues import ENSURED_S, Queues
 from asya_operator.reconcile import UNSETTLED_S, unsettled_s
@@ -28,6 +29,8 @@ SQS = TRANSPORTS.get("sqs")
 
 class Broker:
     """Stands where a queue admin does, and counts what it is asked."""
+
+    requests: ClassVar[dict[str, int]] = {"ListQueues": 2}
 
     def __init__(self) -> None:
         self.made: list[str] = []
@@ -117,7 +120,8 @@ async def test_a_failure_is_not_remembered_as_made(broker: Broker, queues: Queue
 
 
 def poller(world: World, queues: Queues, depths: Depths, told: list[tuple[str, str]]) -> Poller:
-    return Poller(world=world, queues=queues, depths=depths, transports=TRANSPORTS, enqueue=told.append, every_s=0.0)
+    parts: dict[str, Any] = {"enqueue": told.append, "every_s": 0.0, "metrics": Metrics()}
+    return Poller(world=world, queues=queues, depths=depths, transports=TRANSPORTS, **parts)
 
 
 async def test_idle_queues_whose_depth_comes_with_the_list_are_not_counted_one_by_one(
@@ -190,7 +194,7 @@ async def test_a_namespace_without_the_secret_blinds_nobody_else(broker: Broker)
     )
     broker.names = {"asya-one", "asya-two"}
     broker.listed = {"asya-two": Depth(7)}
-    parts: dict[str, Any] = {"enqueue": lambda _key: None, "every_s": 0.0}
+    parts: dict[str, Any] = {"enqueue": lambda _key: None, "every_s": 0.0, "metrics": Metrics()}
     task = asyncio.create_task(Poller(world=world, queues=queues, depths=depths, transports=WITH_SECRET, **parts).run())
     async with asyncio.timeout(60):
         await broker.was_asked(2)

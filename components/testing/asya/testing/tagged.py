@@ -57,6 +57,11 @@ class TaggedTransport:
         """The broker's."""
         return self._inner.max_delay_s
 
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """See the port."""
+        return self._inner.requests
+
     async def connect(self) -> None:
         """See the port."""
         await self._inner.connect()

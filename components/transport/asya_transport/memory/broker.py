@@ -36,6 +36,7 @@ class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
     body: bytes
     delivery_count: int
     attributes: Mapping[str, str]
+    waited_s: float
 
 
 class Request(msgspec.Struct, Generic[Answer], array_like=True, frozen=True, gc=False, tag=True):
@@ -138,7 +139,8 @@ class MemoryBroker:
         """Move what was handed out to a dead letter queue."""
         queue.in_flight -= 1
         marks = {names.ATTRIBUTE_REASON: reason, names.ATTRIBUTE_QUEUE: queue.name}
-        dead.put(Stored(stored.body, {**stored.attributes, **marks}), self.clock(), 0.0)
+        now_s = self.clock()
+        dead.put(Stored(stored.body, {**stored.attributes, **marks}, sent_s=now_s), now_s, 0.0)
 
 
 class LocalSession:
@@ -226,7 +228,8 @@ class LocalSession:
     def _hold(self, queue: MemoryQueue, stored: Stored) -> Taken:
         tag = self.broker.next_tag()
         self._held[tag] = (queue, stored)
-        return Taken(tag, stored.body, stored.deliveries, stored.attributes)
+        waited_s = self.broker.clock() - stored.sent_s
+        return Taken(tag, stored.body, stored.deliveries, stored.attributes, waited_s)
 
     def _wake_receivers(self) -> None:
         for queue in self.broker.queues.values():

@@ -23,12 +23,14 @@ class Stored:
         attributes: Transport attributes.
         deliveries: How often it was handed out.
         lost: How often it came back because its connection dropped; only these count against the queue's limit.
+        sent_s: The broker's clock when it was sent.
     """
 
     body: bytes
     attributes: Mapping[str, str]
     deliveries: int = 0
     lost: int = 0
+    sent_s: float = 0.0
 
 
 class MemoryQueue:

@@ -51,7 +51,8 @@ class Send(Request[None], frozen=True):
         broker = session.broker
         queue = broker.queue(self.queue)
         self.check_size(broker.max_body_bytes)
-        queue.put(Stored(self.body, self.attributes or _NO_ATTRIBUTES), broker.clock(), self.delay_s)
+        now_s = broker.clock()
+        queue.put(Stored(self.body, self.attributes or _NO_ATTRIBUTES, sent_s=now_s), now_s, self.delay_s)
 
 
 class Receive(Request[list[Taken]], frozen=True):

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from asya_protocol.errors import LeaseLost, QueueMissing, TransportError
@@ -46,6 +47,7 @@ class MemoryTransport:
 
     name = "memory"
     max_delay_s = MAX_DELAY_S
+    requests: Mapping[str, int] = MappingProxyType({})  # not billed
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -112,8 +114,16 @@ class MemoryConsumer:
         connection = self._session.connection
         taken = await self._session.receive(self._number, self._queue, limit, wait_s)
         self.last_poll_s = time.monotonic()
+        now_s = time.time()
         deliveries = [
-            Delivery(each.body, _Receipt(connection, each.tag), each.delivery_count, each.attributes) for each in taken
+            Delivery(
+                each.body,
+                _Receipt(connection, each.tag),
+                each.delivery_count,
+                each.attributes,
+                sent_s=now_s - each.waited_s,
+            )
+            for each in taken
         ]
         self._out.update(dict.fromkeys(delivery.receipt for delivery in deliveries))
         return deliveries
@@ -170,6 +180,8 @@ class MemoryAdmin:
     Args:
         session: From ``MemoryBroker.open_session`` or ``open_session``; this admin owns it.
     """
+
+    requests: Mapping[str, int] = MappingProxyType({})  # not billed
 
     def __init__(self, session: Session) -> None:
         self._session = session

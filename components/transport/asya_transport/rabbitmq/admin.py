@@ -7,7 +7,8 @@ channel of its own.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pika.exchange_type import ExchangeType
@@ -67,6 +68,8 @@ def estimate_in_flight(ready: int, sample: Sample | None) -> int:
 
 class RabbitMqAdmin:
     """Creates, measures and deletes queues; connects when first used."""
+
+    requests: Mapping[str, int] = MappingProxyType({})  # not billed
 
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)

@@ -8,6 +8,7 @@ settled comes again.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from asya_protocol.errors import QueueMissing, TransportError, TransportUnavailable
@@ -28,6 +29,7 @@ class RabbitMqTransport:
 
     name = "rabbitmq"
     max_delay_s = MAX_DELAY_S
+    requests: Mapping[str, int] = MappingProxyType({})  # not billed
 
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)

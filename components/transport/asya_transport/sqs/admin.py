@@ -49,6 +49,11 @@ class SqsAdmin:
         self._client = SqsClient(settings)
         self._names = settings.queue_names
 
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """See the port."""
+        return self._client.requests
+
     async def create(self, queue: str, spec: QueueSpec) -> None:
         """Make the queue and its dead letter queue be as the spec says; content stays."""
         dead = names.dlq_name(queue)

@@ -9,6 +9,7 @@ import asyncio
 import functools
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar, cast
@@ -64,6 +65,8 @@ class SqsClient:
         self._clients: tuple[SQSClient, SQSClient] | None = None
         self._building = threading.Lock()
         self._urls: dict[str, str] = {}
+        self.requests: Counter[str] = Counter()
+        """By SQS's name of the call; each try is one, as SQS bills them."""
         self._closed = False
 
     async def call(self, queue: str, ask: "Callable[[SQSClient], Answer]") -> Answer:
@@ -156,4 +159,8 @@ class SqsClient:
                 tcp_keepalive=True,
             ),
         )
+        client.meta.events.register("before-send.sqs", self._count)
         return cast("SQSClient", client)
+
+    def _count(self, event_name: str, **_: object) -> None:
+        self.requests[event_name.rpartition(".")[2]] += 1

@@ -186,7 +186,7 @@ class SqsConsumer:
                 # Rounded up: a fraction rounded down would be a short poll, and a loop of those is a hot one.
                 WaitTimeSeconds=math.ceil(wait_s),
                 VisibilityTimeout=math.ceil(self.lease_s),
-                AttributeNames=["ApproximateReceiveCount"],
+                AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
                 MessageAttributeNames=["All"],
             ),
         )
@@ -202,8 +202,10 @@ class SqsConsumer:
         lease = _Lease(found["ReceiptHandle"], asked_s, time.monotonic() + self.lease_s)
         self._out.add(lease)
         body, attributes = decode(found["Body"], found.get("MessageAttributes", {}))
-        count = int(found.get("Attributes", {}).get("ApproximateReceiveCount", "1"))
-        return Delivery(body, lease, max(count, 1), attributes)
+        about = found.get("Attributes", {})
+        count = int(about.get("ApproximateReceiveCount", "1"))
+        sent_s = int(about["SentTimestamp"]) / 1000 if "SentTimestamp" in about else None
+        return Delivery(body, lease, max(count, 1), attributes, sent_s)
 
     def _claim(self, delivery: Delivery) -> _Lease:
         lease = delivery.receipt

@@ -41,6 +41,11 @@ class SqsTransport:
         """Largest body with its attributes."""
         return self._settings.sqs_max_body_bytes
 
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """See the port."""
+        return self._client.requests
+
     async def connect(self) -> None:
         """Reach SQS; how often that is tried is in the settings."""
         settings = self._settings

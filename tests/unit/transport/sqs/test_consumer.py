@@ -103,7 +103,7 @@ async def test_a_receive_asks_for_what_the_port_promises_at_the_rebased_url() ->
             "MaxNumberOfMessages": 10,
             "WaitTimeSeconds": 1,
             "VisibilityTimeout": 60,
-            "AttributeNames": ["ApproximateReceiveCount"],
+            "AttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
             "MessageAttributeNames": ["All"],
         }
     ]

@@ -1,0 +1,96 @@
+"""The operator's metrics, each said once; names of our own. Pure.
+
+``queue`` holds an actor's name, as in the sidecar's metrics, so that both join; ``actor_namespace`` is the actor's, for
+``namespace`` is the scraper's word for the operator's own.
+"""
+
+from typing import Final
+
+from asya_process.metric import Metric
+
+BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ACTOR: Final = ("queue", "actor_namespace")
+
+RECONCILES: Final = Metric(
+    "reconciles_total", "counter", "Reconciles of an actor; result is ok or error.", ("result",), "reconciles"
+)
+RECONCILE: Final = Metric("reconcile_duration_seconds", "histogram", "One reconcile of an actor.", (), "s", BUCKETS_S)
+API_CALLS: Final = Metric(
+    "api_requests_total",
+    "counter",
+    "Requests to the Kubernetes API, watches not counted.",
+    ("verb", "resource", "code"),
+    "requests",
+)
+API: Final = Metric(
+    "api_request_duration_seconds", "histogram", "One request to the Kubernetes API.", (), "s", BUCKETS_S
+)
+ACTORS: Final = Metric("actors", "gauge", "AsyncActors by status.", ("status",), "actors")
+ACTORS_READY: Final = Metric(
+    "actors_by_ready", "gauge", "AsyncActors by their condition Ready: True, False or Unknown.", ("ready",), "actors"
+)
+ACTOR_STATUS: Final = Metric(
+    "actor_status", "gauge", "1 for the status that an actor has.", (*_ACTOR, "status"), "actors"
+)
+CONDITION: Final = Metric(
+    "actor_condition",
+    "gauge",
+    "1 where a condition of an actor is True, 0 where it is False; absent while Unknown.",
+    (*_ACTOR, "condition"),
+    "actors",
+)
+REPLICAS: Final = Metric(
+    "actor_replicas",
+    "gauge",
+    "Replicas of an actor; kind is ready, desired, or max where it is scaled.",
+    (*_ACTOR, "kind"),
+    "replicas",
+)
+QUEUE: Final = Metric(
+    "queue_envelopes",
+    "gauge",
+    "Envelopes in an actor's queue when it was last counted; state is ready, in_flight or delayed.",
+    (*_ACTOR, "state"),
+    "envelopes",
+)
+DEAD: Final = Metric(
+    "dead_letters",
+    "gauge",
+    "Envelopes in an actor's dead letter queue when it was last counted.",
+    _ACTOR,
+    "envelopes",
+)
+COUNTED: Final = Metric(
+    "queue_rounds_total",
+    "counter",
+    "Rounds over the queues of a transport; result is ok or error.",
+    ("transport", "result"),
+    "rounds",
+)
+BROKER_REQUESTS: Final = Metric(
+    "broker_requests_total",
+    "counter",
+    "Requests to a broker that bills them (SQS), retries included, by call.",
+    ("call",),
+    "requests",
+)
+WAITING: Final = Metric("work_queue_depth", "gauge", "Actors waiting to be reconciled.", (), "actors")
+LEADER: Final = Metric("leader", "gauge", "1 where this replica does the work.", (), "replicas")
+
+TABLE: Final = (
+    RECONCILES,
+    RECONCILE,
+    API_CALLS,
+    API,
+    ACTORS,
+    ACTORS_READY,
+    ACTOR_STATUS,
+    CONDITION,
+    REPLICAS,
+    QUEUE,
+    DEAD,
+    COUNTED,
+    BROKER_REQUESTS,
+    WAITING,
+    LEADER,
+)

@@ -1,0 +1,49 @@
+"""What the operator shows of actors and queues, by actor."""
+
+from asya_operator.metric_table import TABLE
+from asya_operator.metrics import PREFIX, Metrics
+from asya_transport.port import Depth
+
+OCR = (
+    ("team", "ocr"),
+    {
+        "spec": {"scaling": {"enabled": True, "maxReplicas": 7}},
+        "status": {
+            "status": "Degraded",
+            "readyReplicas": 1,
+            "desiredReplicas": 3,
+            "conditions": [{"type": "Ready", "status": "False"}, {"type": "ScalingReady", "status": "Unknown"}],
+        },
+    },
+)
+
+
+def test_an_actor_has_its_status_conditions_and_replicas() -> None:
+    metrics = Metrics()
+    metrics.show_actors([OCR, (("team", "new"), {"spec": {}})])
+    text = metrics.render().decode()
+    for line in (
+        'asya_operator_actor_status{actor_namespace="team",queue="ocr",status="Degraded"} 1.0',
+        'asya_operator_actor_condition{actor_namespace="team",condition="Ready",queue="ocr"} 0.0',
+        'asya_operator_actor_replicas{actor_namespace="team",kind="max",queue="ocr"} 7.0',
+        'asya_operator_actor_replicas{actor_namespace="team",kind="desired",queue="ocr"} 3.0',
+        'asya_operator_actors_by_ready{ready="Unknown"} 1.0',
+        'asya_operator_actors{status="New"} 1.0',
+    ):
+        assert line in text
+    assert 'condition="ScalingReady"' not in text
+    metrics.show_actors([])
+    assert 'queue="ocr"' not in metrics.render().decode(), "an actor that is gone leaves"
+
+
+def test_queues_and_dead_letters_are_shown_by_actor() -> None:
+    metrics = Metrics()
+    metrics.show_queues([(("team", "ocr"), Depth(5, 2, 1))], [(("team", "ocr"), Depth(3))])
+    text = metrics.render().decode()
+    assert 'asya_operator_queue_envelopes{actor_namespace="team",queue="ocr",state="in_flight"} 2.0' in text
+    assert 'asya_operator_dead_letters{actor_namespace="team",queue="ocr"} 3.0' in text
+
+
+def test_every_metric_of_the_table_is_shown_and_no_other() -> None:
+    shown = {family.name for family in Metrics().registry.collect()}
+    assert shown == {f"{PREFIX}_{each.name}".removesuffix("_total") for each in TABLE}
