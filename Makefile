@@ -53,6 +53,7 @@ test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 	@$(MAKE) test-contract
 	@$(MAKE) test-component
 	@$(MAKE) test-charts
+	@$(MAKE) test-observability
 	@$(MAKE) test-stack
 
 ##@ Develop
@@ -126,6 +127,11 @@ test-charts: $(STAMP) ## The Helm charts, as both living generations of Helm, bu
 	@nice -n 10 $(BIN)/python -m lab.installs.helm >/dev/null
 	@$(BIN)/python -m lab.installs.kubernetes_openapi >/dev/null
 	@$(BIN)/pytest -n 2 tests/charts $(PYTEST_ARGS)
+
+.PHONY: test-observability
+test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, built the first time
+	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null
+	@$(BIN)/pytest -n 2 tests/observability $(PYTEST_ARGS)
 
 .PHONY: test-stack
 test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins

@@ -50,9 +50,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 PROTOCOL = 2
-MAX_FRAME_BYTES = (
-    512 * 1024 * 1024
-)  # RabbitMQ's hard ceiling for one message: a longer length is a lost byte, not a payload
+MAX_FRAME_BYTES = 512 * 1024 * 1024  # RabbitMQ's ceiling for one message: a longer length is a lost byte, not a payload
 EXIT_TIMEOUT = 124
 READY_NAME = "runtime-ready"
 MODES = ("payload", "envelope")
@@ -99,9 +97,6 @@ class EnvelopeCancelled(BaseException):
 
 class ClientGone(Exception):
     """The client closed its connection; its answer has no reader."""
-
-
-# --- Settings ---------------------------------------------------------------------------------------------------------
 
 
 class Settings:
@@ -560,9 +555,6 @@ def _compare_routes(before: dict[str, Any], after: dict[str, Any]) -> None:
         )
 
 
-# --- Replies ----------------------------------------------------------------------------------------------------------
-
-
 def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes:
     """Write the one item of a failed request: ``{"error", "details": {"message", "type", "mro", "traceback"}}``."""
     kind = type(exc)
@@ -585,10 +577,23 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
         "type": _clip(kind.__name__),
         "mro": [*mro, *(name for name in _names_within(exc) if name not in mro)],
         "traceback": _clip(stack),
+        **_retry_after(exc),
     }
     if getattr(exc, "asya_permanent", False):
         details["permanent"] = True
     return _ENCODER.encode({"error": code, "details": details}).encode("utf-8")
+
+
+def _retry_after(exc: BaseException) -> dict[str, str]:
+    """What says for how long to call later: the exception, or the HTTP response that a client keeps in it; 0 of a bare 429."""
+    try:
+        response = getattr(exc, "response", None)
+        told = getattr(response, "headers", None) or getattr(exc, "headers", None) or {}
+        value = getattr(exc, "retry_after", None) or told.get("retry-after") or told.get("Retry-After")
+        codes = [getattr(each, name, 0) for each in (exc, response) for name in ("status_code", "status", "code")]
+        return {"retry_after": str(value or 0)} if value or 429 in codes else {}
+    except Exception:  # noqa: BLE001 - what somebody else's exception holds must not hide it
+        return {}
 
 
 def _names_within(exc: BaseException) -> Iterator[str]:
@@ -783,9 +788,6 @@ class Request:
         self._held = []
         for frame in frames:
             self.connection.send(frame)
-
-
-# --- Alarms -----------------------------------------------------------------------------------------------------------
 
 
 class Alarm:
@@ -1469,9 +1471,6 @@ def _read_batch(head: dict[str, Any], largest: int | None) -> int:
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= (largest or 1):
         raise FrameError("batch must be a number from 1 to %d" % (largest or 1))
     return count
-
-
-# --- Start ------------------------------------------------------------------------------------------------------------
 
 
 def clear_folder(settings: Settings) -> None:

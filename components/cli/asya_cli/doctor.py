@@ -92,7 +92,7 @@ def examine() -> Iterator[Finding]:
     yield _localstack_python()
     yield _program("uv", "make", installed_by("uv"))
     yield _program("rabbitmq-server", "make test; asya local up takes any --rabbitmq-url", installed_by("rabbitmq"))
-    yield _program("docker", "images and kind clusters; not the local mesh", installed_by("docker"))
+    yield _docker("images and kind clusters; not the local mesh")
     yield _program("kubectl", "actors on Kubernetes; not the local mesh", installed_by("kubectl"))
 
 
@@ -168,6 +168,19 @@ def _program(name: str, purpose: str, cure: str) -> Finding:
         detail=path or "not on PATH",
         purpose=purpose,
         cure="" if path else cure,
+    )
+
+
+def _docker(purpose: str) -> Finding:
+    """The daemon is asked: a client alone builds and runs nothing."""
+    from asya_cli.build import daemon_answers
+
+    client = _program("docker", purpose, installed_by("docker"))
+    if not client.found or daemon_answers():
+        return client
+    detail = f"{client.detail}, but its daemon does not answer"
+    return Finding(
+        "docker", found=False, required=False, detail=detail, purpose=purpose, cure="sudo systemctl start docker"
     )
 
 

@@ -18,6 +18,12 @@ from asya_cli.options import json_option
 FILES: Final = ("handler.py", "actor.yaml", "test_handler.py", "README.md")
 PULUMI_FILES: Final = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py", "requirements.txt")
 """The same actor as a program for `pulumi up`."""
+PIPELINE_FILES: Final = (
+    "clean.py", "count.py", "report.py", "actors.yaml", "tools.yaml", "test_pipeline.py", "README.md",
+)  # fmt: skip
+"""Three actors, a tool and a test, from the folder ``pipeline`` of the templates."""
+LONGEST_PREFIX: Final = 56
+"""An actor's name has at most 63 characters, and `-report` seven."""
 NAME: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -45,25 +51,32 @@ class ActorName(click.ParamType[str]):
     help="Where its files go; otherwise a new folder of its name.",
 )  # fmt: skip
 @click.option("--pulumi", "with_program", is_flag=True, help="Write a Pulumi program for the actor, too.")
+@click.option("--pipeline", "as_pipeline", is_flag=True, help="Three actors, a tool and a test, in place of one.")
 @json_option
-def init(name: str, folder: Path | None, with_program: bool, as_json: bool) -> None:
+def init(name: str, folder: Path | None, with_program: bool, as_pipeline: bool, as_json: bool) -> None:
     """Make the folder of a new actor: handler, test, manifest and three commands to run it. Overwrites nothing."""
     console = Console(as_json=as_json)
     target = folder if folder is not None else Path(name)
-    written = write_actor(name, target, [*FILES, *(PULUMI_FILES if with_program else ())])
+    if as_pipeline and with_program:
+        raise BadRequest("--pulumi writes the program of one actor; with --pipeline there are three")
+    if as_pipeline and len(name) > LONGEST_PREFIX:
+        raise BadRequest(f"{name!r} begins the names of three actors: at most {LONGEST_PREFIX} characters")
+    wanted = PIPELINE_FILES if as_pipeline else (*FILES, *(PULUMI_FILES if with_program else ()))
+    written = write_actor(name, target, wanted, templates="pipeline" if as_pipeline else "")
     console.result(
         {"actor": name, "folder": str(target), "files": [str(path) for path in written]},
         [*(str(path) for path in written), f"next: cd {target} and follow README.md"],
     )
 
 
-def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES) -> list[Path]:
+def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES, *, templates: str = "") -> list[Path]:
     """Write the files of a new actor, all of them or none.
 
     Args:
         name: The actor's.
         folder: Where; made if need be.
         wanted: Some of the templates.
+        templates: The folder below the templates' own that they are in.
 
     Raises:
         BadRequest: One of them is there already, or the folder cannot be written to.
@@ -73,7 +86,7 @@ def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES) -> list[
         cause = f"{folder} already holds {', '.join(there)}, and nothing is overwritten"
         raise BadRequest(cause, f"asya init {name} --folder another-folder")
     values = {"name": name, "class_name": class_name(name), "version": version("asya-cli")}
-    texts = {file: Template(_template(file)).substitute(values) for file in wanted}
+    texts = {file: Template(_template(file, templates)).substitute(values) for file in wanted}
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,5 +109,5 @@ def class_name(name: str) -> str:
     return f"{words}Actor" if keyword.iskeyword(words) else words
 
 
-def _template(file: str) -> str:
-    return (files("asya_cli") / "templates" / f"{file}.txt").read_text(encoding="utf-8")
+def _template(file: str, folder: str) -> str:
+    return (files("asya_cli") / "templates" / folder / f"{file}.txt").read_text(encoding="utf-8")

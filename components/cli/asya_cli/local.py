@@ -197,14 +197,15 @@ def status(home: Path, as_json: bool) -> None:
 @home_option
 @json_option
 def logs(actor: str | None, follow: bool, lines: int, home: Path, as_json: bool) -> None:
-    """Print the logs of the mesh, or of ACTOR's sidecars and runtimes; also those of a mesh that has ended."""
+    """Print the logs of the mesh, or of ACTOR's sidecars and runtimes, by time; also those of a mesh that has ended."""
+    from asya_cli.logs import shown
     from asya_cli.running_mesh import require_mesh
     from asya_local import mesh
 
     console = Console(as_json=as_json)
     printed = False
     for line in mesh.logs(home, actor, follow, lines):
-        console.result({"line": line}, line)
+        console.result(line.as_json(), shown(line))
         printed = True
     if not printed:
         require_mesh(home)

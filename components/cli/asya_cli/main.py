@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from asya_cli.build import build
 from asya_cli.call import call
 from asya_cli.cancel import cancel
 from asya_cli.console import Console
@@ -13,7 +14,9 @@ from asya_cli.doctor import doctor
 from asya_cli.envelope import status, stream, wait
 from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
+from asya_cli.limits import limits, pause, resume
 from asya_cli.local import local
+from asya_cli.logs import logs
 from asya_cli.migrate import migrate
 from asya_cli.replay import replay
 from asya_cli.result import result
@@ -37,6 +40,7 @@ def asya() -> None:
 
 for command in (
     init,
+    build,
     local,
     top,
     send,
@@ -49,7 +53,11 @@ for command in (
     cancel,
     replay,
     why,
+    logs,
     dlq,
+    limits,
+    pause,
+    resume,
     migrate,
     doctor,
 ):

@@ -1,4 +1,4 @@
-"""Log files: truncated while processes write to them, read from their end, and followed.
+"""Log files: truncated while processes write to them, read from their end in the order of time, and followed.
 
 Processes hold their log open, so a full one is copied aside and cut to zero (they append, so they go on at the start).
 Lines written between copy and cut are lost; a log that nobody could cut would fill the disk, which loses more.
@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
+
+from asya_local.log_lines import LogLine, mentions, read_lines
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 """Per file; with the older half kept beside it a process has at most 20 MiB."""
@@ -81,8 +83,8 @@ class Follower:
         self._open[path] = (log, b"")
 
 
-def read_logs(folder: Path, actor: str | None, *, follow: bool, lines: int) -> Iterator[str]:
-    """Read the newest lines of an actor's logs, or of all; following goes on until the caller stops asking.
+def read_logs(folder: Path, actor: str | None, *, follow: bool, lines: int) -> Iterator[LogLine]:
+    """Read the newest lines of an actor's logs, or of all, by time; following goes on until the caller stops asking.
 
     Args:
         folder: Folder of all logs.
@@ -95,18 +97,49 @@ def read_logs(folder: Path, actor: str | None, *, follow: bool, lines: int) -> I
     return _read(folder, actor, paths, Follower(paths) if follow else None, lines)
 
 
-def _read(folder: Path, actor: str | None, paths: list[Path], follower: Follower | None, lines: int) -> Iterator[str]:
+def read_logs_of(folder: Path, envelope_id: str) -> list[LogLine]:
+    """Find every line of every log, the older halves too, that is about an envelope, in the order of time."""
+    found: list[LogLine] = []
+    for path in sorted(folder.rglob("*.log*")):
+        about = [line for line in _whole(path) if mentions(envelope_id, line)]
+        found += read_lines(_source(folder, path), about, 0.0)
+    return sorted(found, key=lambda line: line.at_s)
+
+
+def _read(
+    folder: Path, actor: str | None, paths: list[Path], follower: Follower | None, lines: int
+) -> Iterator[LogLine]:
     try:
+        first: list[LogLine] = []
         for path in paths:
-            for line in tail(path, lines):
-                yield f"{path.relative_to(folder).with_suffix('')} | {line}"
+            first += read_lines(
+                _source(folder, path), tail(path, lines), path.stat().st_mtime if path.exists() else 0.0
+            )
+        yield from sorted(first, key=lambda line: line.at_s)
         while follower is not None:
-            for path, line in follower.poll(_paths(folder, actor)):
-                yield f"{path.relative_to(folder).with_suffix('')} | {line}"
+            added = (
+                line
+                for path, text in follower.poll(_paths(folder, actor))
+                for line in read_lines(_source(folder, path), [text], time.time())
+            )
+            yield from sorted(added, key=lambda line: line.at_s)
             time.sleep(_FOLLOW_S)
     finally:
         if follower is not None:
             follower.close()
+
+
+def _whole(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as log:
+            for line in log:
+                yield line.rstrip("\n")
+    except OSError:
+        return  # it was rotated away this moment
+
+
+def _source(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix().partition(".log")[0]
 
 
 def _paths(folder: Path, actor: str | None) -> list[Path]:

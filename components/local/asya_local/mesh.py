@@ -14,7 +14,8 @@ from typing import Final
 from asya_local import daemon
 from asya_local.daemon import Progress
 from asya_local.errors import MeshError
-from asya_local.log_files import read_logs
+from asya_local.log_files import read_logs, read_logs_of
+from asya_local.log_lines import LogLine
 from asya_local.mesh_status import ActorState, ActorStatus, MeshStatus
 from asya_local.state import MeshRecord, Request, StateFolder
 
@@ -185,8 +186,8 @@ def down(home: Path, progress: Progress) -> bool:
         return record is not None or cleaned > 0
 
 
-def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int = 100) -> Iterator[str]:
-    """Read the newest lines of an actor's logs, or of all; following goes on until the caller stops asking.
+def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int = 100) -> Iterator[LogLine]:
+    """Read the newest lines of an actor's logs, or of all, in the order of time; following goes on until the caller stops.
 
     Args:
         home: The mesh's folder.
@@ -195,6 +196,11 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
         lines: Newest lines of each log to begin with.
     """
     return read_logs(StateFolder(home).logs, actor, follow=follow, lines=lines)
+
+
+def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
+    """Find all that the processes of a mesh said about an envelope, in the order of time."""
+    return read_logs_of(StateFolder(home).logs, envelope_id)
 
 
 def _living(state: StateFolder) -> MeshRecord | None:

@@ -6,6 +6,7 @@
 ``status.json``     written by the supervisor every second
 ``mesh-id``         the mesh's marker, for the folder's life
 ``gateway-token``, ``gateway-tokens``, ``gateway-port``, ``gateway.db``   the gateway's, for the folder's life
+``limits.db``       what limits have counted, written by the sidecars
 ``logs/``, ``volumes/``, ``results/``, ``run/``   logs, mounted files, results without S3, sockets
 
 Every file is replaced as a whole, so a reader never sees half of one. Files may hold credentials: only the owner reads them.

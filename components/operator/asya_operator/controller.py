@@ -147,7 +147,7 @@ class Controller:
         while True:
             self.beat_s = time.monotonic()
             self._metrics.waiting.set(len(self._queue))
-            self._metrics.show_actors(self._world.actors())
+            self._metrics.show_actors(self._world.actors(), lambda key: self._world.find(resources.SCALED_OBJECT, *key))
             await asyncio.sleep(5)
 
 

@@ -18,7 +18,14 @@ from asya_process import trace_settings
 from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole, words
 from asya_protocol.names import QUEUE_PREFIX, QueueNames
 
-_HANDED_ON: Final = ("ASYA_S3_", "ASYA_STORE_URL", "ASYA_CLAIM_", "ASYA_DEDUP_", *trace_settings.HANDED_ON)
+_HANDED_ON: Final = (
+    "ASYA_S3_",
+    "ASYA_STORE_URL",
+    "ASYA_CLAIM_",
+    "ASYA_DEDUP_",
+    "ASYA_LIMITS_URL",
+    *trace_settings.HANDED_ON,
+)
 _OWN: Final = frozenset({"OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"})
 """The operator's name is no actor's, and headers hold credentials, which have no place in a pod template."""
 _STORE_KEYS: Final = ("ASYA_S3_ACCESS_KEY", "ASYA_S3_SECRET_KEY")
@@ -69,13 +76,13 @@ class OperatorSettings:
     queue_names: QueueNames = setting("ASYA_QUEUE_PREFIX", QueueNames, QUEUE_PREFIX)
     """Begins every queue's name, so that two meshes can share an account; handed on to every sidecar."""
     handed_on: tuple[EnvVar, ...] = ()
-    """Environment of every sidecar: ``ASYA_S3_*``, ``ASYA_STORE_URL``, ``ASYA_CLAIM_*``, ``ASYA_DEDUP_*``, ``OTEL_*`` as the
-    operator has them, the prefix of queues, and references to the secrets below."""
+    """Environment of every sidecar: ``ASYA_S3_*``, ``ASYA_STORE_URL``, ``ASYA_CLAIM_*``, ``ASYA_DEDUP_*``,
+    ``ASYA_LIMITS_URL``, ``OTEL_*`` as the operator has them, the prefix of queues, and references to the secrets below."""
     store_secret: str = setting("ASYA_STORE_SECRET", str, "asya-store-credentials")
     """With `ASYA_S3_BUCKET`: secret, in the sidecars' namespace, from which they read `ASYA_S3_ACCESS_KEY` and
     `ASYA_S3_SECRET_KEY`, where there is one. `ASYA_S3_*` but these keys, `ASYA_STORE_URL`, `ASYA_CLAIM_*`,
-    `ASYA_DEDUP_*`, `ASYA_TRACE_URL` and `OTEL_*` but its service's name and its headers are handed on to sidecars as they
-    are."""
+    `ASYA_DEDUP_*`, `ASYA_LIMITS_URL`, `ASYA_TRACE_URL` and `OTEL_*` but its service's name and its headers are handed on
+    to sidecars as they are."""
     token_secret: str | None = setting("ASYA_GATEWAY_TOKEN_SECRET", str, None)
     """Secret whose key `token` sidecars read as their `ASYA_GATEWAY_TOKEN`, where the gateway wants tokens."""
     operator_class: str = setting("ASYA_OPERATOR_CLASS", _class, "")

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from asya_protocol import names
+from asya_protocol import legs, names
 from asya_protocol.errors import InvalidEnvelope, MalformedEnvelope
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -28,6 +28,29 @@ LONGEST_MARK: Final = 32
 """Of ``origin_mark``; it becomes part of file names."""
 
 
+class PlainRoute(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A route without anything that this version does not know; decoded in one go, for most are such."""
+
+    actors: list[str]
+    current: object = 0
+
+    def read(self) -> "Route | None":
+        """The route; ``None`` where it breaks a rule, which ``parse_route`` names."""
+        actors, current = self.actors, self.current
+        if type(current) is not int or not actors or not all(actors) or not 0 <= current <= len(actors):
+            return None
+        return Route(tuple(actors), current)
+
+
+class _PlainEnvelope(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    route: PlainRoute
+    payload: msgspec.Raw
+    headers: dict[str, object] | None = None
+    parent_id: str | None = None
+    deadline: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where an envelope goes.
@@ -36,11 +59,13 @@ class Route:
         actors: Actor names in order; end actors are not listed.
         current: Index of the actor whose turn it is, 0 to ``len(actors)``.
         extra: Other keys of the route object (``metadata`` among them), undecoded.
+        has_legs: It came as the original's 1.x writes routes, and is written so beside our form, for receivers of that kind.
     """
 
     actors: tuple[str, ...]
     current: int = 0
     extra: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+    has_legs: bool = False
 
     @property
     def actor(self) -> str | None:
@@ -49,7 +74,8 @@ class Route:
 
     def as_json(self) -> dict[str, object]:
         """Shape it for the wire."""
-        return {"actors": self.actors, "current": self.current, **self.extra}
+        own = {"actors": self.actors, "current": self.current, **self.extra}
+        return {**own, **legs.to_legs(own)} if self.has_legs else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +162,17 @@ def parse_envelope(body: bytes) -> Envelope:
         MalformedEnvelope: The bytes are no JSON object.
         InvalidEnvelope: A field is missing or has a wrong type; the text names it.
     """
+    try:
+        body.decode("utf-8")
+        plain = _PLAIN.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # Whatever it is, what follows says it.
+    else:
+        route = plain.route.read()
+        if plain.id and route is not None:
+            headers, deadline = plain.headers or {}, plain.deadline
+            moment = _read_time(deadline) if deadline else None
+            return Envelope(plain.id, route, plain.payload, headers, plain.parent_id or None, moment)
     document = parse_object(body)
     envelope_id = parse_id(document)
     if "payload" not in document:
@@ -182,6 +219,9 @@ def parse_route(document: Mapping[str, msgspec.Raw]) -> Route:
         raw = _OBJECT.decode(document["route"])
     except msgspec.DecodeError as exc:
         raise InvalidEnvelope("Field 'route' must be a dict") from exc
+    has_legs = not legs.FIELDS.isdisjoint(raw)
+    if has_legs and "actors" not in raw:
+        raw |= _from_legs(raw)
     if "actors" not in raw:
         raise InvalidEnvelope("Missing required field 'actors' in route")
     actors = _decode(raw["actors"], "route.actors")
@@ -196,8 +236,14 @@ def parse_route(document: Mapping[str, msgspec.Raw]) -> Route:
         raise InvalidEnvelope("Field 'route.actors' cannot be empty")
     if not 0 <= current <= len(actors):
         raise InvalidEnvelope(f"Invalid route.current={current}: out of bounds for actors of length {len(actors)}")
-    extra = {name: value for name, value in raw.items() if name not in _KNOWN_ROUTE}
-    return Route(actors=tuple(actors), current=current, extra=extra)
+    extra = {name: value for name, value in raw.items() if name not in _KNOWN_ROUTE and name not in legs.FIELDS}
+    return Route(actors=tuple(actors), current=current, extra=extra, has_legs=has_legs)
+
+
+def _from_legs(raw: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Our form of a route that has theirs alone."""
+    made = legs.to_actors({name: _decode(raw[name], f"route.{name}") for name in legs.FIELDS & raw.keys()})
+    return {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in made.items()}
 
 
 def child_id(parent_id: str, index: int) -> str:
@@ -283,8 +329,10 @@ def _optional_string(document: Mapping[str, msgspec.Raw], name: str) -> str | No
 
 def _deadline(document: Mapping[str, msgspec.Raw]) -> datetime | None:
     text = _optional_string(document, "deadline")
-    if text is None:
-        return None
+    return None if text is None else _read_time(text)
+
+
+def _read_time(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
@@ -296,3 +344,6 @@ def _deadline(document: Mapping[str, msgspec.Raw]) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError as exc:
         raise InvalidEnvelope(f"Field 'deadline' must be an RFC 3339 time, not {text!r}") from exc
+
+
+_PLAIN: Final = msgspec.json.Decoder(_PlainEnvelope)

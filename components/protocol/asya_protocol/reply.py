@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from asya_protocol.envelope import Route, parse_route
+from asya_protocol.envelope import PlainRoute, Route, parse_route
 from asya_protocol.errors import EnvelopeError, ReplyError
 
 ErrorCode = Literal[
@@ -57,6 +57,8 @@ class ErrorItem:
         mro: Names of the class and its bases, most derived first; only ``(type,)`` from Asya 0.1.1's runtime.
         traceback: Full text.
         permanent: Another attempt would end the same, e.g. with a result that is no JSON.
+        retry_after_s: What the handler called wants no call for so long; 0 where it did not say for how long (a 429), ``None``
+            where it said nothing of the kind.
     """
 
     code: str
@@ -65,6 +67,7 @@ class ErrorItem:
     mro: tuple[str, ...] = ()
     traceback: str = ""
     permanent: bool = False
+    retry_after_s: float | None = None
 
     def details(self) -> dict[str, object]:
         """Shape it for an error envelope: ``{"message"?, "type"?, "traceback"?}``, empty ones left out."""
@@ -93,6 +96,9 @@ def parse_reply(frame: bytes) -> ReplyFrame:
     Raises:
         ReplyError: Neither an array nor ``{"more": [...]}``, or an item is no object.
     """
+    items = _read_plain(frame)
+    if items is not None:
+        return ReplyFrame(items=items)
     try:
         frame.decode("utf-8")
         if frame.lstrip()[:1] == b"{":
@@ -100,6 +106,31 @@ def parse_reply(frame: bytes) -> ReplyFrame:
         return _collect(_ARRAY.decode(frame), final=True)
     except (KeyError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as exc:
         raise ReplyError(f"failed to parse runtime response: {exc}") from exc
+
+
+class _PlainItem(msgspec.Struct, forbid_unknown_fields=True):
+    payload: msgspec.Raw
+    route: PlainRoute
+    headers: dict[str, object] | None = None
+
+
+_PLAIN: Final = msgspec.json.Decoder(list[_PlainItem])
+
+
+def _read_plain(frame: bytes) -> tuple[Item, ...] | None:
+    """Read outputs that have nothing unusual in one go, as most have; ``None`` for any other frame."""
+    try:
+        frame.decode("utf-8")
+        plain = _PLAIN.decode(frame)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    items: list[Item] = []
+    for each in plain:
+        route = each.route.read()
+        if route is None:
+            return None
+        items.append(Item(each.payload, route, each.headers))
+    return tuple(items)
 
 
 def _collect(raw_items: list[msgspec.Raw], *, final: bool) -> ReplyFrame:
@@ -134,6 +165,17 @@ def _text(document: dict[str, msgspec.Raw], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _seconds(value: object) -> float | None:
+    """Seconds of ``Retry-After``; a date, or whatever else is no number, counts as no time given."""
+    if value is None:
+        return None
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return 0.0
+    return seconds if 0 <= seconds < float("inf") else 0.0
+
+
 def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:
     code = _ANY.decode(document["error"]) if "error" in document else None
     if not code:
@@ -150,4 +192,5 @@ def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:
         mro=tuple(str(name) for name in mro) if isinstance(mro, list) else (kind,) if kind else (),
         traceback=str(details.get("traceback") or ""),
         permanent=details.get("permanent") is True,
+        retry_after_s=_seconds(details.get("retry_after")),
     )

@@ -162,6 +162,11 @@ def test_status_lists_every_actor(asya: CommandLine):
 def test_logs_are_those_of_the_actor(asya: CommandLine):
     assert asya("send", "greet", "--payload", '{"who": "logs"}', "--wait").code == 0
     assert asya("local", "logs", "greet").out
+    assert asya("send", "greet", "--payload", '{"who": "logs"}', "--id", "logged-1", "--wait").code == 0
+    told = [json.loads(line) for line in asya("logs", "logged-1", "--json").out.splitlines()]
+    assert {"greet/1-sidecar", "happy-end/1-sidecar"} <= {line["source"] for line in told}
+    assert [line["time"] for line in told] == sorted(line["time"] for line in told)
+    assert asya("logs", "no-such").code == 1
     assert asya("local", "logs", "nobody").code == 1
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from asya_cli.build import is_usable
 from tests.support.command_line import Said
 
 LIMIT_S = 240
@@ -82,3 +83,33 @@ def test_top_without_a_mesh_says_how_to_get_one(tmp_path: Path):
     answer = Shell(tmp_path)("asya top --once")
     assert answer.code == 3
     assert "asya local up" in answer.err
+
+
+def test_a_new_pipeline_passes_its_test_and_runs_as_it_is(tmp_path: Path):
+    """The commands of its own README, as they stand there."""
+    assert Shell(tmp_path)("asya init pages --pipeline").code == 0
+    shell = Shell(tmp_path / "pages")
+    commands = (shell.folder / "README.md").read_text().split("```bash\n")[1].split("```")[0].splitlines()
+    tested, up, called, sent = commands
+    try:
+        test = shell(tested)
+        assert (test.code, "2 passed" in test.out) == (0, True), test
+        assert shell(up).code == 0
+        call = shell(called)
+        assert (call.code, json.loads(call.out)) == (0, {"top": ["cat", "dog"], "words": 3}), call
+        send = shell(sent)
+        assert (send.code, json.loads(send.out)["top"]) == (0, ["cat"]), send
+    finally:
+        assert shell("asya local down").code == 0
+
+
+def test_the_image_of_a_pipeline_holds_its_handlers(tmp_path: Path):
+    """Built by whichever builder is here; on an empty base, for no registry is."""
+    builder = next((name for name in ("buildah", "podman", "docker") if is_usable(name)), None)
+    if builder is None:
+        pytest.skip("no builder of images is installed")
+    assert Shell(tmp_path)("asya init pages --pipeline").code == 0
+    shell = Shell(tmp_path / "pages")
+    built = shell(f"asya build --builder {builder} --base scratch -t asya-test-pages:1 --json")
+    assert (built.code, json.loads(built.out)) == (0, {"image": "asya-test-pages:1", "builder": builder}), built
+    subprocess.run([builder, "rmi", "asya-test-pages:1"], check=True, capture_output=True)

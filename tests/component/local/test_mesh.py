@@ -160,7 +160,9 @@ async def test_down_finds_what_a_killed_supervisor_left_even_if_the_kernel_does_
     write_actor(tmp_path, "hiding", hiding, scaling={"enabled": False})
     running = make_mesh()
     running.until(lambda actor: actor.replicas == 1, "hiding")
-    wait_until(lambda: any("hidden" in line for line in mesh.logs(running.home, "hiding")), LIMIT_S, "the log is shown")
+    wait_until(
+        lambda: any("hidden" in line.message for line in mesh.logs(running.home, "hiding")), LIMIT_S, "the log is shown"
+    )
     info = mesh.find(running.home)
     assert info is not None
     os.kill(info.pid, signal.SIGKILL)
@@ -249,7 +251,7 @@ async def test_a_broker_that_dies_is_started_again_and_the_mesh_goes_on(make_mes
             ids = await running.send(["echo"], [{}])
         assert time.monotonic() < deadline, mesh.status(running.home)
     running.until_results(ids)
-    assert any("broker died" in line for line in mesh.logs(running.home))
+    assert any("broker died" in str(line) for line in mesh.logs(running.home))
 
 
 async def test_down_lets_running_work_finish(make_mesh: MakeMesh, tmp_path: Path):
@@ -307,7 +309,8 @@ async def test_logs_of_an_actor_are_read_and_followed(make_mesh: MakeMesh, tmp_p
     running.until(lambda actor: actor.replicas == 1, "talks")
     lines = mesh.logs(running.home, "talks", follow=True, lines=0)
     await running.send(["talks"], [{"n": 7}])
-    assert next(line for line in lines if "said" in line) == "talks/1-runtime | said 7"
+    said = next(line for line in lines if "said" in line.message)
+    assert (said.source, said.message) == ("talks/1-runtime", "said 7")
     lines.close()  # type: ignore[attr-defined]
-    assert any("said 7" in line for line in mesh.logs(running.home, "talks"))
+    assert any("said 7" in line.message for line in mesh.logs(running.home, "talks"))
     assert list(mesh.logs(running.home, "../etc")) == []

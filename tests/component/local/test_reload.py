@@ -56,7 +56,7 @@ async def test_code_edited_under_a_stream_of_envelopes_is_live_and_costs_none_of
     assert running.results("error-asya") == {}
     actor = running.until(lambda actor: actor.done == len(ids), "greet")
     assert (actor.failed, actor.restarts) == (0, 0)
-    attempts = [line for line in mesh.logs(running.home, "greet", lines=1000) if '"retried"' in line]
+    attempts = [line for line in mesh.logs(running.home, "greet", lines=1000) if line.fields.get("result") == "retried"]
     assert attempts == []
     with capsys.disabled():
         print(

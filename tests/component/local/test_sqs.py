@@ -46,7 +46,9 @@ def stored(home: Path, envelope_id: str, limit_s: float = 180.0) -> dict[str, An
     store = open_store(info.environment())
     assert store is not None
     key = f"happy-asya/{envelope_id}.json"
-    wait_until(lambda: store.get(key), limit_s, key, lambda: "\n".join(mesh.logs(home, None, lines=10)), poll_s=0.2)
+    wait_until(
+        lambda: store.get(key), limit_s, key, lambda: "\n".join(map(str, mesh.logs(home, None, lines=10))), poll_s=0.2
+    )
     found = json.loads(store.get(key) or b"")
     assert isinstance(found, dict)
     return found

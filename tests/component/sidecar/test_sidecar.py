@@ -260,3 +260,20 @@ async def test_a_final_report_is_delivered_even_if_the_gateway_refuses_at_first(
             await asyncio.sleep(0.02)
     ((path, body),) = gateway.posts
     assert (path, body["status"], body["result"]) == ("/envelopes/e1/final", "succeeded", {"done": True})
+
+
+async def test_a_route_of_the_originals_later_kind_arrives_and_goes_on_in_its_form(
+    memory_environ: dict[str, str],
+) -> None:
+    """Beside ours, so that what comes after may be of either kind."""
+    async with ActorBench(memory_environ, HANDLERS, "handlers.process") as bench:
+        body = {"id": "e1", "route": {"prev": ["before"], "curr": "actor", "next": []}, "payload": {"a": 1}}
+        await bench.send(json.dumps(body).encode())
+        document = await bench.result()
+    assert document["route"] == {
+        "actors": ["before", "actor"],
+        "current": 2,
+        "prev": ["before", "actor"],
+        "curr": "",
+        "next": [],
+    }

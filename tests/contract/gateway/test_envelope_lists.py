@@ -117,6 +117,18 @@ async def test_states_are_counted_up_to_a_limit(bench: StoreBench) -> None:
     assert (await bench.store.counts(100))[Status.PENDING] == 4
 
 
+async def test_children_are_counted_with_their_parent_and_left_out_of_lists_that_want_it_so(bench: StoreBench) -> None:
+    await bench.store.create(record(bench, id="order"))
+    for index in range(3):
+        await bench.store.create(record(bench, id=f"order-{index}", parent_id="order"))
+    await bench.store.report("order-0", DONE)
+    assert await bench.store.counts(100) == {**dict.fromkeys(Status, 0), Status.PENDING: 1}
+    top = await bench.store.page(Question(10, top=True))
+    assert [summary.id for summary in top.summaries] == ["order"]
+    assert len((await bench.store.page(Question(10))).summaries) == 4
+    assert (await bench.store.page(Question(10, frozenset({Status.SUCCEEDED}), top=True))).summaries == []
+
+
 async def test_completions_are_counted_while_they_are_recent(bench: StoreBench) -> None:
     await fill(bench, 3)
     for name in ("e0", "e1"):

@@ -215,6 +215,22 @@ def test_a_timeout_names_its_limit_as_the_original_did(make_work: MakeWork, hop:
     assert decision.cause == "Runtime timeout exceeded after 5m0s (delivered 5 times)"
 
 
+def test_a_timeout_says_where_the_handler_hung(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
+    """In a line while it is tried again; where it ends, with the whole stack, for a gateway too."""
+    stack = (
+        '  File "/app/ocr.py", line 7, in handle\n    look(page)\n  File "/app/ocr.py", line 12, in look\n    wait()\n'
+    )
+    reply = Replied(error=ErrorItem("timeout_error", "handler ran past its timeout", "TimeoutError", traceback=stack))
+    again = decide(make_work(), reply, hop, moment)
+    assert again.cause == "Runtime timeout exceeded after 1m0s, at ocr.py:12 in look"
+    last = decide(make_work(headers={"x-asya-delivery": 5}), reply, hop, moment)
+    assert last.cause == "Runtime timeout exceeded after 1m0s, at ocr.py:12 in look (delivered 5 times)"
+    assert isinstance(last.settlement, DeadLetter)
+    assert last.settlement.fallback is not None
+    assert json.loads(last.settlement.fallback.body)["payload"]["details"]["traceback"] == stack
+    assert json.loads(msgspec.json.encode(last.reports[0].body))["error_details"]["traceback"] == stack
+
+
 def test_a_timeout_caused_by_the_deadline_ends_in_error_end(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
     """Doing it again would be later still."""
     work = make_work(deadline=format_time(NOW + timedelta(seconds=5)))

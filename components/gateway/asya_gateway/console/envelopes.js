@@ -150,7 +150,7 @@ export function envelopesView(session, query) {
   }
 
   function belongs(envelope) {
-    return (!status || envelope.status === status) && envelope.id.startsWith(prefix);
+    return (!status || envelope.status === status) && envelope.id.startsWith(prefix) && (prefix || !envelope.parent_id);
   }
 
   async function load(after) {
@@ -160,7 +160,9 @@ export function envelopesView(session, query) {
     controller = new AbortController();
     const parameters = new URLSearchParams({ limit: String(after ? PAGE : Math.min(PAGE * pages, 500)) });
     if (status) parameters.set("status", status);
+    // Children stand under their parents; whoever looks for an id finds them too.
     if (prefix) parameters.set("q", prefix);
+    else parameters.set("top", "1");
     if (after) parameters.set("cursor", after);
     try {
       const answer = await get(`/api/v1/envelopes?${parameters}`, controller.signal);

@@ -77,12 +77,14 @@ class Question:
         statuses: States to include; empty is all.
         prefix: Beginning of the ids.
         after: The last envelope of the page before; ``None`` is the first page.
+        top: Leave out what fan-outs made.
     """
 
     limit: int
     statuses: frozenset[Status] = frozenset()
     prefix: str = ""
     after: Place | None = None
+    top: bool = False
 
 
 @dataclass(frozen=True, slots=True)

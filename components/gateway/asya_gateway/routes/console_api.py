@@ -41,7 +41,10 @@ async def me(request: Request) -> Response:
 
 
 async def envelopes(request: Request) -> Response:
-    """List envelopes, newest first: ``status`` (several with commas), ``q`` (how their ids begin), ``limit``, ``cursor``."""
+    """List envelopes, newest first: ``status`` (several with commas), ``q`` (how their ids begin), ``limit``, ``cursor``.
+
+    With ``top=1`` what fan-outs made is left out, as it is of the counts.
+    """
     require(request, "read")
     store = app_of(request).store
     page = await store.page(_question(request))
@@ -107,7 +110,9 @@ def _question(request: Request) -> Question:
     limit = query.get("limit", str(PAGE))
     if not (limit.isascii() and limit.isdecimal() and len(limit) < 5 and 0 < int(limit) <= PAGE_MOST):
         raise HTTPException(400, f"Invalid limit (1 to {PAGE_MOST})")
-    return Question(int(limit), statuses, query.get("q", "").strip(), _place(query.get("cursor")))
+    return Question(
+        int(limit), statuses, query.get("q", "").strip(), _place(query.get("cursor")), top=query.get("top") == "1"
+    )
 
 
 def _place(cursor: str | None) -> Place | None:

@@ -136,6 +136,7 @@ class MemoryStore:
             for record in self._records.values()
             if (not question.statuses or record.status in question.statuses)
             and record.id.startswith(question.prefix)
+            and not (question.top and record.parent_id is not None)
             and (after is None or _age(record) < after)
         )
         return cut(
@@ -149,7 +150,7 @@ class MemoryStore:
 
     async def counts(self, most: int) -> Mapping[Status, int]:
         """Count by state."""
-        found = Counter(record.status for record in self._records.values())
+        found = Counter(record.status for record in self._records.values() if record.parent_id is None)
         return {status: min(found[status], most) for status in Status}
 
     async def completed(self, within_s: float) -> Mapping[str, int]:

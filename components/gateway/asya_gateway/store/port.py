@@ -104,7 +104,7 @@ class EnvelopeStore(Protocol):
         """Summarise the known ones of these envelopes, newest first."""
 
     async def counts(self, most: int) -> Mapping[Status, int]:
-        """Count the envelopes in every state, each only up to ``most``, so that a large table costs no more."""
+        """Count the envelopes in every state, without what fan-outs made, each up to ``most``: a large table costs no more."""
 
     async def completed(self, within_s: float) -> Mapping[str, int]:
         """Count completions of the last seconds by actor; actors without any are left out."""

@@ -16,10 +16,14 @@ FROM envelopes """
 """JSON may contain characters that Postgres's text cannot hold; extracting them would fail the whole list."""
 SOME: Final[LiteralString] = LIST + "WHERE id = ANY(%s) ORDER BY created_at DESC, id DESC"
 COUNTS: Final[LiteralString] = """
-SELECT 'pending', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'pending' LIMIT %(most)s) AS some_pending UNION ALL
-SELECT 'running', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'running' LIMIT %(most)s) AS some_running UNION ALL
-SELECT 'succeeded', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'succeeded' LIMIT %(most)s) AS some_good UNION ALL
-SELECT 'failed', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'failed' LIMIT %(most)s) AS some_failed"""
+SELECT 'pending', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'pending' AND parent_id IS NULL
+    LIMIT %(most)s) AS some_pending UNION ALL
+SELECT 'running', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'running' AND parent_id IS NULL
+    LIMIT %(most)s) AS some_running UNION ALL
+SELECT 'succeeded', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'succeeded' AND parent_id IS NULL
+    LIMIT %(most)s) AS some_good UNION ALL
+SELECT 'failed', count(*) FROM (SELECT 1 FROM envelopes WHERE status = 'failed' AND parent_id IS NULL
+    LIMIT %(most)s) AS some_failed"""
 """States are literals, so that the planner knows which are rare: as parameters each would scan the whole table."""
 COMPLETED: Final[LiteralString] = """
 SELECT actor, count(*) FROM envelope_updates
@@ -41,6 +45,8 @@ def page_statement(question: Question) -> tuple[LiteralString, Mapping[str, obje
     if question.prefix:
         statement += " AND id LIKE %(pattern)s"
         values["pattern"] = _pattern(question.prefix)
+    if question.top:
+        statement += " AND parent_id IS NULL"
     if question.after is not None:
         statement += " AND (created_at, id) < (%(created_at)s, %(id)s)"
         values |= {"created_at": question.after.created_at, "id": _clean(question.after.id)}

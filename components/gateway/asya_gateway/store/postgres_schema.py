@@ -110,7 +110,13 @@ CREATE TABLE asya_call_keys (
 CREATE INDEX asya_call_keys_ends_at ON asya_call_keys (ends_at);
 """
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS, KEYS)
+TOP: Final[LiteralString] = """
+CREATE INDEX envelopes_top ON envelopes (created_at DESC, id DESC) WHERE parent_id IS NULL;
+CREATE INDEX envelopes_top_by_status ON envelopes (status, created_at DESC, id DESC) WHERE parent_id IS NULL;
+"""
+"""For lists and counts without what fan-outs made."""
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS, KEYS, TOP)
 
 
 def read_url(url: str) -> dict[str, str]:

@@ -139,7 +139,7 @@ class SqliteStore:
 
     async def counts(self, most: int) -> Mapping[Status, int]:
         """Count by state."""
-        question = "SELECT count(*) FROM (SELECT 1 FROM envelopes WHERE status = ? LIMIT ?)"
+        question = "SELECT count(*) FROM (SELECT 1 FROM envelopes WHERE status = ? AND parent_id IS NULL LIMIT ?)"
 
         def count() -> Mapping[Status, int]:
             ask = self._connection.execute
@@ -280,6 +280,8 @@ def _page(question: Question) -> tuple[str, list[object]]:
     if question.prefix:
         parts.append("id GLOB ?")
         values.append("".join(f"[{letter}]" if letter in "*?[" else letter for letter in question.prefix) + "*")
+    if question.top:
+        parts.append("parent_id IS NULL")
     if question.after is not None:
         parts.append("(created_us, id) < (?, ?)")
         values += [microseconds(question.after.created_at), question.after.id]

@@ -47,6 +47,12 @@ CREATE TABLE call_keys (
 CREATE INDEX call_keys_ends_at ON call_keys (ends_at);
 """
 
+TOP: Final = """
+CREATE INDEX envelopes_top ON envelopes (created_us, id) WHERE parent_id IS NULL;
+CREATE INDEX envelopes_top_by_status ON envelopes (status, created_us, id) WHERE parent_id IS NULL;
+"""
+"""For lists and counts without what fan-outs made."""
+
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970: exact, unlike a float, so that pages of a list meet."""
@@ -60,6 +66,7 @@ def bring_up_to_date(database: sqlite3.Connection) -> None:
         (FIRST, _nothing),
         (LISTS, _fill),
         (KEYS, _nothing),
+        (TOP, _nothing),
     )
     for version, (script, fill) in enumerate(steps, 1):
         database.execute("BEGIN IMMEDIATE")

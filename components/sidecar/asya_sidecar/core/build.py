@@ -19,6 +19,8 @@ HOP_HEADERS: Final[Mapping[str, None]] = {
     names.HEADER_ATTEMPT: None,
     names.HEADER_DELIVERY: None,
     names.HEADER_DELAY: None,
+    names.HEADER_WAITS: None,
+    names.HEADER_THROTTLED: None,
     names.HEADER_LINKS: None,
 }
 """Headers that end with the hop."""
@@ -154,7 +156,13 @@ def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
 
 
 def with_counters(
-    body: bytes, *, attempt: int, delivery: int, trace: str | None = None, traced_s: float | None = None
+    body: bytes,
+    *,
+    attempt: int,
+    delivery: int,
+    more: Mapping[str, int] | None = None,
+    trace: str | None = None,
+    traced_s: float | None = None,
 ) -> bytes:
     """Copy an envelope's bytes for another try of the same hop: everything stays, only counters and trace note change.
 
@@ -162,6 +170,7 @@ def with_counters(
         body: As delivered.
         attempt: The next one's number.
         delivery: The next one's number.
+        more: Other counters, by header.
         trace: ``traceparent`` of this hop, for an envelope without a trace that is recorded: its tries share one.
         traced_s: Now, seconds since 1970, where this hop is recorded.
     """
@@ -169,6 +178,7 @@ def with_counters(
     headers = dict(lenient_headers(document))
     headers[names.HEADER_ATTEMPT] = attempt
     headers[names.HEADER_DELIVERY] = delivery
+    headers.update(more or {})
     if traced_s is not None:
         if trace is not None and root_of(headers) is None:
             headers[names.HEADER_TRACEPARENT] = trace

@@ -10,12 +10,14 @@ Rows, first match wins:
 | timeout that the deadline caused          | error-end                                | (no deadline is applied)     |
 | timeout, runtime lost, connection_error   | again later, up to max_deliveries; DLQ   | the same                     |
 | interrupted by a neighbour's end          | released, at no cost                     | the same                     |
+| error that asks for patience, at limits   | again later, at no cost                  | (they name no limits)        |
 | error worth another attempt               | again later with backoff                 | again later with backoff     |
 | other error                               | error-end                                | DLQ (it has nowhere to go)   |
 
 No row ends without a settlement. Called by the pipeline; time and chance are arguments.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,12 +25,13 @@ from typing import Final
 from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
+from asya_protocol.failure import last_place
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import Retry
 from asya_protocol.trace import TraceContext
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, refuse
-from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
+from asya_sidecar.core.build import child, collected, count_of, error_body, onward, with_counters
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.fan_out import call_off, close_group, give_up, is_joined, join_group, leads_to_fan_in
 from asya_sidecar.core.reports import (
@@ -39,11 +42,16 @@ from asya_sidecar.core.reports import (
     joined_report,
     retry_report,
 )
+from asya_sidecar.core.retry import LONGEST_DELAY_S
 
 END_ACTOR_ATTEMPTS: Final = 20
 """An end actor tries this often before the DLQ: with delays up to the policy's maximum it outlasts an hour without S3."""
 
 
+DEFAULT_PAUSE_S: Final = 10.0
+"""How long a service is left alone that wants no more calls (429) and does not say for how long."""
+MOST_THROTTLES: Final = 20
+"""So often an envelope comes again at no cost because of that; a quota that is used up for good must end it."""
 INTERRUPTED_PAUSE_S: Final = 1.0
 """Before an envelope comes again whose call ended with the process of another: about as long as a runtime takes to start."""
 
@@ -124,7 +132,7 @@ def _judge(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
     if outcome.error is None:
         return _succeed(work, outcome, hop, moment)
     if outcome.error.code == "timeout_error":
-        return _on_timeout(work, hop, moment, work.timeout_s)
+        return _on_timeout(work, hop, moment, work.timeout_s, outcome.error)
     if outcome.error.code == "interrupted":
         cause = outcome.error.message
         return Decision(Release(INTERRUPTED_PAUSE_S), "released", failed_reason="runtime_error", cause=cause)
@@ -235,17 +243,25 @@ def _fans_out(reply: Replied) -> bool:
     return reply.is_list or reply.streamed > 0 or len(reply.items) > 1
 
 
-def _on_timeout(work: Work, hop: Hop, moment: Moment, limit_s: float) -> Decision:
+def _on_timeout(work: Work, hop: Hop, moment: Moment, limit_s: float, error: ErrorItem | None = None) -> Decision:
+    """Say where the handler hung, as far as its runtime could still tell: in a line, and with its stack where it ends."""
     limit = format_duration(round(limit_s, 3))
+    place = last_place(error.traceback) if error is not None else ""
+    where = f", at {place}" if place else ""
     if work.deadline_bound:
-        return _fail(work, hop, moment, f"Deadline exceeded after the handler ran for {limit}")
-    return _redeliver(work, hop, moment, f"Runtime timeout exceeded after {limit}")
+        text = f"Deadline exceeded after the handler ran for {limit}{where}"
+        return _fail(work, hop, moment, text, error, cause=text)
+    return _redeliver(work, hop, moment, f"Runtime timeout exceeded after {limit}{where}", error)
 
 
 def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Moment) -> Decision:
     cause = f"{error.code}: {error.type}: {error.message}" if error.type else f"{error.code}: {error.message}"
     policy = hop.retry
     delay_s = policy.delay_s(work.attempt, moment.chance)
+    if (pause_s := asked_pause_s(error)) is not None:
+        delay_s = max(delay_s, pause_s)
+        if hop.limits and _throttles(work) < MOST_THROTTLES and not _too_late(work.envelope, moment.now, delay_s):
+            return _throttled(work, hop, moment, delay_s, cause)
     if hop.is_end_actor:
         if work.attempt < END_ACTOR_ATTEMPTS:
             return _again(work, hop, moment, delay_s, cause, attempt=work.attempt + 1)
@@ -260,21 +276,42 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     return replace(failed, sends=(*sends, *failed.sends), reports=reports)
 
 
-def _fail(work: Work, hop: Hop, moment: Moment, text: str, error: ErrorItem | None = None) -> Decision:
+def asked_pause_s(error: ErrorItem | None) -> float | None:
+    """For how long the service behind a handler wants no more calls; ``None`` where it said nothing of the kind."""
+    if error is None or error.retry_after_s is None:
+        return None
+    return min(error.retry_after_s or DEFAULT_PAUSE_S, LONGEST_DELAY_S)
+
+
+def _throttles(work: Work) -> int:
+    headers = work.envelope.headers
+    return count_of(headers, names.HEADER_THROTTLED) if names.HEADER_THROTTLED in headers else 0
+
+
+def _throttled(work: Work, hop: Hop, moment: Moment, delay_s: float, cause: str) -> Decision:
+    """Not the envelope's fault: a limit was set higher than the service behind it has it."""
+    told = {names.HEADER_THROTTLED: _throttles(work) + 1, names.HEADER_WAITS: 1}
+    return replace(_again(work, hop, moment, delay_s, cause, more=told), result="limited", failed_reason=None)
+
+
+def _fail(
+    work: Work, hop: Hop, moment: Moment, text: str, error: ErrorItem | None = None, *, cause: str = ""
+) -> Decision:
     parent = moment.onward(work.envelope)
     failure = Send(hop.error_end, error_body(parent, text, error), "error_end")
-    cause = f"{error.type}: {error.message}" if error is not None else text
+    cause = cause or (f"{error.type}: {error.message}" if error is not None else text)
     sends = (failure, *give_up(work.envelope, hop.actor, cause))
     return Decision(Ack(), "failed", sends=sends, failed_reason="runtime_error", cause=cause)
 
 
-def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str) -> Decision:
+def _redeliver(work: Work, hop: Hop, moment: Moment, cause: str, error: ErrorItem | None = None) -> Decision:
     """Infrastructure failed: try the same hop again without blaming the envelope, a limited number of times."""
     delay_s = hop.retry.delay_s(work.delivery, moment.chance)
     if work.delivery >= hop.max_deliveries:
-        return _bury(work, hop, moment, f"{cause} (delivered {work.delivery} times)")
+        return _bury(work, hop, moment, f"{cause} (delivered {work.delivery} times)", error)
     if _too_late(work.envelope, moment.now, delay_s) and not hop.is_end_actor:
-        return _fail(work, hop, moment, f"Deadline exceeded; last failure: {cause}")
+        text = f"Deadline exceeded; last failure: {cause}"
+        return _fail(work, hop, moment, text, error, cause=text)
     return _again(work, hop, moment, delay_s, cause, delivery=work.delivery + 1)
 
 
@@ -287,11 +324,13 @@ def _again(
     *,
     attempt: int | None = None,
     delivery: int | None = None,
+    more: Mapping[str, int] | None = None,
 ) -> Decision:
     copy = with_counters(
         work.source or work.body,
         attempt=attempt or work.attempt,
         delivery=delivery or work.delivery,
+        more=more,
         trace=str(TraceContext(moment.trace_id, moment.span_id, moment.sampled)),
         traced_s=moment.traced_s,
     )
@@ -302,16 +341,16 @@ def _again(
     return Decision(RetryLater(copy, delay_s), "retried", reports=reports, failed_reason="runtime_error", cause=cause)
 
 
-def _bury(work: Work, hop: Hop, moment: Moment, reason: str) -> Decision:
+def _bury(work: Work, hop: Hop, moment: Moment, reason: str, error: ErrorItem | None = None) -> Decision:
     fallback = None
     if not hop.is_end_actor:
         parent = moment.onward(work.envelope)
-        fallback = Send(hop.error_end, error_body(parent, reason, None), "error_end")
+        fallback = Send(hop.error_end, error_body(parent, reason, error), "error_end")
     return Decision(
         DeadLetter(reason, fallback),
         "dead_lettered",
         sends=give_up(work.envelope, hop.actor, reason),
-        reports=dead_report(work.envelope, reason, moment.now),
+        reports=dead_report(work.envelope, reason, moment.now, error),
         failed_reason="runtime_error",
         cause=reason,
     )

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from asya_protocol.envelope import Envelope, format_time
-from asya_protocol.reply import Item
+from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody, Retry
 from asya_protocol.status import Status
 from asya_sidecar.core.actions import Report
@@ -99,9 +99,11 @@ def joined_report(envelope: Envelope, now: datetime) -> Report:
     )
 
 
-def dead_report(envelope: Envelope, reason: str, now: datetime) -> tuple[Report, ...]:
+def dead_report(envelope: Envelope, reason: str, now: datetime, error: ErrorItem | None = None) -> tuple[Report, ...]:
     """The envelope is a dead letter: for its caller that is a failure."""
-    return (_failed(envelope, FinalBody(error=reason), now),)
+    details = error.details() if error is not None else {}
+    known = msgspec.Raw(msgspec.json.encode(details)) if details else msgspec.UNSET
+    return (_failed(envelope, FinalBody(error=reason, error_details=known), now),)
 
 
 def _fields(payload: msgspec.Raw) -> dict[str, msgspec.Raw]:
