@@ -77,7 +77,7 @@ TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stand
 
 # A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
 SIGNAL_POLL_S = 0.5
-VERB_CURES = {"FLY": "yield the whole result once", **dict.fromkeys(("GET", "SET", "DEL"), "set ASYA_HANDLER_MODE=envelope")}
+VERBS = {"FLY": "yield the whole result once", **dict.fromkeys(("GET", "SET", "DEL"), "set ASYA_HANDLER_MODE=envelope")}
 """What handlers of Asya from 0.5.4 on yield to steer their envelope; as payloads they would be sent to the next actor."""
 
 logger = logging.getLogger("asya.runtime")
@@ -1308,8 +1308,8 @@ class Server:
         result = self._run_handler(request, argument)
 
         def add(value: Any) -> None:
-            if isinstance(value, tuple) and value and isinstance(value[0], str) and value[0] in VERB_CURES:
-                raise TypeError("yield %r is a verb that this runtime has not; %s" % (value[0], VERB_CURES[value[0]]))
+            if isinstance(value, tuple) and value and isinstance(value[0], str) and value[0] in VERBS:
+                raise TypeError("yield %r is a verb that this runtime has not; %s" % (value[0], VERBS[value[0]]))
             spent_s = request.add(write(value, request.count, None), self._linger)
             if spent_s > 0.01:
                 self._watchdog.postpone(request, spent_s)
