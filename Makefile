@@ -50,6 +50,7 @@ demo: $(STAMP) ## Run a whole mesh on this machine: count the complexity of Pyth
 .PHONY: test
 test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 	@$(MAKE) test-unit
+	@$(MAKE) test-security
 	@$(MAKE) test-contract
 	@$(MAKE) test-component
 	@$(MAKE) test-charts
@@ -112,6 +113,10 @@ test-servers: $(STAMP) ## Install the servers that tests start (other targets do
 .PHONY: test-unit
 test-unit: $(STAMP) ## No socket, no process, virtual time
 	@$(BIN)/pytest $(PARALLEL) tests/unit $(PYTEST_ARGS)
+
+.PHONY: test-security
+test-security: $(STAMP) ## What others may not do: one test for each weakness that was found, and short fuzzing
+	@$(BIN)/pytest $(PARALLEL) tests/security $(PYTEST_ARGS)
 
 .PHONY: test-contract
 test-contract: $(STAMP) test-servers ## One suite, every transport, store and wire

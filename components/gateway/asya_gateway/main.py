@@ -71,8 +71,11 @@ async def run(settings: GatewaySettings) -> None:
             roster=roster,
             cancels=cancels,
             metrics=metrics,
+            most_values=settings.max_call_elements,
             tracing=tracing,
         )
+        if settings.door.file is not None:
+            background.append(asyncio.create_task(settings.door.file.watch()))
         background.append(
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )
