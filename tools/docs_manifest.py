@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from asya_manifest.actor import ActorSpec
-from asya_manifest.policies import SpecPart
+from asya_manifest.spec_part import SpecPart
 from asya_protocol.durations import format_duration
 from lab.checkout import ROOT
 from tools.docstrings import sentence

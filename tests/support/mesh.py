@@ -1,6 +1,7 @@
 """A real local mesh, as a test uses it: it always comes down."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -55,12 +56,19 @@ class RunningMesh:
         assert last is not None
         return last
 
-    async def send(self, actors: Sequence[str], payloads: Sequence[object]) -> list[str]:
-        """Send one envelope per payload to the first actor; return their ids."""
+    async def send(
+        self, actors: Sequence[str], payloads: Sequence[object], headers: Sequence[Mapping[str, object]] = ()
+    ) -> list[str]:
+        """Send one envelope per payload, with the headers at its place, to the first actor; return their ids."""
         ids = []
         async with self._transport() as transport:
-            for payload in payloads:
-                envelope = {"id": uuid.uuid4().hex, "route": {"actors": list(actors), "current": 0}, "payload": payload}
+            for payload, its in itertools.zip_longest(payloads, headers):
+                envelope = {
+                    "id": uuid.uuid4().hex,
+                    "route": {"actors": list(actors), "current": 0},
+                    "headers": dict(its or {}),
+                    "payload": payload,
+                }
                 await transport.send(names.QueueNames().queue(actors[0]), json.dumps(envelope).encode())
                 ids.append(str(envelope["id"]))
         return ids

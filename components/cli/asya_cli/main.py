@@ -14,6 +14,7 @@ from asya_cli.doctor import doctor
 from asya_cli.envelope import status, stream, wait
 from asya_cli.exit_codes import ExitCode, translate
 from asya_cli.init import init
+from asya_cli.limits import limits, pause, resume
 from asya_cli.local import local
 from asya_cli.logs import logs
 from asya_cli.migrate import migrate
@@ -54,6 +55,9 @@ for command in (
     why,
     logs,
     dlq,
+    limits,
+    pause,
+    resume,
     migrate,
     doctor,
 ):

@@ -17,6 +17,7 @@ from asya_local.errors import MeshError
 from asya_local.gpu import bound_by_gpus, gpus_asked, gpus_here
 from asya_local.handler_environment import read_dotenv
 from asya_local.interpreter import Interpreter, choose_python
+from asya_local.limit_states import limits_url
 from asya_local.processes import MARKER, ProcessSpec, own_python
 from asya_manifest.actor import AsyncActor
 from asya_manifest.environment import asked_grace_s, build_runtime_env, build_sidecar_env
@@ -31,6 +32,8 @@ from asya_transport.port import QueueSpec
 BROKER_DELIVERIES_FACTOR: Final = 4
 """The broker's own limit stands well behind the sidecar's: it counts every receive, drains too."""
 OBSERVED_RUNTIME: Final = str(Path(__file__).with_name("observed_runtime.py"))
+SIDECAR_ENV: Final = {"ASYA_METRICS_ADDR": "127.0.0.1:0", "ASYA_LOG_CAUSES": "true"}
+"""A sidecar listens for its supervisor alone, and its log, which `asya why` reads, is the owner's alone."""
 LOADED_FILES_NAME: Final = "loaded-files"
 _AWS_IDENTITY: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"})
 
@@ -135,7 +138,7 @@ class ActorPlan:
             role="sidecar",
             actor=self.name,
             argv=(*own_python(), "-m", "asya_sidecar"),
-            env={**self.sidecar_env, "ASYA_SOCKET_DIR": str(folder), "ASYA_METRICS_ADDR": "127.0.0.1:0"},
+            env={**self.sidecar_env, "ASYA_SOCKET_DIR": str(folder), **SIDECAR_ENV},
             cwd=self.files_root,
             log=logs / self.name / f"{number}-sidecar.log",
             # Asked, not killed: it gives back what it holds, and its drain is bounded.
@@ -191,7 +194,15 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
     }
     transport_env = [EnvVar(name=name, value=value) for name, value in settings.transport_env.items()]
     store_env = [EnvVar(name=name, value=value) for name, value in settings.store_env.items()]
-    entries = build_sidecar_env(actor, transport=settings.transport, transport_env=transport_env, handed_on=store_env)
+    if actor.spec.limits:
+        store_env.append(EnvVar(name="ASYA_LIMITS_URL", value=limits_url(settings.home)))
+    entries = build_sidecar_env(
+        actor,
+        transport=settings.transport,
+        transport_env=transport_env,
+        handed_on=store_env,
+        limits=manifests.limits,
+    )
     # Credentials of the mesh's broker must not be mixed with parts of the user's own.
     ours = {**settings.transport_env, **settings.store_env}
     mixed = _AWS_IDENTITY if "AWS_ACCESS_KEY_ID" in ours else frozenset()

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from asya_manifest.errors import InvalidActor, Problem
 from asya_manifest.labels import LABEL_ACTOR, LABEL_WORKLOAD
+from asya_manifest.limit import LimitUse
 from asya_manifest.pod import RUNTIME_CONTAINER, PodTemplate, WorkloadKind
 from asya_manifest.pod_rules import (
     LABEL_PATTERN,
@@ -29,8 +30,9 @@ from asya_manifest.pod_rules import (
     metrics_port,
     no_label,
 )
-from asya_manifest.policies import Batch, Delivery, Retry, Scaling, Sidecar, SpecPart, Timeout
+from asya_manifest.policies import Batch, Delivery, Retry, Scaling, Sidecar, Timeout
 from asya_manifest.problems import RuleBroken, clipped, explain, without_nulls
+from asya_manifest.spec_part import SpecPart
 from asya_protocol import names
 
 API_VERSION: Final = "asya.sh/v1alpha1"
@@ -105,6 +107,8 @@ class ActorSpec(SpecPart):
     """What a crash means."""
     batch: Batch | None = None
     """One call for several envelopes; off unless given."""
+    limits: list[LimitUse] = Field(default_factory=list, max_length=10)
+    """What every call of the handler is asked for, each once."""
     workload: Workload
     """What runs the handler; the short form stands for it."""
 
@@ -165,6 +169,14 @@ class AsyncActor(SpecPart):
         problems = [Problem(f"{at}.{problem.path}", problem.text) for problem in found]
         if workload.kind == "StatefulSet":
             problems += check_stateful_set(self.name)
+        used = [use.name for use in self.spec.limits]
+        problems += [
+            Problem(f"spec.limits[{place}].name", f"{name!r} is named before")
+            for place, name in enumerate(used)
+            if name in used[:place]
+        ]
+        if used and self.is_end_actor:
+            problems.append(Problem("spec.limits", "an end actor has none: what has ended must not wait"))
         problems += check_env(self.spec.sidecar.env, "spec.sidecar.env")
         problems += check_socket_dir(self.spec.sidecar.env, "spec.sidecar.env")
         if problems:

@@ -4,11 +4,12 @@ The operator puts it into the pod, the local mesh into processes: both get it fr
 means the same in both. The names are Asya 0.1.1's where it has one (compatible with its sidecar image).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from asya_manifest.actor import AsyncActor
 from asya_manifest.labels import SOCKET_DIR
+from asya_manifest.limit import LimitSpec, write_limits
 from asya_manifest.pod import EnvVar
 from asya_protocol import names
 from asya_protocol.durations import format_duration
@@ -28,6 +29,7 @@ def build_sidecar_env(
     transport_env: Iterable[EnvVar] = (),
     handed_on: Iterable[EnvVar] = (),
     gateway_url: str = "",
+    limits: Mapping[str, LimitSpec] | None = None,
     socket_dir: str = SOCKET_DIR,
     grace_s: float | None = None,
 ) -> list[EnvVar]:
@@ -41,11 +43,15 @@ def build_sidecar_env(
             cancels have nowhere to be; the prefix of queues.
         gateway_url: Where final states are reported; empty takes the literal ``ASYA_GATEWAY_URL`` of the runtime
             container, as Asya 0.1.1 does.
+        limits: Those that there are, by name.
         socket_dir: Folder shared with the runtime.
         grace_s: Seconds from SIGTERM to SIGKILL; ``None`` takes what the manifest has.
 
     Returns:
         Entries in order; of two with one name the later wins, so ``spec.sidecar.env`` wins.
+
+    Raises:
+        InvalidActor: It names a limit that there is not.
     """
     entries = [
         ("ASYA_LOG_LEVEL", "info"),
@@ -59,6 +65,8 @@ def build_sidecar_env(
     if actor.spec.timeout.processing > 0:
         entries.append(("ASYA_RUNTIME_TIMEOUT", _seconds(actor.spec.timeout.processing)))
     entries += _policies(actor)
+    if actor.spec.limits:
+        entries.append(("ASYA_LIMITS", write_limits(actor.name, actor.spec.limits, limits or {})))
     entries.append(("ASYA_DRAIN_TIMEOUT", format_duration(drain_timeout_s(actor, grace_s))))
     entries.append(("ASYA_TRANSPORT", transport))
     return [

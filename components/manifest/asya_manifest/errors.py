@@ -3,7 +3,8 @@
 AsyaError
 └── ManifestError          a manifest cannot be used
     ├── UnreadableManifest     no such file, not YAML, no Kubernetes object
-    └── InvalidActor           an AsyncActor breaks a rule; carries every problem with its path
+    ├── InvalidActor           an AsyncActor breaks a rule; carries every problem with its path
+    └── InvalidLimit           a Limit does
 """
 
 from collections.abc import Sequence
@@ -55,3 +56,10 @@ class InvalidActor(ManifestError):
         self.name = name
         self.problems = tuple(problems)
         super().__init__(f"AsyncActor {quoted(name)}: " + "; ".join(str(problem) for problem in problems))
+
+
+class InvalidLimit(ManifestError):
+    """A Limit breaks one rule or several."""
+
+    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
+        super().__init__(f"Limit {quoted(name)}: " + "; ".join(str(problem) for problem in problems))

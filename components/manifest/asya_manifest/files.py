@@ -1,4 +1,4 @@
-"""Read AsyncActors, and the ConfigMaps and Secrets beside them, from YAML files.
+"""Read AsyncActors and Limits, and the ConfigMaps and Secrets beside them, from YAML files.
 
 A path is a file or a folder (its ``.yaml``, ``.yml`` and ``.json`` files, not below, as ``kubectl apply -f`` does).
 Objects of other kinds are left out with a note. Errors name the file, the document's number and the path in it.
@@ -14,7 +14,8 @@ from typing import Any, Final
 import yaml
 
 from asya_manifest.actor import API_VERSION, KIND, AsyncActor, parse_actor
-from asya_manifest.errors import InvalidActor, ManifestError, UnreadableManifest
+from asya_manifest.errors import InvalidActor, InvalidLimit, ManifestError, UnreadableManifest
+from asya_manifest.limit import LIMIT_KIND, LimitSpec, parse_limit
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 _SLIPS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -53,12 +54,14 @@ class Manifests:
         actors: In reading order; names are unique.
         config_maps: Content by object name and key, as bytes.
         secrets: The same for Secrets, decoded.
+        limits: Limits by name.
         notes: What was left out, a sentence each.
     """
 
     actors: tuple[DeclaredActor, ...] = ()
     config_maps: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    limits: Mapping[str, LimitSpec] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -78,7 +81,9 @@ def read_manifests(paths: Sequence[Path]) -> Manifests:
                 raise UnreadableManifest(
                     f"{origin}: is nested too deeply, or an alias refers to what it is in"
                 ) from exc
-    return Manifests(tuple(reading.actors.values()), reading.config_maps, reading.secrets, tuple(reading.notes))
+    return Manifests(
+        tuple(reading.actors.values()), reading.config_maps, reading.secrets, reading.limits, tuple(reading.notes)
+    )
 
 
 def list_files(paths: Sequence[Path]) -> list[Path]:
@@ -106,6 +111,7 @@ class _Reading:
         self.actors: dict[str, DeclaredActor] = {}
         self.config_maps: dict[str, Mapping[str, bytes]] = {}
         self.secrets: dict[str, Mapping[str, bytes]] = {}
+        self.limits: dict[str, LimitSpec] = {}
         self.notes: list[str] = []
 
     def add(self, origin: Origin, document: Mapping[str, Any]) -> None:
@@ -113,16 +119,28 @@ class _Reading:
         if kind in ("List", f"{KIND}List"):
             for item in _items(document, origin):
                 self.add(origin, _object(item, origin))
-        elif kind == KIND:
+        elif kind in (KIND, LIMIT_KIND):
             if version != API_VERSION:
-                raise ManifestError(f"{origin}: apiVersion {version!r} of {KIND} is not known; use {API_VERSION}")
-            self._add_actor(origin, document)
+                raise ManifestError(f"{origin}: apiVersion {version!r} of {kind} is not known; use {API_VERSION}")
+            if kind == KIND:
+                self._add_actor(origin, document)
+            else:
+                self._add_limit(origin, document)
         elif kind == "ConfigMap":
             self.config_maps[_name(document, origin)] = _content(document, {"data": False, "binaryData": True}, origin)
         elif kind == "Secret":
             self.secrets[_name(document, origin)] = _content(document, {"data": True, "stringData": False}, origin)
         else:
             self.notes.append(f"{origin}: {kind or 'an object without kind'} is not used here")
+
+    def _add_limit(self, origin: Origin, document: Mapping[str, Any]) -> None:
+        try:
+            limit = parse_limit(document)
+        except InvalidLimit as exc:
+            raise ManifestError(f"{origin}: {exc}") from exc
+        if limit.name in self.limits:
+            raise ManifestError(f"{origin}: Limit {limit.name!r} is defined twice")
+        self.limits[limit.name] = limit.spec
 
     def _add_actor(self, origin: Origin, document: Mapping[str, Any]) -> None:
         try:

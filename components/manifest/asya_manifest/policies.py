@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, model_validator
 
 from asya_manifest.errors import Problem, quoted
 from asya_manifest.pod import EnvVar
 from asya_manifest.problems import RuleBroken
+from asya_manifest.spec_part import SpecPart
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
 
@@ -37,19 +37,6 @@ PositiveDuration = Annotated[
     BeforeValidator(_read_duration),
     Field(gt=0, allow_inf_nan=False, json_schema_extra={"format": "duration"}),
 ]
-
-
-class SpecPart(BaseModel):
-    """A piece of the spec: camelCase names, unknown fields refused."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class Sidecar(SpecPart):

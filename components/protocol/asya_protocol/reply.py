@@ -57,6 +57,8 @@ class ErrorItem:
         mro: Names of the class and its bases, most derived first; only ``(type,)`` from Asya 0.1.1's runtime.
         traceback: Full text.
         permanent: Another attempt would end the same, e.g. with a result that is no JSON.
+        retry_after_s: What the handler called wants no call for so long; 0 where it did not say for how long (a 429), ``None``
+            where it said nothing of the kind.
     """
 
     code: str
@@ -65,6 +67,7 @@ class ErrorItem:
     mro: tuple[str, ...] = ()
     traceback: str = ""
     permanent: bool = False
+    retry_after_s: float | None = None
 
     def details(self) -> dict[str, object]:
         """Shape it for an error envelope: ``{"message"?, "type"?, "traceback"?}``, empty ones left out."""
@@ -162,6 +165,17 @@ def _text(document: dict[str, msgspec.Raw], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _seconds(value: object) -> float | None:
+    """Seconds of ``Retry-After``; a date, or whatever else is no number, counts as no time given."""
+    if value is None:
+        return None
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return 0.0
+    return seconds if 0 <= seconds < float("inf") else 0.0
+
+
 def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:
     code = _ANY.decode(document["error"]) if "error" in document else None
     if not code:
@@ -178,4 +192,5 @@ def _error(document: dict[str, msgspec.Raw]) -> ErrorItem | None:
         mro=tuple(str(name) for name in mro) if isinstance(mro, list) else (kind,) if kind else (),
         traceback=str(details.get("traceback") or ""),
         permanent=details.get("permanent") is True,
+        retry_after_s=_seconds(details.get("retry_after")),
     )

@@ -1,4 +1,4 @@
-"""What stands between the queue and the handler, both ways: an envelope's rules, cancels, duplicates, payloads in the store.
+"""What stands between queue and handler, both ways: an envelope's rules, cancels, duplicates, payloads in the store, limits.
 
 In: ``let_in``. Out: ``let_go`` once the outputs are confirmed, ``redeem`` once the delivery is acknowledged; ``lighten`` for
 every envelope that leaves.
@@ -18,6 +18,7 @@ from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, admit, refuse, refused_at_end, with_payload
 from asya_sidecar.core.decide import cancelled
 from asya_sidecar.dedup import Dedup
+from asya_sidecar.limits import Limits
 from asya_sidecar.metrics import Metrics
 from asya_store.cancel_list import CancelList
 from asya_store.claims import ClaimCheck, ClaimLost, ClaimRedeemed
@@ -47,12 +48,14 @@ class Admission:
         listen_s: float | None = None,
         claims: ClaimCheck | None = None,
         dedup: Dedup | None = None,
+        limits: Limits | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._hop = hop
         self._cancels = cancels
         self._claims = claims
         self._dedup = dedup
+        self._limits = limits
         self._metrics = metrics
         listens = cancels is not None and not hop.is_end_actor and not hop.is_collector
         self.listen_s = listen_s if listens else None
@@ -84,11 +87,13 @@ class Admission:
             work: Work | Decision | None = None
             try:
                 work = await self._fetch(admitted)
-                return work
             finally:
                 if not isinstance(work, Work):
                     await self.let_go(admitted, None)
-        return admitted
+            if isinstance(work, Decision):
+                return work
+            admitted = work
+        return admitted if self._limits is None else await self._ask_limits(self._limits, admitted)
 
     async def let_go(self, work: Work, decision: Decision | None) -> None:
         """Remember what is done, so that a duplicate of it is dropped. Never raises.
@@ -97,6 +102,8 @@ class Admission:
             work: What was let in.
             decision: What was performed, every output confirmed; ``None`` when nothing was done.
         """
+        if self._limits is not None:
+            await self._limits.end(work, decision)
         if self._dedup is not None:
             await self._dedup.end(work, decision)
 
@@ -123,13 +130,13 @@ class Admission:
 
     async def keep(self) -> None:
         """Hold what was let in, for as long as it takes."""
-        if self._dedup is not None:
-            await self._dedup.keep()
+        await asyncio.gather(*(part.keep() for part in (self._dedup, self._limits) if part is not None))
 
     async def close(self) -> None:
         """Let go of what is still held, so that another replica need not wait for it."""
-        if self._dedup is not None:
-            await self._dedup.close()
+        for part in (self._limits, self._dedup):
+            if part is not None:
+                await part.close()
 
     async def _ask(self, dedup: Dedup, work: Work) -> Decision | None:
         try:
@@ -142,6 +149,16 @@ class Admission:
             case Verdict.BUSY:
                 return Decision(Release(BUSY_PAUSE_S), "released", cause="another delivery of it is being worked on")
         return None
+
+    async def _ask_limits(self, limits: Limits, work: Work) -> Work | Decision:
+        """Last of all: what has to wait for a limit must be worth the wait."""
+        limited: Work | Decision | None = None
+        try:
+            limited = await limits.begin(work)
+            return limited
+        finally:
+            if not isinstance(limited, Work):
+                await self.let_go(work, None)
 
     async def refresh(self) -> bool:
         """Look at the list of cancels; whether it holds any. A store that is away leaves what is known."""

@@ -5,15 +5,16 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol.reply import Item
-from asya_sidecar.core.actions import Decision, Release
+from asya_sidecar.core.actions import Decision, Release, Use
 from asya_sidecar.core.admit import Hop, Work, refuse
-from asya_sidecar.core.call_outcome import Outcome
-from asya_sidecar.core.decide import Moment, cancelled, decide, defect, forward, without_group
+from asya_sidecar.core.call_outcome import Outcome, Replied
+from asya_sidecar.core.decide import Moment, asked_pause_s, cancelled, decide, defect, forward, without_group
+from asya_sidecar.core.limits import added, spent_in
 from asya_sidecar.core.reports import processing_report, received_report
 from asya_sidecar.core.trail import share_call
 from asya_sidecar.core.window import Pace
@@ -79,8 +80,10 @@ class Handling:
                     (received_report(envelope, actor, len(work.body)), processing_report(envelope, actor))
                 )
         ids = [_ids_of(work) for work in works]
+        streamed: dict[str, float] = {}
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:
+            streamed.update(added(streamed, spent_in(items, self._hop.limits)))
             if not self._hop.is_end_actor:
                 sends, reports = forward(works[0], items, first, self._hop, _moment(works[0], 0.0, ids[0]))
                 self._performer.post(reports)
@@ -109,7 +112,9 @@ class Handling:
         self._metrics.called(elapsed_s)
         self._pace.called(elapsed_s / len(works))
         return [
-            self._decide(work, outcome, pair, elapsed_s, unwanted=index in call.unwanted)
+            self._with_use(
+                self._decide(work, outcome, pair, elapsed_s, unwanted=index in call.unwanted), outcome, streamed
+            )
             for index, (work, outcome, pair) in enumerate(zip(works, outcomes, ids, strict=True))
         ]
 
@@ -121,6 +126,13 @@ class Handling:
             return without_group(ended, work, self._hop) if outcome.streamed or work.redelivered else ended
         chance = random.random()  # noqa: S311 - jitter
         return decide(work, outcome, self._hop, _moment(work, chance, ids, elapsed_s))
+
+    def _with_use(self, decision: Decision, outcome: Outcome, streamed: dict[str, float]) -> Decision:
+        if not self._hop.limits:
+            return decision
+        replied = outcome if isinstance(outcome, Replied) else Replied()
+        spent = added(streamed, spent_in(replied.items, self._hop.limits))
+        return replace(decision, use=Use(spent, asked_pause_s(replied.error)))
 
     def despite(self, work: Work | None, exc: Exception) -> Decision:
         """Decide for an envelope on which this program failed; to be called where the exception is handled."""

@@ -20,6 +20,7 @@ from asya_sidecar.admission import Admission
 from asya_sidecar.custom_metrics import CustomMetrics
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.health_server import Endpoints
+from asya_sidecar.limits import Limits
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
 from asya_sidecar.pipeline import Pipeline
@@ -31,6 +32,8 @@ from asya_store.cancel_list import CancelList
 from asya_store.claims import ClaimCheck
 from asya_store.dedup import open_dedup
 from asya_store.factory import open_store
+from asya_store.limits.factory import open_limits
+from asya_store.limits.limiter import Limiter
 from asya_transport.factory import open_transport
 from asya_transport.port import Consumer, Transport
 
@@ -91,12 +94,16 @@ async def _work(
     dedup = None
     if settings.dedup_window_s and not settings.hop.is_end_actor:
         dedup = Dedup(settings.hop, open_dedup(settings.dedup_url), settings.dedup_window_s)
+    limits = None
+    if settings.hop.limits and not settings.hop.is_end_actor:
+        limits = Limits(settings.hop, Limiter(open_limits(settings.limits_url)), metrics)
     admission = Admission(
         settings.hop,
         cancels=cancels,
         listen_s=settings.cancel_poll_s,
         claims=claims,
         dedup=dedup,
+        limits=limits,
         metrics=metrics,
     )
     tracing = open_hop_tracing(settings.traces, settings.hop, transport.name, metrics)

@@ -146,6 +146,13 @@ REPORTS: Final = Metric(
     "reports",
 )
 REPORTS_WAITING: Final = Metric("gateway_reports_waiting", "gauge", "Reports that wait.", (), "reports")
+LIMIT_WAITS: Final = Metric(
+    "limit_waits_total",
+    "counter",
+    "Envelopes that had to wait for a limit; limit is `away` where its state could not be reached.",
+    ("queue", "limit"),
+    "envelopes",
+)
 CUSTOM_REFUSED: Final = Metric(
     "custom_metrics_refused_total",
     "counter",
@@ -179,5 +186,6 @@ TABLE: Final = (
     BROKER_REQUESTS,
     REPORTS,
     REPORTS_WAITING,
+    LIMIT_WAITS,
     CUSTOM_REFUSED,
 )

@@ -33,6 +33,7 @@ class Metrics:
         self._send_s = make.histogram(table.SEND)
         self._reports = make.counter(table.REPORTS)
         self._reports_waiting = make.gauge(table.REPORTS_WAITING)
+        self._limited = make.counter(table.LIMIT_WAITS)
         self._told_coalesced = self._told_dropped = 0
         self._active = make.gauge(table.ACTIVE)
         self._cold_start = make.gauge(table.COLD_START)
@@ -107,6 +108,10 @@ class Metrics:
         if failed_reason == "runtime_error":
             self._runtime_errors.labels(self.actor, "execution_error").inc()
         self._processing_here.observe(duration_s)
+
+    def limited(self, name: str) -> None:
+        """An envelope has to wait for a limit, or because the state of its limits is ``away``."""
+        self._limited.labels(self.actor, name).inc()
 
     def in_hand(self, count: int) -> None:
         """So many envelopes are being processed now."""

@@ -16,6 +16,7 @@ from asya_sidecar.core.custom_metric import Declared, read_declarations
 from asya_sidecar.core.retry import RetryPolicy
 from asya_store.claims import DEFAULT_OVER_BYTES
 from asya_store.dedup import MEMORY, check_url
+from asya_store.limits.factory import check_limits_url
 from asya_store.settings import StoreSettings, read_store_settings
 from asya_transport.settings import TransportSettings, read_transport_settings
 
@@ -45,6 +46,10 @@ class SidecarSettings:
     dedup_url: str = setting("ASYA_DEDUP_URL", check_url, MEMORY, secret=True)
     """Where that is remembered: `postgresql://user:password@host/database`, shared by all replicas, or `memory:`, each
     replica for itself."""
+    limits_url: str = setting("ASYA_LIMITS_URL", check_limits_url, MEMORY, instead=("ASYA_DEDUP_URL",), secret=True)
+    """Where limits count, shared by all actors and replicas: `postgresql://user:password@host/database`,
+    `sqlite:///path` for the processes of one machine, or `memory:`, each sidecar for itself. Unset takes
+    `ASYA_DEDUP_URL`."""
     cancel_poll_s: float = setting("ASYA_CANCEL_POLL", parse_duration, "1s")
     """How often a sidecar with work in hand looks for cancels in the object store; 0 never looks. Without a store there
     are no cancels."""

@@ -139,7 +139,9 @@ async def test_envelopes_are_listed_and_shown_with_their_journey(gateway: Gatewa
         )  # fmt: skip
         page = (await http.get("/api/v1/envelopes", params={"limit": 2})).json()
         assert [each["id"] for each in page["envelopes"]] == [f"{first}-1", second]
-        assert page["counts"] == {"pending": 1, "running": 1, "succeeded": 0, "failed": 1}
+        assert page["counts"] == {"pending": 0, "running": 1, "succeeded": 0, "failed": 1}  # the child is its parent's
+        top = (await http.get("/api/v1/envelopes", params={"top": "1"})).json()
+        assert [each["id"] for each in top["envelopes"]] == [second, first]
         rest = (await http.get("/api/v1/envelopes", params={"limit": 2, "cursor": page["next"]})).json()
         assert ([each["id"] for each in rest["envelopes"]], rest["next"]) == ([first], None)
         (failed,) = (await http.get("/api/v1/envelopes", params={"status": "failed,succeeded", "q": first})).json()[
@@ -261,6 +263,34 @@ async def test_dead_letters_are_counted_looked_at_and_sent_again(guarded: dict[s
                 '{"actor": "echo", "to": "nobody"}': 404,
             }.items():
                 assert (await http.post("/api/v1/dead-letters/redrive", content=body)).status_code == status
+
+
+async def test_a_failed_envelope_is_replayed_once_and_its_record_is_open_again(
+    gateway: Gateway, broker: Transport
+) -> None:
+    """Without an object store its start is all that is known."""
+    async with gateway.client() as http:
+        envelope_id = (await call(http, text="hi"))["envelope_id"]
+        path = f"/api/v1/envelopes/{envelope_id}/replay"
+        assert (await http.post(path, json={})).status_code == 409
+        (sent,) = await taken(broker, least=1)
+        await report(http, envelope_id, "final", status="failed", error="processing_error")
+        (refused,) = (await http.post(path, json={"from": "hop"})).json()["refused"]
+        assert (refused["id"], "--from start" in refused["why"]) == (envelope_id, True)
+        dry = (await http.post(path, json={"from": "start", "dry_run": True})).json()
+        assert (dry["replayed"], dry["dry_run"]) == ([envelope_id], True)
+        answers = await asyncio.gather(*(http.post(path, json={"from": "start"}) for _ in range(4)))
+        done = [answer.json()["replayed"] for answer in answers if answer.status_code == 200]
+        assert done.count([envelope_id]) == 1
+        (again,) = await taken(broker, least=1)
+        assert (again["id"], again["payload"], again["route"]) == (envelope_id, sent["payload"], sent["route"])
+        assert again["headers"]["x-asya-replay"]
+        shown = (await http.get(f"/envelopes/{envelope_id}")).json()
+        assert (shown["status"], shown.get("error"), shown.get("deadline")) == ("running", None, None)
+        await report(http, envelope_id, "final", status="succeeded", result=7)
+        assert (await http.get(f"/envelopes/{envelope_id}")).json()["result"] == 7
+        assert (await http.post("/api/v1/envelopes/no-such/replay", json={})).status_code == 404
+        assert (await http.post(path, json={"from": "elsewhere"})).status_code == 400
 
 
 async def test_the_feed_tells_changes_to_all_and_ends_with_the_gateway(

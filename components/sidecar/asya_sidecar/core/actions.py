@@ -1,6 +1,7 @@
 """The actions that a decision consists of: sends, reports, and exactly one settlement per delivery."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody
@@ -80,18 +81,32 @@ Settlement = Ack | RetryLater | Release | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What a handler told of its actor's limits.
+
+    Attributes:
+        spent: By limit, what the call did cost; those that are not named cost what was expected.
+        pause_s: For how long the service behind the handler wants no more calls; ``None`` where it takes them.
+    """
+
+    spent: Mapping[str, float] = field(default_factory=dict)
+    pause_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Everything that happens to one delivery, in order: sends, final reports, settlement.
 
     Attributes:
         settlement: The one thing told to the broker.
         result: Word for logs and ``messages_processed_total``: success, empty_response, end_consumed, retried,
-            failed, dead_lettered, released, cancelled, duplicate,
-            collected.
+            failed, dead_lettered, released, cancelled, duplicate, collected, limited.
         sends: Envelopes to send first.
         reports: What the gateway learns.
         failed_reason: Label for ``messages_failed_total``; ``None`` when nothing failed.
-        cause: For people, why it failed.
+        cause: For people, why it failed. May hold what a handler's exception says, and so a part of the payload.
+        kind: The same without the handler's words, for logs; empty where the cause has none of them.
+        use: What the handler told of its actor's limits.
     """
 
     settlement: Settlement
@@ -100,6 +115,12 @@ class Decision:
     reports: tuple[Report, ...] = ()
     failed_reason: str | None = None
     cause: str = ""
+    kind: str = ""
+    use: Use | None = None
+
+    def logged(self, causes: bool) -> str:
+        """What a log above DEBUG may say of the cause: with ``causes`` all, else nothing of the handler's words."""
+        return self.cause if causes else self.kind or self.cause
 
     @property
     def done(self) -> bool:

@@ -20,6 +20,7 @@ from asya_sidecar.core.build import count_of, lenient_headers, refusal_body, ref
 from asya_sidecar.core.fan_out import give_up
 from asya_sidecar.core.retry import RetryPolicy
 from asya_sidecar.core.trail import Trail
+from asya_store.limits.rule import Rule, read_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Hop:
     queue_names: names.QueueNames = field(default_factory=names.QueueNames)
     max_deliveries: int = setting("ASYA_MAX_DELIVERIES", whole(1, 1000), str(names.MAX_DELIVERIES))
     """Deliveries of a hop spent on crashes and timeouts before its dead letter queue."""
+    logs_causes: bool = setting("ASYA_LOG_CAUSES", flag, "false")
+    """Write what a handler's exception says, often a part of its input, into the log also above DEBUG."""
+    limits: tuple[Rule, ...] = setting("ASYA_LIMITS", read_rules, "[]")
+    """The limits that every call is asked for, as JSON: `spec.limits`, each with the figures of its `Limit`."""
     timeout_s: float = setting("ASYA_RUNTIME_TIMEOUT", zero_is_unset(parse_duration), "5m")
     """One handler call; a handler that runs longer is ended and started again."""
 
@@ -58,6 +63,7 @@ class Work:
         source: The delivered bytes, where they are not ``body``: the payload came from the object store.
         claim: To where it was there.
         redelivered: It was handed out before, and may have been worked on.
+        lease: Name of its call at the actor's limits; empty where none was asked.
         trail: What it went through here; ``None`` where traces are off.
     """
 
@@ -70,6 +76,7 @@ class Work:
     source: bytes | None = None
     claim: Claim | None = None
     redelivered: bool = False
+    lease: str = ""
     trail: Trail | None = field(default=None, compare=False)
 
 

@@ -10,12 +10,14 @@ Rows, first match wins:
 | timeout that the deadline caused          | error-end                                | (no deadline is applied)     |
 | timeout, runtime lost, connection_error   | again later, up to max_deliveries; DLQ   | the same                     |
 | interrupted by a neighbour's end          | released, at no cost                     | the same                     |
+| error that asks for patience, at limits   | again later, at no cost                  | (they name no limits)        |
 | error worth another attempt               | again later with backoff                 | again later with backoff     |
 | other error                               | error-end                                | DLQ (it has nowhere to go)   |
 
 No row ends without a settlement. Called by the pipeline; time and chance are arguments.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,7 +31,7 @@ from asya_protocol.reports import Retry
 from asya_protocol.trace import TraceContext
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, refuse
-from asya_sidecar.core.build import child, collected, error_body, onward, with_counters
+from asya_sidecar.core.build import child, collected, count_of, error_body, onward, with_counters
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.fan_out import call_off, close_group, give_up, is_joined, join_group, leads_to_fan_in
 from asya_sidecar.core.reports import (
@@ -40,11 +42,16 @@ from asya_sidecar.core.reports import (
     joined_report,
     retry_report,
 )
+from asya_sidecar.core.retry import LONGEST_DELAY_S
 
 END_ACTOR_ATTEMPTS: Final = 20
 """An end actor tries this often before the DLQ: with delays up to the policy's maximum it outlasts an hour without S3."""
 
 
+DEFAULT_PAUSE_S: Final = 10.0
+"""How long a service is left alone that wants no more calls (429) and does not say for how long."""
+MOST_THROTTLES: Final = 20
+"""So often an envelope comes again at no cost because of that; a quota that is used up for good must end it."""
 INTERRUPTED_PAUSE_S: Final = 1.0
 """Before an envelope comes again whose call ended with the process of another: about as long as a runtime takes to start."""
 
@@ -131,7 +138,8 @@ def _judge(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
         return Decision(Release(INTERRUPTED_PAUSE_S), "released", failed_reason="runtime_error", cause=cause)
     if outcome.error.code == "connection_error":
         return _redeliver(work, hop, moment, f"runtime could not read the request: {outcome.error.message}")
-    return _on_error(work, outcome, outcome.error, hop, moment)
+    kind = ": ".join(part for part in (outcome.error.code, outcome.error.type) if part)
+    return replace(_on_error(work, outcome, outcome.error, hop, moment), kind=kind)
 
 
 def cancelled(work: Work, hop: Hop) -> Decision:
@@ -251,6 +259,10 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     cause = f"{error.code}: {error.type}: {error.message}" if error.type else f"{error.code}: {error.message}"
     policy = hop.retry
     delay_s = policy.delay_s(work.attempt, moment.chance)
+    if (pause_s := asked_pause_s(error)) is not None:
+        delay_s = max(delay_s, pause_s)
+        if hop.limits and _throttles(work) < MOST_THROTTLES and not _too_late(work.envelope, moment.now, delay_s):
+            return _throttled(work, hop, moment, delay_s, cause)
     if hop.is_end_actor:
         if work.attempt < END_ACTOR_ATTEMPTS:
             return _again(work, hop, moment, delay_s, cause, attempt=work.attempt + 1)
@@ -263,6 +275,24 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True)
     failed = _fail(work, hop, moment, error.code, error)
     return replace(failed, sends=(*sends, *failed.sends), reports=reports)
+
+
+def asked_pause_s(error: ErrorItem | None) -> float | None:
+    """For how long the service behind a handler wants no more calls; ``None`` where it said nothing of the kind."""
+    if error is None or error.retry_after_s is None:
+        return None
+    return min(error.retry_after_s or DEFAULT_PAUSE_S, LONGEST_DELAY_S)
+
+
+def _throttles(work: Work) -> int:
+    headers = work.envelope.headers
+    return count_of(headers, names.HEADER_THROTTLED) if names.HEADER_THROTTLED in headers else 0
+
+
+def _throttled(work: Work, hop: Hop, moment: Moment, delay_s: float, cause: str) -> Decision:
+    """Not the envelope's fault: a limit was set higher than the service behind it has it."""
+    told = {names.HEADER_THROTTLED: _throttles(work) + 1, names.HEADER_WAITS: 1}
+    return replace(_again(work, hop, moment, delay_s, cause, more=told), result="limited", failed_reason=None)
 
 
 def _fail(
@@ -295,11 +325,13 @@ def _again(
     *,
     attempt: int | None = None,
     delivery: int | None = None,
+    more: Mapping[str, int] | None = None,
 ) -> Decision:
     copy = with_counters(
         work.source or work.body,
         attempt=attempt or work.attempt,
         delivery=delivery or work.delivery,
+        more=more,
         trace=str(TraceContext(moment.trace_id, moment.span_id, moment.sampled)),
         traced_s=moment.traced_s,
     )

@@ -260,6 +260,22 @@ async def test_a_running_envelope_is_followed_to_its_end_and_can_be_cancelled(
     gate.touch()
 
 
+async def test_a_failed_envelope_is_replayed_from_its_page(world: World, open_page: OpenPage) -> None:
+    """This mesh keeps nothing at error-end that its gateway could read, so that it is refused and said why."""
+    failed = await world.call(page="again.png", mode="fail")
+    await world.ended(failed)
+    page = await open_page(f"#/envelopes/{failed}")
+    await page.get_by_role("button", name="Replay it").click()
+    dialog = page.get_by_role("dialog", name="Replay this envelope?")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_role("button", name="Replay it").click()
+    await expect(page.locator(".envelope")).to_contain_text("Not sent again")
+    await expect(page.locator(".envelope")).to_contain_text("error-end keeps nothing of it")
+    reader = await open_page(f"#/envelopes/{failed}", READER)
+    await expect(reader.locator(".facts")).to_contain_text("Failed")
+    await expect(reader.get_by_role("button", name="Replay it")).to_have_count(0)
+
+
 async def test_actors_show_status_replicas_depth_and_rate_as_they_change(world: World, open_page: OpenPage) -> None:
     world.write_status(
         actor_status("read-page", rate=3.4, queued=12, in_flight=1),
