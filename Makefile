@@ -50,9 +50,11 @@ demo: $(STAMP) ## Run a whole mesh on this machine: count the complexity of Pyth
 .PHONY: test
 test: $(STAMP) test-servers ## Run every tier, installing the servers it needs
 	@$(MAKE) test-unit
+	@$(MAKE) test-security
 	@$(MAKE) test-contract
 	@$(MAKE) test-component
 	@$(MAKE) test-charts
+	@$(MAKE) test-observability
 	@$(MAKE) test-stack
 
 ##@ Develop
@@ -112,6 +114,10 @@ test-servers: $(STAMP) ## Install the servers that tests start (other targets do
 test-unit: $(STAMP) ## No socket, no process, virtual time
 	@$(BIN)/pytest $(PARALLEL) tests/unit $(PYTEST_ARGS)
 
+.PHONY: test-security
+test-security: $(STAMP) ## What others may not do: one test for each weakness that was found, and short fuzzing
+	@$(BIN)/pytest $(PARALLEL) tests/security $(PYTEST_ARGS)
+
 .PHONY: test-contract
 test-contract: $(STAMP) test-servers ## One suite, every transport, store and wire
 	@$(BIN)/pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
@@ -126,6 +132,11 @@ test-charts: $(STAMP) ## The Helm charts, as both living generations of Helm, bu
 	@nice -n 10 $(BIN)/python -m lab.installs.helm >/dev/null
 	@$(BIN)/python -m lab.installs.kubernetes_openapi >/dev/null
 	@$(BIN)/pytest -n 2 tests/charts $(PYTEST_ARGS)
+
+.PHONY: test-observability
+test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, built the first time
+	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null
+	@$(BIN)/pytest -n 2 tests/observability $(PYTEST_ARGS)
 
 .PHONY: test-stack
 test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins

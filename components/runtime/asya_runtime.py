@@ -42,6 +42,7 @@ import threading
 import time
 import traceback
 import types
+from _contextvars import ContextVar
 from _queue import Empty, SimpleQueue  # of queue, without what else is there
 
 TYPE_CHECKING = False  # typing itself is not imported: it would cost memory in every user's process
@@ -79,6 +80,8 @@ TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stand
 SIGNAL_POLL_S = 0.5
 
 logger = logging.getLogger("asya.runtime")
+_NO_CALL = dict.fromkeys(["asya_" + name for name in ("envelope_id", "actor", "hop", "attempt", "trace_id")], "")
+_CALL = ContextVar("asya_call", default=_NO_CALL)  # what a handler is at work on: attributes of its log records
 
 
 class StartupError(Exception):
@@ -116,9 +119,8 @@ class Settings:
         if not self.handler:
             raise StartupError("ASYA_HANDLER is not set; set it to module.function or module.Class.method")
         if not re.match(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+\Z", self.handler):
-            raise StartupError(
-                "ASYA_HANDLER=%r is not of the form module.function or module.Class.method" % self.handler
-            )
+            words = "ASYA_HANDLER=%r is not of the form module.function or module.Class.method"
+            raise StartupError(words % self.handler)
 
 
 def _read_switch(environ: Mapping[str, str], variable: str) -> bool:
@@ -156,6 +158,15 @@ def _read_chmod(environ: Mapping[str, str]) -> int | None:
     return mode
 
 
+def json_line(record: logging.LogRecord) -> str:
+    """Write a log record as one JSON object, with the fields of the sidecar's log."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + ".%03dZ" % record.msecs
+    line = {"time": moment, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+    line.update((name[5:], getattr(record, name)) for name in _NO_CALL if getattr(record, name, "") != "")
+    line.update({"exc_info": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {})
+    return json.dumps(line, default=str)
+
+
 def set_up_logging(environ: Mapping[str, str]) -> None:
     """Send all logging to stderr, and lines printed by the handler to stdout as soon as they are whole."""
     for stream in (sys.stdout, sys.stderr):
@@ -165,6 +176,16 @@ def set_up_logging(environ: Mapping[str, str]) -> None:
             pass  # the image replaced or closed it
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S"))
+    if environ.get("ASYA_LOG_FORMAT", "").lower() == "json":
+        output.format = json_line  # type: ignore[method-assign]
+    make_record = logging.getLogRecordFactory()
+
+    def make_record_of_call(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        record.__dict__.update(_CALL.get())
+        return record
+
+    logging.setLogRecordFactory(make_record_of_call)
     root = logging.getLogger()
     root.handlers[:] = [output]
     text = environ.get("ASYA_LOG_LEVEL") or "INFO"
@@ -1271,6 +1292,7 @@ class Server:
                 self._running.remove(request)
         took_ms = (time.monotonic() - start) * 1000
         logger.info("envelope id=%s %s, %d items, %.1f ms", _printable(envelope_id), outcome, request.count, took_ms)
+        _CALL.set(_NO_CALL)
 
     def _answer(self, request: Request, call: Callable[[], None]) -> str:
         try:
@@ -1307,6 +1329,7 @@ class Server:
 
     def _call(self, request: Request, envelope: dict[str, Any]) -> None:
         argument, write = self._prepare(envelope)
+        _CALL.set(_about([envelope]))
         result = self._run_handler(request, argument)
 
         def add(value: Any) -> None:
@@ -1336,7 +1359,7 @@ class Server:
     def _call_batch(self, request: Request) -> None:
         """Call the handler once with every payload that is fit for it; what is not is answered for by itself."""
         frames: list[bytes | None] = []
-        arguments, writers = [], []
+        arguments, writers, envelopes = [], [], []
         for body in request.bodies:
             try:
                 envelope = decode_envelope(body)
@@ -1349,13 +1372,13 @@ class Server:
                 frames.append(None)
                 arguments.append(argument)
                 writers.append(write)
+                envelopes.append(envelope)
+        _CALL.set(_about(envelopes) if envelopes else _NO_CALL)
         results = self._run_handler(request, arguments) if arguments else []
         request.in_handler = False
         if not isinstance(results, (list, tuple)):
-            raise TypeError(
-                "a handler with ASYA_BATCH_SIZE gets a list of %d and returns a list of as many results, not %s"
-                % (len(arguments), type(results).__name__)
-            )
+            words = "a handler with ASYA_BATCH_SIZE gets a list of %d and returns a list of as many results, not %s"
+            raise TypeError(words % (len(arguments), type(results).__name__))
         if len(results) != len(arguments):
             raise ValueError("batch handler returned %d results for %d payloads" % (len(results), len(arguments)))
         answers = iter([_answer_one(result, write) for result, write in zip(results, writers)])  # noqa: B905 - Python 3.7
@@ -1430,6 +1453,15 @@ def _drop(sock: socket.socket) -> None:
         os.close(sock.detach())
     except OSError:
         pass
+
+
+def _about(envelopes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What log records say of a call; of a batch the ids of ten, and the rest of the first."""
+    route, headers = (found if isinstance(found, dict) else {} for found in map(envelopes[0].get, ("route", "headers")))
+    actors, hop, trace = route.get("actors"), route.get("current", 0), str(headers.get("traceparent", "")).split("-")
+    actor = actors[hop] if isinstance(actors, list) and isinstance(hop, int) and 0 <= hop < len(actors) else ""
+    ids = ",".join(_printable(each.get("id")) for each in envelopes[:10])
+    return dict(zip(_NO_CALL, (ids, actor, hop, headers.get("x-asya-attempt", 1), "".join(trace[1:2]))))  # noqa: B905 - 3.7
 
 
 def _printable(envelope_id: object) -> str:

@@ -66,6 +66,7 @@ def main() -> None:
         help="memory: a broker and a folder of this machine's own, there at once; sqs: SQS and S3 on LocalStack",
     )
     parser.add_argument("--endpoint", help="with sqs: an endpoint that already runs, instead of starting LocalStack")
+    parser.add_argument("--trace", action="store_true", help="print the trace of one envelope at the end")
     parser.add_argument("--patience", type=float, default=400.0, help="give up after so many seconds without an end")
     arguments = parser.parse_args()
     root = Path(sysconfig.get_path("stdlib"))
@@ -78,7 +79,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     try:
-        account = run(census)
+        account = run_traced(census) if arguments.trace else run(census)
     except KeyboardInterrupt:
         sys.exit(130)
     except (mesh.MeshError, CommandError) as error:
@@ -90,6 +91,18 @@ def main() -> None:
         f"lost {len(account.lost)}, in {elapsed_s:.1f} s"
     )
     sys.exit(0 if account.balanced and account.failed else 1)
+
+
+def run_traced(census: Census) -> Account:
+    """Run with a collector in this process, and print what it got of the envelope that fan-in joined."""
+    from trace_tree import Collector
+
+    with Collector() as collector:
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        os.environ["OTEL_BSP_SCHEDULE_DELAY"] = "500"
+        account = run(census)  # its end takes the sidecars down, which send what they have
+        print(collector.tree("asya-totals"))
+    return account
 
 
 def run(census: Census) -> Account:

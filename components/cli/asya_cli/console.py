@@ -4,7 +4,6 @@ With ``--json`` stdout holds one JSON document (a stream of them for logs), erro
 drawn on a terminal; a pipe gets plain lines.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asya_cli.exit_codes import CommandError
+from asya_cli.plain_text import json_text, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,14 +30,14 @@ class Console:
     def result(self, document: object, lines: str | Sequence[str] = ()) -> None:
         """Print a command's result, as JSON or in words."""
         if self.as_json:
-            print(json.dumps(document, ensure_ascii=False), flush=True)
+            print(json_text(document), flush=True)
             return
         for line in [lines] if isinstance(lines, str) else lines:
-            print(line, flush=True)
+            print(plain(line), flush=True)
 
     def note(self, text: str) -> None:
         """Print a line of progress."""
-        print(text, file=sys.stderr, flush=True)
+        print(plain(text), file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
         """Say that something is probably not as meant."""
@@ -55,7 +55,7 @@ class Console:
         """Say what went wrong and what helps."""
         if self.as_json:
             document = {"error": error.cause, "cure": error.cure or None, "exit_code": int(error.exit_code)}
-            print(json.dumps(document, ensure_ascii=False), flush=True)
+            print(json_text(document), flush=True)
         self.note(f"error: {error.cause}")
         if error.cure:
             self.note(f"  try: {error.cure}")
@@ -73,7 +73,7 @@ class Console:
         from rich.console import Console as RichConsole
 
         with RichConsole(stderr=True).status(text) as status:
-            yield lambda step: status.update(f"{text}: {step}")
+            yield lambda step: status.update(plain(f"{text}: {step}"))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table in words: drawn on a terminal, aligned columns elsewhere."""
@@ -83,7 +83,7 @@ class Console:
             RichConsole().print(draw_table(columns, rows))
             return
         for line in align([columns, *rows]):
-            print(line)
+            print(plain(line))
 
 
 def draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
@@ -97,7 +97,7 @@ def draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table"
         numeric = bool(rows) and all(row[index].isdigit() for row in rows)
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(plain(cell)) for cell in row))
     return table
 
 

@@ -1,9 +1,9 @@
 """Formats dead letters and redrives for people. No I/O."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
+from asya_cli.plain_text import json_text
 from asya_transport.dead_letters.documents import FIRST_BYTES, letter_document
 from asya_transport.dead_letters.letter import DeadLetter
 from asya_transport.dead_letters.redrive import Tally
@@ -34,7 +34,7 @@ def letter_lines(letter: DeadLetter) -> Iterator[str]:
     yield ""
     document = letter_document(letter)
     if "envelope" in document:
-        yield json.dumps(document["envelope"], indent=2, ensure_ascii=False)
+        yield json_text(document["envelope"], indent=2)
     else:
         yield str(document.get("body", letter.body))
 

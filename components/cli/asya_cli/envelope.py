@@ -1,6 +1,5 @@
 """``asya status``, ``asya stream`` and ``asya wait``: one envelope as the gateway knows it."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from asya_cli.console import Console
 from asya_cli.options import Duration, gateway_options, home_option, json_option
+from asya_cli.plain_text import json_text
 
 Command = Callable[..., Any]
 
@@ -100,4 +100,4 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[str]:
         if value:
             yield f"{name:9} {value}"
     if document.get("result") is not None:
-        yield f"result    {json.dumps(document['result'], ensure_ascii=False)}"
+        yield f"result    {json_text(document['result'])}"

@@ -4,7 +4,6 @@ On a terminal a bar moves; elsewhere every event is one plain line on stderr. Ct
 to go on.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asya_cli.console import Console
 from asya_cli.exit_codes import ExitCode, TimedOut
+from asya_cli.plain_text import json_text
 from asya_cli.why import because, by_gateway
 from asya_protocol.status import Status
 
@@ -60,7 +60,7 @@ def print_end(console: Console, end: "End") -> None:
     if console.as_json:
         console.result(end.as_json())
     elif end.status == Status.SUCCEEDED:
-        console.result(None, json.dumps(end.result, indent=2, ensure_ascii=False))
+        console.result(None, json_text(end.result, indent=2))
     else:
         failure = end.result if isinstance(end.result, dict) else {}
         details = failure.get("details")

@@ -2,6 +2,8 @@
 
 import sys
 
+from asya_cli.plain_text import plain
+
 
 def say(text: str) -> None:
     """Tell what goes on."""
@@ -24,4 +26,4 @@ def bad(text: str) -> None:
 
 
 def _line(mark: str, text: str) -> None:
-    print(f"{mark} {text}", file=sys.stderr, flush=True)
+    print(plain(f"{mark} {text}"), file=sys.stderr, flush=True)

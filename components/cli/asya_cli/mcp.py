@@ -6,7 +6,6 @@ documents are read. ``asya call`` and its siblings say more by their exit codes.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asya_cli.exit_codes import BadRequest, CommandError, ExitCode, Unknown
 from asya_cli.marks import bad, say, warn
+from asya_cli.plain_text import json_text, plain
 from asya_protocol.status import Status
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         case "list":
             return _list(gateway)
         case "show":
-            print(_yaml(_described(gateway.tool(arguments.tool), whole=True)), end="")
+            print(plain(_yaml(_described(gateway.tool(arguments.tool), whole=True))), end="")
             return ExitCode.SUCCESS
         case "call":
             return _call(gateway, arguments)
@@ -114,7 +114,7 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
 def _list(gateway: "Gateway") -> ExitCode:
     tools = gateway.tools()
     if tools:
-        print(_yaml([_described(tool, whole=False) for tool in tools]), end="")
+        print(plain(_yaml([_described(tool, whole=False) for tool in tools])), end="")
     else:
         warn("No tools available")
     return ExitCode.SUCCESS
@@ -239,11 +239,11 @@ def _bar(*, debug: bool) -> Iterator[_Bar]:
 
 
 def _print(document: object) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
+    print(json_text(document, indent=2), flush=True)
 
 
 def _compact(document: object) -> str:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return json_text(document, compact=True)
 
 
 def _yaml(document: object) -> str:

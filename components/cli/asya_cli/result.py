@@ -1,6 +1,5 @@
 """``asya result``: read what the crew has persisted about an envelope."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from asya_cli.console import Console
 from asya_cli.exit_codes import DeadLettered, ExitCode, NotFound, TimedOut
 from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, home_option, json_option
+from asya_cli.plain_text import json_text
 
 if TYPE_CHECKING:
     from asya_manifest.explanation import Why
@@ -113,7 +113,7 @@ def print_result(console: Console, found: FoundResult) -> None:
         console.note(f"{document['id']} ended early at {found.ended_early}, whose handler returned nothing: no result")
         console.result(document, "null")
     elif found.succeeded:
-        console.result(document, json.dumps(document["payload"], indent=2, ensure_ascii=False))
+        console.result(document, json_text(document["payload"], indent=2))
     else:
         route = found.envelope.get("route") or {}
         actors, current = route.get("actors") or (), route.get("current", 0)

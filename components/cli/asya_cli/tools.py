@@ -1,6 +1,5 @@
 """``asya tools``: what the gateway offers, and how one of its tools is called."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +8,7 @@ import click
 
 from asya_cli.console import Console
 from asya_cli.options import gateway_options, home_option, json_option
+from asya_cli.plain_text import json_text
 
 if TYPE_CHECKING:
     from asya_cli.gateway_client import Tool
@@ -71,9 +71,9 @@ def tool_lines(tool: "Tool") -> Iterator[str]:
 def _more(schema: Mapping[str, Any]) -> str:
     parts = []
     if "default" in schema:
-        parts.append(f", default {json.dumps(schema['default'], ensure_ascii=False)}")
+        parts.append(f", default {json_text(schema['default'])}")
     if schema.get("enum"):
-        parts.append(", one of " + ", ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"]))
+        parts.append(", one of " + ", ".join(json_text(value) for value in schema["enum"]))
     if schema.get("description"):
         parts.append(f": {schema['description']}")
     return "".join(parts)

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from asya_gateway.access.middleware import AccessMiddleware, Buckets, with_origins
+from asya_gateway.access.buckets import Buckets
+from asya_gateway.access.middleware import AccessMiddleware, with_origins
 from asya_gateway.mcp import endpoint as mcp
 from asya_gateway.requests import text_answer
 from asya_gateway.routes import console_api as api_routes

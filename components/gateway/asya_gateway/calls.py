@@ -6,6 +6,7 @@ knows of. A send that fails ends the envelope as failed; the answer still names 
 
 import asyncio
 import logging
+import secrets
 import time
 import uuid
 from collections.abc import Coroutine, Mapping
@@ -19,16 +20,18 @@ import msgspec
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.call_key import CallKey
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
+from asya_gateway.records.mark import marked
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
-from asya_gateway.tools.arguments import InvalidArguments, complete
+from asya_gateway.tools.arguments import InvalidArguments
+from asya_gateway.tools.payload import Payloads
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.tracing import CallTracing, CallTrail
 from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
-from asya_protocol.errors import StoreUnavailable, TransportError
+from asya_protocol.errors import QueueMissing, StoreUnavailable, TransportError
 from asya_protocol.failure import failure_words
 from asya_protocol.status import Status
 from asya_protocol.trace import trace_id_of
@@ -102,6 +105,7 @@ class Calls:
         queue_names: Of the mesh.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
+        most_values: Values that the arguments of one call may have.
         tracing: Traces calls; ``None`` passes on the traces that come.
     """
 
@@ -114,9 +118,11 @@ class Calls:
         *,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
+        most_values: int = 100_000,
         tracing: CallTracing | None = None,
     ) -> None:
         self.toolbox = toolbox
+        self._payloads = Payloads(most_values)
         self._tracing = tracing or CallTracing()
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
@@ -138,7 +144,7 @@ class Calls:
     async def call(
         self,
         name: str,
-        arguments: Mapping[str, object] | None,
+        arguments: msgspec.Raw | Mapping[str, object] | None,
         owner: str = "",
         key: CallKey | None = None,
         *,
@@ -148,24 +154,26 @@ class Calls:
 
         Args:
             name: The tool's.
-            arguments: As its caller gave them.
+            arguments: As they came, or as values.
             owner: Who calls.
-            key: What its repetitions have in common.
+            key: What its repetitions have in common; the digest of arguments that come as JSON is put in here.
             carrier: The trace that came with the call.
 
         Raises:
             UnknownTool: There is none of that name.
             KeyReused: An earlier call with this key had other arguments.
+            msgspec.DecodeError: The arguments are no JSON.
         """
         tool = self.tools.get(name)
         if tool is None:
             self._metrics.calls.labels("", "unknown_tool").inc()
             raise UnknownTool(name)
         try:
-            payload = complete(tool, arguments)
+            payload, digest = await self._payloads.make(tool, arguments, digest=key is not None)
         except InvalidArguments as exc:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
+        key = None if key is None else replace(key, arguments=digest)
         envelope_id = str(uuid.uuid4())
         trail = self._tracing.begin(carrier)
         now = datetime.now(UTC)
@@ -177,8 +185,8 @@ class Calls:
             created_at=now,
             updated_at=now,
             metadata=metadata,
-            headers=msgspec.json.encode(trail.headers) if trail.headers else None,
-            payload=msgspec.json.encode(payload),
+            headers=marked(trail.headers, secrets.token_urlsafe(24)),
+            payload=payload,
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
             current_actor_name=tool.route[0],
@@ -190,7 +198,9 @@ class Calls:
                 await self._store.create(record, Sending())
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
-            return Answer(f"failed to create envelope: {exc}", is_error=True)
+            # Not to callers: the text has hosts, ports and users.
+            log.warning("envelope not created", extra={"tool": name, "error": str(exc)})
+            return Answer("failed to create envelope: the envelope store is away, try again", is_error=True)
         if made.calls > 1:
             self._metrics.calls.labels(name, "repeated").inc()
         else:
@@ -263,6 +273,7 @@ class Calls:
         for task in self._graces:
             task.cancel()
         await asyncio.gather(*self._errands, *self._graces, return_exceptions=True)
+        self._payloads.close()
 
     async def _cancel_later(self, answer: Answer, key: CallKey, grace_s: float) -> None:
         await asyncio.sleep(grace_s)
@@ -291,19 +302,22 @@ class Calls:
             deadline=record.deadline,
         )
         problem: str | None = None
+        cause = ""
         queue, body, started_s = self._queue_names.queue(record.actors[0]), envelope.dump(), time.time()
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._transport.send(queue, body)
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
-        except TransportError as exc:
+        except QueueMissing as exc:
             problem = str(exc)
+        except TransportError as exc:  # its text has the broker's address and user, which are no caller's business
+            problem, cause = "the broker did not take it", str(exc)
         if trail is not None:
             trail.sent = started_s, time.time(), queue, len(body)
         told = {"envelope_id": record.id, "actor": record.actors[0], **_trace(headers)}
         if problem is not None:
-            log.warning("envelope not sent", extra={**told, "error": problem})
+            log.warning("envelope not sent", extra={**told, "error": cause or problem})
             ended: Ended = send_failed(problem)
             await self._store.report(record.id, ended)
         else:

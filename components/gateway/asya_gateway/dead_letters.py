@@ -97,12 +97,15 @@ class DeadLetters:
             if self._pubsub.stopping:
                 stopping.set()
 
-        async with lock:
-            timer = asyncio.get_running_loop().call_later(LIMIT_S, stopping.set)
-            try:
-                with self._pubsub.watching(woken):
-                    yield stopping
-            finally:
-                timer.cancel()
-        if not lock.locked():
-            self._locks.pop(actor, None)
+        try:
+            async with lock:
+                timer = asyncio.get_running_loop().call_later(LIMIT_S, stopping.set)
+                try:
+                    with self._pubsub.watching(woken):
+                        yield stopping
+                finally:
+                    timer.cancel()
+        finally:
+            # Also after a look that failed: names that do not exist are a stranger's to choose.
+            if not lock.locked():
+                self._locks.pop(actor, None)

@@ -60,8 +60,17 @@ async def run(settings: GatewaySettings) -> None:
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
         calls = Calls(
-            toolbox, store, transport, settings.transport.queue_names, cancels=cancels, metrics=metrics, tracing=tracing
+            toolbox,
+            store,
+            transport,
+            settings.transport.queue_names,
+            cancels=cancels,
+            metrics=metrics,
+            most_values=settings.max_call_elements,
+            tracing=tracing,
         )
+        if settings.door.file is not None:
+            background.append(asyncio.create_task(settings.door.file.watch()))
         background.append(
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )

@@ -21,7 +21,7 @@ CALLS: Final = Metric(
 REPORTS: Final = Metric(
     "reports_total",
     "counter",
-    "Reports taken; outcome is changed, late or unknown.",
+    "Reports taken; outcome is changed, late, unknown or not_shown.",
     ("kind", "outcome"),
     "reports",
 )

@@ -21,6 +21,8 @@ class Metrics:
         self.report_lag: Final = make.histogram(table.REPORT_LAG)
         self.timed_out: Final = make.counter(table.TIMED_OUT)
         self.streams: Final = make.gauge(table.STREAMS)
+        for kind in ("events", "feed", "mcp", "wait"):
+            self.streams.labels(kind)  # 0 until the first, so that a chart has a line
         self.requests: Final = make.counter(table.REQUESTS)
         self.request_seconds: Final = make.histogram(table.REQUEST)
         self.store_seconds: Final = make.histogram(table.STORE)

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from asya_gateway.records.lifecycle import Reopened, send_failed
+from asya_gateway.records.mark import mark_headers
 from asya_gateway.records.record import Record
 from asya_gateway.store.port import Applied, EnvelopeStore
 from asya_protocol import names
@@ -121,7 +122,7 @@ class Replays:
         if outcome.applied is not Applied.CHANGED:
             return Replayed(under_way=[record.id])
         extra = {} if record.metadata is None else {"metadata": msgspec.Raw(record.metadata)}
-        headers = {names.HEADER_REPLAY: f"{record.events:08x}"}
+        headers = {names.HEADER_REPLAY: f"{record.events:08x}", **mark_headers(record.headers)}
         envelope = Envelope(record.id, Route(actors, 0, extra), msgspec.Raw(record.payload), headers)
         try:
             await self._send(actors[0], envelope.dump())

@@ -12,6 +12,7 @@ import msgspec
 
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.lifecycle import Ended, Progress, Report
+from asya_gateway.records.mark import NotShown, is_shown, mark_alone
 from asya_gateway.records.record import Record
 from asya_gateway.store.port import Applied, EnvelopeStore
 from asya_protocol.reports import ChildBody, FinalBody, Json, ProgressBody
@@ -30,6 +31,7 @@ class Refused(Enum):
     TAKEN_ID = "Envelope exists already"
     NO_END = "Invalid status: must be 'succeeded' or 'failed'"
     NO_TEXT = "Invalid request body"
+    NOT_SHOWN = "Report does not show the envelope's mark"
 
 
 class Reports:
@@ -38,10 +40,12 @@ class Reports:
     Args:
         store: Where envelopes are kept.
         metrics: Where reports are counted.
+        marked: Whether reports about envelopes of this gateway's must show their mark; sidecars of Asya 0.1.1 show none.
     """
 
-    def __init__(self, store: EnvelopeStore, metrics: Metrics) -> None:
+    def __init__(self, store: EnvelopeStore, metrics: Metrics, *, marked: bool = True) -> None:
         self._store = store
+        self._marked = marked
         self._metrics = metrics
 
     async def child(self, body: ChildBody) -> Record | Refused:
@@ -63,8 +67,16 @@ class Reports:
             current_actor_name=actors[current] if current < len(actors) else None,
         )
         if child.parent_id is not None and (parent := await self._store.get(child.parent_id)) is not None:
+            if self._marked and not is_shown(parent.headers, body.mark):
+                return self._not_shown("child")
             # Without the parent's deadline, a child whose reports are lost would stay open for ever.
-            child = replace(child, timeout_s=parent.timeout_s, deadline=parent.deadline, owner=parent.owner)
+            child = replace(
+                child,
+                timeout_s=parent.timeout_s,
+                deadline=parent.deadline,
+                owner=parent.owner,
+                headers=mark_alone(parent.headers),
+            )
         kept = await self._store.create(child)
         self._metrics.reports.labels("child", "changed" if kept else "late").inc()
         if not kept:
@@ -81,6 +93,7 @@ class Reports:
             phase=body.status or "",
             message=body.message or "",
             facts=body.facts,
+            shown=self._shown(body.mark),
         )
         return await self._apply(envelope_id, "progress", report)
 
@@ -100,6 +113,7 @@ class Reports:
                 actor=body.current_actor_name or "",
                 index=body.current_actor_idx,
                 actors=tuple(body.actors or ()),
+                shown=self._shown(body.mark),
                 how=body.ended,
             )
         except UnicodeDecodeError:
@@ -109,8 +123,18 @@ class Reports:
             self._metrics.report_lag.observe(lag_s)
         return taken
 
+    def _shown(self, mark: str | None) -> str | None:
+        return (mark or "") if self._marked else None
+
+    def _not_shown(self, kind: str) -> Refused:
+        self._metrics.reports.labels(kind, "not_shown").inc()
+        return Refused.NOT_SHOWN
+
     async def _apply(self, envelope_id: str, kind: str, report: Report) -> Record | Refused:
-        outcome = await self._store.report(envelope_id, report)
+        try:
+            outcome = await self._store.report(envelope_id, report)
+        except NotShown:
+            return self._not_shown(kind)
         self._metrics.reports.labels(kind, OUTCOMES[outcome.applied]).inc()
         return outcome.record or Refused.UNKNOWN
 

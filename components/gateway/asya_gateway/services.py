@@ -1,5 +1,6 @@
 """The services behind the routes, one object for the whole application."""
 
+from asya_gateway.access.body_budget import BodyBudget
 from asya_gateway.actors.board import ActorBoard
 from asya_gateway.actors.sources import open_source
 from asya_gateway.calls import Calls
@@ -7,6 +8,7 @@ from asya_gateway.dead_letters import DeadLetters
 from asya_gateway.feed import EventStream
 from asya_gateway.metrics import Metrics
 from asya_gateway.pubsub import PubSub
+from asya_gateway.readiness import Readiness
 from asya_gateway.replays import Replays
 from asya_gateway.reports import Reports
 from asya_gateway.settings import GatewaySettings
@@ -46,7 +48,10 @@ class App:
         self.calls = calls
         self.pubsub = pubsub
         self.metrics = metrics
-        self.reports = Reports(store, metrics)
+        self.reports = Reports(store, metrics, marked=settings.marked_reports)
+        self.readiness = Readiness(store, calls)
+        self.bodies = BodyBudget(settings.body_bytes_in_flight, max(settings.body_bytes_in_flight // 2, 1))
+        """Of all requests of this process."""
         self.board = ActorBoard(
             open_source(settings.actors), admin, store, calls.actors, settings.transport.queue_names
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from asya_gateway.access.oidc import Provider, Verifier, check_url
+from asya_gateway.access.token_file import TokenFile
 from asya_gateway.access.tokens import Caller, Door, parse_tokens
 from asya_gateway.actors.sources import check_source, default_source
 from asya_gateway.store.factory import MEMORY, check_database_url
@@ -33,12 +34,8 @@ def _origins(text: str) -> frozenset[str]:
     return origins
 
 
-def _tokens_file(path: str) -> dict[bytes, Caller]:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ValueError(str(exc)) from None
-    return parse_tokens(text)
+def _tokens_file(path: str) -> TokenFile:
+    return TokenFile(Path(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +47,8 @@ class AccessSettings:
     tokens: Mapping[bytes, Caller] | None = setting("ASYA_GATEWAY_TOKENS", parse_tokens, None)
     """Bearer tokens, separated by spaces or lines: `TOKEN`, or `TOKEN|scope,scope` with the scopes `call:<tool>`,
     `call:*`, `read`, `cancel`, `operate` (redrive), `report` (for sidecars), `metrics` (for Prometheus)."""
-    more_tokens: Mapping[bytes, Caller] | None = setting("ASYA_GATEWAY_TOKENS_FILE", _tokens_file, None)
-    """A file with tokens, written in the same way."""
+    file: TokenFile | None = setting("ASYA_GATEWAY_TOKENS_FILE", _tokens_file, None)
+    """A file with tokens, written in the same way, and read anew when it changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +95,17 @@ class GatewaySettings:
     """Connections open at most, besides one that listens."""
     max_body_bytes: int = setting("ASYA_GATEWAY_MAX_BODY_BYTES", whole(1024, 2**31), "16777216")
     """Largest request body; a larger one is answered with 413."""
+    marked_reports: bool = setting("ASYA_GATEWAY_MARKED_REPORTS", process.flag, "true")
+    """Take reports about envelopes of this gateway's only with the mark that it gave them, so that nobody who knows an id
+    can end a call; `false` while sidecars of Asya 0.1.1, which show none, are at work."""
+    max_call_bytes: int = setting("ASYA_GATEWAY_MAX_CALL_BYTES", whole(1024, 2**31), "1048576")
+    """Largest body of a tool call, over MCP too; a larger one is answered with 413. Large inputs belong into the object
+    store, and their place into the call."""
+    max_call_elements: int = setting("ASYA_GATEWAY_MAX_CALL_ELEMENTS", whole(1, 10**8), "100000")
+    """Most values in the arguments of one call, those within lists and objects counted."""
+    body_bytes_in_flight: int = setting("ASYA_GATEWAY_BODY_BYTES_IN_FLIGHT", whole(1024, 2**40), "67108864")
+    """Bytes of request bodies that are held at a time, half of it by one caller; more is answered with 503, or 429. At
+    least twice the largest body."""
     max_wait_s: float = setting("ASYA_GATEWAY_MAX_WAIT", parse_duration, "60s")
     """How long `?wait=` may hold an answer back; keep it below proxies' idle limit."""
     grace_s: float = setting("ASYA_GATEWAY_REPEAT_GRACE", parse_duration, "30s")
@@ -147,6 +155,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         )
     return replace(
         settings,
+        body_bytes_in_flight=max(settings.body_bytes_in_flight, 2 * settings.max_body_bytes),
         burst=settings.burst or max(1, int(2 * settings.rate)),
         database_min_connections=min(settings.database_min_connections, settings.database_max_connections),
     )
@@ -183,14 +192,14 @@ def _read_provider(env: Mapping[str, str]) -> Verifier | None:
 
 def _read_door(env: Mapping[str, str]) -> Door:
     access, provider = process.read(AccessSettings, env), _read_provider(env)
-    given = access.tokens is not None or access.more_tokens is not None or provider is not None
+    given = access.tokens is not None or access.file is not None or provider is not None
     if access.auth == "off":
         if given:
             raise SettingsError("ASYA_GATEWAY_AUTH", "is off, but tokens are given too; remove one of them")
         return Door(None)
-    callers = {**(access.tokens or {}), **(access.more_tokens or {})}
-    if not callers and provider is None:
+    callers = access.tokens or {}
+    if not callers and not (access.file and access.file.callers) and provider is None:
         raise SettingsError(
             "ASYA_GATEWAY_TOKENS", "names no token; give at least one, or set ASYA_GATEWAY_AUTH=off to let everyone in"
         )
-    return Door(callers, provider)
+    return Door(callers, provider, access.file)

@@ -4,6 +4,7 @@ Literal values, references to ConfigMaps and Secrets of the same manifests, ``$(
 ConfigMaps and Secrets. Container paths that lead to mounted files are mapped into the folder where they really are.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -274,6 +275,8 @@ def _write(root: Path, path: PurePosixPath, content: bytes, mode: int) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.new")
-    temporary.write_bytes(content)
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)  # a Secret, perhaps: it has its mode before it can be seen under its name
     temporary.chmod(mode)
     temporary.replace(target)

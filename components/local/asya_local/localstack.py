@@ -321,6 +321,8 @@ def _environment(folder: Path, port: int, services: Sequence[str]) -> dict[str, 
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DISABLE_EVENTS": "1",
         "DNS_ADDRESS": "0",
+        # No page of another origin may read or write queues and results; LocalStack refuses foreign origins by itself.
+        "MOTO_DISABLE_GLOBAL_CORS": "true",
         "PYTHONUNBUFFERED": "1",
     }
 

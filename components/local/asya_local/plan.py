@@ -32,6 +32,8 @@ from asya_transport.port import QueueSpec
 BROKER_DELIVERIES_FACTOR: Final = 4
 """The broker's own limit stands well behind the sidecar's: it counts every receive, drains too."""
 OBSERVED_RUNTIME: Final = str(Path(__file__).with_name("observed_runtime.py"))
+SIDECAR_ENV: Final = {"ASYA_METRICS_ADDR": "127.0.0.1:0", "ASYA_LOG_CAUSES": "true"}
+"""A sidecar listens for its supervisor alone, and its log, which `asya why` reads, is the owner's alone."""
 LOADED_FILES_NAME: Final = "loaded-files"
 _AWS_IDENTITY: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"})
 
@@ -136,7 +138,7 @@ class ActorPlan:
             role="sidecar",
             actor=self.name,
             argv=(*own_python(), "-m", "asya_sidecar"),
-            env={**self.sidecar_env, "ASYA_SOCKET_DIR": str(folder), "ASYA_METRICS_ADDR": "127.0.0.1:0"},
+            env={**self.sidecar_env, "ASYA_SOCKET_DIR": str(folder), **SIDECAR_ENV},
             cwd=self.files_root,
             log=logs / self.name / f"{number}-sidecar.log",
             # Asked, not killed: it gives back what it holds, and its drain is bounded.

@@ -215,7 +215,7 @@ class StateFolder:
         Raises:
             MeshError: One is at work.
         """
-        self.home.mkdir(parents=True, exist_ok=True)
+        self._make_home()
         (self.home / ".gitignore").write_text("*\n", encoding="utf-8")
         with (self.home / "lock").open("w") as lock:
             try:
@@ -272,8 +272,14 @@ class StateFolder:
     def _write_json(self, name: str, value: object) -> None:
         self._write(name, msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
 
+    def _make_home(self) -> None:
+        """Make the folder, or an older one, the owner's alone: logs, databases and mounted Secrets lie below it."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.home.stat().st_mode & 0o077:
+            self.home.chmod(0o700)
+
     def _write(self, name: str, text: str) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
+        self._make_home()
         target = self.home / name
         # One name per process: up and the supervisor never write the same file, and a crash leaves at most this one.
         temporary = self.home / f".{name}.{os.getpid()}"

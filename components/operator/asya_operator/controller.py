@@ -19,6 +19,7 @@ from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT
 from asya_operator.first_list import await_actors
 from asya_operator.metrics import Metrics
 from asya_operator.reconcile import Reconciler
+from asya_operator.tracing import ReconcileTracing
 from asya_operator.work_queue import WorkQueue
 from asya_operator.world import Key, World
 from asya_protocol.errors import AsyaError
@@ -43,6 +44,7 @@ class Controller:
         workers: Actors reconciled at the same time.
         api: Lists the actors that exist at the start.
         namespaces: Those that are watched; none are all.
+        tracing: Records reconciles.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Controller:
         api: KubeApi,
         *,
         namespaces: Collection[str] = (),
+        tracing: ReconcileTracing | None = None,
     ) -> None:
+        self._tracing = tracing or ReconcileTracing()
         self._world = world
         self._reconciler = reconciler
         self._metrics = metrics
@@ -122,15 +126,18 @@ class Controller:
         await asyncio.shield(listed)
         while True:
             key = await self._queue.take()
-            started = time.monotonic()
+            started, began_s = time.monotonic(), time.time()
+            failure = ""
             again_s: float | None = None
             try:
                 again_s = await self._reconciler.reconcile(key)
             except AsyaError as exc:
+                failure = str(exc)
                 delay_s = self._queue.failed(key)
                 self._metrics.reconciles.labels("error").inc()
                 log.warning("reconcile failed", extra={**_named(key), "error": str(exc), "retry_in_s": delay_s})
-            except Exception:
+            except Exception as exc:
+                failure = f"{type(exc).__name__}: {exc}"
                 delay_s = self._queue.failed(key)
                 self._metrics.reconciles.labels("error").inc()
                 log.exception("reconcile failed", extra={**_named(key), "retry_in_s": delay_s})
@@ -142,12 +149,13 @@ class Controller:
                 else:
                     self._queue.add_after(key, again_s)
             self._metrics.reconcile_seconds.observe(time.monotonic() - started)
+            self._tracing.finish(*key, began_s, time.time(), failure)
 
     async def _beat(self) -> None:
         while True:
             self.beat_s = time.monotonic()
             self._metrics.waiting.set(len(self._queue))
-            self._metrics.show_actors(self._world.actors())
+            self._metrics.show_actors(self._world.actors(), lambda key: self._world.find(resources.SCALED_OBJECT, *key))
             await asyncio.sleep(5)
 
 

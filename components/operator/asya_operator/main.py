@@ -26,6 +26,7 @@ from asya_operator.probes import Endpoints
 from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
+from asya_operator.tracing import open_reconcile_tracing
 from asya_operator.world import World
 from asya_process.command import runtime_file
 from asya_process.entry import run_process, unless_stopped
@@ -86,6 +87,7 @@ class _Process:
     def __init__(self, settings: OperatorSettings, runtime_source: str) -> None:
         self._settings = settings
         self._metrics = Metrics()
+        self._tracing = open_reconcile_tracing(settings.traces, self._metrics.registry)
         self._api = KubeApi(self._metrics.observe_call)
         self._world = World(settings.operator_class)
         self._queues = Queues(
@@ -102,7 +104,13 @@ class _Process:
             runtime_source=runtime_source,
         )
         self._controller = Controller(
-            self._world, self._reconciler, self._metrics, settings.workers, self._api, namespaces=settings.namespaces
+            self._world,
+            self._reconciler,
+            self._metrics,
+            settings.workers,
+            self._api,
+            namespaces=settings.namespaces,
+            tracing=self._tracing,
         )
         self._endpoints = Endpoints(self._metrics, healthy=self._stalled, ready=self._unready)
         self._election: Election | None = None
@@ -140,6 +148,7 @@ class _Process:
         if self._open:
             await self._api.__aexit__(None, None, None)
         await self._endpoints.close()
+        await asyncio.to_thread(self._tracing.close)
 
     async def _work(self, stop: asyncio.Event, lost: "asyncio.Task[None] | None") -> bool:
         settings = self._settings

@@ -35,7 +35,7 @@ ACTOR_STATUS: Final = Metric(
 CONDITION: Final = Metric(
     "actor_condition",
     "gauge",
-    "1 where a condition of an actor is True, 0 where it is False; absent while Unknown.",
+    "1 where a condition of an actor, or Fallback of its ScaledObject, is True, 0 where it is False; absent while Unknown.",
     (*_ACTOR, "condition"),
     "actors",
 )

@@ -4,7 +4,7 @@ Only the replica that leads watches actors and counts queues, so it alone has se
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from prometheus_client import generate_latest
@@ -16,6 +16,8 @@ from asya_process.metrics import Maker
 from asya_transport.port import Depth
 
 PREFIX: Final = "asya_operator"
+FALLBACK: Final = "Fallback"
+"""KEDA's condition of a ScaledObject whose trigger cannot be read."""
 Key = tuple[str, str]
 """Namespace and name of an actor."""
 _MOST_REPLICAS: Final = Scaling().max_replicas
@@ -58,8 +60,15 @@ class Metrics:
         """So many requests the brokers have got, by call."""
         self._requests = requests
 
-    def show_actors(self, actors: Iterable[tuple[Key, Mapping[str, Any]]]) -> None:
-        """Show every actor's status, conditions and replicas; those that are gone leave."""
+    def show_actors(
+        self, actors: Iterable[tuple[Key, Mapping[str, Any]]], scaler: Callable[[Key], Mapping[str, Any] | None]
+    ) -> None:
+        """Show every actor's status, conditions and replicas; those that are gone leave.
+
+        Args:
+            actors: As the API server showed them.
+            scaler: Finds an actor's ScaledObject, whose condition Fallback is KEDA's word.
+        """
         for gauge in (self.actors, self._ready, self._status, self._condition, self._replicas):
             gauge.clear()
         statuses: Counter[str] = Counter()
@@ -73,6 +82,9 @@ class Metrics:
             for each in status.get("conditions") or ():
                 if each.get("status") in {"True", "False"}:
                     self._condition.labels(name, namespace, each["type"]).set(each["status"] == "True")
+            keda = ((scaler((namespace, name)) or {}).get("status") or {}).get("conditions")
+            if (fallback := find_condition(keda, FALLBACK).get("status")) in {"True", "False"}:
+                self._condition.labels(name, namespace, FALLBACK).set(fallback == "True")
             counts = {"ready": status.get("readyReplicas"), "desired": status.get("desiredReplicas")}
             if scaling.get("enabled"):
                 counts["max"] = scaling.get("maxReplicas", _MOST_REPLICAS)

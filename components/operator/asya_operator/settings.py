@@ -6,7 +6,7 @@ A value that cannot be used stops the start and names the variable.
 import argparse
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,8 @@ from asya_manifest.actor import OPERATOR_CLASS
 from asya_manifest.errors import ManifestError
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
-from asya_process import trace_settings
 from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole, words
+from asya_process.trace_settings import HANDED_ON, TraceSettings, read_trace_settings
 from asya_protocol.names import QUEUE_PREFIX, QueueNames
 
 _HANDED_ON: Final = (
@@ -24,7 +24,7 @@ _HANDED_ON: Final = (
     "ASYA_CLAIM_",
     "ASYA_DEDUP_",
     "ASYA_LIMITS_URL",
-    *trace_settings.HANDED_ON,
+    *HANDED_ON,
 )
 _OWN: Final = frozenset({"OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"})
 """The operator's name is no actor's, and headers hold credentials, which have no place in a pod template."""
@@ -89,6 +89,7 @@ class OperatorSettings:
     """Keep the actors whose `spec.operatorClass` is this, and no others; empty keeps those that name none."""
     namespaces: frozenset[str] = setting("ASYA_WATCH_NAMESPACES", words, "")
     """Namespaces whose actors are kept, with commas between them; empty keeps those of all."""
+    traces: TraceSettings = field(default_factory=TraceSettings)
     metrics_addr: str = setting("--metrics-bind-address", str, ":8080")
     """`host:port` where /metrics is served."""
     probe_addr: str = setting("--health-probe-bind-address", str, ":8081")
@@ -108,7 +109,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> OperatorSe
     """
     env = {key: value for key, value in {**environ, **_flags(argv)}.items() if value != ""}
     settings = read(OperatorSettings, {"ASYA_RUNTIME_NAMESPACE": _own_namespace(), **env})
-    return replace(settings, handed_on=_handed_on(env, settings))
+    return replace(settings, handed_on=_handed_on(env, settings), traces=read_trace_settings(env))
 
 
 def _handed_on(env: Mapping[str, str], settings: OperatorSettings) -> tuple[EnvVar, ...]:

@@ -25,6 +25,7 @@ BATCH_COUNT: Final = "messaging.batch.message_count"
 ERROR_TYPE: Final = "error.type"
 TOOL_NAME: Final = "gen_ai.tool.name"
 
+NAMESPACE: Final = "k8s.namespace.name"
 ACTOR: Final = "asya.actor"
 HOP: Final = "asya.hop"
 ATTEMPT: Final = "asya.attempt"

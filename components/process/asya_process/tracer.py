@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from asya_process.spans import LONGEST_FAILURE, SEMCONV, Span
@@ -42,6 +41,8 @@ class Tracer:
     def __init__(
         self, settings: TraceSettings, service: str, exporter: "SpanExporter", on_lost: Callable[[int], None]
     ) -> None:
+        from importlib.metadata import version
+
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult

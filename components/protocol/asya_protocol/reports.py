@@ -69,6 +69,7 @@ class ProgressBody(Facts, frozen=True, omit_defaults=True, kw_only=True):
         status: ``received``, ``processing`` or ``completed``.
         message: In words.
         message_size_kb: Size of the envelope as it was received.
+        mark: What the gateway gave the envelope to show, from its headers; ours, as are ``by`` and ``retry``.
     """
 
     actors: list[str] | None = None
@@ -76,6 +77,7 @@ class ProgressBody(Facts, frozen=True, omit_defaults=True, kw_only=True):
     status: str | None = None
     message: str | None = None
     message_size_kb: float | None = None
+    mark: str | None = None
 
     @property
     def facts(self) -> Facts | None:
@@ -92,12 +94,14 @@ class ChildBody(msgspec.Struct, frozen=True, omit_defaults=True):
         parent_id: The envelope that was fanned out.
         actors: Its route.
         current: Its place in it.
+        mark: What the gateway gave the envelope to show, from its headers; ours, as are ``by`` and ``retry``.
     """
 
     id: str | None = None
     parent_id: str | None = None
     actors: list[str] | None = None
     current: Index | None = None
+    mark: str | None = None
 
 
 class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -115,6 +119,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         current_actor_idx: Place where it failed.
         current_actor_name: The actor there.
         actors: The route.
+        mark: What the gateway gave the envelope to show, from its headers; ours, as are ``by`` and ``retry``.
         ended: How, where that is not the end of its route.
     """
 
@@ -129,6 +134,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     current_actor_idx: Index | None = None
     current_actor_name: str | None = None
     actors: list[str] | None = None
+    mark: str | None = None
     ended: HowEnded | None = None
 
 

@@ -1,17 +1,20 @@
 """The sidecar's HTTP endpoints, in a thread of their own: ``/metrics``, ``/health``, ``/ready`` and ``/work``.
 
-``/work`` names the envelopes that handlers are at work on, by id alone.
+``/work`` names the envelopes that handlers are at work on, by id alone, and answers this machine alone: a pod of somebody else
+has no business with ids. Connections are counted: beyond some, the next one is closed at once, so that idle ones of a stranger
+can take neither all threads nor the memory of this process.
 
 A thread, so that a stalled event loop cannot answer its own liveness probe: ``/health`` reads a beat that the loop leaves.
 """
 
+import ipaddress
 import json
 import logging
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Final
+from threading import BoundedSemaphore, Thread
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -23,8 +26,35 @@ log: Final = logging.getLogger(__name__)
 
 IDLE_S: Final = 120.0
 """A connection is kept so long without a request: longer than scrapes and probes are apart, shorter than a client's absence."""
+FIRST_S: Final = 5.0
+"""So long a connection may take for its first request."""
+CONNECTIONS: Final = 64
+"""At a time, a thread each; probes and scrapes need a handful."""
 Check = Callable[[], str | None]
 """Returns ``None`` when all is well, else what is not."""
+
+
+class _BoundedServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._room = BoundedSemaphore(CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver has no narrower ones
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as above
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:  # noqa: ANN401 - as above
+        log.debug("http connection broken", exc_info=True)
 
 
 class Endpoints:
@@ -38,14 +68,15 @@ class Endpoints:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = IDLE_S
+            timeout = FIRST_S
 
             def do_GET(self) -> None:
+                self.connection.settimeout(IDLE_S)
                 path = self.path.partition("?")[0]
                 if path == "/metrics":
                     encode, content_type = choose_encoder(self.headers.get("Accept") or "")
                     self._answer(200, encode(registry), content_type)
-                elif path == "/work":
+                elif path == "/work" and _is_loopback(self.client_address[0]):
                     self._answer(200, json.dumps(work()).encode(), "application/json")
                 elif path in routes:
                     problem = routes[path]()
@@ -64,10 +95,9 @@ class Endpoints:
                 log.debug("http request", extra={"request": format % args})
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _BoundedServer((host, port), Handler)
         except OSError as exc:
             raise SettingsError("ASYA_METRICS_ADDR", f"cannot listen on {addr!r}: {exc}") from exc
-        self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
 
@@ -89,6 +119,10 @@ class Endpoints:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def _split(addr: str) -> tuple[str, int]:

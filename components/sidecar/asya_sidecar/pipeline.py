@@ -197,7 +197,9 @@ class Pipeline:
             if isinstance(work, Decision):
                 await self._finish(delivery, None, work, trail)
             else:
-                admitted.append((delivery, replace(work, redelivered=delivery.delivery_count > 1, trail=trail)))
+                if trail is not None or delivery.delivery_count > 1:
+                    work = replace(work, redelivered=delivery.delivery_count > 1, trail=trail)
+                admitted.append((delivery, work))
         calls = plan_calls(admitted, self._batch_size)
         for place, planned in enumerate(calls):
             call = planned if place == 0 else await self._in_time(planned)
@@ -247,6 +249,8 @@ class Pipeline:
         with suppress(TransportError):
             await self._intake.keep_pace()
         self._metrics.settled(done.result, done.failed_reason, duration_s)
+        if done.kind and not self._hop.logs_causes:
+            log.debug("handler failed", extra={"envelope_id": work.envelope.id if work else "", "cause": done.cause})
         if self._tracing is not None and trail is not None:
             self._tracing.finish(trail, work, delivery.body, done)
         level = logging.INFO if done.failed_reason is None else logging.WARNING
@@ -264,7 +268,7 @@ class Pipeline:
                 **(
                     {"again_in_s": round(done.settlement.delay_s, 3)} if isinstance(done.settlement, RetryLater) else {}
                 ),
-                **({"cause": done.cause} if done.cause else {}),
+                **({"cause": cause} if (cause := done.logged(self._hop.logs_causes)) else {}),
                 **({"parents": parents} if work and (parents := ancestors(work.envelope)) else {}),
                 **({"group": group} if work and (group := innermost_group(work.envelope)) else {}),
                 **({"hop": work.envelope.route.current, "attempt": work.attempt} if work else {}),

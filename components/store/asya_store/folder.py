@@ -74,10 +74,10 @@ class FolderStore:
                 metadata = {}
         return ObjectInfo(modified_s=modified_s, metadata=metadata)
 
-    def list(self, prefix: str) -> list[str]:
+    def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[str]:
         """Walk the folder that the prefix names; hidden files are not objects."""
         start = self._root / prefix.rpartition("/")[0]
-        return sorted(key for key in self._keys(start) if key.startswith(prefix))
+        return sorted(key for key in self._keys(start) if key.startswith(prefix) and key > after)[:most]
 
     def delete(self, key: str) -> None:
         """Remove the file and the hidden one beside it."""

@@ -46,8 +46,14 @@ class Store(Protocol):
     def info(self, key: str) -> ObjectInfo | None:
         """Ask about an object without reading it; ``None`` when there is none."""
 
-    def list(self, prefix: str) -> list[str]:
-        """Keys that start with a prefix, sorted."""
+    def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[str]:
+        """Keys that start with a prefix, sorted.
+
+        Args:
+            prefix: How they start.
+            after: Only those that sort after this text; the store does not read the others.
+            most: The first so many.
+        """
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""

@@ -129,9 +129,13 @@ class S3Store:
                 raise
         return ObjectInfo(modified_s=found["LastModified"].timestamp(), metadata=found.get("Metadata", {}))
 
-    def list(self, prefix: str) -> list[str]:
-        """Keys with a prefix, sorted; ``None`` when the bucket does not exist."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+    def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[str]:
+        """Keys with a prefix, sorted, as S3 lists them; none when the bucket does not exist."""
+        chosen = {
+            **({"StartAfter": after} if after else {}),
+            **({"PaginationConfig": {"MaxItems": most}} if most else {}),
+        }
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, **chosen)  # type: ignore[arg-type] # names are S3's own
         with self._translated(prefix):
             try:
                 return sorted(found["Key"] for page in pages for found in page.get("Contents", []))

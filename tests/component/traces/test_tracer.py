@@ -5,7 +5,9 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from asya_operator.tracing import open_reconcile_tracing
 from asya_process.spans import SEMCONV, Span
 from asya_process.trace_settings import TraceSettings, read_trace_settings
 from asya_process.tracer import Tracer, open_tracer
@@ -152,3 +154,16 @@ def test_a_tenth_of_the_traces_is_about_a_tenth(receiver: OtlpReceiver) -> None:
     step = (1 << 64) // 1000
     assert sum(tracer.samples(f"{number * step:032x}") for number in range(1000)) in (100, 101)
     tracer.close(0.1)
+
+
+def test_a_reconcile_of_the_operator_is_a_trace_of_its_own(receiver: OtlpReceiver) -> None:
+    registry = CollectorRegistry()
+    tracing = open_reconcile_tracing(settings(receiver.http_url), registry)
+    tracing.finish("shop", "ocr", 10.0, 11.0, "")
+    tracing.finish("shop", "ocr", 12.0, 13.0, "Conflict: somebody else")
+    first, second = wait_for_spans(receiver, 2)
+    tracing.close()
+    assert (first.service, first.name, first.parent_id, first.failed) == ("asya-operator", "reconcile ocr", "", False)
+    assert first.attributes == {"k8s.namespace.name": "shop", "asya.actor": "ocr"}
+    assert (second.failed, second.trace_id == first.trace_id) == (True, False)
+    assert registry.get_sample_value("asya_operator_trace_spans_lost_total") == 0.0

@@ -66,8 +66,8 @@ def test_the_example_settings_are_ones_that_a_gateway_starts_with(tmp_path: Path
     )
     assert (settings.transport.name, settings.port, settings.tools) == ("rabbitmq", 8080, Path("/config"))
     assert settings.database_url.startswith("postgresql://")
-    assert settings.door.callers is not None
-    assert len(settings.door.callers) == 4
+    assert settings.door.file is not None
+    assert len(settings.door.file.callers) == 4
     mounts = {mount["mountPath"]: mount["name"] for mount in CONTAINER["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in POD["volumes"]}
     assert volumes[mounts["/config"]]["configMap"] == {"name": "asya-gateway-tools", "optional": True}

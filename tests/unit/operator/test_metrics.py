@@ -20,7 +20,8 @@ OCR = (
 
 def test_an_actor_has_its_status_conditions_and_replicas() -> None:
     metrics = Metrics()
-    metrics.show_actors([OCR, (("team", "new"), {"spec": {}})])
+    keda = {"status": {"conditions": [{"type": "Fallback", "status": "True"}]}}
+    metrics.show_actors([OCR, (("team", "new"), {"spec": {}})], lambda key: keda if key == ("team", "ocr") else None)
     text = metrics.render().decode()
     for line in (
         'asya_operator_actor_status{actor_namespace="team",queue="ocr",status="Degraded"} 1.0',
@@ -29,10 +30,11 @@ def test_an_actor_has_its_status_conditions_and_replicas() -> None:
         'asya_operator_actor_replicas{actor_namespace="team",kind="desired",queue="ocr"} 3.0',
         'asya_operator_actors_by_ready{ready="Unknown"} 1.0',
         'asya_operator_actors{status="New"} 1.0',
+        'asya_operator_actor_condition{actor_namespace="team",condition="Fallback",queue="ocr"} 1.0',
     ):
         assert line in text
     assert 'condition="ScalingReady"' not in text
-    metrics.show_actors([])
+    metrics.show_actors([], lambda _key: None)
     assert 'queue="ocr"' not in metrics.render().decode(), "an actor that is gone leaves"
 
 

@@ -60,6 +60,7 @@ def test_what_is_not_known_is_left_out() -> None:
         ("messaging", "MESSAGING_MESSAGE_BODY_SIZE", spans.BODY_SIZE),
         ("messaging", "MESSAGING_BATCH_MESSAGE_COUNT", spans.BATCH_COUNT),
         ("error", "ERROR_TYPE", spans.ERROR_TYPE),
+        ("k8s", "K8S_NAMESPACE_NAME", spans.NAMESPACE),
         ("gen_ai", "GEN_AI_TOOL_NAME", spans.TOOL_NAME),
     ],
 )

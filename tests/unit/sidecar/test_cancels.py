@@ -52,7 +52,7 @@ async def test_a_collector_hears_that_a_child_was_cancelled(make_work: MakeWork,
     child = make_work(id="p-1", parent_id="p", route=route, headers={"x-asya-fan-in": [entry]})
     error, notice = cancelled(child, hop).sends
     assert (error.actor, notice.actor) == ("error-end", "fan-in")
-    cancels = CancelList(FolderStore(tmp_path))
+    cancels = CancelList(FolderStore(tmp_path), NOW.timestamp)
     cancels.add("p-1", NOW.timestamp())
     collector = Hop("fan-in", is_collector=True)
     assert isinstance(await Admission(collector, cancels=cancels, listen_s=1.0).let_in(notice.body), Work)

@@ -2,10 +2,13 @@
 
 Requests of web pages of other origins are refused even when authentication is off: a page that a developer happens to visit
 must not call tools on the gateway of the same machine. A page could also point its own host name at that machine (DNS
-rebinding), which makes Origin and Host equal; without tokens the host name has to be a known one as well.
+rebinding), which makes Origin and Host equal, and a browser leaves Origin out of what a page only reads; without tokens the
+host name has to be a known one as well, or one that no public name server can give out.
+
+A stream ends with its token: a browser, or an agent, must not read on for days with a token that has expired.
 """
 
-import ipaddress
+import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -18,6 +21,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from asya_gateway.access.body_budget import Held
+from asya_gateway.access.buckets import Buckets
+from asya_gateway.access.hosts import is_ours
 from asya_gateway.access.oidc import ProviderAway
 from asya_gateway.access.tokens import EVERYONE, Caller, Door
 from asya_gateway.metrics import Metrics
@@ -37,14 +43,35 @@ HEADERS: Final = (
 CALLER: Final = "asya_caller"
 RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 """Where a refusal sends clients to learn who gives out tokens (RFC 9728)."""
-CALLERS_MOST: Final = 10_000
-"""Callers remembered; beyond, those whose bucket is full again are forgotten, which changes nothing for them."""
+HELD: Final = "asya_held"
+"""In a request's scope: the bytes of its body that it holds."""
+LOOK_S: Final = 5.0
+"""How often an open stream looks whether its token still holds."""
+READS: Final = frozenset({"GET", "HEAD"})
+"""Methods with which browsers send no Origin to what they take for the page's own server."""
+PROBES: Final = frozenset({"/health", "/ready"})
+"""Hold no data, and are asked by load balancers under any name."""
 
 
 def caller(request: Request) -> Caller:
     """Return the authenticated caller of a request."""
     found: Caller = request.scope.get(CALLER, EVERYONE)
     return found
+
+
+def caller_key(request: Request) -> str:
+    """Name whose share of this process a request uses: the caller, or the address where nobody has a name."""
+    return caller(request).name or (request.client.host if request.client else "")
+
+
+def require_some_call(request: Request) -> None:
+    """Check that the caller may call anything at all, before the body of a call is read.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if not caller(request).calls:
+        raise HTTPException(403, "Token lacks the scope call:<tool>")
 
 
 def require(request: Request, scope: str) -> None:
@@ -55,34 +82,6 @@ def require(request: Request, scope: str) -> None:
     """
     if not caller(request).may(scope):
         raise HTTPException(403, f"Token lacks the scope {scope}")
-
-
-class Buckets:
-    """A token bucket per caller, for the rate limit of this process.
-
-    Args:
-        per_second: Requests that come back every second.
-        burst: Requests that a caller may make at once after a pause.
-    """
-
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
-        self._levels: dict[str, tuple[float, float]] = {}
-
-    def take(self, caller: str, now_s: float) -> float:
-        """Take one request from the bucket; returns 0, or the seconds to wait where the bucket is empty."""
-        level, seen_s = self._levels.get(caller, (self._burst, now_s))
-        level = min(self._burst, level + max(0.0, now_s - seen_s) * self._per_second)
-        missing = 1.0 - level
-        self._levels[caller] = (level if missing > 0 else level - 1.0, now_s)
-        if len(self._levels) > CALLERS_MOST:
-            self._forget(now_s)
-        return max(0.0, missing) / self._per_second
-
-    def _forget(self, now_s: float) -> None:
-        full_after_s = self._burst / self._per_second
-        self._levels = {who: kept for who, kept in self._levels.items() if now_s - kept[1] < full_after_s}
 
 
 class AccessMiddleware:
@@ -129,14 +128,35 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         began_s = time.perf_counter()
+        watch: asyncio.Task[None] | None = None
 
         async def watched(message: Message) -> None:
+            nonlocal watch
             if message["type"] == "http.response.start":
                 self._count(scope, message["status"], time.perf_counter() - began_s)
+                _release(scope)
+                if _is_stream(message):
+                    watch = asyncio.create_task(self._end_with_token(scope[CALLER], limit))
             await send(message)
 
         answer = await self._refuse(scope)
-        await (answer or self._app)(scope, receive, watched)
+        try:
+            async with asyncio.timeout(None) as limit:
+                await (answer or self._app)(scope, receive, watched)
+        except TimeoutError:
+            if watch is None:
+                raise
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            _release(scope)
+            if watch is not None:
+                watch.cancel()
+
+    async def _end_with_token(self, known: Caller, limit: asyncio.Timeout) -> None:
+        while self._door.holds(known, time.time()):
+            left_s = LOOK_S if known.until_s is None else min(LOOK_S, known.until_s - time.time())
+            await asyncio.sleep(max(0.0, left_s))
+        limit.reschedule(asyncio.get_running_loop().time())
 
     async def _refuse(self, scope: Scope) -> Response | None:
         request = Request(scope)
@@ -156,7 +176,9 @@ class AccessMiddleware:
 
     def _expected(self, request: Request) -> bool:
         origin = request.headers.get("origin")
-        if origin is None or origin in self._origins:
+        if origin is None:
+            return request.method not in READS or request.url.path in PROBES or self._known_host(request)
+        if origin in self._origins:
             return True
         try:
             page = urlsplit(origin)
@@ -164,13 +186,26 @@ class AccessMiddleware:
             return False
         if not page.hostname or page.netloc != request.headers.get("host"):
             return False
-        return self._names is None or page.hostname in self._names or _is_address(page.hostname)
+        return self._known(page.hostname)
+
+    def _known_host(self, request: Request) -> bool:
+        host = request.headers.get("host", "")
+        if any(urlsplit(origin).netloc == host for origin in self._origins):
+            return True
+        try:
+            return self._known(urlsplit(f"//{host}").hostname or "")
+        except ValueError:
+            return False
+
+    def _known(self, name: str) -> bool:
+        return self._names is None or name in self._names or is_ours(name)
 
     def _limit(self, request: Request, known: Caller) -> Response | None:
         path = request.url.path
         if self._buckets is None or path == "/metrics":
             return None
-        if path in REPORT_PATHS or path.endswith(REPORTS):  # a mesh that works hard must not be slowed by its reports
+        # A mesh that works hard must not be slowed by its reports; whoever may not report has no way around the limit.
+        if known.may("report") and (path in REPORT_PATHS or path.endswith(REPORTS)):
             return None
         who = known.name or (request.client.host if request.client else "")
         pause_s = self._buckets.take(who, time.monotonic())
@@ -186,13 +221,17 @@ class AccessMiddleware:
         self._metrics.request_seconds.labels(route).observe(took_s)
 
 
-def _is_address(host: str) -> bool:
-    """Return whether a host is an IP address: it needs no name, so DNS rebinding is impossible."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def _is_stream(message: Message) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in message.get("headers", ())
+    )
+
+
+def _release(scope: Scope) -> None:
+    held = scope.get(HELD)
+    if isinstance(held, Held):
+        held.release()
 
 
 def with_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:

@@ -151,9 +151,8 @@ class Verifier:
         found = claims.get(self._provider.scope_claim, "")
         words = found.split() if isinstance(found, str) else found if isinstance(found, list) else []
         who = hashlib.sha256(f"{claims['iss']} {claims['sub']}".encode()).hexdigest()
-        return Caller(
-            frozenset(word for word in words if isinstance(word, str) and SCOPE.fullmatch(word)), f"oidc:{who[:32]}"
-        )
+        scopes = frozenset(word for word in words if isinstance(word, str) and SCOPE.fullmatch(word))
+        return Caller(scopes, f"oidc:{who[:32]}", claims["exp"] + LEEWAY_S)
 
 
 def _discover(issuer: str) -> str:

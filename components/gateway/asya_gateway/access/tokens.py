@@ -22,15 +22,22 @@ class Caller:
     Attributes:
         scopes: What is granted.
         name: Identifies the owner of envelopes; not a secret, and empty when authentication is off.
+        until_s: When its token expires, seconds since 1970; ``None`` where it does not.
     """
 
     scopes: frozenset[str]
     name: str = ""
+    until_s: float | None = None
 
     def may(self, scope: str) -> bool:
         """Whether a scope is granted."""
         kind = scope.partition(":")[0]
         return not self.scopes.isdisjoint({"*", scope, f"{kind}:*"})
+
+    @property
+    def calls(self) -> bool:
+        """Whether it may call some tool, or see or cancel what others called: what bodies of calls are read for."""
+        return any(scope in {"*", "read", "cancel"} or scope.startswith("call:") for scope in self.scopes)
 
     def sees(self, owner: str | None, scope: str = "read") -> bool:
         """Whether it may follow (or cancel) an envelope: any with the scope, only its own without."""
@@ -38,6 +45,16 @@ class Caller:
 
 
 EVERYONE: Final = Caller(frozenset({"*"}))
+
+
+class KnownCallers(Protocol):
+    """Tokens that may change."""
+
+    callers: Mapping[bytes, Caller]
+    """By digest of their token, as they are now."""
+
+    async def watch(self) -> None:
+        """Read them anew until cancelled."""
 
 
 class TokenCheck(Protocol):
@@ -58,10 +75,12 @@ class Door:
     Attributes:
         callers: By digest of their token; ``None`` when authentication is off.
         provider: Verifies tokens that are not among these.
+        file: More callers, as a file names them at the moment.
     """
 
     callers: Mapping[bytes, Caller] | None = field(default=None, repr=False)
     provider: TokenCheck | None = None
+    file: KnownCallers | None = None
 
     @property
     def issuer(self) -> str:
@@ -76,10 +95,21 @@ class Door:
         if scheme.lower() != "bearer":
             return None
         # The digest is looked up, not the token: how long that takes tells nothing about the token.
-        known = self.callers.get(_digest(token.strip()))
+        digest = _digest(token.strip())
+        known = self.callers.get(digest)
+        if known is None and self.file is not None:
+            known = self.file.callers.get(digest)
         if known is None and self.provider is not None and token.count(".") == 2:
             return await self.provider.admit(token.strip())
         return known
+
+    def holds(self, known: Caller, now_s: float) -> bool:
+        """Whether a caller that was let in would still be: its token has not expired, and was not taken back."""
+        if self.callers is None:
+            return True
+        if known.until_s is not None:
+            return now_s < known.until_s
+        return known in self.callers.values() or (self.file is not None and known in self.file.callers.values())
 
 
 def parse_tokens(text: str) -> dict[bytes, Caller]:

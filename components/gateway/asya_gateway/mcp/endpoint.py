@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.access.middleware import caller
+from asya_gateway.access.middleware import caller, require_some_call
 from asya_gateway.calls import Answer, KeyReused, UnknownTool
 from asya_gateway.mcp import task_methods as mcp_task_methods
+from asya_gateway.mcp.message import UNREADABLE, read_message
 from asya_gateway.mcp.streams import (
     call_frames,
     cancel_topic,
@@ -33,7 +33,6 @@ from asya_gateway.mcp.wire import (
     FALLBACK_VERSION,
     HANDSHAKE_VERSIONS,
     INVALID_PARAMS,
-    INVALID_REQUEST,
     PARSE_ERROR,
     STATUS,
     TASKS,
@@ -47,7 +46,7 @@ from asya_gateway.mcp.wire import (
     missing_tasks,
 )  # fmt: skip
 from asya_gateway.records.call_key import CallKey, InvalidKey, call_key, read_key
-from asya_gateway.requests import app_of, json_answer, read_body, text_answer
+from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_body, release_body, text_answer
 from asya_gateway.tools.arguments import input_schema
 from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait
@@ -64,12 +63,11 @@ async def post(request: Request) -> Response:
     """Answer one message."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return text_answer("Invalid content type: must be 'application/json'", 400)
+    require_some_call(request)
     try:
-        message = msgspec.json.decode(await read_body(request))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return json_answer(RpcError(PARSE_ERROR, "request body is not valid json").body(None), 400)
-    if not isinstance(message, dict):
-        return json_answer(RpcError(INVALID_REQUEST, "a request is one JSON object").body(None), 400)
+        message = read_message(await read_body(request, app_of(request).settings.max_call_bytes))
+    except RpcError as exc:
+        return json_answer(exc.body(None), 400)
     method, call_id, params = message.get("method"), message.get("id"), message.get("params")
     modern = is_modern(message, request.headers)
     session = "" if modern else request.headers.get("mcp-session-id", "")
@@ -82,6 +80,8 @@ async def post(request: Request) -> Response:
     try:
         check(message, request.headers, modern)
         answer = await _dispatch(request, question)
+    except UNREADABLE:  # of the arguments, which are read last
+        return json_answer(RpcError(PARSE_ERROR, "request body is not valid json").body(None), 400)
     except RpcError as exc:
         return json_answer(exc.body(call_id), STATUS.get(exc.code, 200) if modern else 200)
     if isinstance(answer, Response):
@@ -158,7 +158,7 @@ def _shown(tool: Tool) -> dict[str, object]:
 async def _call(request: Request, question: Question) -> Mapping[str, object] | Response:
     params, app, who = question.params, app_of(request), caller(request)
     name, arguments = params.get("name"), params.get("arguments")
-    if not isinstance(name, str) or not isinstance(arguments, dict | None):
+    if not isinstance(name, str) or (arguments is not None and not is_object_or_null(arguments)):
         raise RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
     unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
     if not who.may(f"call:{name}"):  # as in the list, which leaves it out for this caller
@@ -168,9 +168,10 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
         given_up = listening.enter_context(app.pubsub.listening(topic))
         try:
             wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
-            key = _key(question, who.name, name, arguments)
             carrier = read_carrier(question.meta) or read_carrier(request.headers)
+            key = _key(question, who.name, name)
             answer = await app.calls.call(name, arguments, who.name, key, carrier=carrier)
+            release_body(request)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
         except (InvalidKey, KeyReused) as exc:
@@ -180,12 +181,12 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
         return await _answer(request, question, answer, wait_s=wait_s, given_up=given_up, listening=listening)
 
 
-def _key(question: Question, owner: str, name: str, arguments: Mapping[str, object] | None) -> CallKey | None:
+def _key(question: Question, owner: str, name: str) -> CallKey | None:
     """Name a call: by the key of its ``_meta``, else by its id, which the protocol lets a session use once."""
     if (given := question.meta.get(CALL_KEY)) is not None:
-        return call_key(owner, read_key(given), name, arguments)
+        return call_key(owner, read_key(given), name, None)
     if question.session:
-        return call_key(owner, [question.session, question.call_id], name, arguments, strict=False)
+        return call_key(owner, [question.session, question.call_id], name, None, strict=False)
     return None
 
 

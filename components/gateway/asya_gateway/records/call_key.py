@@ -81,10 +81,15 @@ def call_key(
         owner: The caller's name.
         key: JSON that its repetitions share.
         tool: The tool's name.
-        arguments: As they were given.
+        arguments: As they were given; of those that are still JSON the digest is put in when they are read.
         strict: See ``CallKey``.
     """
-    return CallKey(_digest([owner, strict, key]), _digest([tool, arguments or {}]), strict)
+    return CallKey(_digest([owner, strict, key]), arguments_digest(tool, arguments), strict)
+
+
+def arguments_digest(tool: str, arguments: Mapping[str, object] | None) -> str:
+    """Digest a tool and its arguments, as a key's row keeps them."""
+    return _digest([tool, arguments or {}])
 
 
 def _digest(value: object) -> str:

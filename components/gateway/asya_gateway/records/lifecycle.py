@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from asya_gateway.records.mark import NotShown, is_shown
 from asya_gateway.records.record import Event, Record
 from asya_protocol import names
 from asya_protocol.reports import Facts, HowEnded
@@ -39,6 +40,7 @@ class Progress:
         phase: ``received``, ``processing`` or ``completed``.
         message: In words.
         facts: What else it says; ``None`` where it came in words alone.
+        shown: The mark that it shows; ``None`` where none has to be shown.
     """
 
     actors: tuple[str, ...]
@@ -46,6 +48,7 @@ class Progress:
     phase: str
     message: str = ""
     facts: Facts | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Ended:
         index: Its place in the route.
         actors: The route.
         message: In words, instead of the usual ones.
+        shown: As of ``Progress``; the gateway's own ends show none.
         how: Where that is not the end of its route.
     """
 
@@ -74,6 +78,7 @@ class Ended:
     index: int | None = None
     actors: tuple[str, ...] = ()
     message: str = ""
+    shown: str | None = None
     how: HowEnded | None = None
 
 
@@ -134,9 +139,15 @@ def created(record: Record) -> Change:
 
 
 def apply(record: Record, report: Report, now: datetime) -> Change | None:
-    """Apply a report to a record; ``None`` when the record is final and nothing changes."""
+    """Apply a report to a record; ``None`` when the record is final and nothing changes.
+
+    Raises:
+        NotShown: The report has to show the envelope's mark, and does not.
+    """
     if isinstance(report, Reopened):
         return _reopened(record, report, now) if record.status is Status.FAILED else None
+    if not isinstance(report, Sending) and report.shown is not None and not is_shown(record.headers, report.shown):
+        raise NotShown
     if record.status.final:
         return None
     match report:

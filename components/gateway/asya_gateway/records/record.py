@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from asya_gateway.records.mark import without_mark
 from asya_protocol import names
 from asya_protocol.envelope import format_time
 from asya_protocol.progress import facts_in_words
@@ -141,12 +142,13 @@ def record_body(record: Record, children: list[str], trace_url: str | None = Non
     route: dict[str, object] = {"actors": record.actors, "current": record.current_actor_idx}
     if record.metadata is not None:
         route["metadata"] = msgspec.Raw(record.metadata)
+    headers = without_mark(record.headers)
     body: dict[str, object] = {
         "id": record.id,
         "parent_id": record.parent_id,
         "status": record.status.value,
         "route": route,
-        "headers": None if record.headers is None else msgspec.Raw(record.headers),
+        "headers": None if headers is None else msgspec.Raw(headers),
         "error": record.error,
         "timeout_seconds": record.timeout_s,
         "deadline": None if record.deadline is None else format_time(record.deadline),

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from asya_gateway.access.middleware import caller, require
 from asya_gateway.dead_letters import UnderWay
-from asya_gateway.requests import app_of, json_answer, read_json
+from asya_gateway.requests import SMALL_BYTES, app_of, json_answer, read_json
 from asya_protocol.errors import QueueMissing, TransportError
 from asya_transport.dead_letters.documents import letter_summary, tally_document
 from asya_transport.dead_letters.letter import DeadLetter
@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
 async def redrive(request: Request) -> Response:
     """Redrive dead letters: all of an actor, or those of one envelope. Each gets its full number of attempts again."""
     require(request, "operate")
-    body = await read_json(request, RedriveBody)
+    body = await read_json(request, RedriveBody, SMALL_BYTES)
     if not body.actor:
         raise HTTPException(400, "Missing required field: actor")
     with _translated():

@@ -6,7 +6,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from asya_gateway.access.middleware import require
 from asya_gateway.requests import app_of, text_answer
-from asya_protocol.errors import StoreUnavailable, TransportError
 
 
 async def health(_request: Request) -> Response:
@@ -25,14 +24,8 @@ async def ready(request: Request) -> Response:
     app = app_of(request)
     if app.pubsub.stopping:
         return text_answer("stopping", 503)
-    try:
-        await app.store.ping()
-    except StoreUnavailable:
-        return text_answer("the envelope database does not answer", 503)
-    try:
-        await app.calls.ping()
-    except (TransportError, TimeoutError):
-        return text_answer("the broker does not answer", 503)
+    if problem := await app.readiness.problem():
+        return text_answer(problem, 503)
     if app.calls.toolbox.problem is not None:  # it serves the last good ones
         return text_answer("OK, but the tool files are broken and the last good ones serve: the log says why", 200)
     return PlainTextResponse("OK\n")

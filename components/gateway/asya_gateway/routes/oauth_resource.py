@@ -12,8 +12,9 @@ from asya_gateway.requests import app_of, json_answer
 
 PATHS: Final = frozenset({RESOURCE_PATH, f"{RESOURCE_PATH}/mcp"})
 """The second is where clients of ``/mcp`` look first."""
-SCOPES: Final = ("call:*", "read", "cancel")
-"""Scopes for people and agents; the others are for processes of the mesh."""
+SCOPES: Final = ("call:*",)
+"""What an agent needs, for clients ask for all that is listed. One's own envelopes need no scope; `read` and `cancel` are for
+those of everybody, and an operator asks for them by name."""
 
 
 async def show(request: Request) -> Response:

@@ -14,27 +14,27 @@ from starlette.responses import Response
 from asya_gateway.access.middleware import require
 from asya_gateway.records.record import Record
 from asya_gateway.reports import LONGEST_ID, Refused, Reports
-from asya_gateway.requests import app_of, json_answer, path_id, read_json
+from asya_gateway.requests import SMALL_BYTES, app_of, json_answer, path_id, read_json
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.reports import BatchAnswer, BatchBody, BatchEntry, ChildBody, FinalBody, ProgressBody
 
 MOST: Final = 500
 """Reports in one request."""
-STATUS: Final = {Refused.UNKNOWN: 404, Refused.TAKEN_ID: 409}
+STATUS: Final = {Refused.UNKNOWN: 404, Refused.TAKEN_ID: 409, Refused.NOT_SHOWN: 409}
 """Of a report that was refused; 400 is the rest."""
 
 
 async def add_child(request: Request) -> Response:
     """Record a child of a fan-out."""
     require(request, "report")
-    child = _taken(await app_of(request).reports.child(await read_json(request, ChildBody)))
+    child = _taken(await app_of(request).reports.child(await read_json(request, ChildBody, SMALL_BYTES)))
     return json_answer({"id": child.id, "status": "created"}, 201)
 
 
 async def progress(request: Request) -> Response:
     """Take a progress report."""
     require(request, "report")
-    body = await read_json(request, ProgressBody)
+    body = await read_json(request, ProgressBody, SMALL_BYTES)
     record = _taken(await app_of(request).reports.progress(path_id(request), body))
     return json_answer({"progress_percent": record.progress_percent, "status": "ok"})
 

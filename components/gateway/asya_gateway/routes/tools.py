@@ -1,16 +1,16 @@
 """``POST /tools/call``: a tool call without MCP."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.access.middleware import caller, require
+from asya_gateway.access.middleware import caller, require, require_some_call
 from asya_gateway.calls import KeyReused, UnknownTool
 from asya_gateway.records.call_key import InvalidKey, call_key, read_key
-from asya_gateway.requests import app_of, json_answer, read_json
+from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_json, release_body
 from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait, wait_final
 
@@ -24,22 +24,26 @@ class ToolCall(msgspec.Struct):
     """Body of a call."""
 
     name: str | None = None
-    arguments: dict[str, Any] | None = None
+    arguments: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+    """Read once the caller is known to have the tool's scope."""
     wait: float | None = None
     """Seconds for which the answer may be held back to tell the result."""
 
 
 async def call_tool(request: Request) -> Response:
     """Start a tool and answer with MCP's CallToolResult."""
-    body = await read_json(request, ToolCall)
+    require_some_call(request)
+    app = app_of(request)
+    body = await read_json(request, ToolCall, app.settings.max_call_bytes)
     if not body.name:
         raise HTTPException(400, "Tool name is required")
     require(request, f"call:{body.name}")
-    app = app_of(request)
+    if not is_object_or_null(body.arguments):
+        raise HTTPException(400, "Invalid request body")
     try:
         wait_s = read_wait(body.wait, app.settings.max_wait_s)
         owner, given = caller(request).name, request.headers.get(KEY_HEADER)
-        key = None if given is None else call_key(owner, read_key(given), body.name, body.arguments)
+        key = None if given is None else call_key(owner, read_key(given), body.name, None)
         answer = await app.calls.call(body.name, body.arguments, owner, key, carrier=read_carrier(request.headers))
     except InvalidWait as exc:
         raise HTTPException(400, str(exc)) from None
@@ -47,8 +51,11 @@ async def call_tool(request: Request) -> Response:
         raise HTTPException(400, f"{KEY_HEADER}: {exc}") from None
     except KeyReused as exc:
         raise HTTPException(422, f"{KEY_HEADER}: {exc}") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise HTTPException(400, "Invalid request body") from None
     except UnknownTool:
         raise HTTPException(404, f'Tool "{body.name}" not found') from None
+    release_body(request)
     if wait_s and (record := await wait_final(app, answer.envelope_id, wait_s)) is not None:
         answer = answer.ended(record)
     return json_answer(answer.body(), headers={REPEATED_HEADER: "true"} if answer.calls > 1 else None)

@@ -2,11 +2,16 @@
 
 Unknown arguments are passed on, as in Asya 0.1.1. A parameter given as ``null`` counts as absent: many clients send what is
 left out so.
+
+A check may be given a time, and its first error ends it: a list of a million wrong values is not read to its end to choose the
+best of a million errors.
 """
 
 import copy
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import jsonschema
@@ -14,6 +19,10 @@ import jsonschema
 from asya_manifest.tools import Parameter, Tool
 
 _VALIDATORS: Final[dict[int, jsonschema.Draft202012Validator]] = {}
+_LATE: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("late", default=None)
+"""Whether the check that is under way has had its time."""
+_LOOK_EVERY: Final = 256
+"""Items of a list between two looks at the clock."""
 
 
 class InvalidArguments(Exception):
@@ -25,31 +34,68 @@ def input_schema(tool: Tool) -> dict[str, object]:
     return _object_schema(tool.parameters)
 
 
-def complete(tool: Tool, arguments: Mapping[str, object] | None) -> dict[str, object]:
+def complete(
+    tool: Tool, arguments: Mapping[str, object] | None, *, late: Callable[[], bool] | None = None
+) -> dict[str, object]:
     """Check arguments and fill in defaults.
+
+    Args:
+        tool: The tool that is called.
+        arguments: By name.
+        late: Asked now and then whether the check has had its time; ``None`` is without limit.
 
     Returns:
         What the first actor gets as its payload.
 
     Raises:
-        InvalidArguments: One is missing or does not fit its parameter.
+        InvalidArguments: One is missing or does not fit its parameter, or the check took too long.
     """
     filled = _fill(tool.parameters, dict(arguments or {}))
     for name, parameter in tool.parameters.items():
         if parameter.required and name not in filled:
             raise InvalidArguments(f"missing required parameter: {name}")
-    problem = jsonschema.exceptions.best_match(_validator(tool).iter_errors(filled))
+    with _limited(late):
+        problem = next(_validator(tool).iter_errors(filled), None)
     if problem is not None:
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.absolute_path)
         raise InvalidArguments(f"invalid parameter {place.lstrip('.')}: {problem.message}")
     return filled
 
 
+@contextmanager
+def _limited(late: Callable[[], bool] | None) -> Iterator[None]:
+    token = _LATE.set(late)
+    try:
+        yield
+    finally:
+        _LATE.reset(token)
+
+
+def _check_items(
+    validator: jsonschema.Draft202012Validator, items: Mapping[str, Any], instance: object, _schema: object
+) -> Iterator[jsonschema.ValidationError]:
+    """Check the items of a list; those that need only be of a type are looked at without a validator for each."""
+    if not isinstance(instance, list):
+        return
+    late = _LATE.get()
+    plain = items["type"] if set(items) <= {"type", "description", "default"} else None
+    for index, item in enumerate(instance):
+        if late is not None and index % _LOOK_EVERY == 0 and late():
+            raise InvalidArguments("arguments take too long to check; send fewer values")
+        if plain is None or not validator.is_type(item, plain):
+            yield from validator.descend(item, items, path=index)
+
+
+_Validator: Final[type[jsonschema.Draft202012Validator]] = jsonschema.validators.extend(  # type: ignore[no-untyped-call] # jsonschema has no types for it
+    jsonschema.Draft202012Validator, {"items": _check_items}
+)
+
+
 def _validator(tool: Tool) -> jsonschema.Draft202012Validator:
     """Return a tool's validator, which is made once and lives as long as the tool."""
     found = _VALIDATORS.get(id(tool))
     if found is None:
-        found = _VALIDATORS[id(tool)] = jsonschema.Draft202012Validator(input_schema(tool))
+        found = _VALIDATORS[id(tool)] = _Validator(input_schema(tool))
         weakref.finalize(tool, _VALIDATORS.pop, id(tool), None)
     return found
 

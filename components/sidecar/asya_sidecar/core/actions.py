@@ -104,7 +104,8 @@ class Decision:
         sends: Envelopes to send first.
         reports: What the gateway learns.
         failed_reason: Label for ``messages_failed_total``; ``None`` when nothing failed.
-        cause: For people, why it failed.
+        cause: For people, why it failed. May hold what a handler's exception says, and so a part of the payload.
+        kind: The same without the handler's words, for logs; empty where the cause has none of them.
         use: What the handler told of its actor's limits.
     """
 
@@ -114,7 +115,12 @@ class Decision:
     reports: tuple[Report, ...] = ()
     failed_reason: str | None = None
     cause: str = ""
+    kind: str = ""
     use: Use | None = None
+
+    def logged(self, causes: bool) -> str:
+        """What a log above DEBUG may say of the cause: with ``causes`` all, else nothing of the handler's words."""
+        return self.cause if causes else self.kind or self.cause
 
     @property
     def done(self) -> bool:

@@ -41,6 +41,8 @@ class Hop:
     queue_names: names.QueueNames = field(default_factory=names.QueueNames)
     max_deliveries: int = setting("ASYA_MAX_DELIVERIES", whole(1, 1000), str(names.MAX_DELIVERIES))
     """Deliveries of a hop spent on crashes and timeouts before its dead letter queue."""
+    logs_causes: bool = setting("ASYA_LOG_CAUSES", flag, "false")
+    """Write what a handler's exception says, often a part of its input, into the log also above DEBUG."""
     limits: tuple[Rule, ...] = setting("ASYA_LIMITS", read_rules, "[]")
     """The limits that every call is asked for, as JSON: `spec.limits`, each with the figures of its `Limit`."""
     timeout_s: float = setting("ASYA_RUNTIME_TIMEOUT", zero_is_unset(parse_duration), "5m")

@@ -25,8 +25,14 @@ HOP_HEADERS: Final[Mapping[str, None]] = {
 }
 """Headers that end with the hop."""
 
-OURS: Final = (names.HEADER_TRACEPARENT, names.HEADER_TRACE, names.HEADER_LINEAGE, names.HEADER_REPLAY)
-"""Headers that an output has of its input, whatever a handler returns."""
+OURS: Final = (
+    names.HEADER_TRACEPARENT,
+    names.HEADER_TRACE,
+    names.HEADER_LINEAGE,
+    names.HEADER_REPLAY,
+    names.HEADER_MARK,
+)
+"""Headers that an output has of its input, whatever a handler returns: it can neither lose them nor make them up."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, object])
 
 
@@ -96,7 +102,9 @@ def collected(envelope: Envelope, item: Item) -> Collected:
     headers = item.headers or {}
     delay, failed = headers.get(names.HEADER_DELAY), headers.get(names.HEADER_FAILED)
     lineage, links = headers.get(names.HEADER_LINEAGE), headers.get(names.HEADER_LINKS)
-    made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None, names.HEADER_LINEAGE: lineage})
+    # The group's own, not the last child's.
+    own = {names.HEADER_LINEAGE: lineage, names.HEADER_MARK: headers.get(names.HEADER_MARK)}
+    made = child(envelope, item, 0).with_headers({names.HEADER_FAILED: None, **own})
     return Collected(
         envelope=replace(made, id=item.id or envelope.id, parent_id=item.parent_id),
         delay_s=float(delay) if isinstance(delay, int | float) and not isinstance(delay, bool) and delay > 0 else 0.0,
@@ -136,6 +144,7 @@ def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
     store. The bytes stay in the payload as ``original_body``, or ``original_body_base64`` when they are not UTF-8.
     """
     payload: dict[str, object] = {"error": text}
+    headers: dict[str, object] = {}
     envelope_id = f"unparsed-{hashlib.sha256(body).hexdigest()[:32]}"
     route = Route((error_end,))
     try:
@@ -152,7 +161,9 @@ def refusal_body(body: bytes, text: str, error_end: str) -> bytes:
             route = parse_route(document)
         with suppress(EnvelopeError):
             envelope_id = parse_id(document)
-    return Envelope(envelope_id, route, msgspec.Raw(msgspec.json.encode(payload))).dump()
+        if (mark := lenient_headers(document).get(names.HEADER_MARK)) is not None:
+            headers[names.HEADER_MARK] = mark  # without it the gateway would not believe that this was the end
+    return Envelope(envelope_id, route, msgspec.Raw(msgspec.json.encode(payload)), headers=headers).dump()
 
 
 def with_counters(

@@ -138,7 +138,8 @@ def _judge(work: Work, outcome: Outcome, hop: Hop, moment: Moment) -> Decision:
         return Decision(Release(INTERRUPTED_PAUSE_S), "released", failed_reason="runtime_error", cause=cause)
     if outcome.error.code == "connection_error":
         return _redeliver(work, hop, moment, f"runtime could not read the request: {outcome.error.message}")
-    return _on_error(work, outcome, outcome.error, hop, moment)
+    kind = ": ".join(part for part in (outcome.error.code, outcome.error.type) if part)
+    return replace(_on_error(work, outcome, outcome.error, hop, moment), kind=kind)
 
 
 def cancelled(work: Work, hop: Hop) -> Decision:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from asya_protocol import names
 from asya_protocol.envelope import Envelope, format_time
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody, Retry
@@ -128,12 +129,17 @@ def _failed(envelope: Envelope, body: FinalBody, now: datetime) -> Report:
 
 
 def _final(envelope: Envelope, body: FinalBody, now: datetime) -> Report:
-    body = replace(body, id=envelope.id, timestamp=format_time(now))
+    body = replace(body, id=envelope.id, timestamp=format_time(now), mark=_mark(envelope))
     return Report("final", envelope.id, body, None if envelope.parent_id is None else _child_body(envelope))
 
 
 def _child_body(made: Envelope) -> ChildBody:
-    return ChildBody(made.id, made.parent_id or "", list(made.route.actors), made.route.current)
+    return ChildBody(made.id, made.parent_id or "", list(made.route.actors), made.route.current, _mark(made))
+
+
+def _mark(envelope: Envelope) -> str | None:
+    found = envelope.headers.get(names.HEADER_MARK)
+    return found if isinstance(found, str) else None
 
 
 def _progress(
@@ -150,5 +156,6 @@ def _progress(
         status=phase,
         message=words,
         by=actor,
+        mark=_mark(envelope),
     )
     return Report("progress", envelope.id, body)
