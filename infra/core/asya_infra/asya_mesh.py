@@ -16,7 +16,7 @@ from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_nam
 from asya_infra.pod_shapes import settings_digest
 from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
 from asya_infra.removal_guard import RemovalGuard
-from asya_infra.settings import KEDA_IMAGES, Images
+from asya_infra.settings import KEDA_IMAGES, Images, Monitoring
 from asya_infra.target import Identities
 from asya_protocol import names
 
@@ -33,7 +33,7 @@ class MeshOptions:
         images: Of the mesh's processes; with one for the gateway there is a gateway.
         keda: KEDA's objects; empty where somebody else installed it.
         scaling: Whether the crew scales by KEDA.
-        monitoring: Whether Prometheus and Grafana are installed.
+        monitoring: Whether Prometheus and Grafana are installed; ``operator`` leaves both to what the cluster has.
         gateway_tokens: Who may call the gateway.
         report_token: What sidecars show the gateway.
         queue_prefix: Begins every queue's name.
@@ -47,7 +47,7 @@ class MeshOptions:
     images: Images = field(default_factory=Images)
     keda: Sequence[Manifest] = ()
     scaling: bool = True
-    monitoring: bool = False
+    monitoring: Monitoring = False
     gateway_tokens: pulumi.Output[str] | None = None
     report_token: pulumi.Output[str] | None = None
     queue_prefix: str = names.QUEUE_PREFIX
@@ -112,7 +112,11 @@ class AsyaMesh(pulumi.ComponentResource):
         operator = self._operator(shared, url)
         tools = self._gateway(shared, o) if url else None
         if o.monitoring:
-            watching = monitoring.objects(o.system_namespace, o.namespace, o.third_party)
+            watching = (
+                monitoring.operator_objects(o.system_namespace)
+                if o.monitoring == "operator"
+                else monitoring.objects(o.system_namespace, o.namespace, o.third_party)
+            )
             self._apply("monitoring", watching, (*namespaces, *self._platform()))
         self.target = KubernetesTarget(
             provider=cluster.provider,

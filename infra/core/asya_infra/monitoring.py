@@ -1,15 +1,15 @@
-"""Prometheus and Grafana for one mesh: small, in one namespace, with the mesh's dashboard. Pure.
+"""Prometheus and Grafana for one mesh: small, in one namespace, with what deploy/monitoring has for them. Pure.
 
-Whoever has a monitoring of their own leaves this out: the operator makes PodMonitors where the cluster knows them.
+A cluster with a Prometheus operator gets the same rules and dashboards as objects instead (``operator_objects``); each actor's
+PodMonitor is made by our operator.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
 
-from asya_infra.installation import Manifest, config_map, let_in
+from asya_infra.installation import DEPLOY, Manifest, config_map, let_in, read_deploy
 from asya_infra.pod_shapes import claim, meta, resources, service, workload
 from asya_manifest.labels import METRICS_PORT_NAME
 
@@ -21,16 +21,9 @@ RETENTION: Final = "7d"
 PROMETHEUS_PORT: Final = 9090
 GRAFANA_PORT: Final = 3000
 GRAFANA_USER: Final = 472
-PANELS: Final = (
-    ("Envelopes per second, by actor", "sum by (queue) (rate(asya_actor_messages_processed_total[1m]))"),
-    ("Failures per second, by actor", "sum by (queue) (rate(asya_actor_messages_failed_total[1m]))"),
-    (
-        "Handler calls, p99 seconds",
-        "histogram_quantile(0.99, sum by (le, queue) (rate(asya_actor_runtime_execution_duration_seconds_bucket[5m])))",
-    ),
-    ("In the handler now", "sum by (pod) (asya_actor_active_messages)"),
-)
-"""Title and query of each panel."""
+GATEWAY_TOKEN: Final = "asya-gateway-metrics"  # noqa: S105 - a name
+"""Secret with a token of the gateway's scope `metrics` under `token`; without it the gateway is not scraped."""
+DASHBOARDS: Final = "asya-dashboards"
 
 
 def objects(namespace: str, actors_namespace: str, images: Mapping[str, str] | None = None) -> list[Manifest]:
@@ -43,7 +36,14 @@ def objects(namespace: str, actors_namespace: str, images: Mapping[str, str] | N
     """
     return [
         *_rights(namespace, actors_namespace),
-        config_map(PROMETHEUS, namespace, {"prometheus.yml": _prometheus_config(namespace, actors_namespace)}),
+        config_map(
+            PROMETHEUS,
+            namespace,
+            {
+                "prometheus.yml": _prometheus_config(namespace, actors_namespace),
+                "rules.yaml": (DEPLOY / "monitoring" / "rules.yaml").read_text(encoding="utf-8"),
+            },
+        ),
         _prometheus(namespace, (images or {}).get("prometheus", PROMETHEUS_IMAGE)),
         service(PROMETHEUS, namespace, {"http": PROMETHEUS_PORT}),
         let_in(
@@ -53,10 +53,31 @@ def objects(namespace: str, actors_namespace: str, images: Mapping[str, str] | N
             [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": GRAFANA}}}],
         ),
         config_map(GRAFANA, namespace, _grafana_files()),
+        config_map(DASHBOARDS, namespace, dashboards()),
         _grafana(namespace, (images or {}).get("grafana", GRAFANA_IMAGE)),
         service(GRAFANA, namespace, {"http": GRAFANA_PORT}),
         let_in(GRAFANA, namespace, [GRAFANA_PORT]),
     ]
+
+
+def operator_objects(namespace: str) -> list[Manifest]:
+    """What the Prometheus operator and the Grafana of a cluster are given: rules, monitors, dashboards.
+
+    Args:
+        namespace: Our operator's and gateway's.
+    """
+    found = read_deploy("monitoring/prometheus-rule.yaml", "monitoring/pod-monitors.yaml")
+    for manifest in found:
+        manifest["metadata"]["namespace"] = namespace
+    boards = config_map(DASHBOARDS, namespace, dashboards())
+    boards["metadata"]["labels"] |= {"grafana_dashboard": "1"}  # what Grafana's chart looks for
+    return [*found, boards]
+
+
+def dashboards() -> dict[str, str]:
+    """The dashboards of deploy/monitoring by file name, as Grafana reads them."""
+    files = sorted((DEPLOY / "monitoring" / "dashboards").glob("*.json"))
+    return {path.name: path.read_text(encoding="utf-8") for path in files}
 
 
 def _rights(namespace: str, actors_namespace: str) -> list[Manifest]:
@@ -85,7 +106,7 @@ def _rights(namespace: str, actors_namespace: str) -> list[Manifest]:
 def _prometheus_config(namespace: str, actors_namespace: str) -> str:
     places = list(dict.fromkeys((namespace, actors_namespace)))
     port = "__meta_kubernetes_pod_container_port_name"
-    job = {
+    job: dict[str, Any] = {
         "job_name": "asya",
         "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": places}}],
         "relabel_configs": [
@@ -94,7 +115,25 @@ def _prometheus_config(namespace: str, actors_namespace: str) -> str:
             {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
         ],
     }
-    return yaml.safe_dump({"global": {"scrape_interval": "15s"}, "scrape_configs": [job]}, sort_keys=False)
+    gateway = {
+        "job_name": "asya-gateway",
+        "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [namespace]}}],
+        "authorization": {"credentials_file": "/etc/asya/gateway/token"},
+        "relabel_configs": [
+            {
+                "source_labels": ["__meta_kubernetes_pod_label_app_kubernetes_io_name", port],
+                "regex": "asya-gateway;http",
+                "action": "keep",
+            },
+            *job["relabel_configs"][1:],
+        ],
+    }
+    config = {
+        "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
+        "rule_files": ["/etc/prometheus/rules.yaml"],
+        "scrape_configs": [job, gateway],
+    }
+    return yaml.safe_dump(config, sort_keys=False)
 
 
 def _prometheus(namespace: str, image: str) -> Manifest:
@@ -111,6 +150,7 @@ def _prometheus(namespace: str, image: str) -> Manifest:
         "volumeMounts": [
             {"name": "config", "mountPath": "/etc/prometheus", "readOnly": True},
             {"name": "data", "mountPath": "/prometheus"},
+            {"name": "gateway", "mountPath": "/etc/asya/gateway", "readOnly": True},
         ],
     }
     return workload(
@@ -118,7 +158,10 @@ def _prometheus(namespace: str, image: str) -> Manifest:
         PROMETHEUS,
         namespace,
         container,
-        volumes=[{"name": "config", "configMap": {"name": PROMETHEUS}}],
+        volumes=[
+            {"name": "config", "configMap": {"name": PROMETHEUS}},
+            {"name": "gateway", "secret": {"secretName": GATEWAY_TOKEN, "optional": True}},
+        ],
         service_account=PROMETHEUS,
         claims=[claim("data", "10Gi")],
     )
@@ -128,7 +171,6 @@ def _grafana(namespace: str, image: str) -> Manifest:
     mounts = {
         "datasources.yaml": "/etc/grafana/provisioning/datasources/asya.yaml",
         "dashboards.yaml": "/etc/grafana/provisioning/dashboards/asya.yaml",
-        "asya.json": "/etc/asya/dashboards/asya.json",
     }
     container: dict[str, Any] = {
         "image": image,
@@ -145,12 +187,14 @@ def _grafana(namespace: str, image: str) -> Manifest:
         "resources": resources("50m", "128Mi", "512Mi"),
         "volumeMounts": [
             *({"name": "files", "mountPath": path, "subPath": key} for key, path in mounts.items()),
+            {"name": "dashboards", "mountPath": "/etc/asya/dashboards", "readOnly": True},
             {"name": "data", "mountPath": "/var/lib/grafana"},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
         ],
     }
     volumes = [
         {"name": "files", "configMap": {"name": GRAFANA}},
+        {"name": "dashboards", "configMap": {"name": DASHBOARDS}},
         {"name": "data", "emptyDir": {"sizeLimit": "256Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
@@ -169,27 +213,4 @@ def _grafana_files() -> dict[str, str]:
     return {
         "datasources.yaml": yaml.safe_dump({"apiVersion": 1, "datasources": [source]}),
         "dashboards.yaml": yaml.safe_dump({"apiVersion": 1, "providers": [provider]}),
-        "asya.json": json.dumps(dashboard(), indent=1, sort_keys=True),
-    }
-
-
-def dashboard() -> dict[str, Any]:
-    """The mesh's dashboard, as Grafana reads it."""
-    return {
-        "uid": "asya",
-        "title": "Asya",
-        "schemaVersion": 39,
-        "refresh": "10s",
-        "time": {"from": "now-1h", "to": "now"},
-        "panels": [
-            {
-                "id": place + 1,
-                "type": "timeseries",
-                "title": title,
-                "datasource": {"type": "prometheus", "uid": "asya"},
-                "gridPos": {"h": 8, "w": 12, "x": 12 * (place % 2), "y": 8 * (place // 2)},
-                "targets": [{"refId": "A", "expr": query, "legendFormat": "{{queue}}"}],
-            }
-            for place, (title, query) in enumerate(PANELS)
-        ],
     }

@@ -19,6 +19,9 @@ QueueKind = Literal["sqs", "sqs-endpoint", "rabbitmq", "rabbitmq-endpoint", "mem
 StoreKind = Literal["s3", "s3-endpoint", "seaweedfs", "none"]
 DatabaseKind = Literal["rds", "postgres", "url", "none"]
 Environment = Literal["local", "oss", "localstack", "aws"]
+Monitoring = bool | Literal["operator"]
+"""Ours, none, or a Prometheus operator's."""
+_MONITORING: Final[Mapping[str, Monitoring]] = {"true": True, "false": False, "operator": "operator"}
 
 PRESETS: Final[Mapping[Environment, tuple[ClusterKind, QueueKind, StoreKind, DatabaseKind]]] = {
     "local": ("none", "sqs", "none", "none"),
@@ -111,8 +114,9 @@ class Settings:
     """`asya:keda`: `installed` (somebody else did), `none` (nothing scales), or the path or URL of KEDA's manifest."""
     keda_sha256: str = ""
     """`asya:kedaSha256`: checksum of that manifest."""
-    monitoring: bool = False
-    """`asya:monitoring`: install Prometheus and Grafana with the mesh's dashboard."""
+    monitoring: Monitoring = False
+    """`asya:monitoring`: `true` installs Prometheus and Grafana with the mesh's rules, alerts and dashboards; `operator`
+    gives rules, monitors and dashboards to the Prometheus operator and the Grafana that the cluster has."""
     manifests: tuple[str, ...] = ()
     """`asya:manifests`: AsyncActor files or folders that the stack declares, relative to `Pulumi.yaml`."""
     wait_s: int = 300
@@ -170,7 +174,7 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         report_token=read.get_secret("reportToken"),
         keda=read.text("keda", "installed"),
         keda_sha256=read.text("kedaSha256"),
-        monitoring=read.flag("monitoring", False),
+        monitoring=_MONITORING[read.choice("monitoring", tuple(_MONITORING), "false")],
         manifests=read.texts("manifests"),
         wait_s=read.whole("waitSeconds", 300, 0, 3600),
         home=read.text("home", ".asya"),

@@ -1,26 +1,14 @@
 """The dashboard asks for what sidecars tell, and Prometheus reads only what it may."""
 
-import re
+import json
 from typing import Any
 
 import pytest
 import yaml
 
 from asya_infra import monitoring
-from asya_sidecar.metrics import Metrics
 
 pytestmark = pytest.mark.unit
-
-
-def test_every_query_asks_for_a_metric_and_a_label_that_sidecars_have() -> None:
-    metrics = Metrics("asya_actor", "ocr", "sqs")
-    told = {sample.name for family in metrics.registry.collect() for sample in family.samples}
-    families = {
-        f"{family.name}_total" if family.type == "counter" else family.name for family in metrics.registry.collect()
-    }
-    for title, query in monitoring.PANELS:
-        for name in re.findall(r"asya_actor_\w+", query):
-            assert name.removesuffix("_bucket") in families or name in told, title
 
 
 def by_kind(kind: str) -> list[dict[str, Any]]:
@@ -42,7 +30,31 @@ def test_one_namespace_is_not_listed_twice() -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_the_dashboard_is_grafana_s() -> None:
-    made = monitoring.dashboard()
-    assert [panel["gridPos"]["x"] for panel in made["panels"]] == [0, 12, 0, 12]
-    assert len({panel["id"] for panel in made["panels"]}) == len(monitoring.PANELS)
+def test_rules_and_dashboards_are_those_of_deploy_monitoring() -> None:
+    data = {each["metadata"]["name"]: each["data"] for each in by_kind("ConfigMap")}
+    groups = yaml.safe_load(data[monitoring.PROMETHEUS]["rules.yaml"])["groups"]
+    assert [group["name"] for group in groups] == ["asya.records", "asya.alerts"]
+    config = yaml.safe_load(data[monitoring.PROMETHEUS]["prometheus.yml"])
+    assert config["rule_files"] == ["/etc/prometheus/rules.yaml"]
+    boards = data[monitoring.DASHBOARDS]
+    assert {json.loads(text)["uid"] for text in boards.values()} == {name.removesuffix(".json") for name in boards}
+    assert "asya-mesh.json" in boards
+    assert sum(map(len, boards.values())) < 1_000_000, "what a ConfigMap holds"
+
+
+def test_the_gateway_is_read_with_a_token_that_may_be_missing() -> None:
+    (config,) = [each for each in by_kind("ConfigMap") if each["metadata"]["name"] == monitoring.PROMETHEUS]
+    gateway = yaml.safe_load(config["data"]["prometheus.yml"])["scrape_configs"][1]
+    assert gateway["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": ["system"]}}]
+    folder = gateway["authorization"]["credentials_file"].rpartition("/")[0]
+    pod = by_kind("StatefulSet")[0]["spec"]["template"]["spec"]
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["mountPath"] == folder]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    assert volume["secret"] == {"secretName": monitoring.GATEWAY_TOKEN, "optional": True}
+
+
+def test_a_prometheus_operator_gets_objects_of_its_own_kinds() -> None:
+    objects = monitoring.operator_objects("elsewhere")
+    assert [each["kind"] for each in objects] == ["PrometheusRule", "PodMonitor", "PodMonitor", "ConfigMap"]
+    assert {each["metadata"]["namespace"] for each in objects} == {"elsewhere"}
+    assert objects[-1]["metadata"]["labels"]["grafana_dashboard"] == "1"
