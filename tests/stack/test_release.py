@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ import yaml
 from lab.images.publish import own_version
 from lab.installs.uv import uv
 from lab.servers.registry import Registry
-from tests.support.pulumi_project import PASSPHRASE, require_engine
+from tests.support.pulumi_project import PASSPHRASE, install_standins, require_engine
 from tools.release import charts
 from tools.release.__main__ import release
 from tools.release.packages import build_wheels
@@ -63,10 +64,13 @@ def test_a_teams_program_brings_little_beyond_pulumis_own(wheels: Path, tmp_path
 
 def test_a_new_project_runs_with_what_its_requirements_say(wheels: Path, tmp_path: Path) -> None:
     engine = require_engine()
-    tools = environment(tmp_path / "tools", wheels, "asya-cli")
+    tools = environment(tmp_path / "tools", wheels, f"asya-cli=={own_version()}")
     subprocess.run([tools / "bin/asya", "init", "page-ocr", "--pulumi"], cwd=tmp_path, check=True, capture_output=True)
     project = tmp_path / "page-ocr"
-    venv = environment(tmp_path / "venv", wheels, "pip", "--requirements", str(project / "requirements.txt"))
+    # The engine looks for the plugins of exactly these.
+    sdks = [f"{name}=={version(name)}" for name in ("pulumi", "pulumi-kubernetes")]
+    venv = environment(tmp_path / "venv", wheels, "pip", *sdks, "--requirements", str(project / "requirements.txt"))
+    install_standins(tmp_path / "home")
     (tmp_path / "state").mkdir()
     shell = {
         "PATH": os.pathsep.join([str(venv / "bin"), str(engine), os.environ["PATH"]]),
@@ -95,17 +99,17 @@ def test_a_new_project_runs_with_what_its_requirements_say(wheels: Path, tmp_pat
 
 
 def test_charts_and_images_are_installed_from_the_registry_alone(tmp_path: Path) -> None:
-    version = own_version()
+    released = own_version()
     with Registry(tmp_path / "registry") as registry:
         name = f"{registry.name}/asya"
-        made = release(version, name, images=["crew"], architectures=["amd64"], folder=tmp_path / "release")
+        made = release(released, name, images=["crew"], architectures=["amd64"], folder=tmp_path / "release")
         pushed = (made / "pushed.txt").read_text(encoding="utf-8").splitlines()
         assert len(pushed) == 6
         crew = pushed[0]
         empty = tmp_path / "empty"
         empty.mkdir()
         said = charts.helm(
-            "template", "crew", f"oci://{name}/charts/asya-crew", "--version", version, "--plain-http",
+            "template", "crew", f"oci://{name}/charts/asya-crew", "--version", released, "--plain-http",
             "--set", "transport=sqs", "--repository-cache", str(empty),
         )  # fmt: skip
         objects = [each for each in yaml.safe_load_all(said.partition("---")[2]) if each]
@@ -114,12 +118,12 @@ def test_charts_and_images_are_installed_from_the_registry_alone(tmp_path: Path)
             for each in objects
             for container in each["spec"]["workload"]["template"]["spec"]["containers"]
         }
-        assert used == {crew.replace("@", f":{version}@")}
+        assert used == {crew.replace("@", f":{released}@")}
     listed = (made / "SHA256SUMS").read_text(encoding="utf-8")
     subprocess.run(["/usr/bin/sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=made, check=True)
     for part in (
-        f"wheels/asya_infra-{version}-py3",
-        f"charts/asya-operator-{version}.tgz",
+        f"wheels/asya_infra-{released}-py3",
+        f"charts/asya-operator-{released}.tgz",
         "sbom/asya-gateway.cdx.json",
     ):
         assert part in listed

@@ -85,6 +85,7 @@ SCHEMAS: Final[Shape] = {
         timeout_seconds=INTEGER, deadline=TIME, progress_percent={**NUMBER, "minimum": 0, "maximum": 100},
         current_actor_idx=INTEGER, current_actor_name=STRING, actors_completed=INTEGER, total_actors=INTEGER,
         children={"type": "array", "items": STRING}, created_at=TIME, updated_at=TIME,
+        trace_id=STRING, trace_url=STRING,
     ),
     "Event": _object(
         ("id", "status", "timestamp"),
