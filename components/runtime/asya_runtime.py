@@ -78,6 +78,8 @@ TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stand
 
 # A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
 SIGNAL_POLL_S = 0.5
+VERBS = {"FLY": "yield the whole result once", **dict.fromkeys(("GET", "SET", "DEL"), "set ASYA_HANDLER_MODE=envelope")}
+"""What handlers of Asya from 0.5.4 on yield to steer their envelope; as payloads they would be sent to the next actor."""
 
 logger = logging.getLogger("asya.runtime")
 _NO_CALL = dict.fromkeys(["asya_" + name for name in ("envelope_id", "actor", "hop", "attempt", "trace_id")], "")
@@ -1246,14 +1248,10 @@ class Server:
 
     def _about(self) -> dict[str, Any]:
         about = {"protocol": PROTOCOL, "pid": self.pid, "concurrency": self.settings.concurrency, "cancel": True}
-        if self.settings.batch is not None:
-            about["batch"] = self.settings.batch
-        return about
+        return about if self.settings.batch is None else {**about, "batch": self.settings.batch}
 
     def _hello(self) -> bytes:
-        about = {"handler": self.settings.handler, "mode": self.settings.mode}
-        about.update(self._about())
-        return encode_json({"asya": about})
+        return encode_json({"asya": {"handler": self.settings.handler, "mode": self.settings.mode, **self._about()}})
 
     # Processing, in the main thread or in several
 
@@ -1333,6 +1331,8 @@ class Server:
         result = self._run_handler(request, argument)
 
         def add(value: Any) -> None:
+            if isinstance(value, tuple) and value and isinstance(value[0], str) and value[0] in VERBS:
+                raise TypeError("yield %r is a verb that this runtime has not; %s" % (value[0], VERBS[value[0]]))
             spent_s = request.add(write(value, request.count, None), self._linger)
             if spent_s > 0.01:
                 self._watchdog.postpone(request, spent_s)

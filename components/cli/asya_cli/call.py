@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import BadRequest, nearest
+from asya_cli.exit_codes import BadRequest
 from asya_cli.options import Duration, gateway_options, home_option, json_option
+from asya_protocol.nearest import nearest
 
 
 @click.command(

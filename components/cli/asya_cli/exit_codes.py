@@ -11,7 +11,6 @@ CommandError
 └── NotAllowed           the gateway wants a token, or one that may do more       (7)
 """
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import ClassVar
 
@@ -94,14 +93,6 @@ class NotAllowed(CommandError):
     """The gateway wants a token, or one that may do more."""
 
     exit_code = ExitCode.NOT_ALLOWED
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Name what may have been meant by a name that is not known, as the end of a sentence; empty where nothing is near."""
-    import difflib
-
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def translate(error: Exception) -> CommandError:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, Unknown, nearest
+from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, NotFound, Unknown
 from asya_cli.gateway_http import MISSING, GatewayHttp, failed, read_document
 from asya_process.backoff import pauses
 from asya_protocol import names
+from asya_protocol.nearest import nearest
 from asya_protocol.status import Status
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class Gateway:
         if document.get("isError"):
             if text.startswith(("missing required parameter", "invalid parameter")):
                 raise BadRequest(text, f"asya tools {name}")
-            raise CommandError(text)
+            raise NotFound(text, "asya status") if "which does not exist" in text else CommandError(text)
         envelope_id = id_of(document)
         if envelope_id is None:
             raise CommandError(f"the gateway named no envelope: {text}")

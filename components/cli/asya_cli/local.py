@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import NotFound, nearest
+from asya_cli.exit_codes import NotFound
 from asya_cli.options import home_option, json_option
+from asya_protocol.nearest import nearest
 
 if TYPE_CHECKING:
     from asya_local.mesh import ActorStatus, MeshInfo

@@ -12,10 +12,11 @@ from typing import Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import BadRequest, ExitCode, NotFound, nearest
+from asya_cli.exit_codes import BadRequest, ExitCode, NotFound
 from asya_cli.options import Duration, home_option, json_option
 from asya_protocol import names
 from asya_protocol.envelope import Envelope
+from asya_protocol.nearest import nearest
 
 _OWN_HEADERS: Final = re.compile(r"x-asya-", re.IGNORECASE)
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from asya_gateway.actors.roster import Roster
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.call_key import CallKey
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
@@ -24,7 +25,7 @@ from asya_gateway.records.mark import marked
 from asya_gateway.records.record import Record
 from asya_gateway.records.summary import failure_details
 from asya_gateway.store.port import EnvelopeStore, Outcome
-from asya_gateway.tools.arguments import InvalidArguments
+from asya_gateway.tools.arguments import InvalidArguments, output_problem
 from asya_gateway.tools.payload import Payloads
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.tracing import CallTracing, CallTrail
@@ -62,6 +63,11 @@ class Answer:
     calls: int = 1
     """How often it was called until now; over 1 the envelope is an earlier call's."""
 
+    promised: Tool | None = None
+    """The tool, where the answer has to have the form of its ``outputSchema``."""
+    structured: bytes | None = None
+    """The result in that form."""
+
     @property
     def envelope_id(self) -> str:
         """The envelope that was created; empty for none."""
@@ -76,11 +82,20 @@ class Answer:
             told["error"] = record.error
         if record.status is Status.FAILED and (details := failure_details(record)):
             told["reason"] = failure_words(None, details)
-        return replace(self, text=_text(told), is_error=record.status is Status.FAILED, told=told)
+        answer = replace(self, text=_text(told), is_error=record.status is Status.FAILED, told=told)
+        if self.promised is None or answer.is_error:
+            return answer
+        if not record.status.final:  # what has no result yet cannot have its form, and clients refuse any other
+            return replace(answer, is_error=True)
+        if problem := output_problem(self.promised, msgspec.json.decode(record.result or b"null")):
+            return replace(answer, text=f"the result does not fit the tool's outputSchema: {problem}", is_error=True)
+        return replace(answer, structured=record.result)
 
     def body(self) -> dict[str, object]:
         """Shape it as MCP's CallToolResult."""
         content: dict[str, object] = {"content": [{"type": "text", "text": self.text}]}
+        if self.structured is not None:
+            content["structuredContent"] = msgspec.Raw(self.structured)
         return {**content, "isError": True} if self.is_error else content
 
 
@@ -103,6 +118,7 @@ class Calls:
         store: Where envelopes are kept.
         transport: Connected.
         queue_names: Of the mesh.
+        roster: The actors that exist; ``None`` takes every route as it is.
         cancels: The mesh's list of cancels; ``None`` where it has no object store.
         metrics: Where calls are counted.
         most_values: Values that the arguments of one call may have.
@@ -116,6 +132,7 @@ class Calls:
         transport: Transport,
         queue_names: names.QueueNames,
         *,
+        roster: Roster | None = None,
         cancels: CancelList | None = None,
         metrics: Metrics | None = None,
         most_values: int = 100_000,
@@ -130,6 +147,7 @@ class Calls:
         self._store = store
         self._transport = transport
         self._queue_names = queue_names
+        self._roster = roster
         self._cancels = cancels
 
     @property
@@ -173,6 +191,9 @@ class Calls:
         except InvalidArguments as exc:
             self._metrics.calls.labels(name, "invalid").inc()
             return Answer(str(exc), is_error=True)
+        if self._roster is not None and (wrong := await self._roster.problem(tool.route)) is not None:
+            self._metrics.calls.labels(name, "wrong_route").inc()
+            return Answer(f"tool {name} cannot run: {wrong}", is_error=True)
         key = None if key is None else replace(key, arguments=digest)
         envelope_id = str(uuid.uuid4())
         trail = self._tracing.begin(carrier)

@@ -10,6 +10,8 @@ import os
 from contextlib import aclosing
 from typing import Final
 
+from asya_gateway.actors.roster import Roster
+from asya_gateway.actors.sources import open_source
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
@@ -59,11 +61,14 @@ async def run(settings: GatewaySettings) -> None:
         await transport.connect()
         objects = open_store(settings.store)
         cancels = None if objects is None else CancelList(objects)
+        queue_names, admin = settings.transport.queue_names, open_admin(settings.transport)
+        roster = Roster(open_source(settings.actors), admin, queue_names)
         calls = Calls(
             toolbox,
             store,
             transport,
-            settings.transport.queue_names,
+            queue_names,
+            roster=roster,
             cancels=cancels,
             metrics=metrics,
             most_values=settings.max_call_elements,
@@ -81,13 +86,13 @@ async def run(settings: GatewaySettings) -> None:
             settings,
             store=store,
             transport=transport,
-            admin=open_admin(settings.transport),
+            admin=admin,
             calls=calls,
             pubsub=pubsub,
             metrics=metrics,
             objects=objects,
         )
-        async with aclosing(app):
+        async with aclosing(app), aclosing(roster):
             server = Server(app)
             if server.certificate is not None:
                 background.append(asyncio.create_task(server.certificate.watch()))

@@ -14,7 +14,7 @@ LAG_BUCKETS_S: Final = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 
 CALLS: Final = Metric(
     "calls_total",
     "counter",
-    "Tool calls; outcome is sent, repeated, invalid, not_sent, store_away or unknown_tool.",
+    "Tool calls; outcome is sent, repeated, invalid, wrong_route, not_sent, store_away or unknown_tool.",
     ("tool", "outcome"),
     "calls",
 )

@@ -108,6 +108,9 @@ class GatewaySettings:
     least twice the largest body."""
     max_wait_s: float = setting("ASYA_GATEWAY_MAX_WAIT", parse_duration, "60s")
     """How long `?wait=` may hold an answer back; keep it below proxies' idle limit."""
+    wait_s: float = setting("ASYA_GATEWAY_WAIT", parse_duration, "0s")
+    """How long an MCP call that says nothing of waiting is held back to tell the result, of tools without a `wait` of
+    their own; not longer than `ASYA_GATEWAY_MAX_WAIT`."""
     grace_s: float = setting("ASYA_GATEWAY_REPEAT_GRACE", parse_duration, "30s")
     """How long after a cut stream a call with a key may be repeated before it counts as cancelled (MCP 2026-07-28, where
     clients cancel by closing the stream)."""

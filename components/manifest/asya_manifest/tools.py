@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import yaml
 
+from asya_protocol.durations import parse_duration
 from asya_protocol.errors import AsyaError, Fault
 
 T = TypeVar("T")
@@ -36,7 +37,15 @@ _FLAGS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
-_TOOL: Final = frozenset({"name", "description", "parameters", "route", "progress", "timeout", "metadata"})
+_TOOL: Final = frozenset({
+    "name", "title", "description", "parameters", "route", "progress", "timeout", "wait", "metadata", "annotations",
+    "outputSchema",
+})  # fmt: skip
+ANNOTATIONS: Final = ("readOnly", "destructive", "idempotent", "openWorld")
+"""What a tool may say of itself, for whoever asks a person before a call."""
+TOOL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+"""What MCP (2025-11-25: 1 to 128 of A-Z a-z 0-9 _ - .), OpenAI (64, no dot), Anthropic (64, no dot) and Gemini (64, begins with
+a letter or _) all accept: a tool of any other name is one that some model cannot call."""
 _PARAMETER: Final = frozenset({"type", "description", "required", "default", "options", "properties", "items"})
 
 
@@ -83,6 +92,11 @@ class Tool:
         progress: Whether answers name the stream.
         timeout_s: 0 is no limit.
         metadata: Part of every answer.
+        title: For people; empty where the name serves.
+        wait_s: Seconds for which an MCP call that says nothing of waiting is held back to tell the result; ``None`` leaves it
+            to the gateway.
+        annotations: By the names of ``ANNOTATIONS``, those that are said.
+        output_schema: JSON schema of the result, an object; ``None`` promises nothing.
     """
 
     name: str
@@ -92,12 +106,17 @@ class Tool:
     progress: bool = False
     timeout_s: int = DEFAULT_TIMEOUT_S
     metadata: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    wait_s: float | None = None
+    annotations: Mapping[str, bool] = field(default_factory=dict)
+    output_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Defaults:
     progress: bool | None = None
     timeout_s: int | None = None
+    wait_s: float | None = None
 
 
 def read_tools(path: Path | None) -> dict[str, Tool]:
@@ -191,13 +210,20 @@ def _tool(entry: object, where: str, routes: _Routes, defaults: _Defaults) -> To
     name = spec.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidTools(f"{where}: tool name is required")
+    if not TOOL_NAME.fullmatch(name):
+        raise InvalidTools(
+            f"{where}: {_quoted(name[:80])} is no name that every model can call: "
+            "1 to 64 letters, digits, _ and -, not a digit or - first"
+        )
     where = f"{where} ({name})"
     metadata = _mapping(spec.get("metadata") or {}, f"{where}.metadata")
     for key, value in metadata.items():
         if not isinstance(value, str):
             raise InvalidTools(f"{where}.metadata.{key}: must be a string; quote it")
     parameters = _mapping(spec.get("parameters") or {}, f"{where}.parameters")
-    progress, timeout_s = _flag(spec, "progress", where), _timeout(spec, where)
+    annotations = _mapping(spec.get("annotations") or {}, f"{where}.annotations", frozenset(ANNOTATIONS))
+    said = {key: _flag(annotations, key, f"{where}.annotations") for key in annotations}
+    progress, timeout_s, wait_s = _flag(spec, "progress", where), _timeout(spec, where), _wait(spec, where)
     timeout_s = defaults.timeout_s if timeout_s is None else timeout_s
     return Tool(
         name=name,
@@ -207,6 +233,10 @@ def _tool(entry: object, where: str, routes: _Routes, defaults: _Defaults) -> To
         progress=bool(defaults.progress if progress is None else progress),
         timeout_s=DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s,
         metadata=metadata,
+        title=_text(spec, "title", where),
+        wait_s=defaults.wait_s if wait_s is None else wait_s,
+        annotations={key: value for key, value in said.items() if value is not None},
+        output_schema=_output_schema(spec, where),
     )
 
 
@@ -275,8 +305,29 @@ def _check_fit(parameter: Parameter, value: object, where: str) -> None:
 
 
 def _read_defaults(value: object, where: str) -> _Defaults:
-    spec = _mapping(value, where, frozenset({"progress", "timeout"}))
-    return _Defaults(_flag(spec, "progress", where), _timeout(spec, where))
+    spec = _mapping(value, where, frozenset({"progress", "timeout", "wait"}))
+    return _Defaults(_flag(spec, "progress", where), _timeout(spec, where), _wait(spec, where))
+
+
+def _wait(spec: Mapping[str, Any], where: str) -> float | None:
+    value = spec.get("wait")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise InvalidTools(f"{where}.wait: must be a duration such as 60s")
+    try:
+        return parse_duration(value if isinstance(value, str) else f"{value}s")
+    except ValueError as exc:
+        raise InvalidTools(f"{where}.wait: {exc}") from None
+
+
+def _output_schema(spec: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:
+    if spec.get("outputSchema") is None:
+        return None
+    schema = _json(_mapping(spec["outputSchema"], f"{where}.outputSchema"), f"{where}.outputSchema")
+    if schema.get("type") != "object":
+        raise InvalidTools(f"{where}.outputSchema: type must be object, for MCP's structured results are objects")
+    return schema
 
 
 def _timeout(spec: Mapping[str, Any], where: str) -> int | None:

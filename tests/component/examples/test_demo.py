@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from asya_local import mesh
-from lab.servers.localstack import require_server
 from tests.support.mesh import RunningMesh, short_home
 
 DEMO = Path(__file__).parents[3] / "examples" / "code-census" / "demo.py"
@@ -25,7 +24,6 @@ pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder for the mesh; none of its processes may live on."""
-    require_server()
     folder = short_home()
     yield folder
     running = RunningMesh(mesh.UpOptions(manifests=(), home=folder))

@@ -93,10 +93,10 @@ def test_a_deadline_is_a_failure_and_ones_own_timeout_is_not(asya: CommandLine):
     assert "it goes on" in said.document["error"]
 
 
-def test_a_send_that_fails_is_a_failure(asya: CommandLine):
+def test_a_route_to_nobody_is_a_failure(asya: CommandLine):
     said = asya("call", "lost")
     assert said.code == 1
-    assert "failed to send envelope" in said.err
+    assert "its route names the actor 'no-such-actor', which does not exist" in said.err
 
 
 @pytest.mark.parametrize(

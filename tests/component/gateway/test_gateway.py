@@ -8,7 +8,9 @@ import pytest
 
 from asya_store.cancel_list import CancelList
 from asya_store.folder import FolderStore
-from asya_transport.port import Transport
+from asya_transport.factory import open_admin
+from asya_transport.port import QueueSpec, Transport
+from asya_transport.settings import read_transport_settings
 from lab.servers.postgres import PostgresServer, postgres
 from tests.support.gateway_calls import TOKEN, call, envelopes, report, taken
 from tests.support.gateway_process import LIMIT_S, SESSION, Gateway, parse_events
@@ -109,8 +111,27 @@ async def test_a_result_that_is_no_text_is_refused_and_the_envelope_stays_open(
             assert (await http.get(f"/envelopes/{envelope_id}")).json()["result"] == "\u00e9"
 
 
-async def test_a_send_that_fails_ends_the_envelope(gateway: Gateway) -> None:
+async def test_a_route_to_nobody_is_refused_before_its_first_hop(
+    environ: dict[str, str], broker: Transport, tmp_path: Path
+) -> None:
+    (tmp_path / "tools.yaml").write_text("tools: [{name: t, route: [echo, shuot]}]")
+    with Gateway(environ) as gateway:
+        async with gateway.client() as http:
+            refused = (await http.post("/tools/call", json={"name": "t"})).json()
+    assert refused["isError"]
+    assert refused["content"][0]["text"] == (
+        "tool t cannot run: its route names the actor 'shuot', which does not exist; did you mean 'shout'?"
+    )
+    assert await taken(broker, least=0) == []
+
+
+async def test_a_send_that_fails_ends_the_envelope(gateway: Gateway, memory_environ: dict[str, str]) -> None:
+    admin = open_admin(read_transport_settings(memory_environ))
+    await admin.create("asya-no-such-actor", QueueSpec())
     async with gateway.client() as http:
+        await call(http, "lost")
+        await admin.delete("asya-no-such-actor", force=True)  # it was there a moment ago, so that it is not looked for
+        await admin.close()
         told = await call(http, "lost")
         shown = (await http.get(told["status_url"])).json()
         assert shown["status"] == "failed"

@@ -1,13 +1,16 @@
 """``/mcp``: the SDK's own client, and what clients of Asya 0.1.1 rely on, request by request."""
 
+import asyncio
 import json
 import re
+from pathlib import Path
 
 import httpx2
 import mcp
 import pytest
 
 from asya_transport.port import Transport
+from tests.support.gateway_calls import envelopes, report
 from tests.support.gateway_process import LIMIT_S, SESSION, Gateway
 
 
@@ -94,6 +97,65 @@ async def test_tools_are_shown_with_schema_and_annotations(gateway: Gateway) -> 
         },
     }  # fmt: skip
     assert tools[0]["inputSchema"] == {"type": "object", "properties": {}}
+
+
+WAITING = """
+tools:
+  - name: measure
+    title: Measure a page
+    route: [echo]
+    wait: 30s
+    annotations: {readOnly: true, destructive: false}
+    outputSchema: {type: object, properties: {words: {type: integer}}, required: [words]}
+  - {name: brief, route: [echo], wait: 0s, outputSchema: {type: object}}
+"""
+
+
+async def test_a_tool_that_waits_answers_with_its_result_in_the_form_that_it_promises(
+    environ: dict[str, str], broker: Transport, tmp_path: Path
+) -> None:
+    (tmp_path / "tools.yaml").write_text(WAITING)
+
+    async def answer(http: httpx2.AsyncClient, result: object) -> None:
+        envelope_id = (await anext(envelopes(broker)))["id"]
+        assert (await report(http, envelope_id, "final", status="succeeded", result=result)).status_code == 200
+
+    with Gateway(environ) as gateway:
+        async with gateway.client() as http, mcp.Client(f"{gateway.url}/mcp") as client:
+            brief, measure = (await client.list_tools()).tools
+            assert (measure.title, measure.output_schema) == (
+                "Measure a page", {"type": "object", "properties": {"words": {"type": "integer"}}, "required": ["words"]},
+            )  # fmt: skip
+            assert measure.annotations is not None
+            assert (measure.annotations.read_only_hint, measure.annotations.destructive_hint) == (True, False)
+            assert brief.output_schema is None  # a call of it is answered with an id
+            good, _ = await asyncio.gather(client.call_tool("measure", {}), answer(http, {"words": 7}))
+            bad, _ = await asyncio.gather(client.call_tool("measure", {}), answer(http, {"words": "many"}))
+            at_once = await client.call_tool("brief", {})
+    assert (good.structured_content, good.is_error) == ({"words": 7}, False)
+    assert bad.is_error
+    assert "the result does not fit the tool's outputSchema: $.words: 'many' is not of type 'integer'" in str(
+        bad.content
+    )
+    assert "Envelope created successfully" in str(at_once.content)
+
+
+async def test_a_result_that_is_late_is_told_as_an_error_with_its_id(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "tools.yaml").write_text(WAITING.replace("30s", "100ms"))
+    with Gateway(environ) as gateway:
+        async with mcp.Client(f"{gateway.url}/mcp") as client:
+            late = await client.call_tool("measure", {})
+    assert late.is_error
+    assert '"status":"running"' in str(late.content)
+
+
+async def test_the_list_after_a_call_is_not_counted_against_its_caller(environ: dict[str, str]) -> None:
+    limited = {**environ, "ASYA_GATEWAY_RATE": "0.01", "ASYA_GATEWAY_BURST": "2"}
+    with Gateway(limited) as gateway:
+        calling = rpc("tools/call", {"name": "echo", "arguments": {"text": "hi"}})
+        asked = [rpc("ping"), calling, rpc("ping"), rpc("tools/list"), rpc("tools/list"), calling]
+        statuses = [(await post(gateway, one)).status_code for one in asked]
+    assert statuses == [200, 200, 429, 200, 429, 429]
 
 
 async def test_a_session_can_be_left(gateway: Gateway) -> None:

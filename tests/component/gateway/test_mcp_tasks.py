@@ -44,8 +44,10 @@ async def test_the_sdks_client_hears_of_progress_in_both_eras(gateway: Gateway, 
 
 
 async def test_a_result_too_large_for_an_event_is_told_by_size_and_place(gateway: Gateway, broker: Transport) -> None:
+    heard: list[str | None] = []
+
     async def hear(progress: float, total: float | None, message: str | None) -> None:
-        pass
+        heard.append(message)
 
     result = {"text": "x" * (1 << 20)}
     async with mcp.Client(f"{gateway.url}/mcp") as client, gateway.client() as http, asyncio.timeout(60):
@@ -58,6 +60,7 @@ async def test_a_result_too_large_for_an_event_is_told_by_size_and_place(gateway
             ended = (await anext(results))["result"]
             last = [one["params"] async for one in until_completed(notices)][-1]
         called = await calling
+        assert (heard[0] or "").startswith(f"envelope {envelope_id}")  # told before a result that may not arrive
         size = len(json.dumps(result, separators=(",", ":")))
         words = f"a result of {size} bytes, too large for this stream: get it at /envelopes/{envelope_id}"
         told = json.loads(called.content[0].text)  # type: ignore[union-attr]

@@ -269,6 +269,19 @@ def test_an_error_ends_a_stream_and_nothing_follows_it() -> None:
         assert client.call_2(ECHO) == ([], ECHOED)
 
 
+@pytest.mark.parametrize(
+    ("verb", "cure"),
+    [("FLY", "yield the whole result once"), *((verb, "ASYA_HANDLER_MODE=envelope") for verb in ("GET", "SET", "DEL"))],
+)
+def test_a_verb_of_a_later_asya_is_refused_with_its_cure_and_sent_to_nobody(verb: str, cure: str) -> None:
+    with running("answers.act") as runtime, runtime.connect() as client:
+        (error,) = client.call(envelope({"do": "generator_of_verbs", "with": verb})) or []
+        assert error["error"] == "processing_error"
+        assert f"yield '{verb}' is a verb that this runtime has not" in error["details"]["message"]
+        assert cure in error["details"]["message"]
+        assert (client.call(envelope({"do": "generator_of_verbs", "with": "GOT"})) or [])[1]["payload"][0] == "GOT"
+
+
 def test_in_the_compatible_exchange_a_generator_that_fails_sends_only_its_error() -> None:
     with running("answers.act") as runtime, runtime.connect() as client:
         items = client.call(envelope({"do": "generator_that_fails", "with": 45}))

@@ -54,6 +54,19 @@ async def test_releasing_ten_times_costs_an_envelope_nothing(bench: BrokerBench)
     assert await bench.admin.measure(names.dlq_name(queue)) == Depth(0)
 
 
+async def test_many_returns_bring_no_envelope_to_the_dead_letters(bench: BrokerBench) -> None:
+    """Whether the broker counts them or not: 45 are more than twice its limit of 20."""
+    transport, queue = await bench.transport(), await bench.queue(QueueSpec(max_deliveries=20))
+    consumer = await transport.consume(queue)
+    await transport.send(queue, b"{}", attributes={"source": "scanner"})
+    for _ in range(45):
+        delivery = await receive_one(consumer)
+        assert dict(delivery.attributes) == {"source": "scanner"}
+        await consumer.release(delivery)
+    await consumer.ack(await receive_one(consumer))
+    assert (await bench.admin.measure(names.dlq_name(queue))).total == 0
+
+
 async def test_where_returns_are_free_they_use_up_no_delivery(bench: BrokerBench) -> None:
     transport, queue = await bench.transport(), await bench.queue(QueueSpec(max_deliveries=2))
     consumer = await transport.consume(queue)

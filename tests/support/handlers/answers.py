@@ -49,6 +49,11 @@ def _generator_that_fails(count):
     raise ModelError(f"after {count} items")
 
 
+def _generator_of_verbs(verb):
+    yield {"n": 1}
+    yield verb, {"text": "token"}
+
+
 async def _coroutine():
     return 1
 
@@ -106,6 +111,7 @@ ACTIONS = {
     "async_generator": _async_generator,
     "generator_of_one_object": _generator_of_one_object,
     "generator_that_fails": _generator_that_fails,
+    "generator_of_verbs": _generator_of_verbs,
     "set": lambda _: {1},
     "bytes": lambda _: b"x",
     "coroutine": lambda _: _coroutine(),

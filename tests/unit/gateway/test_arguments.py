@@ -2,8 +2,8 @@
 
 import pytest
 
-from asya_gateway.tools.arguments import InvalidArguments, complete, input_schema
-from asya_manifest.tools import Tool, parse_tools
+from asya_gateway.tools.arguments import InvalidArguments, check_schemas, complete, input_schema, output_problem
+from asya_manifest.tools import InvalidTools, Tool, parse_tools
 
 WHOLE = """
 tools:
@@ -133,3 +133,23 @@ def test_what_does_not_fit_is_told(arguments: dict[str, object] | None, problem:
     with pytest.raises(InvalidArguments) as caught:
         complete(parse_tools([("t", WHOLE)])["ocr"], arguments)
     assert str(caught.value) == problem
+
+
+def test_a_refusal_repeats_little_of_a_large_value() -> None:
+    tool = parse_tools([("t", "tools: [{name: x, route: [a], parameters: {n: {type: integer}}}]")])["x"]
+    with pytest.raises(InvalidArguments) as caught:
+        complete(tool, {"n": "9" * 100_000})
+    assert str(caught.value).endswith("' is not of type 'integer'")
+    assert len(str(caught.value)) < 250
+
+
+def test_the_form_of_results_is_checked_and_its_schema_too() -> None:
+    schema = "{type: object, properties: {n: {type: integer}}}"
+    tool = parse_tools([("t", f"tools: [{{name: x, route: [a], outputSchema: {schema}}}]")])["x"]
+    assert output_problem(tool, {"n": 5.0}) is None
+    assert output_problem(tool, {"n": "5"}) == "$.n: '5' is not of type 'integer'"
+    assert output_problem(tool, [1]) == "$: [1] is not of type 'object'"
+    check_schemas({"x": tool})
+    broken = parse_tools([("t", "tools: [{name: x, route: [a], outputSchema: {type: object, required: 1}}]")])
+    with pytest.raises(InvalidTools, match="tool x: outputSchema is no JSON schema: 1 is not of type 'array'"):
+        check_schemas(broken)

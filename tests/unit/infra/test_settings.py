@@ -57,7 +57,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ),
     ("oss", {"password": SECRET}, "asya:accessKey: is not set; seaweedfs needs a key pair"),
     ("oss", {"waitSeconds": "soon"}, "asya:waitSeconds: 'soon' is not a whole number from 0 to 3600; "),
-    ("oss", {"monitoring": "yes"}, "asya:monitoring: 'yes' is not one of true, false; "),
+    ("oss", {"monitoring": "yes"}, "asya:monitoring: 'yes' is not one of true, false, operator; "),
     ("oss", {"namespace": "My_Actors"}, "asya:namespace: 'My_Actors' must be lower case letters"),
     ("oss", {"s3Endpoint": "minio:9000"}, "asya:s3Endpoint: 'minio:9000' must start with http:// or https://"),
     ("oss", {"gatewayImage": "g"}, "asya:gatewayTokens: is not set; a gateway needs to know who may call"),

@@ -60,6 +60,15 @@ def test_a_whole_file_is_read() -> None:
         ("tools: [{name: x, route: [a]}]\nextra: 1", 'unknown key "extra"'),
         ("tools: [{name: x, route: [a]}]\ntools: []", '"tools" is given twice'),
         ("tools: [{route: [a]}]", "tool name is required"),
+        *(
+            (f"tools: [{{name: {name!r}, route: [a]}}]", "is no name that every model can call")
+            for name in ("a b", "a.b", "../a", "a/b", "2a", "-a", "ä", "x" * 65)
+        ),
+        ("tools: [{name: x, route: [a], wait: soon}]", "tools[0] (x).wait: "),
+        ("tools: [{name: x, route: [a], wait: true}]", "must be a duration such as 60s"),
+        ("tools: [{name: x, route: [a], annotations: {safe: true}}]", 'unknown key "safe"'),
+        ("tools: [{name: x, route: [a], annotations: {readOnly: 1}}]", "must be true or false"),
+        ("tools: [{name: x, route: [a], outputSchema: {type: array}}]", "type must be object"),
         ("tools: [{name: x, route: [1]}]", "list of actor names"),
         ("tools: [{name: x, route: [a], progress: maybe}]", "true or false"),
         ("tools: [{name: x, route: [a], metadata: {k: 1}}]", "quote it"),
@@ -139,3 +148,17 @@ def test_files_are_united_and_the_last_defaults_win(tmp_path: Path) -> None:
     assert read_tools(None) == {}
     with pytest.raises(InvalidTools, match="No such file"):
         read_tools(tmp_path / "none.yaml")
+
+
+def test_a_tool_says_how_it_is_waited_for_and_what_it_does() -> None:
+    text = """
+tools:
+  - {name: x, route: [a], title: An X, wait: 1m, annotations: {readOnly: true}, outputSchema: {type: object}}
+  - {name: y, route: [a], wait: 0}
+  - {name: z, route: [a]}
+defaults: {wait: 5s}
+"""
+    tools = parse_tools([("t", text)])
+    assert {name: tool.wait_s for name, tool in tools.items()} == {"x": 60, "y": 0, "z": 5}
+    x = tools["x"]
+    assert (x.title, x.annotations, x.output_schema) == ("An X", {"readOnly": True}, {"type": "object"})

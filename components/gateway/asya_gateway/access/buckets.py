@@ -18,6 +18,8 @@ class Buckets:
         self._per_second = per_second
         self._burst = float(burst)
         self._levels: dict[str, tuple[float, float]] = {}
+        self.owed: set[str] = set()
+        """Callers that may list tools once more than their rate allows."""
 
     def take(self, caller: str, now_s: float) -> float:
         """Take one request from the bucket; returns 0, or the seconds to wait where the bucket is empty."""
@@ -35,3 +37,4 @@ class Buckets:
         kept = {who: level for who, level in self._levels.items() if now_s - level[1] < full_after_s}
         # So many strangers at once are a flood: whoever was seen longest ago is let off.
         self._levels = dict(list(kept.items())[-CALLERS_MOST:])
+        self.owed &= self._levels.keys()

@@ -41,6 +41,7 @@ HEADERS: Final = (
 
 
 CALLER: Final = "asya_caller"
+MCP_PATH: Final = "/mcp"
 RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 """Where a refusal sends clients to learn who gives out tokens (RFC 9728)."""
 HELD: Final = "asya_held"
@@ -82,6 +83,33 @@ def require(request: Request, scope: str) -> None:
     """
     if not caller(request).may(scope):
         raise HTTPException(403, f"Token lacks the scope {scope}")
+
+
+LIMIT: Final = "asya_limit"
+"""In a request's scope: the rate limit, the caller's name in it, and how long the caller would have to wait."""
+
+
+def expect_list(request: Request) -> None:
+    """Let the caller list tools once beyond its rate: some clients do so after a call, and lose its result where that fails."""
+    if LIMIT in request.scope:
+        buckets, who, _ = request.scope[LIMIT]
+        buckets.owed.add(who)
+
+
+def beyond_rate(request: Request, is_list: bool) -> Response | None:
+    """Refuse what was let through for a list that is owed to its caller, and is none."""
+    buckets, who, pause_s = request.scope.get(LIMIT, (None, "", 0.0))
+    if not pause_s:
+        return None
+    if is_list:
+        buckets.owed.discard(who)
+        return None
+    return too_many(pause_s)
+
+
+def too_many(pause_s: float) -> Response:
+    """Refuse a request beyond the rate."""
+    return PlainTextResponse("Too many requests\n", 429, {"Retry-After": str(int(pause_s) + 1)})
 
 
 class AccessMiddleware:
@@ -209,10 +237,11 @@ class AccessMiddleware:
             return None
         who = known.name or (request.client.host if request.client else "")
         pause_s = self._buckets.take(who, time.monotonic())
-        if not pause_s:
+        request.scope[LIMIT] = self._buckets, who, pause_s
+        if not pause_s or (path == MCP_PATH and who in self._buckets.owed):
             return None
         self._metrics.refused.labels("rate_limited").inc()
-        return PlainTextResponse("Too many requests\n", 429, {"Retry-After": str(int(pause_s) + 1)})
+        return too_many(pause_s)
 
     def _count(self, scope: Scope, status: int, took_s: float) -> None:
         route = self._labels.get(scope.get("endpoint"), "none")

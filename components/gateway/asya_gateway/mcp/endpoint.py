@@ -9,13 +9,14 @@ import re
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asya_gateway.access.middleware import caller, require_some_call
+from asya_gateway.access.middleware import beyond_rate, caller, expect_list, require_some_call
 from asya_gateway.calls import Answer, KeyReused, UnknownTool
 from asya_gateway.mcp import task_methods as mcp_task_methods
 from asya_gateway.mcp.message import UNREADABLE, read_message
@@ -47,13 +48,17 @@ from asya_gateway.mcp.wire import (
 )  # fmt: skip
 from asya_gateway.records.call_key import CallKey, InvalidKey, call_key, read_key
 from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_body, release_body, text_answer
+from asya_gateway.services import App
 from asya_gateway.tools.arguments import input_schema
 from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait
 from asya_manifest.tools import Tool
 
 SESSION: Final = re.compile(r"mcp-session-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-ANNOTATIONS: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
+ANNOTATIONS: Final = {"readOnly": False, "destructive": True, "idempotent": False, "openWorld": True}
+"""Of a tool that says nothing of itself."""
+TOOLS_READ_ONCE_S: Final = 60.0
+"""How long a list of tools is fresh where their files are read once: a restart may change them."""
 SERVER: Final = {"name": "asya-gateway", "version": version("asya-gateway")}
 MOST_TASKS: Final = 100
 """Tasks that one subscription may follow."""
@@ -69,6 +74,10 @@ async def post(request: Request) -> Response:
     except RpcError as exc:
         return json_answer(exc.body(None), 400)
     method, call_id, params = message.get("method"), message.get("id"), message.get("params")
+    if (refused := beyond_rate(request, method == "tools/list")) is not None:
+        return refused
+    if method == "tools/call":
+        expect_list(request)
     modern = is_modern(message, request.headers)
     session = "" if modern else request.headers.get("mcp-session-id", "")
     if not modern and method != "initialize" and not SESSION.fullmatch(session):
@@ -117,20 +126,25 @@ async def _dispatch(request: Request, question: Question) -> Mapping[str, object
         case "ping", False:
             return {}
         case "server/discover", True:
-            return {"supportedVersions": [ENVELOPE_VERSION], **_FRESH, "capabilities": _MODERN_CAPABILITIES}
+            fresh = _fresh(app_of(request))
+            return {"supportedVersions": [ENVELOPE_VERSION], **fresh, "capabilities": _MODERN_CAPABILITIES}
         case "subscriptions/listen", True:
             return await _subscribe(request, question)
         case "tools/list", _:
             listed = {"tools": _list(request, question)}
-            return {**listed, **_FRESH} if question.modern else listed
+            return {**listed, **_fresh(app_of(request))} if question.modern else listed
         case "tools/call", _:
             return await _call(request, question)
         case _:
             raise RpcError(UNKNOWN_METHOD, f"Method {method} not found")
 
 
-_FRESH: Final = {"ttlMs": 0, "cacheScope": "private"}
 _MODERN_CAPABILITIES: Final = {"tools": {"listChanged": True}, "extensions": {TASKS: {}}}
+
+
+def _fresh(app: App) -> Mapping[str, object]:
+    """How long a list of tools may be kept: as long as their files are not looked at."""
+    return {"ttlMs": int(1000 * (app.settings.reload_s or TOOLS_READ_ONCE_S)), "cacheScope": "private"}
 
 
 def _initialize(request: Request, params: Mapping[str, Any]) -> Mapping[str, object]:
@@ -143,16 +157,24 @@ def _initialize(request: Request, params: Mapping[str, Any]) -> Mapping[str, obj
 
 
 def _list(request: Request, question: Question) -> list[dict[str, object]]:
-    tools = app_of(request).calls.tools
-    shown = [_shown(tools[name]) for name in sorted(tools) if caller(request).may(f"call:{name}")]
+    tools, wait_s = app_of(request).calls.tools, app_of(request).settings.wait_s
+    shown = [_shown(tools[name], wait_s) for name in sorted(tools) if caller(request).may(f"call:{name}")]
     if question.version == HANDSHAKE_VERSIONS[0]:
         return [{**tool, "execution": {"taskSupport": "optional"}} for tool in shown]
     return shown
 
 
-def _shown(tool: Tool) -> dict[str, object]:
-    shown: dict[str, object] = {"name": tool.name, "inputSchema": input_schema(tool), "annotations": ANNOTATIONS}
+def _shown(tool: Tool, wait_s: float) -> dict[str, object]:
+    said = {f"{key}Hint": value for key, value in {**ANNOTATIONS, **tool.annotations}.items()}
+    shown: dict[str, object] = {"name": tool.name, "inputSchema": input_schema(tool), "annotations": said}
+    shown |= {"title": tool.title} if tool.title else {}
+    shown |= {"outputSchema": tool.output_schema} if _promises(tool, wait_s) else {}
     return {**shown, "description": tool.description} if tool.description else shown
+
+
+def _promises(tool: Tool, wait_s: float) -> bool:
+    """Return whether clients are told the form of results: only where a plain call waits for one."""
+    return tool.output_schema is not None and (wait_s if tool.wait_s is None else tool.wait_s) > 0
 
 
 async def _call(request: Request, question: Question) -> Mapping[str, object] | Response:
@@ -167,7 +189,9 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
     with ExitStack() as listening:  # from now on, for the client may cancel while the envelope is being sent
         given_up = listening.enter_context(app.pubsub.listening(topic))
         try:
-            wait_s = read_wait(question.meta.get(WAIT_KEY), app.settings.max_wait_s)
+            tool, default_s = app.calls.tools.get(name), app.settings.wait_s
+            usual_s = default_s if tool is None or tool.wait_s is None else tool.wait_s
+            wait_s = read_wait(question.meta.get(WAIT_KEY, usual_s), app.settings.max_wait_s)
             carrier = read_carrier(question.meta) or read_carrier(request.headers)
             key = _key(question, who.name, name)
             answer = await app.calls.call(name, arguments, who.name, key, carrier=carrier)
@@ -178,6 +202,8 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
             raise RpcError(INVALID_PARAMS, f"_meta {CALL_KEY}: {exc}") from None
         except UnknownTool:
             raise unknown from None
+        if tool is not None and answer.envelope_id and _promises(tool, default_s):
+            answer = replace(answer, promised=tool)
         return await _answer(request, question, answer, wait_s=wait_s, given_up=given_up, listening=listening)
 
 
@@ -208,7 +234,10 @@ async def _answer(
     if question.meta.get("progressToken") is not None and mcp_task_methods.reads_streams(request):
         frames = call_frames(app, question, answer, given_up, lambda body: question.result(body, SERVER))
         return streamed(app, frames, listening.pop_all())
-    if (record := await wait_or_give_up(app, answer.envelope_id, wait_s, given_up)) is not None:
+    record = await wait_or_give_up(app, answer.envelope_id, wait_s, given_up)
+    if record is None and answer.promised is not None:
+        record = await app.store.get(answer.envelope_id)
+    if record is not None:
         answer = answer.ended(record)
     return answer.body()
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from asya_gateway.calls import Answer
 from asya_gateway.mcp.tasks import detailed_task
-from asya_gateway.mcp.wire import FACTS_KEY, SUBSCRIPTION_KEY, Question, finish
+from asya_gateway.mcp.wire import ENVELOPE_KEY, FACTS_KEY, SUBSCRIPTION_KEY, Question, finish
 from asya_gateway.pubsub import TOOLS_CHANGED
 from asya_gateway.records.record import Record, facts_body
 from asya_gateway.services import App
@@ -82,19 +82,23 @@ async def call_frames(
             if event is None:
                 told = max(told, 0) + (100 - max(told, 0)) / 100_000  # in MCP each progress is more than the last
             elif event.progress_percent is not None and event.progress_percent > told:
-                told, message = event.progress_percent, event.message or ""
+                words = event.message or ""
+                # The first one tells the id, also to clients that show words alone: what comes later may not reach them.
+                message = words if told >= 0 else f"envelope {answer.envelope_id}" + (f": {words}" if words else "")
+                told = event.progress_percent
                 facts = {name: value for name, value in facts_body(event.told).items() if value is not None}
             else:
                 continue
             params = {"progressToken": token, "progress": told, "total": 100}
             params = {**params, "message": message} if message else params
-            params = {**params, "_meta": {FACTS_KEY: facts}} if facts else params
+            meta = {ENVELOPE_KEY: answer.envelope_id, **({FACTS_KEY: facts} if facts else {})}
+            params = {**params, "_meta": meta}
             yield sse({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
         record = await app.store.get(answer.envelope_id)
         done = giving_up.done() or app.pubsub.stopping
         if record is not None and not done:
             done = True
-            yield record_event(record, lambda final: shape(answer.ended(final).body()))
+            yield record_event(record, lambda final: shape(_last_body(answer, final, whole=final is record)))
     except StoreUnavailable as exc:
         done = True  # the envelope may still succeed; its id is in the list of tasks
         log.warning("stream cut", extra={"envelope_id": answer.envelope_id, "error": str(exc)})
@@ -102,6 +106,13 @@ async def call_frames(
         giving_up.cancel()
         if question.modern and not done:
             app.calls.cancel_unless_repeated(answer, app.settings.grace_s)
+
+
+def _last_body(answer: Answer, record: Record, *, whole: bool) -> dict[str, object]:
+    """Shape a call's result; one that is told by its place alone has not the form that its tool promises."""
+    if whole or answer.promised is None:
+        return answer.ended(record).body()
+    return {**replace(answer, promised=None).ended(record).body(), "isError": True}
 
 
 async def wait_or_give_up(app: App, envelope_id: str, wait_s: float, given_up: asyncio.Event) -> Record | None:

@@ -41,6 +41,8 @@ WAIT_KEY: Final = "asya.sh/wait"
 """In ``_meta`` of tools/call: seconds for which the answer may be held back to tell the result."""
 CALL_KEY: Final = "asya.sh/idempotency-key"
 """In ``_meta`` of tools/call: what repetitions of the call have in common."""
+ENVELOPE_KEY: Final = "asya.sh/envelope"
+"""In ``_meta`` of a progress notification: the envelope's id."""
 FACTS_KEY: Final = "asya.sh/report"
 """In ``_meta`` of a progress notification: the actor at work, the length of its call, the attempt that failed."""
 NAMED: Final = {"tools/call": "name", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}

@@ -16,8 +16,10 @@ from typing import Any, Final
 
 import jsonschema
 
-from asya_manifest.tools import Parameter, Tool
+from asya_manifest.tools import InvalidTools, Parameter, Tool
 
+LONGEST_ECHO: Final = 200
+"""Characters of a refusal's sentence about a value."""
 _VALIDATORS: Final[dict[int, jsonschema.Draft202012Validator]] = {}
 _LATE: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("late", default=None)
 """Whether the check that is under way has had its time."""
@@ -58,8 +60,34 @@ def complete(
         problem = next(_validator(tool).iter_errors(filled), None)
     if problem is not None:
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.absolute_path)
-        raise InvalidArguments(f"invalid parameter {place.lstrip('.')}: {problem.message}")
+        raise InvalidArguments(f"invalid parameter {place.lstrip('.')}: {_short(problem.message)}")
     return filled
+
+
+def check_schemas(tools: Mapping[str, Tool]) -> None:
+    """Check the schemas that tools promise of their results.
+
+    Raises:
+        InvalidTools: One is no JSON schema.
+    """
+    for tool in tools.values():
+        try:
+            jsonschema.Draft202012Validator.check_schema(tool.output_schema or {})
+        except jsonschema.SchemaError as exc:
+            raise InvalidTools(f"tool {tool.name}: outputSchema is no JSON schema: {_short(exc.message)}") from None
+
+
+def output_problem(tool: Tool, result: object) -> str | None:
+    """Say how a result breaks what its tool promises; ``None`` where it fits."""
+    problem = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(tool.output_schema or {}).iter_errors(result)
+    )
+    return None if problem is None else f"{problem.json_path}: {_short(problem.message)}"
+
+
+def _short(message: str) -> str:
+    """Cut a sentence that repeats a large value: callers know what they sent, and logs and models read this."""
+    return message if len(message) <= LONGEST_ECHO else f"{message[:110]} ... {message[-80:]}"
 
 
 @contextmanager

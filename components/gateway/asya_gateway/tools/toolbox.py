@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from asya_gateway.metrics import Metrics
-from asya_manifest.tools import InvalidTools, Tool, parse_tools, read_texts
+from asya_gateway.tools.arguments import check_schemas
+from asya_manifest.tools import InvalidTools, Texts, Tool, parse_tools, read_texts
 
 log: Final = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Toolbox:
         self._path = path
         self._metrics = metrics or Metrics()
         self._texts = read_texts(path)
-        self.tools: Mapping[str, Tool] = parse_tools(self._texts)
+        self.tools: Mapping[str, Tool] = _checked(self._texts)
         self.problem: str | None = None
         """Why the files as they are now cannot be used; ``None`` when they are in use."""
         self.revision = 0
@@ -43,12 +44,12 @@ class Toolbox:
             texts = read_texts(self._path)
             if texts == self._texts and self.problem is None:
                 return False
-            tools = parse_tools(texts)
+            tools = _checked(texts)
         except InvalidTools:
             # Files that are just being replaced may be inconsistent for a moment.
             try:
                 texts = read_texts(self._path)
-                tools = parse_tools(texts)
+                tools = _checked(texts)
             except InvalidTools as exc:
                 self._keep(str(exc))
                 return False
@@ -79,3 +80,9 @@ class Toolbox:
             self._metrics.tool_reloads.labels("failed").inc()
             self._metrics.tools_stale.set(1)
             log.error("tools not changed: the last good ones stay", extra={"error": problem}, exc_info=defect)
+
+
+def _checked(texts: Texts) -> Mapping[str, Tool]:
+    tools = parse_tools(texts)
+    check_schemas(tools)
+    return tools

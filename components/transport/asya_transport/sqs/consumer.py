@@ -21,7 +21,7 @@ from asya_transport.settings import TransportSettings
 from asya_transport.sqs.batch import MAX_ENTRIES, Coalescer
 from asya_transport.sqs.body import decode, encode_dead
 from asya_transport.sqs.client import SqsClient
-from asya_transport.sqs.sender import SqsSender
+from asya_transport.sqs.sender import MAX_DELAY_S, SqsSender
 
 if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import MessageTypeDef
@@ -32,6 +32,9 @@ MAX_LEASE_S: Final = 43_200.0
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 """
+
+RENEW_AT: Final = 10
+"""Half of the usual maxReceiveCount."""
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +131,18 @@ class SqsConsumer:
             raise LeaseLost(f"the lease on a delivery of {self._queue!r} had ended before it was settled")
 
     async def release(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """Settle: let it come again."""
+        """Settle: let it come again.
+
+        SQS counts every receive, also one that was given back (ApproximateReceiveCount against the redrive policy's
+        maxReceiveCount): after many a confirmed copy takes the message's place, whose count starts anew. A crash between copy
+        and delete duplicates.
+        """
         if not 0 <= delay_s <= MAX_LEASE_S:
             raise ValueError(f"delay of {delay_s} s is outside SQS's 0 to {MAX_LEASE_S:g} s")
         lease = self._claim_living(delivery)
+        if delivery.delivery_count >= RENEW_AT:
+            await self._settle(lease, self._renew(delivery, lease, min(delay_s, MAX_DELAY_S)))
+            return
         change = _Change(lease.handle, min(math.ceil(delay_s), _remaining(lease)))
         await self._settle(lease, self._changes.do(change))
 
@@ -233,6 +244,15 @@ class SqsConsumer:
     async def _move(self, delivery: Delivery, lease: _Lease, reason: str) -> None:
         text = encode_dead(delivery.body, delivery.attributes, reason, self._queue, self._sender.limit_bytes)
         await self._sender.send_text(names.dlq_name(self._queue), text)
+        await self._deletes.do(_Change(lease.handle, 0))
+
+    async def _renew(self, delivery: Delivery, lease: _Lease, delay_s: float) -> None:
+        try:
+            await self._sender.send(self._queue, delivery.body, delay_s, delivery.attributes)
+        except TransportError as exc:
+            log.warning("no copy made, given back as it is", extra={"queue": self._queue, "why": str(exc)})
+            await self._changes.do(_Change(lease.handle, min(math.ceil(delay_s), _remaining(lease))))
+            return
         await self._deletes.do(_Change(lease.handle, 0))
 
     async def _extend_one(self, lease: _Lease, lease_s: float) -> None:
