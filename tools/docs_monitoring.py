@@ -14,7 +14,7 @@ from tools.monitoring.records import RECORDS
 from tools.tree import write_or_compare
 
 FOLDER: Final = ROOT / "deploy" / "monitoring"
-RUNBOOKS: Final = "https://github.com/deliveryhero/asya/blob/main/docs/runbooks.md"
+RUNBOOKS: Final = "docs/runbooks.md"
 NAMESPACE: Final = "asya-system"
 MADE: Final = "# Made by `make docs` from tools/monitoring.\n"
 PAGE_HEAD: Final = """\

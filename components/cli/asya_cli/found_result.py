@@ -20,11 +20,10 @@ class FoundResult:
     @property
     def ended_early(self) -> str:
         """The actor whose handler returned nothing, where that ended the route before its end; else empty."""
+        from asya_protocol.envelope import left_early_at
+
         route = self.envelope.get("route") or {}
-        actors, current = route.get("actors") or (), route.get("current", 0)
-        return (
-            str(actors[current]) if self.succeeded and isinstance(current, int) and 0 <= current < len(actors) else ""
-        )
+        return left_early_at(route.get("actors") or (), route.get("current", 0)) if self.succeeded else ""
 
     @property
     def error(self) -> Mapping[str, Any]:

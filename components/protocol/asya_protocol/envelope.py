@@ -8,7 +8,7 @@ survive parse and dump; ``route.current`` absent means 0. An envelope whose ``cu
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -49,6 +49,15 @@ class _PlainEnvelope(msgspec.Struct, forbid_unknown_fields=True):
     headers: dict[str, object] | None = None
     parent_id: str | None = None
     deadline: str | None = None
+
+
+def left_early_at(actors: Sequence[str], current: int, end: str = names.HAPPY_END) -> str:
+    """Name the actor whose handler returned nothing, of an envelope that has arrived at a good end; else empty.
+
+    A route that names its end is at its end there.
+    """
+    actor = actors[current] if 0 <= current < len(actors) else end
+    return "" if actor == end else actor
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, format_time
+from asya_protocol.envelope import Envelope, format_time, left_early_at
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody, Retry
 from asya_protocol.status import Status
@@ -63,9 +63,9 @@ def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: dat
     """An end actor is done with it: succeeded at happy-end, failed at error-end, nothing elsewhere."""
     if hop.actor == hop.happy_end:
         good = FinalBody(status=Status.SUCCEEDED.value, progress=1.0)
-        if (actor := envelope.route.actor) is not None:
+        route = envelope.route
+        if actor := left_early_at(route.actors, route.current, hop.actor):
             # Its payload is what that actor was given: a handler that returned nothing has no result.
-            route = envelope.route
             where = replace(good, current_actor_idx=route.current, actors=list(route.actors), current_actor_name=actor)
             return (_final(envelope, replace(where, ended="early"), now),)
         returned = items[0].payload if items else _NOTHING

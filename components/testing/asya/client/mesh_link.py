@@ -14,6 +14,7 @@ from asya.client.errors import EnvelopeFailed, MeshAway, NotOffered, NotSent
 from asya.client.sent import Sent
 from asya_local.mesh import MeshInfo
 from asya_protocol import names
+from asya_protocol.envelope import left_early_at
 from asya_protocol.errors import AsyaError, TransportUnavailable
 from asya_protocol.new_envelope import new_envelope
 from asya_protocol.status import Status
@@ -111,7 +112,7 @@ def _result(sent: Sent, status: Status, envelope: Mapping[str, Any]) -> Any:  # 
     payload = envelope.get("payload")
     if status is Status.SUCCEEDED:
         route = envelope.get("route") or {}
-        early = route.get("current", 0) < len(route.get("actors") or ())
+        early = left_early_at(route.get("actors") or (), route.get("current", 0))
         return None if early else payload  # what is kept of one that left early is what its last handler was given
     failure = payload if isinstance(payload, dict) else {"error": payload}
     raise EnvelopeFailed(sent.id, str(failure.get("error")), failure.get("details") or {})
