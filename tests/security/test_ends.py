@@ -28,7 +28,7 @@ async def sent(gateway: OwnGateway) -> dict[str, Any]:
 
 
 async def test_gateway_h3_an_id_alone_ends_no_call(tmp_path: Path) -> None:
-    async with own_gateway(tmp_path) as gateway, gateway.client() as http:
+    async with own_gateway(tmp_path, ASYA_GATEWAY_MARKED_REPORTS="true") as gateway, gateway.client() as http:
         envelope_id = (await call(http, "brief"))["envelope_id"]
         envelope = await sent(gateway)
         mark = envelope["headers"][MARK]
@@ -50,7 +50,7 @@ async def test_gateway_h3_an_id_alone_ends_no_call(tmp_path: Path) -> None:
 
 
 async def test_gateway_h3_children_carry_the_same_mark_and_batches_are_asked_for_it(tmp_path: Path) -> None:
-    async with own_gateway(tmp_path) as gateway, gateway.client() as http:
+    async with own_gateway(tmp_path, ASYA_GATEWAY_MARKED_REPORTS="true") as gateway, gateway.client() as http:
         envelope_id = (await call(http, "brief"))["envelope_id"]
         mark = (await sent(gateway))["headers"][MARK]
         child = f"{envelope_id}-1"
@@ -67,14 +67,14 @@ async def test_gateway_h3_children_carry_the_same_mark_and_batches_are_asked_for
 
 
 async def test_gateway_h3_the_gateways_own_ends_need_no_mark(tmp_path: Path) -> None:
-    async with own_gateway(tmp_path) as gateway, gateway.client() as http:
+    async with own_gateway(tmp_path, ASYA_GATEWAY_MARKED_REPORTS="true") as gateway, gateway.client() as http:
         envelope_id = (await call(http, "brief"))["envelope_id"]
         assert (await http.post(f"/envelopes/{envelope_id}/cancel")).status_code == 200
         assert (await http.get(f"/envelopes/{envelope_id}")).json()["status"] == "failed"
 
 
-async def test_gateway_h3_sidecars_of_the_first_version_may_be_let_report(tmp_path: Path) -> None:
-    async with own_gateway(tmp_path, ASYA_GATEWAY_MARKED_REPORTS="false") as gateway, gateway.client() as http:
+async def test_gateway_h3_unless_it_is_told_sidecars_of_the_first_version_may_report(tmp_path: Path) -> None:
+    async with own_gateway(tmp_path) as gateway, gateway.client() as http:
         envelope_id = (await call(http, "brief"))["envelope_id"]
         assert (await report(http, envelope_id, "final", status="succeeded")).status_code == 200
 

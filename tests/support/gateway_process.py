@@ -34,8 +34,6 @@ class Gateway:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         own = {"ASYA_GATEWAY_PORT": "0", "ASYA_GATEWAY_HOST": "127.0.0.1", "ASYA_GATEWAY_SWEEP": "0.2s"}
-        # Tests report by hand, as a sidecar of Asya 0.1.1 does; tests/security and the local mesh's tests have marks.
-        own["ASYA_GATEWAY_MARKED_REPORTS"] = "false"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "asya_gateway"],
             env={"PATH": os.environ["PATH"], **own, **environ},

@@ -95,9 +95,9 @@ class GatewaySettings:
     """Connections open at most, besides one that listens."""
     max_body_bytes: int = setting("ASYA_GATEWAY_MAX_BODY_BYTES", whole(1024, 2**31), "16777216")
     """Largest request body; a larger one is answered with 413."""
-    marked_reports: bool = setting("ASYA_GATEWAY_MARKED_REPORTS", process.flag, "true")
+    marked_reports: bool = setting("ASYA_GATEWAY_MARKED_REPORTS", process.flag, "false")
     """Take reports about envelopes of this gateway's only with the mark that it gave them, so that nobody who knows an id
-    can end a call; `false` while sidecars of Asya 0.1.1, which show none, are at work."""
+    can end a call. Turn it on once every sidecar is of 0.2.0 or newer: those before show no mark. A local mesh has it on."""
     max_call_bytes: int = setting("ASYA_GATEWAY_MAX_CALL_BYTES", whole(1024, 2**31), "1048576")
     """Largest body of a tool call, over MCP too; a larger one is answered with 413. Large inputs belong into the object
     store, and their place into the call."""

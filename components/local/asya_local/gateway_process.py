@@ -154,6 +154,7 @@ class Gateway:
             "ASYA_GATEWAY_PORT": self.url.rpartition(":")[2],
             "ASYA_GATEWAY_TOKENS_FILE": str(self._state.gateway_tokens_file),
             "ASYA_GATEWAY_ACTORS": f"mesh:{self._state.home / 'status.json'}",
+            "ASYA_GATEWAY_MARKED_REPORTS": "true",  # all processes of this mesh are of one version
             "ASYA_GATEWAY_TOOLS_RELOAD": "500ms",  # whoever edits a tool file here waits for it
             "ASYA_DATABASE_URL": f"sqlite:{self._state.home / 'gateway.db'}",
             **({"ASYA_CONFIG_PATH": str(tools)} if tools is not None else {}),
