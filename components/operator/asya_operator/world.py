@@ -108,6 +108,8 @@ class World:
             left = self._by_queue.get(_queue(key, before), set())
             left.discard(key)
             affected |= left
+            if not left:
+                self._by_queue.pop(_queue(key, before), None)
         if gone:
             self._actors.pop(key, None)
             sharing.discard(key)
@@ -117,6 +119,8 @@ class World:
             affected |= sharing  # the actor that has the queue may be another one now
         if not gone:
             sharing.add(key)
+        elif not sharing:  # names are users' to choose, and they may make and delete actors without end
+            self._by_queue.pop(_queue(key, body), None)
         return [key, *sorted(affected)]
 
     def _note_pod(self, key: Key, name: str, body: Mapping[str, Any], *, gone: bool) -> list[Key]:

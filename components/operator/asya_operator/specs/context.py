@@ -22,6 +22,7 @@ class RenderContext:
         handed_on: Environment of every sidecar, from the operator's own.
         pod_monitor: Whether the cluster knows PodMonitors.
         network_policy: Whether actors' pods are closed to callers.
+        restricted: Whether actors may ask for nothing of their node, of other actors' rights or of the mesh's wiring.
     """
 
     transport: TransportConfig
@@ -34,3 +35,4 @@ class RenderContext:
     handed_on: tuple[EnvVar, ...] = ()
     pod_monitor: bool = False
     network_policy: bool = True
+    restricted: bool = True
