@@ -42,7 +42,10 @@ class Log:
         if not isinstance(name, str) or not name.endswith((CODE, ".pyc", *CONFIGURATION)):
             return
         name = os.path.abspath(name)
-        if name.endswith(".pyc"):  # <folder>/__pycache__/<module>.<tag>.pyc
+        if name.endswith(".pyc"):
+            if kind == "w":
+                return  # that Python keeps a module's compiled form is no edit of the module
+            # <folder>/__pycache__/<module>.<tag>.pyc
             name = os.path.join(os.path.dirname(os.path.dirname(name)), os.path.basename(name).split(".")[0] + CODE)
         if (kind, name) in self._seen or name.startswith(self._library):
             return

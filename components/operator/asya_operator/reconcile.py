@@ -130,6 +130,7 @@ class Reconciler:
             gateway_url=settings.gateway_url,
             runtime_source=runtime_source,
             native_sidecar=settings.native_sidecar,
+            restricted=settings.restricted,
             queue_names=settings.queue_names,
             handed_on=settings.handed_on,
         )

@@ -14,7 +14,7 @@ from asya_manifest.actor import OPERATOR_CLASS
 from asya_manifest.errors import ManifestError
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
 from asya_operator.transport_config import Transports, parse_transports
-from asya_process.settings import flag, is_on, log_level, longer_than_zero, read, setting, whole, words
+from asya_process.settings import choice, flag, is_on, log_level, longer_than_zero, read, setting, whole, words
 from asya_process.trace_settings import HANDED_ON, TraceSettings, read_trace_settings
 from asya_protocol.names import QUEUE_PREFIX, QueueNames
 
@@ -57,6 +57,12 @@ class OperatorSettings:
     """Where sidecars report; empty reports nothing."""
     sidecar_image: str = setting("ASYA_SIDECAR_IMAGE", str, "asya-sidecar:latest")
     """Image of the injected sidecar, unless an actor names its own."""
+    restricted: bool = setting(
+        "ASYA_ACTOR_POLICY", lambda text: choice("restricted", "off")(text) != "off", "restricted"
+    )
+    """`restricted` refuses actors that ask for their node (host namespaces, paths and ports, privileged containers,
+    capabilities beyond Pod Security's `baseline`), for another actor's service account, or for other wiring of their
+    sidecar (`ASYA_ACTOR_NAME` and the like in `spec.sidecar.env`); `off` refuses nothing."""
     native_sidecar: bool = setting("ASYA_NATIVE_SIDECAR", is_on, "true")
     """Inject the sidecar as an init container that keeps running (Kubernetes 1.29 and newer), so that it starts before
     and ends after the handler; `false` injects a plain container."""

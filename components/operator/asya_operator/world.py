@@ -118,6 +118,8 @@ class World:
             left = self._by_queue.get(_queue(key, before), set())
             left.discard(key)
             affected |= left
+            if not left:
+                self._by_queue.pop(_queue(key, before), None)
         if gone:
             self._actors.pop(key, None)
             sharing.discard(key)
@@ -127,6 +129,8 @@ class World:
             affected |= sharing  # the actor that has the queue may be another one now
         if not gone:
             sharing.add(key)
+        elif not sharing:  # names are users' to choose, and they may make and delete actors without end
+            self._by_queue.pop(_queue(key, body), None)
         return [key, *sorted(affected)]
 
     def _note_limit(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:

@@ -119,5 +119,5 @@ def tool_file(
     try:
         parse_tools([(f"McpTool {name}", text)])
     except InvalidTools as exc:
-        raise ConfigError(f"McpTool {name}", str(exc)) from None
+        raise ConfigError(f"McpTool {name}", str(exc).removeprefix(f"McpTool {name}: ")) from None
     return text

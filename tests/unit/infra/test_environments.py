@@ -50,7 +50,11 @@ def test_an_object_waits_for_its_namespace_and_an_actor_for_its_definition(name:
     namespaces = {
         each.inputs["metadata"]["name"]: (each.type, each.name) for each in seen.of_type("kubernetes:core/v1:Namespace")
     }
-    definition = seen.one("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
+    (definition,) = (
+        each
+        for each in seen.of_type("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
+        if each.inputs["metadata"]["name"] == "asyncactors.asya.sh"
+    )
     for each in seen.resources:
         if not each.type.startswith("kubernetes:"):
             continue

@@ -136,9 +136,15 @@ def test_a_tool_of_the_local_mesh_lies_in_its_folder() -> None:
         class Local:
             target = LocalTarget(mesh=pulumi.ComponentResource("a:b:C", "m", {}), home="/home", transport="memory")
 
-        McpTool("docs/read", mesh=Local, route=["ocr"])
+        McpTool("docs_read", mesh=Local, route=["ocr"])
 
-    assert run_program(program).one("pulumi-python:dynamic:Resource").inputs["object"] == file_name("docs/read")
+    assert run_program(program).one("pulumi-python:dynamic:Resource").inputs["object"] == file_name("docs_read")
+
+
+@pytest.mark.parametrize("name", ["docs/read", "../../evil", "a b"])
+def test_a_tool_whose_name_no_model_could_call_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="is no name that every model can call"):
+        run_program(lambda: McpTool(name, mesh=on_a_cluster(), route=["ocr"]))
 
 
 def test_the_subnets_of_a_cluster_may_be_one_output() -> None:

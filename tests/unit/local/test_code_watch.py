@@ -33,6 +33,15 @@ def edits(log: Path, folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in found.get(log, [])}
 
 
+@pytest.fixture(autouse=True, params=["kept", "not kept"])
+def bytecode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python keeps what it compiles, unless it is told not to."""
+    if request.param == "kept":
+        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    else:
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
     """A folder of modules: ``a`` imports ``package.b``, and nobody ``test_a``."""

@@ -25,6 +25,7 @@ class RenderContext:
         limits: Of the actor's namespace, by name.
         pod_monitor: Whether the cluster knows PodMonitors.
         network_policy: Whether actors' pods are closed to callers.
+        restricted: Whether actors may ask for nothing of their node, of other actors' rights or of the mesh's wiring.
     """
 
     transport: TransportConfig
@@ -38,3 +39,4 @@ class RenderContext:
     limits: Mapping[str, LimitSpec] = field(default_factory=dict)
     pod_monitor: bool = False
     network_policy: bool = True
+    restricted: bool = True

@@ -7,6 +7,7 @@ from asya_manifest.errors import InvalidActor, ManifestError, Problem
 from asya_manifest.labels import service_account_name
 from asya_manifest.problems import RuleBroken
 from asya_operator.specs import companions
+from asya_operator.specs.actor_policy import forbidden
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import metrics_port
 from asya_operator.specs.pod_template import needs_role
@@ -32,6 +33,8 @@ def render(actor: AsyncActor, uid: str, context: RenderContext) -> list[dict[str
     Raises:
         ManifestError: The actor cannot run on this transport as it is.
     """
+    if context.restricted and (problems := list(forbidden(actor))):
+        raise InvalidActor(actor.name, problems)
     objects = [companions.build_runtime_config_map(context)]
     if needs_role(context):
         own = (actor.spec.workload.template.spec.model_extra or {}).get("serviceAccountName")
