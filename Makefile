@@ -115,7 +115,7 @@ test-unit: $(STAMP) ## No socket, no process, virtual time
 	@$(BIN)/pytest $(PARALLEL) tests/unit $(PYTEST_ARGS)
 
 .PHONY: test-security
-test-security: $(STAMP) ## What others may not do: one test for each weakness that was found, and short fuzzing
+test-security: $(STAMP) ## What others may not do: one test for each weakness that was found
 	@$(BIN)/pytest $(PARALLEL) tests/security $(PYTEST_ARGS)
 
 .PHONY: test-contract
