@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.waits import wait_until
 from tests.support.command_line import CommandLine
 
 HANDLERS = """\
@@ -163,8 +164,13 @@ def test_logs_are_those_of_the_actor(asya: CommandLine):
     assert asya("send", "greet", "--payload", '{"who": "logs"}', "--wait").code == 0
     assert asya("local", "logs", "greet").out
     assert asya("send", "greet", "--payload", '{"who": "logs"}', "--id", "logged-1", "--wait").code == 0
-    told = [json.loads(line) for line in asya("logs", "logged-1", "--json").out.splitlines()]
-    assert {"greet/1-sidecar", "happy-end/1-sidecar"} <= {line["source"] for line in told}
+    told: list[dict[str, str]] = []
+
+    def both_settled() -> bool:  # a result is there before its end actor has settled
+        told[:] = [json.loads(line) for line in asya("logs", "logged-1", "--json").out.splitlines()]
+        return {"greet/1-sidecar", "happy-end/1-sidecar"} <= {line["source"] for line in told}
+
+    wait_until(both_settled, 60, "both sidecars have logged the envelope", lambda: told)
     assert [line["time"] for line in told] == sorted(line["time"] for line in told)
     assert asya("logs", "no-such").code == 1
     assert asya("local", "logs", "nobody").code == 1
