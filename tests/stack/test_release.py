@@ -1,10 +1,8 @@
 """A release, pushed to a registry and installed from there alone; and what a team's program brings into an environment."""
 
 import json
-import os
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +12,6 @@ import yaml
 from lab.images.publish import own_version
 from lab.installs.uv import uv
 from lab.servers.registry import Registry
-from tests.support.pulumi_project import PASSPHRASE, install_standins, require_engine
 from tools.release import charts
 from tools.release.__main__ import release
 from tools.release.packages import build_wheels
@@ -60,42 +57,6 @@ def test_a_teams_program_brings_little_beyond_pulumis_own(wheels: Path, tmp_path
         [ours / "bin/python", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout == "None None\n"
-
-
-def test_a_new_project_runs_with_what_its_requirements_say(wheels: Path, tmp_path: Path) -> None:
-    engine = require_engine()
-    tools = environment(tmp_path / "tools", wheels, f"asya-cli=={own_version()}")
-    subprocess.run([tools / "bin/asya", "init", "page-ocr", "--pulumi"], cwd=tmp_path, check=True, capture_output=True)
-    project = tmp_path / "page-ocr"
-    # The engine looks for the plugins of exactly these.
-    sdks = [f"{name}=={version(name)}" for name in ("pulumi", "pulumi-kubernetes")]
-    venv = environment(tmp_path / "venv", wheels, "pip", *sdks, "--requirements", str(project / "requirements.txt"))
-    install_standins(tmp_path / "home")
-    (tmp_path / "state").mkdir()
-    shell = {
-        "PATH": os.pathsep.join([str(venv / "bin"), str(engine), os.environ["PATH"]]),
-        "HOME": str(tmp_path),
-        "PULUMI_HOME": str(tmp_path / "home"),
-        "PULUMI_BACKEND_URL": (tmp_path / "state").as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-    }
-
-    def pulumi(*arguments: str) -> str:
-        done = subprocess.run(
-            [engine / "pulumi", *arguments], cwd=project, env=shell, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    pulumi("stack", "init", "local")
-    try:
-        pulumi("up", "--yes", "--skip-preview")
-        outputs = json.loads(pulumi("stack", "output", "--json"))
-        assert outputs["status"] in {"Running", "Napping"}
-    finally:
-        pulumi("destroy", "--yes", "--skip-preview")
 
 
 def test_charts_and_images_are_installed_from_the_registry_alone(tmp_path: Path) -> None:
