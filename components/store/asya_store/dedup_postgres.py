@@ -1,25 +1,16 @@
-"""Dedup state in Postgres, shared by all replicas; the only module of this room that knows psycopg.
+"""Dedup state in Postgres, shared by all replicas.
 
 The database's clock decides, so that replicas need not agree on the time. One statement per call, so
 that Postgres orders concurrent calls of replicas.
 """
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any, Final, LiteralString
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
-from asya_protocol.errors import StoreUnavailable
 from asya_protocol.key_segment import segment
 from asya_store.dedup_port import SWEEP_EVERY, Verdict
+from asya_store.postgres_pool import PostgresPool
 
-CONNECTIONS: Final = 4
-"""Per sidecar; a question takes about a millisecond."""
-TIMEOUT_S: Final = 10.0
-LOCK: Final = 0x61737961
-"""Advisory lock under which the table is made: CREATE TABLE IF NOT EXISTS alone can fail when two do it at once."""
 MAX_KEY_CHARS: Final = 1000
 """An entry of a B-tree ends at a third of a page, 2,704 bytes, and each character kept is one byte."""
 _ENCODED: Final = "~"
@@ -65,9 +56,7 @@ class PostgresDedup:
     """One table of keys."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._pool: AsyncConnectionPool[Any] | None = None
-        self._opening = asyncio.Lock()
+        self._pool = PostgresPool(url, "dedup", TABLE, INDEX)
         self._begins = 0
 
     async def begin(self, key: str, owner: str, lease_s: float) -> Verdict:
@@ -93,38 +82,9 @@ class PostgresDedup:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._pool is not None:
-            await self._pool.close()
+        await self._pool.close()
 
     async def _ask(self, statement: LiteralString, values: dict[str, object]) -> tuple[Any, ...] | None:
-        try:
-            pool = await self._ready()
-            async with pool.connection() as connection:
-                cursor = await connection.execute(statement, values)
-                return await cursor.fetchone() if cursor.description else None
-        except (psycopg.Error, PoolTimeout, OSError) as exc:
-            raise StoreUnavailable(f"dedup database: {str(exc).strip() or type(exc).__name__}") from exc
-
-    async def _ready(self) -> AsyncConnectionPool[Any]:
-        async with self._opening:
-            if self._pool is None:
-                pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-                    self._url,
-                    min_size=1,
-                    max_size=CONNECTIONS,
-                    timeout=TIMEOUT_S,
-                    open=False,
-                    kwargs={"autocommit": True, "connect_timeout": int(TIMEOUT_S)},
-                    check=AsyncConnectionPool.check_connection,
-                )
-                try:
-                    await pool.open(wait=True, timeout=TIMEOUT_S)
-                    async with pool.connection() as connection, connection.transaction():
-                        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-                        await connection.execute(TABLE)
-                        await connection.execute(INDEX)
-                except BaseException:
-                    await pool.close()
-                    raise
-                self._pool = pool
-            return self._pool
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchone() if cursor.description else None

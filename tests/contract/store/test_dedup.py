@@ -144,7 +144,7 @@ async def test_a_database_that_restarts_is_used_again(postgres: PostgresServer) 
 
 
 async def test_a_database_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asya_store.dedup_postgres.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("asya_store.postgres_pool.TIMEOUT_S", 1.0)
     store = open_dedup("postgresql://asya@127.0.0.1:9/none")
     with pytest.raises(StoreUnavailable, match="dedup database"):
         await store.begin("k", "a", 30)

@@ -132,7 +132,7 @@ async def test_a_database_that_restarts_is_used_again(postgres: PostgresServer) 
 
 
 async def test_a_database_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asya_store.limits.postgres.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("asya_store.postgres_pool.TIMEOUT_S", 1.0)
     states = open_limits("postgresql://asya@127.0.0.1:9/none")
     with pytest.raises(StoreUnavailable, match="limits database"):
         await states.read()

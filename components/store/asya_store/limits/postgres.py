@@ -3,24 +3,18 @@
 A change locks its places' rows in one order, so that two never wait for each other; what is only watched is not locked.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection
 
 from asya_protocol.errors import StoreUnavailable
 from asya_store.limits.port import SWEEP_EVERY, Change, T
 from asya_store.limits.rule import Place
 from asya_store.limits.table import IDLE_S, State
-
-CONNECTIONS: Final = 4
-"""Per sidecar."""
-TIMEOUT_S: Final = 10.0
-LOCK: Final = 0x61737961
-"""Advisory lock under which the table is made, as dedup's."""
+from asya_store.postgres_pool import PostgresPool
 
 TABLE: Final = """
 CREATE TABLE IF NOT EXISTS asya_limits (
@@ -46,7 +40,7 @@ DELETE FROM asya_limits WHERE (name, key) IN (
     SELECT name, key FROM asya_limits
     WHERE NOT paused AND touched_at < now() - %(seconds)s * interval '1 second' LIMIT 1000 FOR UPDATE SKIP LOCKED
 )"""
-ALL: Final = "SELECT name, key, state, extract(epoch FROM clock_timestamp())::float8 FROM asya_limits"
+ALL: Final = "SELECT name, key, state FROM asya_limits"
 NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _STATE: Final = msgspec.json.Decoder(State)
 
@@ -55,74 +49,47 @@ class PostgresLimits:
     """One table of states."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._pool: AsyncConnectionPool[Any] | None = None
-        self._opening = asyncio.Lock()
+        self._pool = PostgresPool(url, "limits", TABLE)
         self._changes = 0
 
     async def change(self, places: Sequence[Place], change: Change[T], *, watched: Sequence[Place] = ()) -> T:
         """Read and write."""
         locked, seen = sorted({*places}), sorted({*watched} - {*places})
-        try:
-            pool = await self._ready()
-            async with pool.connection() as connection, connection.transaction():
-                await connection.execute(MAKE, _columns(locked))
-                found = await (await connection.execute(LOCKED, _columns(locked))).fetchall()
-                known = {(name, key): _STATE.decode(state) for name, key, state in found}
-                # The clock is asked once the rows are ours: who waited for them must not count by a time before.
-                watches = await (await connection.execute(WATCHED, _columns(seen))).fetchall()
-                known.update({(name, key): _STATE.decode(state) for name, key, state, _ in watches if name})
-                written, result = change(known, watches[0][3])
-                for (name, key), state in written.items():
-                    values = {"state": msgspec.json.encode(state), "paused": state.paused_s != 0}
-                    await connection.execute(WRITE, {**values, "name": name, "key": key})
-            self._changes += 1
-            if self._changes % SWEEP_EVERY == 0:
-                async with pool.connection() as connection:
-                    await connection.execute(SWEEP, {"seconds": IDLE_S})
-        except (psycopg.Error, PoolTimeout, OSError, msgspec.DecodeError) as exc:
-            raise StoreUnavailable(f"limits database: {str(exc).strip() or type(exc).__name__}") from exc
-        else:
-            return result
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(MAKE, _columns(locked))
+            found = await (await connection.execute(LOCKED, _columns(locked))).fetchall()
+            known = {(name, key): _STATE.decode(state) for name, key, state in found}
+            # The clock is asked once the rows are ours: who waited for them must not count by a time before.
+            watches = await (await connection.execute(WATCHED, _columns(seen))).fetchall()
+            known.update({(name, key): _STATE.decode(state) for name, key, state, _ in watches if name})
+            written, result = change(known, watches[0][3])
+            for (name, key), state in written.items():
+                values = {"state": msgspec.json.encode(state), "paused": state.paused_s != 0}
+                await connection.execute(WRITE, {**values, "name": name, "key": key})
+        self._changes += 1
+        if self._changes % SWEEP_EVERY == 0:
+            async with self._connection() as connection:
+                await connection.execute(SWEEP, {"seconds": IDLE_S})
+        return result
 
     async def read(self) -> tuple[Mapping[Place, State], float]:
         """All of them."""
-        try:
-            pool = await self._ready()
-            async with pool.connection() as connection:
-                found = await (await connection.execute(ALL)).fetchall()
-                now = await (await connection.execute(NOW)).fetchone()
-        except (psycopg.Error, PoolTimeout, OSError) as exc:
-            raise StoreUnavailable(f"limits database: {str(exc).strip() or type(exc).__name__}") from exc
-        return {(name, key): _STATE.decode(state) for name, key, state, _ in found}, (now or (0.0,))[0]
+        async with self._connection() as connection:
+            found = await (await connection.execute(ALL)).fetchall()
+            now = await (await connection.execute(NOW)).fetchone()
+            return {(name, key): _STATE.decode(state) for name, key, state in found}, (now or (0.0,))[0]
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._pool is not None:
-            await self._pool.close()
+        await self._pool.close()
 
-    async def _ready(self) -> AsyncConnectionPool[Any]:
-        async with self._opening:
-            if self._pool is None:
-                pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-                    self._url,
-                    min_size=1,
-                    max_size=CONNECTIONS,
-                    timeout=TIMEOUT_S,
-                    open=False,
-                    kwargs={"autocommit": True, "connect_timeout": int(TIMEOUT_S)},
-                    check=AsyncConnectionPool.check_connection,
-                )
-                try:
-                    await pool.open(wait=True, timeout=TIMEOUT_S)
-                    async with pool.connection() as connection, connection.transaction():
-                        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-                        await connection.execute(TABLE)
-                except BaseException:
-                    await pool.close()
-                    raise
-                self._pool = pool
-            return self._pool
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except msgspec.DecodeError as exc:
+            raise StoreUnavailable(f"limits database: {exc}") from exc
 
 
 def _columns(places: Sequence[Place]) -> dict[str, list[str]]:
