@@ -52,8 +52,7 @@ class LocalFailures:
             return
         plan = plan_replay(self._failures, chosen, begin)
         if dry_run:
-            again = [kept.id for kept, _ in plan.sends]
-            done.add(Replayed(again, [kept.id for kept in plan.completes], [], list(plan.refused)).as_json())
+            done.add(plan.foreseen.as_json())
             return
         made = self._perform(plan)
         done.add(made.as_json())

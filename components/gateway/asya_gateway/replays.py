@@ -85,8 +85,7 @@ class Replays:
         starts = {} if begin == "hop" else await self._starts([record.id])
         plan = await asyncio.to_thread(plan_replay, self._failures, chosen, begin, starts)
         if dry_run:
-            again = [kept.id for kept, _ in plan.sends]
-            return Replayed(again, [kept.id for kept in plan.completes], refused=list(plan.refused))
+            return plan.foreseen
 
         async def told(kept: Kept, envelope: Envelope | None) -> None:
             await self._store.report(kept.id, _reopened(kept, envelope, by))

@@ -42,6 +42,12 @@ class Plan:
     completes: tuple[Kept, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def foreseen(self) -> "Replayed":
+        """What will have become of it if all goes well."""
+        sent = [kept.id for kept, _ in self.sends]
+        return Replayed(sent, [kept.id for kept in self.completes], refused=list(self.refused))
+
 
 @dataclass(slots=True)
 class Replayed:
@@ -110,13 +116,10 @@ def plan_replay(
         if kept.failed.of_group and (begin == "hop" or start is None):
             groups[kept.key] = kept
             found = failures.children(kept)
-            todo.update(
-                {key: child for key, child in ((c.key, c) for c in found.values()) if key not in sends | groups}
-            )
-            gone = [
-                index for index in kept.failed.missing if index not in found and not _sent_before(failures, kept, index)
-            ]
-            refused += [(kept.id, CHILD_GONE.format(index=index)) for index in gone]
+            todo.update({child.key: child for child in found.values() if child.key not in sends | groups})
+            absent = [index for index in kept.failed.missing if index not in found]
+            before = _sent_before(failures, kept, absent)
+            refused += [(kept.id, CHILD_GONE.format(index=index)) for index in absent if index not in before]
             continue
         try:
             made = from_hop(kept.failed) if begin == "hop" else from_start(kept.failed, *(start or ()))
@@ -161,9 +164,9 @@ async def perform(plan: Plan, failures: Failures, store: Store, send: Send, *, t
     return done
 
 
-def _sent_before(failures: Failures, group: Kept, index: int) -> bool:
-    """Whether a missing child of a group was replayed earlier, and has not failed again."""
-    return failures.replayed(child_id(group.id, index)) and index not in failures.children(group)
+def _sent_before(failures: Failures, group: Kept, places: Iterable[int]) -> set[int]:
+    """Those of a group's missing children that have not failed again which were replayed earlier."""
+    return {index for index in places if failures.replayed(child_id(group.id, index))}
 
 
 def _completed(
@@ -171,7 +174,7 @@ def _completed(
 ) -> tuple[Kept, ...]:
     """Find the failed groups all of whose missing children are sent again, or are such groups themselves."""
     sent = {kept.id for kept, _ in sends.values()}
-    known, complete = dict(groups), dict[str, Kept]()
+    known, before, complete = dict(groups), dict[str, set[int]](), dict[str, Kept]()
     again = [kept for kept, _ in sends.values()]
     while again:
         parent_id = again.pop().failed.envelope.parent_id
@@ -181,12 +184,12 @@ def _completed(
                 again.append(kept)
     for _ in range(len(known)):
         for key, kept in known.items():
-            missing = [index for index in kept.failed.missing if child_id(kept.id, index) not in sent]
-            if (
-                key not in complete
-                and kept.failed.missing
-                and all(_sent_before(failures, kept, index) for index in missing)
-            ):
+            missing = {index for index in kept.failed.missing if child_id(kept.id, index) not in sent}
+            if key in complete or not kept.failed.missing:
+                continue
+            if missing and key not in before:
+                before[key] = _sent_before(failures, kept, missing - {*failures.children(kept)})
+            if not missing or missing <= before[key]:
                 complete[key] = kept
                 sent.add(kept.id)
     return tuple(complete.values())
