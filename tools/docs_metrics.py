@@ -3,40 +3,30 @@
 Only what stands between the two markers is made; the rest of the page is written by hand.
 """
 
-import argparse
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from asya_gateway import metric_table as gateway
 from asya_operator import metric_table as operator
-from asya_process.metric import Metric
+from asya_process.metric import SPANS_LOST, Metric
 from asya_sidecar import metric_table as sidecar
 from lab.checkout import ROOT
-from tools.tree import report, write_or_compare
+from tools.tree import write_between
 
 PAGE: Final = ROOT / "docs" / "metrics.md"
 BEGIN: Final = "<!-- metrics:begin -->"
 END: Final = "<!-- metrics:end -->"
 TABLES: Final = (
-    ("The sidecar's", "asya_actor", sidecar.TABLE),
-    ("The operator's", "asya_operator", operator.TABLE),
-    ("The gateway's", "asya_gateway", gateway.TABLE),
+    ("The sidecar's", "asya_actor", (*sidecar.TABLE, SPANS_LOST)),
+    ("The operator's", "asya_operator", (*operator.TABLE, SPANS_LOST)),
+    ("The gateway's", "asya_gateway", (*gateway.TABLE, SPANS_LOST)),
 )
 """Title, prefix and metrics; the sidecar's prefix is `ASYA_METRICS_NAMESPACE`."""
 
 
 def main() -> None:
     """Write the page's part, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 when the page differs")
-    arguments = parser.parse_args()
-    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        report("docs_metrics", [f"{PAGE.relative_to(ROOT)}: needs the markers {BEGIN} and {END}, in this order"], "")
-    made = "\n".join([before + begin, "", *sections(), end + after])
-    write_or_compare(PAGE, made, check=arguments.check, command="make docs")
+    write_between(PAGE, BEGIN, END, ["", *sections()], __doc__)
 
 
 def sections() -> Iterator[str]:

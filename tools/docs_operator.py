@@ -3,13 +3,12 @@
 Only what stands between the two markers is made; the rest of the page is written by hand.
 """
 
-import argparse
 from collections.abc import Iterator
 from typing import Final
 
 from asya_operator.status.table import STATUSES, Rule
 from lab.checkout import ROOT
-from tools.tree import report, write_or_compare
+from tools.tree import write_between
 
 PAGE: Final = ROOT / "docs" / "operator.md"
 BEGIN: Final = "<!-- statuses:begin -->"
@@ -18,16 +17,7 @@ END: Final = "<!-- statuses:end -->"
 
 def main() -> None:
     """Write the page's part, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 when the page differs")
-    arguments = parser.parse_args()
-    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        report("docs_operator", [f"{PAGE.relative_to(ROOT)}: needs the markers {BEGIN} and {END}, in this order"], "")
-    made = "\n".join([before + begin, "", *table(), "", *runbook(), end + after])
-    write_or_compare(PAGE, made, check=arguments.check, command="make docs")
+    write_between(PAGE, BEGIN, END, ["", *table(), "", *runbook()], __doc__)
 
 
 def table() -> Iterator[str]:

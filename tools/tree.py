@@ -3,6 +3,7 @@
 Every ``tools/check_*.py`` runs as ``python -m tools.check_x`` from the root; exit code 1 means that it found something.
 """
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -55,3 +56,24 @@ def write_or_compare(page: Path, text: str, *, check: bool, command: str) -> Non
         sys.exit(1)
     else:
         print(f"{shown}: agrees with the code")
+
+
+def write_between(page: Path, begin: str, end: str, lines: Iterable[str], told: str | None) -> None:
+    """Be a command that writes what stands between two markers of a page; with ``--check`` it only compares.
+
+    Args:
+        page: The rest of it is written by hand.
+        begin: The marker before.
+        end: The marker after.
+        lines: What is to stand there, the empty lines beside the markers among them.
+        told: What ``--help`` says.
+    """
+    parser = argparse.ArgumentParser(description=told)
+    parser.add_argument("--check", action="store_true", help="exit with 1 when the page differs")
+    check = parser.parse_args().check
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        report(page.stem, [f"{page.relative_to(ROOT)}: needs the markers {begin} and {end}, in this order"], "")
+    write_or_compare(page, "\n".join([before + begin, *lines, end + after]), check=check, command="make docs")
