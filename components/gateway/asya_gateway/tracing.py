@@ -1,17 +1,18 @@
 """A call's trace: taken from its caller or begun here, sent on with the envelope, recorded where traces are on."""
 
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
+from asya_gateway.metrics import PREFIX
 from asya_process import spans
+from asya_process.metrics import count_lost_spans
 from asya_process.spans import Span
 from asya_process.trace_settings import TraceSettings
-from asya_process.tracer import Tracer, open_tracer
+from asya_process.tracer import Tracer, fresh_ids, open_tracer
 from asya_protocol import names
 from asya_protocol.trace import TraceContext, TraceNote, read_traceparent
 
@@ -70,9 +71,9 @@ class CallTracing:
         if self._tracer is None:
             return CallTrail(dict(carrier))
         caller = read_traceparent(carrier.get(names.HEADER_TRACEPARENT))
-        trace_id = f"{random.getrandbits(128) or 1:032x}" if caller is None else caller.trace_id
+        trace_id = fresh_ids()[0] if caller is None else caller.trace_id
         sampled = self._tracer.samples(trace_id, caller)
-        call, send = (TraceContext(trace_id, f"{random.getrandbits(64) or 1:016x}", sampled) for _ in range(2))
+        call, send = (TraceContext(trace_id, fresh_ids()[1], sampled) for _ in range(2))
         headers = {**carrier, names.HEADER_TRACEPARENT: str(send)}
         if not sampled:
             return CallTrail(headers)
@@ -126,7 +127,5 @@ def open_call_tracing(settings: TraceSettings, transport: str, registry: Collect
     """
     if not settings.on:
         return CallTracing()
-    lost = Counter(
-        "trace_spans_lost_total", "Spans that no collector has got.", namespace="asya_gateway", registry=registry
-    )
+    lost = count_lost_spans(PREFIX, registry)
     return CallTracing(open_tracer(settings, "asya-gateway", lost.inc), transport)

@@ -1,12 +1,12 @@
 """Reconciles as spans: each is a trace of its own, for no envelope is on its way through the operator."""
 
-import random
+from prometheus_client import CollectorRegistry
 
-from prometheus_client import CollectorRegistry, Counter
-
+from asya_operator.metrics import PREFIX
+from asya_process.metrics import count_lost_spans
 from asya_process.spans import ACTOR, NAMESPACE, Span
 from asya_process.trace_settings import TraceSettings
-from asya_process.tracer import Tracer, open_tracer
+from asya_process.tracer import Tracer, fresh_ids, open_tracer
 from asya_protocol.trace import TraceContext
 
 
@@ -24,9 +24,9 @@ class ReconcileTracing:
         """Hand on one reconcile; ``failure`` is empty where it went well."""
         if self._tracer is None:
             return
-        trace_id = f"{random.getrandbits(128) or 1:032x}"
+        trace_id, span_id = fresh_ids()
         if self._tracer.samples(trace_id):
-            context = TraceContext(trace_id, f"{random.getrandbits(64) or 1:016x}")
+            context = TraceContext(trace_id, span_id)
             told = {NAMESPACE: namespace, ACTOR: actor}
             self._tracer.emit(
                 (Span(f"reconcile {actor}", context, None, start_s, end_s, attributes=told, failure=failure),)
@@ -46,7 +46,5 @@ def open_reconcile_tracing(settings: TraceSettings, registry: CollectorRegistry)
     """
     if not settings.on:
         return ReconcileTracing()
-    lost = Counter(
-        "trace_spans_lost_total", "Spans that no collector has got.", namespace="asya_operator", registry=registry
-    )
+    lost = count_lost_spans(PREFIX, registry)
     return ReconcileTracing(open_tracer(settings, "asya-operator", lost.inc))

@@ -38,3 +38,7 @@ class Metric:
             raise ValueError(f"{self.name}: a histogram has buckets, and nothing else has")
         if (self.kind == "counter") != self.name.endswith("_total"):
             raise ValueError(f"{self.name}: a counter's name ends with _total, and no other does")
+
+
+SPANS_LOST: Final = Metric("trace_spans_lost_total", "counter", "Spans that no collector has got.", (), "spans")
+"""Of every process that records traces, while it does."""

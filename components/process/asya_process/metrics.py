@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from asya_process.metric import Metric
+from asya_process.metric import SPANS_LOST, Metric
 
 Samples = Mapping[tuple[str, ...], float]
 """By the values of a metric's labels."""
@@ -40,6 +40,11 @@ class Maker:
         if metric.kind != kind:
             raise TypeError(f"{metric.name} is a {metric.kind}, no {kind}")
         return f"{self._prefix}_{metric.name}"
+
+
+def count_lost_spans(prefix: str, registry: CollectorRegistry) -> Counter:
+    """Make the counter of lost spans, where traces are on."""
+    return Counter(f"{prefix}_{SPANS_LOST.name}", SPANS_LOST.help, registry=registry)
 
 
 class _Watched(Collector):

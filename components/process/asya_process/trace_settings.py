@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from asya_process.settings import choice, flag, number, read, setting, starts_with, whole
 
@@ -44,18 +44,7 @@ class TraceSettings:
     """`otlp`, or `none`, which sends no spans."""
     disabled: bool = setting("OTEL_SDK_DISABLED", flag, "false")
     """`true` sends no spans."""
-    sampler: Sampler = setting(
-        "OTEL_TRACES_SAMPLER",
-        choice(
-            "always_on",
-            "always_off",
-            "traceidratio",
-            "parentbased_always_on",
-            "parentbased_always_off",
-            "parentbased_traceidratio",
-        ),
-        "parentbased_always_on",
-    )
+    sampler: Sampler = setting("OTEL_TRACES_SAMPLER", choice(*get_args(Sampler)), "parentbased_always_on")
     """Which traces are recorded: `always_on`, `always_off`, `traceidratio`, and the same after `parentbased_`, which does
     what the envelope's trace says and asks only where one begins."""
     ratio: float = setting("OTEL_TRACES_SAMPLER_ARG", number(0.0, 1.0), "1")

@@ -6,6 +6,7 @@ take is counted from the exporter's own answers, because ``force_flush`` says th
 
 import logging
 import os
+import random
 import socket
 import threading
 import time
@@ -192,6 +193,11 @@ def open_tracer(settings: TraceSettings, service: str, on_lost: Callable[[int], 
             f"asks for traces, and {exc.name} is not installed; install asya-process[{extra}]",
         ) from None
     return tracers[0]
+
+
+def fresh_ids() -> tuple[str, str]:
+    """A trace's id and a span's; no secrets: the operating system's generator would cost two system calls."""
+    return f"{random.getrandbits(128) or 1:032x}", f"{random.getrandbits(64) or 1:016x}"
 
 
 def _grpc_exporter(settings: TraceSettings) -> "SpanExporter":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from asya_process.tracer import fresh_ids
 from asya_protocol.reply import Item
 from asya_sidecar.core.actions import Decision, Release, Use
 from asya_sidecar.core.admit import Hop, Work, refuse
@@ -21,7 +22,6 @@ from asya_sidecar.core.window import Pace
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import AWAY, IMPOSSIBLE, Performer
 from asya_sidecar.runtime_client import RuntimeClient
-from asya_sidecar.tracing import trace_ids
 
 log: Final = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class Handling:
         """Decide for an envelope on which this program failed; to be called where the exception is handled."""
         log.exception("a defect", extra={"envelope_id": work.envelope.id if work else "", "actor": self._hop.actor})
         chance = random.random()  # noqa: S311 - jitter
-        moment = _moment(work, chance, trace_ids() if work is None else _ids_of(work))
+        moment = _moment(work, chance, fresh_ids() if work is None else _ids_of(work))
         return defect(work, self._hop, moment, f"defect of the sidecar: {type(exc).__name__}: {exc}")
 
     def busy_s(self) -> float:
@@ -177,7 +177,7 @@ class Handling:
 
 def _ids_of(work: Work) -> tuple[str, str]:
     """A trace's id and this hop's span's, those of its trail where it has one."""
-    return trace_ids() if work.trail is None else (work.trail.context.trace_id, work.trail.context.span_id)
+    return fresh_ids() if work.trail is None else (work.trail.context.trace_id, work.trail.context.span_id)
 
 
 def _moment(work: Work | None, chance: float, ids: tuple[str, str], elapsed_s: float = 0.0) -> Moment:

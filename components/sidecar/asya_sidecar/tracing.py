@@ -1,14 +1,12 @@
 """One actor's hops as spans: begins a trail for each delivery, and hands it on as spans when the delivery is settled."""
 
-import random
 import time
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import Counter
-
+from asya_process.metrics import count_lost_spans
 from asya_process.trace_settings import TraceSettings
-from asya_process.tracer import Tracer, open_tracer
+from asya_process.tracer import Tracer, fresh_ids, open_tracer
 from asya_protocol.envelope import Envelope, parse_envelope, parse_object
 from asya_protocol.errors import EnvelopeError
 from asya_sidecar.core.actions import Decision
@@ -44,7 +42,7 @@ class HopTracing:
         """
         headers = admitted.envelope.headers if isinstance(admitted, Work) else _headers(body)
         received_s = min(time.time() - held_s, taken_s)
-        return begin_trail(headers, trace_ids(), self._tracer.samples, received_s=received_s, taken_s=taken_s)
+        return begin_trail(headers, fresh_ids(), self._tracer.samples, received_s=received_s, taken_s=taken_s)
 
     def finish(self, trail: Trail, work: Work | None, body: bytes, done: Decision) -> None:
         """Hand on the spans of a delivery that is settled; without a handler's call it may be no envelope."""
@@ -66,19 +64,9 @@ def open_hop_tracing(settings: TraceSettings, hop: Hop, transport: str, metrics:
     """
     if not settings.on:
         return None
-    lost = Counter(
-        "trace_spans_lost_total",
-        "Spans that no collector has got.",
-        namespace=metrics.namespace,
-        registry=metrics.registry,
-    )
+    lost = count_lost_spans(metrics.namespace, metrics.registry)
     tracer = open_tracer(settings, hop.actor, lost.inc)
     return None if tracer is None else HopTracing(tracer, hop, transport)
-
-
-def trace_ids() -> tuple[str, str]:
-    """A trace's id and a span's; no secrets: the operating system's generator would cost two system calls."""
-    return f"{random.getrandbits(128) or 1:032x}", f"{random.getrandbits(64) or 1:016x}"
 
 
 def _headers(body: bytes) -> Mapping[str, object]:
