@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from asya_manifest.errors import InvalidActor, InvalidLimit, Problem, quoted
+from asya_manifest.pod_rules import LABEL_PATTERN, no_label
 from asya_manifest.problems import RuleBroken, explain, without_nulls
 from asya_manifest.spec_part import SpecPart
 
 LIMIT_KIND: Final = "Limit"
 _PATH: Final = re.compile(r"(headers\.[^\s.][^\s]*|payload(\.[^\s.]+)*)")
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def _check_path(text: str) -> str:
@@ -84,9 +84,8 @@ class LimitMetadata(BaseModel):
 
     @model_validator(mode="after")
     def _check_name(self) -> Self:
-        if not _NAME.fullmatch(self.name):
-            text = f"{quoted(self.name)} is not 1 to 63 lower-case letters, digits and '-'"
-            raise RuleBroken(Problem("name", text))
+        if not LABEL_PATTERN.fullmatch(self.name):
+            raise RuleBroken(Problem("name", no_label(self.name)))
         return self
 
 
