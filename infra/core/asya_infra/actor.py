@@ -50,8 +50,8 @@ class AsyncActor(pulumi.ComponentResource):
             them, e.g. ``{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::models/*"]}``.
         workload: ``spec.workload`` whole, in place of env, resources and service_account.
         labels: Of the AsyncActor.
-        sends_to: Where the cloud gives pods a role: the only actors that this one may send to, besides the end actors. None
-            allows every actor of the mesh, since a route is data.
+        sends_to: Where the cloud gives pods a role (``mesh.target.gives_roles``): the only actors that this one may send to,
+            besides the end actors. None allows every actor of the mesh, since a route is data. Refused in other clusters.
         opts: Options of the resource.
 
     Raises:

@@ -14,6 +14,7 @@ from asya_infra.kubeconfig import read_kubeconfig
 from asya_infra.kubernetes_provider import kubernetes_provider
 from asya_infra.local_mesh import LocalEnvironment
 from asya_infra.options import root_folder
+from asya_infra.ownership import Ownership
 from asya_infra.settings import PRESETS, Settings
 from asya_infra.target import Identities, Mesh
 from asya_protocol import names
@@ -30,7 +31,7 @@ class Connection(pulumi.ComponentResource):
 
     Settings of the stack: ``asya:mesh`` (``cluster``) and either ``asya:platform``, the stack that made the mesh, or by
     hand ``asya:transport``, and where they are not the defaults ``asya:kubeconfig``, ``asya:context``, ``asya:namespace``,
-    ``asya:systemNamespace``, ``asya:queuePrefix``, ``asya:queueUrl``; ``asya:waitSeconds`` besides.
+    ``asya:systemNamespace``, ``asya:queuePrefix``, ``asya:queueUrl``; ``asya:waitSeconds`` and ``asya:adopt`` besides.
     """
 
     target: KubernetesTarget
@@ -40,9 +41,13 @@ class Connection(pulumi.ComponentResource):
     ) -> None:
         super().__init__("asya:index:Connection", name, {}, opts)
         told = _platform(read, stack) if stack else _by_hand(read)
+        adopt = read.flag("adopt", False)
+        kubeconfig = pulumi.Output.secret(told["kubeconfig"])
         self.target = KubernetesTarget(
-            provider=kubernetes_provider(f"{name}-cluster", told["kubeconfig"], told["context"], told["server"]),
-            kubeconfig=pulumi.Output.secret(told["kubeconfig"]),
+            provider=kubernetes_provider(
+                f"{name}-cluster", told["kubeconfig"], told["context"], told["server"], adopt=adopt
+            ),
+            kubeconfig=kubeconfig,
             context=told["context"],
             namespace=told["namespace"],
             system_namespace=told["systemNamespace"],
@@ -51,6 +56,7 @@ class Connection(pulumi.ComponentResource):
             queue_prefix=told["queuePrefix"],
             pull_secret=told.get("pullSecret", ""),
             gateway=told.get("gateway"),
+            ownership=Ownership(kubeconfig, told["context"], adopt=adopt),
             wait_s=read.whole("waitSeconds", 300, 0, 3600),
             identities=_identities(told["cloud"], read) if told.get("cloud") else None,
         )

@@ -39,6 +39,11 @@ class LocalTarget:
     queue_prefix: str = names.QUEUE_PREFIX
     namespace: str | None = None
 
+    @property
+    def gives_roles(self) -> bool:
+        """Processes have none."""
+        return False
+
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """The queue's name alone: the broker's port is another one each time."""
         return pulumi.Output.from_input(queue)
@@ -46,7 +51,18 @@ class LocalTarget:
     def actor(
         self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, rights: Rights
     ) -> pulumi.Output[str]:
-        """Put the manifest where the mesh finds it, and wait for the mesh; processes have no role of a cloud."""
+        """Put the manifest where the mesh finds it, and wait for the mesh.
+
+        Processes are their user's own and have no role of a cloud: what asks for one is said to hold nowhere here, so that a
+        program for AWS can be tried.
+        """
+        asked = [
+            word for word, said in (("policies", rights.policies), ("sends_to", rights.sends_to is not None)) if said
+        ]
+        if asked:
+            pulumi.log.warn(
+                f"AsyncActor {name}: {' and '.join(asked)} hold for roles of a cloud, and not on this machine"
+            )
         manifest = with_variables(with_absolute_source(manifest, self.root), rights.secrets)
         made = LocalActor(
             name,

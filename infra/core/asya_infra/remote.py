@@ -12,6 +12,7 @@ import pulumi
 
 from asya_infra.actor_args import PARTS, ActorArgs, actor_manifest
 from asya_infra.cluster_target import KubernetesTarget
+from asya_infra.ownership import Ownership
 from asya_infra.tool import written_tool
 from asya_protocol import names
 
@@ -141,7 +142,9 @@ class AsyncActorArgs(TypedDict):
     queue_url: Optional[pulumi.Input[str]]  # noqa: UP045
     """Where the mesh's queues are, for the output of the same name."""
     kubeconfig: Optional[pulumi.Input[str]]  # noqa: UP045
-    """Content of a kubeconfig, to wait for the actor with; a secret. Without it nobody waits."""
+    """Content of a kubeconfig, to wait for the actor with and to see whose it is; a secret. Without it nobody does."""
+    adopt: Optional[bool]  # noqa: UP045
+    """Take over an AsyncActor that is in the cluster already, instead of refusing it."""
     wait_seconds: Optional[int]  # noqa: UP045
     """How long the actor may take to run or nap; default 300."""
 
@@ -169,17 +172,19 @@ class AsyncActor(pulumi.ComponentResource):
         super().__init__(f"{PACKAGE}:index:AsyncActor", name, shown, opts)
         prefix = args.get("queue_prefix") or names.QUEUE_PREFIX
         kubeconfig = args.get("kubeconfig")
+        hidden = pulumi.Output.secret(kubeconfig or "")
         transport = args.get("transport") or "sqs"
         url = args.get("queue_url")
         target = KubernetesTarget(
             provider=None,
-            kubeconfig=pulumi.Output.secret(kubeconfig or ""),
+            kubeconfig=hidden,
             context=None,
             namespace=args.get("namespace") or "asya",
             system_namespace="",
             transport=transport,
             url=pulumi.Output.from_input(url or ""),
             queue_prefix=prefix,
+            ownership=None if kubeconfig is None else Ownership(hidden, None, adopt=bool(args.get("adopt"))),
             wait_s=0 if kubeconfig is None else _whole(args.get("wait_seconds"), 300),
         )
         manifest = actor_manifest(name, transport, _actor(args))

@@ -45,6 +45,10 @@ class Target(Protocol):
     def namespace(self) -> str | None:
         """Of the actors; ``None`` without Kubernetes."""
 
+    @property
+    def gives_roles(self) -> bool:
+        """Whether a cloud gives pods roles here, by which ``sends_to`` and ``policies`` hold; else a cluster refuses both."""
+
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
 
