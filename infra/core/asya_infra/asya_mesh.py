@@ -262,7 +262,9 @@ class AsyaMesh(pulumi.ComponentResource):
             f"{self._name}-guard",
             kubeconfig=target.kubeconfig,
             context=target.context or "",
-            own=[f"{target.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))],
+            own=[
+                f"{self._options.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))
+            ],
             keda=bool(self._options.keda),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self._crew_made, *self.target.after, *actors]),
         )

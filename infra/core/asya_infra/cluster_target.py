@@ -54,9 +54,9 @@ class KubernetesTarget:
     provider: pulumi.ProviderResource | None
     kubeconfig: pulumi.Output[str]
     context: str | None
-    namespace: str
+    namespace: pulumi.Input[str]
     system_namespace: str
-    transport: str
+    transport: pulumi.Input[str]
     url: pulumi.Output[str]
     queue_prefix: str = names.QUEUE_PREFIX
     wait_s: int = 300

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import yaml
 
+from asya_infra.errors import ConfigError
 from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.target import Rights
@@ -95,8 +96,12 @@ class LocalTarget:
         )
 
 
-def with_variables(manifest: Mapping[str, Any], variables: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
+def with_variables(
+    manifest: Mapping[str, Any], variables: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]]
+) -> dict[str, Any]:
     """Add variables to the handler's container: on this machine they are in the manifest, which is its user's own."""
+    if isinstance(variables, pulumi.Output):
+        raise ConfigError("AsyncActor", "secrets on this machine are a mapping, whose values may be outputs")
     if not variables:
         return dict(manifest)
     more = [{"name": key, "value": value} for key, value in variables.items()]

@@ -52,11 +52,12 @@ class Ownership:
             return dict(manifest)
         meta = manifest["metadata"]
         kind, name = str(manifest["kind"]), str(meta["name"])
-        namespace = str(meta.get("namespace") or "default") if GUARDED[kind] else ""
+        namespace: pulumi.Input[str] = (meta.get("namespace") or "default") if GUARDED[kind] else ""
 
         def judged(there: dict[str, Metadata]) -> str:
-            problem = foreign(there.get(name), self._stack)
-            what = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+            found = there.get(name)
+            problem = foreign(found, self._stack)
+            what = " ".join([kind, "/".join(filter(None, ((found or {}).get("namespace"), name)))])
             if problem and not self._adopt:
                 raise ConfigError(what, refusal(problem))
             if problem:
@@ -66,12 +67,17 @@ class Ownership:
         owner = pulumi.Output.unsecret(self._there(kind, namespace).apply(judged))
         return {**manifest, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), OWNER: owner}}}
 
-    def _there(self, kind: str, namespace: str) -> pulumi.Output[dict[str, Metadata]]:
+    def _there(self, kind: str, namespace: pulumi.Input[str]) -> pulumi.Output[dict[str, Metadata]]:
+        def listed() -> pulumi.Output[dict[str, Metadata]]:
+            return pulumi.Output.all(self._kubeconfig, namespace).apply(
+                lambda known: asyncio.to_thread(look, known[0], self._context, kind, known[1])
+            )
+
+        if not isinstance(namespace, str):
+            return listed()
         key = kind, namespace
         if key not in self._listed:
-            self._listed[key] = self._kubeconfig.apply(
-                lambda text: asyncio.to_thread(look, text, self._context, kind, namespace)
-            )
+            self._listed[key] = listed()
         return self._listed[key]
 
 

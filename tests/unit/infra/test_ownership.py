@@ -15,7 +15,11 @@ from tests.support.pulumi_program import Run, on_a_cluster, run_environment, run
 
 pytestmark = pytest.mark.unit
 
-KUBECTL = {"name": "ocr", "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update"}]}
+KUBECTL = {
+    "name": "ocr",
+    "namespace": "actors",
+    "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update"}],
+}
 
 
 def with_managers(*names: str) -> dict[str, Any]:
