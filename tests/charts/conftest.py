@@ -14,6 +14,7 @@ from lab.checkout import ROOT
 from lab.cluster import pins
 from lab.installs.helm import VERSIONS, helm
 from lab.installs.kubernetes_openapi import openapi_document
+from lab.installs.prometheus_definitions import prometheus_definitions
 from lab.pulumi_standins.kubernetes.openapi import DOCUMENT_VARIABLE, Schemas
 
 CHARTS = ROOT / "deploy" / "helm-charts"
@@ -73,7 +74,7 @@ def problems() -> Iterator[Callable[[Objects], list[str]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DOCUMENT_VARIABLE, str(openapi_document()))
         definition = yaml.safe_load((ROOT / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
-        schemas = Schemas([definition])
+        schemas = Schemas([definition, *prometheus_definitions()])
         yield lambda objects: [
             f"{each['kind']} {each['metadata']['name']}: {problem}"
             for each in objects
