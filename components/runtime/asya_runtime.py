@@ -54,6 +54,7 @@ PROTOCOL = 2
 MAX_FRAME_BYTES = 512 * 1024 * 1024  # RabbitMQ's ceiling for one message: a longer length is a lost byte, not a payload
 EXIT_TIMEOUT = 124
 READY_NAME = "runtime-ready"
+END_NAME = "runtime-end"
 MODES = ("payload", "envelope")
 MAX_CONCURRENCY = 1000
 MAX_BATCH = 10000
@@ -272,7 +273,22 @@ def _import_longest(parts: list[str]) -> tuple[types.ModuleType, list[str]]:
 
 
 def _import_failure(path: str, name: str, exc: BaseException) -> str:
-    return "ASYA_HANDLER=%r: importing %s failed: %s: %s" % (path, name, type(exc).__name__, exc)
+    return "ASYA_HANDLER=%r: importing %s failed: %s: %s%s" % (path, name, type(exc).__name__, exc, _place(exc))
+
+
+def _place(exc: BaseException) -> str:
+    """Where in the user's code it was raised, ``, at FILE:LINE``; of wrong syntax the text says it, with the line."""
+    place, frames = "", exc.__traceback__
+    while frames is not None and not isinstance(exc, SyntaxError):
+        file = frames.tb_frame.f_code.co_filename
+        if (
+            file != _place.__code__.co_filename
+            and not file.startswith("<")
+            and os.sep + "importlib" + os.sep not in file
+        ):
+            place = ", at %s:%d" % (file, frames.tb_lineno)
+        frames = frames.tb_next
+    return place
 
 
 def _attribute(path: str, owner: Any, name: str) -> Any:
@@ -296,7 +312,7 @@ def _construct(path: str, cls: Any) -> Any:
         return cls()
     except BaseException as exc:  # noqa: BLE001 - SystemExit in a constructor must not end the runtime with code 0
         raise StartupError(
-            "ASYA_HANDLER=%r: %s() failed: %s: %s" % (path, cls.__name__, type(exc).__name__, exc)
+            "ASYA_HANDLER=%r: %s() failed: %s: %s%s" % (path, cls.__name__, type(exc).__name__, exc, _place(exc))
         ) from exc
 
 
@@ -581,7 +597,7 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
     kind = type(exc)
     dropped = (object, BaseException) if isinstance(exc, Exception) else (object,)
     try:
-        message = str(exc)
+        message = ": ".join([str(exc), *filter(None, ["; ".join(_leaves(exc)[:3])])])
     except BaseException as broken:  # noqa: BLE001 - an exception of the user whose __str__ raises
         message = "(its text cannot be read: %s)" % type(broken).__name__
     if stack is None:
@@ -615,6 +631,14 @@ def _retry_after(exc: BaseException) -> dict[str, str]:
         return {"retry_after": str(value or 0)} if value or 429 in codes else {}
     except Exception:  # noqa: BLE001 - what somebody else's exception holds must not hide it
         return {}
+
+
+def _leaves(exc: BaseException) -> list[str]:
+    """What a group of exceptions is made of, in words; nothing of any other."""
+    if not any(base.__name__ == "BaseExceptionGroup" for base in type(exc).__mro__):
+        return []
+    inner = getattr(exc, "exceptions", ())
+    return [text for each in inner for text in _leaves(each) or ["%s: %s" % (type(each).__name__, each)]]
 
 
 def _names_within(exc: BaseException) -> Iterator[str]:
@@ -1526,10 +1550,12 @@ def serve_as_init() -> None:
     """Be a small init where we are process 1 of a container, and return in a child that does the work.
 
     Nobody else there reaps the orphans of what a handler starts, and the kernel drops signals that process 1 does not
-    handle. The parent forwards them, reaps, and ends as its child ends, which ends everything else in the container too.
+    handle. The parent forwards them, reaps, and ends as its child ends, which ends everything else in the container too. How
+    that was, it notes for the sidecar, which sees a closed connection only.
     """
     if os.getpid() != 1:
         return
+    note_end({})
     child = os.fork()
     if child:
         for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2"):
@@ -1537,7 +1563,21 @@ def serve_as_init() -> None:
     while child:
         pid, status = os.wait()
         if pid == child:
-            os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+            code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+            note_end({"exit_code": code} if os.WIFEXITED(status) else {"signal": os.WTERMSIG(status)})
+            os._exit(code)
+
+
+def note_end(end: dict[str, int]) -> None:
+    """Write how the runtime ended, or that it has not yet, into the socket folder; where that fails, nobody knows."""
+    path = os.path.join(os.environ.get("ASYA_SOCKET_DIR") or "/var/run/asya", END_NAME)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".new", "wb") as file:
+            file.write(encode_json(end) if end else b"")
+        os.replace(path + ".new", path)
+    except OSError:
+        pass
 
 
 def load_watched(path: str) -> Callable[[Any], Any]:

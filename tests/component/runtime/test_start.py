@@ -1,5 +1,6 @@
 """How a runtime starts in the world of its user: whose modules come first, what is told, process 1, a loop that lives on."""
 
+import json
 import os
 import shutil
 import signal
@@ -187,9 +188,21 @@ def test_as_process_1_it_reaps_orphans_and_passes_signals_on(tmp_path: Path) -> 
 
 
 def test_as_process_1_it_ends_with_the_code_of_the_one_that_works(tmp_path: Path) -> None:
-    with as_process_1("fine.f", write(tmp_path, "fine.py", "def f(p): return p\n")) as (command, first, _folder):
+    with as_process_1("fine.f", write(tmp_path, "fine.py", "def f(p): return p\n")) as (command, first, folder):
+        note = folder / "runtime-end"
+        assert note.read_bytes() == b""
         first.children()[0].kill()
         assert command.wait(WAIT_S) == 128 + signal.SIGKILL
+        assert json.loads(note.read_bytes()) == {"signal": signal.SIGKILL}
+
+
+def test_as_process_1_it_notes_an_exit_code_for_the_sidecar(tmp_path: Path) -> None:
+    module = write(tmp_path, "leaves.py", "import os\ndef f(p): os._exit(3)\n")
+    with as_process_1("leaves.f", module) as (command, _first, folder):
+        with Client(folder / "asya-runtime.sock") as client:
+            client.send(ENVELOPE)
+            assert command.wait(WAIT_S) == 3
+        assert json.loads((folder / "runtime-end").read_bytes()) == {"exit_code": 3}
 
 
 def _all_zombies(pid: int) -> bool:
