@@ -32,7 +32,7 @@ def explain_log(path: Path, since: int = 0, *, any_line: bool = True) -> str:
     except OSError:
         return ""
     lines = [line for raw in text.splitlines() if (line := _plain(raw.strip()))]
-    if said := next((found[1] for line in reversed(lines) if (found := _RUNTIME.search(line))), None):
+    if said := next((words[1] for line in reversed(lines) if (words := _RUNTIME.search(line))), None):
         return said[:_MAX_CHARS]
     for pattern in (_EXCEPTION, _LEVEL):
         if found := next((line for line in reversed(lines) if pattern.search(line)), None):

@@ -202,12 +202,13 @@ class RuntimeClient:
             self._must_probe = True
             return TimedOut(timeout_s, streamed)
         except (OSError, EOFError, FrameError, ReplyError) as exc:
-            lost, note = isinstance(exc, OSError | EOFError), self._connection and self._connection.note
+            # One that answers rubbish has not ended.
+            note = self._connection.note if self._connection and isinstance(exc, OSError | EOFError) else None
             await self._hang_up()
             if loop.time() - began_s >= timeout_s:
                 # The watchdog could not answer (foreign code held the interpreter) but did end the runtime.
                 return TimedOut(timeout_s, streamed)
-            end = await self._read_end(note) if lost and note is not None else ""
+            end = await self._read_end(note) if note is not None else ""
             return RuntimeLost(end or _describe(exc), streamed)
         except BaseException:
             # Cancelled by a drain, or a streamed item could not be sent: the rest of this answer is not for the next call.
