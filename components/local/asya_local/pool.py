@@ -211,7 +211,7 @@ class ActorPool:
             desired=self.target,
             min=self.plan.scaling.minimum,
             max=self.plan.scaling.maximum,
-            queued=self.depth.ready + self.depth.delayed,
+            queued=self.depth.queued(self.name),
             in_flight=max(self.depth.in_flight, active),
             done=self._tally.done,
             failed=self._tally.failed,

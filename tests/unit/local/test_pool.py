@@ -356,3 +356,9 @@ def test_folder_names_stay_short_and_do_not_collide():
     first, second = socket_folder_name("a" * 62 + "b", 10), socket_folder_name("a" * 62 + "c", 10)
     assert first != second
     assert len(first) <= 27
+
+
+def test_what_is_delayed_waits_except_fan_ins_own_timers():
+    """An envelope that is tried again later is queued work; a timer is nothing that anybody has sent."""
+    depth = Depth(ready=1, in_flight=1, delayed=3)
+    assert (depth.queued("ocr"), depth.queued(names.FAN_IN)) == (4, 1)

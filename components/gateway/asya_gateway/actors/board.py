@@ -152,7 +152,7 @@ class ActorBoard:
         dead = self._depths.get(self.queue_names.dlq(actor.name))
         changes: dict[str, object] = {"dead_letters": None if dead is None else dead.total}
         if depth is not None and _is_measured(actor):
-            changes |= {"queued": depth.ready + depth.delayed, "in_flight": depth.in_flight}
+            changes |= {"queued": depth.queued(actor.name), "in_flight": depth.in_flight}
         if actor.rate is None and rates is not None and actor.name not in _ENDS:
             changes["rate"] = rates.get(actor.name, 0.0)
         return replace(actor, **changes)  # type: ignore[arg-type] # names are the view's own
