@@ -55,6 +55,7 @@ MAX_FRAME_BYTES = 512 * 1024 * 1024  # RabbitMQ's ceiling for one message: a lon
 EXIT_TIMEOUT = 124
 READY_NAME = "runtime-ready"
 END_NAME = "runtime-end"
+TERMINATION_LOG = "/dev/termination-log"  # what is written there, Kubernetes has in the container's state
 MODES = ("payload", "envelope")
 MAX_CONCURRENCY = 1000
 MAX_BATCH = 10000
@@ -278,17 +279,12 @@ def _import_failure(path: str, name: str, exc: BaseException) -> str:
 
 def _place(exc: BaseException) -> str:
     """Where in the user's code it was raised, ``, at FILE:LINE``; of wrong syntax the text says it, with the line."""
-    place, frames = "", exc.__traceback__
-    while frames is not None and not isinstance(exc, SyntaxError):
-        file = frames.tb_frame.f_code.co_filename
-        if (
-            file != _place.__code__.co_filename
-            and not file.startswith("<")
-            and os.sep + "importlib" + os.sep not in file
-        ):
-            place = ", at %s:%d" % (file, frames.tb_lineno)
-        frames = frames.tb_next
-    return place
+    found = [] if isinstance(exc, SyntaxError) else traceback.extract_tb(exc.__traceback__)
+    ours = (_place.__code__.co_filename, importlib.__file__)
+    places = [
+        (frame.filename, frame.lineno) for frame in found if frame.filename not in ours and frame.filename[0] != "<"
+    ]
+    return ", at %s:%d" % places[-1] if places else ""
 
 
 def _attribute(path: str, owner: Any, name: str) -> Any:
@@ -597,7 +593,8 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
     kind = type(exc)
     dropped = (object, BaseException) if isinstance(exc, Exception) else (object,)
     try:
-        message = ": ".join([str(exc), *filter(None, ["; ".join(_leaves(exc)[:3])])])
+        parts = ["%s: %s" % (type(each).__name__, each) for each in _within(exc) if not hasattr(each, "exceptions")]
+        message = str(exc) + (": " if parts else "") + "; ".join(parts[:3])
     except BaseException as broken:  # noqa: BLE001 - an exception of the user whose __str__ raises
         message = "(its text cannot be read: %s)" % type(broken).__name__
     if stack is None:
@@ -609,10 +606,11 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
         except BaseException as broken:  # noqa: BLE001 - as above
             stack = "(its traceback cannot be written: %s)" % type(broken).__name__
     mro = [_clip(base.__name__) for base in kind.__mro__ if base not in dropped]
+    mro += [_clip(base.__name__) for each in _within(exc) for base in type(each).__mro__[:-2]]
     details: dict[str, object] = {
         "message": _clip(message),
         "type": _clip(kind.__name__),
-        "mro": [*mro, *(name for name in _names_within(exc) if name not in mro)],
+        "mro": list(dict.fromkeys(mro)),
         "traceback": _clip(stack),
         **_retry_after(exc),
     }
@@ -633,23 +631,13 @@ def _retry_after(exc: BaseException) -> dict[str, str]:
         return {}
 
 
-def _leaves(exc: BaseException) -> list[str]:
-    """What a group of exceptions is made of, in words; nothing of any other."""
-    if not any(base.__name__ == "BaseExceptionGroup" for base in type(exc).__mro__):
-        return []
-    inner = getattr(exc, "exceptions", ())
-    return [text for each in inner for text in _leaves(each) or ["%s: %s" % (type(each).__name__, each)]]
-
-
-def _names_within(exc: BaseException) -> Iterator[str]:
-    """Classes of the exceptions that a group holds, so that rules for retries see what a TaskGroup wraps."""
+def _within(exc: BaseException) -> Iterator[BaseException]:
+    """The exceptions that a group holds, so that retry rules and people see what a TaskGroup wraps."""
     inner = getattr(exc, "exceptions", ())
     if any(base.__name__ == "BaseExceptionGroup" for base in type(exc).__mro__) and isinstance(inner, tuple):
         for each in inner:
-            for base in type(each).__mro__:
-                if base not in (object, BaseException, Exception):
-                    yield _clip(base.__name__)
-            yield from _names_within(each)
+            yield each
+            yield from _within(each)
 
 
 def _clip(text: str) -> str:
@@ -1614,6 +1602,11 @@ def main() -> int:
         server.listen()
     except StartupError as exc:
         logger.critical("%s", exc)
+        try:
+            with open(os.open(TERMINATION_LOG, os.O_WRONLY), "wb") as file:  # only where a kubelet has made it
+                file.write(str(exc).encode("utf-8", "replace")[:2000])
+        except OSError:
+            pass
         # The user's own code failed: where, is worth the lines. A wrong setting is one line.
         if exc.__cause__ is not None:
             logger.error("cause:", exc_info=exc.__cause__)

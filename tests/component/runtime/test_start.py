@@ -132,6 +132,18 @@ def test_loading_alone_can_be_asked_for(tmp_path: Path) -> None:
             assert (done.returncode, text in done.stderr, list(folder.iterdir())) == (code, True, [])
 
 
+def test_a_handler_that_cannot_be_loaded_is_told_to_kubernetes(tmp_path: Path) -> None:
+    """With its file and line, so that the actor's status has them; nothing is made where no kubelet has."""
+    log = tmp_path / "termination-log"
+    environ = write(tmp_path, "broken.py", "\nimport nobody_has_it\n")
+    text = f"asya_runtime.TERMINATION_LOG = {str(log)!r}; sys.exit(asya_runtime.main())"
+    assert (run_script(text, tmp_path, environ, "broken.f").returncode, log.exists()) == (1, False)
+    log.touch()
+    assert run_script(text, tmp_path, environ, "broken.f").returncode == 1
+    words = f"ModuleNotFoundError: No module named 'nobody_has_it', at {tmp_path / 'broken.py'}:2"
+    assert log.read_text() == f"ASYA_HANDLER='broken.f': importing broken failed: {words}"
+
+
 def test_a_thread_that_keeps_the_process_from_ending_is_named(tmp_path: Path) -> None:
     text = (
         "import threading, time\ndef f(p):\n    threading.Thread(target=time.sleep, args=(1,), name='keeper').start()\n"
