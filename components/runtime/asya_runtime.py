@@ -284,7 +284,7 @@ def _place(exc: BaseException) -> str:
     places = [
         (frame.filename, frame.lineno) for frame in found if frame.filename not in ours and frame.filename[0] != "<"
     ]
-    return ", at %s:%d" % places[-1] if places else ""
+    return ", at %s:%s" % places[-1] if places else ""
 
 
 def _attribute(path: str, owner: Any, name: str) -> Any:

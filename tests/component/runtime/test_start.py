@@ -136,7 +136,7 @@ def test_a_handler_that_cannot_be_loaded_is_told_to_kubernetes(tmp_path: Path) -
     """With its file and line, so that the actor's status has them; nothing is made where no kubelet has."""
     log = tmp_path / "termination-log"
     environ = write(tmp_path, "broken.py", "\nimport nobody_has_it\n")
-    text = f"asya_runtime.TERMINATION_LOG = {str(log)!r}; sys.exit(asya_runtime.main())"
+    text = f"asya_runtime.TERMINATION_LOG = {str(log)!r}"
     assert (run_script(text, tmp_path, environ, "broken.f").returncode, log.exists()) == (1, False)
     log.touch()
     assert run_script(text, tmp_path, environ, "broken.f").returncode == 1
