@@ -233,10 +233,17 @@ async def test_actors_of_a_local_mesh_stand_as_its_supervisor_says(environ: dict
 
 async def test_history_wants_a_reader_and_has_what_sidecars_reported(guarded: dict[str, str]) -> None:
     with Gateway({**guarded, "ASYA_GATEWAY_SAMPLE_EVERY": "50ms"}) as gateway:
-        async with gateway.client() as http:
-            assert (await http.get("/api/v1/history")).status_code == 200
-        async with httpx2.AsyncClient(base_url=gateway.url) as stranger:
-            assert (await stranger.get("/api/v1/history")).status_code == 401
+        async with gateway.client(CALLER) as http, gateway.client(READER) as reader:
+            assert (await http.get("/api/v1/history")).status_code == 403
+            route = {"actors": ["echo"], "current_actor_idx": 0, "duration_ms": 1500}
+            async with asyncio.timeout(LIMIT_S):
+                told: dict[str, Any] = {"p99_s": []}
+                while 1.5 not in told["p99_s"]:
+                    envelope_id = (await call(http, text="hi"))["envelope_id"]
+                    await report(http, envelope_id, "progress", status="completed", **route)
+                    told = (await reader.get("/api/v1/history", params={"actor": "echo"})).json()
+            assert len(told["times"]) == len(told["queued"]) > 0
+            assert "echo" in told["actors"]
 
 
 async def test_dead_letters_are_counted_looked_at_and_sent_again(guarded: dict[str, str], broker: Transport) -> None:

@@ -165,7 +165,7 @@ class ActorBoard:
         dead = self._depths.get(self.queue_names.dlq(actor.name))
         changes: dict[str, object] = {"dead_letters": None if dead is None else dead.total}
         if depth is not None and _is_measured(actor):
-            changes |= {"queued": depth.ready + depth.delayed, "in_flight": depth.in_flight}
+            changes |= {"queued": depth.queued(actor.name), "in_flight": depth.in_flight}
         return self._with_rate(replace(actor, **changes), rates)  # type: ignore[arg-type] # names are the view's own
 
     @staticmethod

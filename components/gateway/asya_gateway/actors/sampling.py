@@ -16,13 +16,13 @@ log: Final = logging.getLogger(__name__)
 async def keep_history(board: ActorBoard, calls: CallTimes, history: History, every_s: float) -> None:
     """Take one sample after another until cancelled; one that fails is a gap."""
     while True:
+        await asyncio.sleep(every_s)
         try:
             found = await board.glance(every_s)
             times = calls.take()
             history.add(time.time(), [_with_calls(actor, times.get(actor.name)) for actor in found])
         except Exception:
             log.exception("no sample of the actors")
-        await asyncio.sleep(every_s)
 
 
 def _with_calls(actor: ActorView, times: tuple[float, float] | None) -> ActorView:
