@@ -46,6 +46,7 @@ def operator_objects(
     namespace: str = SYSTEM_NAMESPACE,
     queue_prefix: str = names.QUEUE_PREFIX,
     report_secret: str = "",
+    more: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
     """CRD, RBAC, Deployment and what belongs to it; without the namespace.
 
@@ -54,6 +55,7 @@ def operator_objects(
         namespace: The operator's own.
         queue_prefix: Begins every queue's name.
         report_secret: Of every actor's namespace, with the token that sidecars show the gateway.
+        more: Further environment, by name.
     """
     files = ("crd", "crd-limits", "rbac", "roles", "deployment")
     found = read_deploy(*(f"operator/{file}.yaml" for file in files))
@@ -65,6 +67,8 @@ def operator_objects(
             _set_env(container, "ASYA_SIDECAR_IMAGE", images.sidecar)
             if queue_prefix != names.QUEUE_PREFIX:
                 _set_env(container, "ASYA_QUEUE_PREFIX", queue_prefix)
+            for name, value in (more or {}).items():
+                _set_env(container, name, value)
             if report_secret:
                 _set_env(container, "ASYA_GATEWAY_TOKEN_SECRET", report_secret)
     return found

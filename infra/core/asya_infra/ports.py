@@ -54,6 +54,7 @@ class Queue:
         secrets: Credentials that ``config`` refers to, put beside the operator and beside the actors.
         ready: What must exist before the operator starts.
         gateway_env: What the gateway needs to reach it (``ASYA_*``); secret values are marked as such.
+        metrics: Namespace in the cluster whose pods tell of it on a port named ``metrics``; empty is none.
     """
 
     transport: TransportName
@@ -62,6 +63,7 @@ class Queue:
     secrets: Secrets = field(default_factory=dict)
     ready: tuple[pulumi.Resource, ...] = ()
     gateway_env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    metrics: str = ""
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where one queue is: a URL for SQS, the broker's address and the queue's name for RabbitMQ."""
@@ -79,6 +81,7 @@ class Store:
         access_key: With ``secret_key``; ``None`` where pods get a role from the cloud.
         secret_key: A secret.
         ready: What must exist before the crew starts.
+        metrics: As for a queue.
     """
 
     bucket: pulumi.Input[str]
@@ -87,6 +90,7 @@ class Store:
     access_key: pulumi.Output[str] | None = None
     secret_key: pulumi.Output[str] | None = None
     ready: tuple[pulumi.Resource, ...] = ()
+    metrics: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,9 @@ class Database:
     Attributes:
         url: ``postgresql://user:password@host:port/database``. A secret.
         ready: What must exist before the gateway starts.
+        metrics: As for a queue.
     """
 
     url: pulumi.Output[str]
     ready: tuple[pulumi.Resource, ...] = ()
+    metrics: str = ""
