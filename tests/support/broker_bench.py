@@ -29,6 +29,7 @@ class BrokerBench:
         self, settings: TransportSettings, *, actors: TransportSettings | None = None, delays_release: bool = True
     ) -> None:
         self.settings = actors or settings
+        self.management_url = settings.rabbitmq_management_url
         self.delays_release = delays_release
         self.admin: QueueAdmin = open_admin(settings)
         self._transports: list[Transport] = []
