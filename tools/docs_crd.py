@@ -11,7 +11,7 @@ from lab.checkout import ROOT
 from tools.tree import write_or_compare
 
 FOLDER: Final = ROOT / "deploy" / "operator"
-_POLICY: Final = """# Kubernetes itself refuses what the operator refuses: kubectl apply -f deploy/operator/admission-policy.yaml
+_POLICY: Final = """# Kubernetes itself refuses what the operator does: kubectl apply -f deploy/operator/admission-policy.yaml
 # Not for a mesh whose operator has ASYA_ACTOR_POLICY=off. Made from the operator's tables by `make docs`.
 """
 

@@ -38,7 +38,9 @@ def resolve(uv: str, kind: Kind) -> str:
         python = str(find_python("3.12") or sys.executable)
         subprocess.run([uv, "lock", "--quiet", "--python", python], cwd=folder, check=True)
         argv = [uv, "export", "--quiet", "--locked", "--no-emit-project", "--no-header", "--no-annotate"]
-        return subprocess.run([*argv, "--python", python], cwd=folder, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            [*argv, "--python", python], cwd=folder, check=True, capture_output=True, text=True
+        ).stdout
 
 
 if __name__ == "__main__":
