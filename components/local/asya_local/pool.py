@@ -197,7 +197,7 @@ class ActorPool:
         if not message and self.dead_letters:
             message = f"{self.dead_letters} in {names.dlq_name(self.plan.queue)}"
         active = sum(replica.reading.active for replica in self.replicas if replica.reading is not None)
-        p50_s, oldest_s = self._pace.p50_s, self._backlog.oldest_s(self._now_s)
+        p50_s, p99_s, oldest_s = self._pace.p50_s, self._pace.p99_s, self._backlog.oldest_s(self._now_s)
         return ActorStatus(
             name=self.name,
             status=name_state(
@@ -219,6 +219,7 @@ class ActorPool:
             message=message,
             rate=round(self._pace.rate, 3),
             p50_s=None if p50_s is None else round(p50_s, 6),
+            p99_s=None if p99_s is None else round(p99_s, 6),
             oldest_s=None if oldest_s is None else round(max(oldest_s, 0.0), 1),
             python=str(self.plan.python),
         )
