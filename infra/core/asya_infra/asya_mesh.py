@@ -133,6 +133,7 @@ class AsyaMesh(pulumi.ComponentResource):
             tools=tools,
             identities=identities,
             gateway=bool(url),
+            ownership=cluster.ownership,
             pull_secret=installation.PULL_SECRET if o.registry_auth is not None else "",
         )
         self._crew()
@@ -158,7 +159,8 @@ class AsyaMesh(pulumi.ComponentResource):
         images = {name: o.third_party[name] for name in KEDA_IMAGES if name in o.third_party}
         # KEDA's namespace is its own manifest's; whoever mirrors its images lets nodes pull them.
         auth = o.registry_auth is not None and part != "keda"
-        ready = [installation.pulling(m, images if part == "keda" else {}, auth=auth) for m in manifests]
+        marked = map(self._cluster.ownership.marked, manifests)
+        ready = [installation.pulling(m, images if part == "keda" else {}, auth=auth) for m in marked]
         return list(apply_all(f"{self._name}-{part}" if part else self._name, ready, self._child(after)))
 
     def _monitoring(self, namespaces: Sequence[KubernetesObject]) -> None:
@@ -188,7 +190,8 @@ class AsyaMesh(pulumi.ComponentResource):
         listed = [installation.namespace_object(o.system_namespace)]
         if o.namespace != o.system_namespace:
             listed.append(actors)
-        return [KubernetesObject(f"{self._name}-{object_name(m)}", m, self._child(())) for m in listed]
+        marked = self._cluster.ownership.marked
+        return [KubernetesObject(f"{self._name}-{object_name(m)}", marked(m), self._child(())) for m in listed]
 
     def _shared(self, url: str, namespaces: Sequence[KubernetesObject]) -> list[KubernetesObject]:
         """Settings and credentials, beside the operator and beside the actors."""
@@ -274,7 +277,9 @@ class AsyaMesh(pulumi.ComponentResource):
             f"{self._name}-guard",
             kubeconfig=target.kubeconfig,
             context=target.context or "",
-            own=[f"{target.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))],
+            own=[
+                f"{self._options.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))
+            ],
             keda=bool(self._options.keda),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self._crew_made, *self.target.after, *actors]),
         )

@@ -146,14 +146,18 @@ def config_map(name: str, namespace: str, data: Mapping[str, pulumi.Input[str]])
     }
 
 
-def secret(name: str, namespace: str, data: Mapping[str, pulumi.Input[str]]) -> Manifest:
+def secret(
+    name: str, namespace: pulumi.Input[str], data: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]]
+) -> Manifest:
     """A Secret; its values are secrets in the stack's state, whatever they were."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": namespace, "labels": _labels(name)},
         "type": "Opaque",
-        "stringData": {key: pulumi.Output.secret(value) for key, value in data.items()},
+        "stringData": pulumi.Output.secret(data)
+        if isinstance(data, pulumi.Output)
+        else {key: pulumi.Output.secret(value) for key, value in data.items()},
     }
 
 

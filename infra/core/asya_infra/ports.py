@@ -7,9 +7,12 @@ else may be an output that is not known before the update.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import pulumi
+
+from asya_infra.ownership import Ownership
 
 Secrets = Mapping[str, Mapping[str, pulumi.Input[str]]]
 """Kubernetes Secrets by name, each from key to value; every value is treated as a secret."""
@@ -25,12 +28,19 @@ class Cluster:
         kubeconfig: The same way for whoever waits for an actor; its content, not a path. A secret.
         context: Which context of the kubeconfig; ``None`` takes its current one.
         ready: What must exist before workloads start: node groups, add-ons, pod identities.
+        adopt: Whether objects that are there already become the stack's; else they are refused.
     """
 
     provider: pulumi.ProviderResource
     kubeconfig: pulumi.Output[str]
     context: str | None = None
     ready: tuple[pulumi.Resource, ...] = ()
+    adopt: bool = False
+
+    @cached_property
+    def ownership(self) -> Ownership:
+        """Whose its objects are."""
+        return Ownership(self.kubeconfig, self.context, adopt=self.adopt)
 
 
 @dataclass(frozen=True, kw_only=True)

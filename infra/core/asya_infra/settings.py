@@ -148,6 +148,9 @@ class Settings:
     `keda-metrics-apiserver`, `keda-admission-webhooks`."""
     registry_auth: pulumi.Output[str] | None = None
     """`asya:registryAuth`: content of a Docker `config.json` that pods pull images with; a secret."""
+    adopt: bool = False
+    """`asya:adopt`: take over namespaces, definitions, Deployments and actors that are in the cluster already, which this
+    stack then changes and at its end deletes; else they are refused."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """`asya:tags`: AWS tags, besides those that name the project and the stack."""
 
@@ -203,6 +206,7 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         queue_prefix=_prefix(read),
         third_party=_third_party(read),
         registry_auth=read.get_secret("registryAuth"),
+        adopt=read.flag("adopt", False),
         tags=read.mapping("tags"),
     )
     _check_together(read, settings)

@@ -90,6 +90,6 @@ class Server(pulumi.ComponentResource):
             let_in(name, namespace, list(ports.values())),
         ]
         child = pulumi.ResourceOptions(parent=self, provider=cluster.provider, depends_on=list(cluster.ready))
-        self.objects: Sequence[KubernetesObject] = apply_all("", manifests, child)
+        self.objects: Sequence[KubernetesObject] = apply_all("", map(cluster.ownership.marked, manifests), child)
         self.address = pulumi.Output.from_input(f"{name}.{namespace}.svc.cluster.local")
         self.register_outputs({"address": self.address})
