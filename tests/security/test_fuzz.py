@@ -174,7 +174,7 @@ tools:
   route: [a]
   parameters:
     pages: {type: array, items: {type: object, properties: {n: {type: integer}}}, required: true}
-    mode: {type: string, enum: [fast, slow], default: fast}
+    mode: {type: string, options: [fast, slow], default: fast}
     ratio: {type: number}
     more: {type: object}
 """

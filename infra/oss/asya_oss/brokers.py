@@ -35,7 +35,10 @@ consumer_timeout = 604800000
 
 
 def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
-    """RabbitMQ in the cluster: one node, a volume, its management API beside it for KEDA and the operator."""
+    """RabbitMQ in the cluster: one node, a volume; its management API for KEDA and the operator, its metrics for Prometheus.
+
+    The image has the plugin `rabbitmq_prometheus` on. Source: https://www.rabbitmq.com/docs/prometheus
+    """
     users = accounts(settings.queue_prefix)
     passwords = {part: password_of(settings, f"rabbitmq/{part}") for part in users}
     known = pulumi.Output.all(**passwords).apply(
@@ -47,7 +50,7 @@ def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
         NAME,
         cluster=cluster,
         image=settings.third_party.get("rabbitmq", images.RABBITMQ),
-        ports={"amqp": 5672, "management": 15672},
+        ports={"amqp": 5672, "management": 15672, "metrics": 15692},
         callers={5672: [system, actors], 15672: [system, namespace_peer(KEDA_NAMESPACE)]},
         container={
             "readinessProbe": {"tcpSocket": {"port": "amqp"}, "periodSeconds": 5},
@@ -75,6 +78,7 @@ def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
     queue = _queue(server.address, 5672, users["actors"].name, passwords["actors"], ready=tuple(server.objects))
     return replace(
         queue,
+        metrics=NAME,
         config={
             **queue.config,
             "operator": _sign_in(users["operator"], OPERATOR_SECRET),
@@ -121,6 +125,7 @@ def _queue(
     management: str = "",
     ready: tuple[pulumi.Resource, ...] = (),
     tls: bool = False,
+    metrics: str = "",
 ) -> Queue:
     config: dict[str, pulumi.Input[Any]] = {
         "host": host,
@@ -144,6 +149,7 @@ def _queue(
         secrets={PASSWORD_SECRET: {"password": password}},
         ready=ready,
         gateway_env={"ASYA_RABBITMQ_URL": _amqp_url(url, user, password)},
+        metrics=metrics,
     )
 
 

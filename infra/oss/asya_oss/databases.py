@@ -7,8 +7,8 @@ import pulumi
 
 from asya_infra.errors import ConfigError
 from asya_infra.gateway_objects import NAME as GATEWAY
-from asya_infra.installation import namespace_peer, secret
-from asya_infra.pod_shapes import resources, settings_digest
+from asya_infra.installation import Manifest, namespace_peer, secret
+from asya_infra.pod_shapes import container_security, resources, settings_digest
 from asya_infra.ports import Cluster, Database
 from asya_infra.settings import Settings
 from asya_oss import images
@@ -19,6 +19,8 @@ NAME: Final = "asya-postgres"
 USER: Final = "asya"
 DATABASE: Final = "asya"
 USER_ID: Final = 999
+METRICS_PORT: Final = 9187
+METRICS_USER: Final = "asya_metrics"
 GATEWAY_USER: Final = "asya_gateway"
 _ROLE_FILE: Final = "/etc/asya/role.sql"
 _MAKE_ROLE: Final = f"""for try in $(seq 60); do
@@ -32,13 +34,17 @@ exit 1"""
 def postgres(settings: Settings, cluster: Cluster) -> Database:
     """Postgres in the cluster: one server, a volume, nobody makes backups; reached by the gateway's pods alone."""
     password = password_of(settings, "postgres/gateway")
-    role: pulumi.Output[str] = pulumi.Output.secret(password.apply(role_sql))
+    watching = password_of(settings, "postgres/metrics")
+    role: pulumi.Output[str] = pulumi.Output.secret(
+        pulumi.Output.all(password, watching).apply(lambda known: role_sql(known[0], known[1]))
+    )
+    told = [_exporter(settings)] if settings.monitoring else []
     server = Server(
         "Postgres",
         NAME,
         cluster=cluster,
         image=settings.third_party.get("postgres", images.POSTGRES),
-        ports={"postgres": 5432},
+        ports={"postgres": 5432, **({"metrics": METRICS_PORT} if told else {})},
         callers={5432: [namespace_peer(settings.system_namespace, GATEWAY)]},
         credentials={
             "POSTGRES_USER": USER,
@@ -53,30 +59,64 @@ def postgres(settings: Settings, cluster: Cluster) -> Database:
             "volumeMounts": [{"name": "role", "mountPath": "/etc/asya", "readOnly": True}],
         },
         volumes=[{"name": "role", "secret": {"secretName": f"{NAME}-role"}}],
-        extra=[secret(f"{NAME}-role", NAME, {"role.sql": role})],
+        extra=[
+            secret(f"{NAME}-role", NAME, {"role.sql": role}),
+            *([secret(f"{NAME}-metrics", NAME, {"password": watching})] if told else []),
+        ],
         annotations={"asya.sh/settings": settings_digest({"role": role})},
         data="/var/lib/postgresql/data",
         size="5Gi",
         auth=settings.registry_auth,
         user=USER_ID,
         scratch=("/tmp", "/var/run/postgresql"),  # noqa: S108 - the pod's own
+        beside=told,
     )
     url = pulumi.Output.all(server.address, password).apply(
         lambda known: f"postgresql://{GATEWAY_USER}:{quote(known[1], safe='')}@{known[0]}:5432/{DATABASE}"
     )
-    return Database(url=pulumi.Output.secret(url), ready=tuple(server.objects))
+    return Database(
+        url=pulumi.Output.secret(url), ready=tuple(server.objects), metrics=NAME if settings.monitoring else ""
+    )
 
 
-def role_sql(password: str) -> str:
-    """Make the gateway's role, no superuser: it owns the schema and what older versions made there, and nothing else.
+def _exporter(settings: Settings) -> Manifest:
+    """Postgres has no metrics of its own: a process beside it asks its views.
+
+    Source: https://github.com/prometheus-community/postgres_exporter
+    """
+    return {
+        "name": "metrics",
+        "image": settings.third_party.get("postgres-exporter", images.POSTGRES_EXPORTER),
+        "env": [
+            {"name": "DATA_SOURCE_URI", "value": f"127.0.0.1:5432/{DATABASE}?sslmode=disable"},
+            {"name": "DATA_SOURCE_USER", "value": METRICS_USER},
+            {
+                "name": "DATA_SOURCE_PASS",
+                "valueFrom": {"secretKeyRef": {"name": f"{NAME}-metrics", "key": "password"}},
+            },
+        ],
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        "resources": resources("20m", "32Mi", "128Mi"),
+        "securityContext": container_security(),
+    }
+
+
+def role_sql(password: str, metrics_password: str) -> str:
+    """Make the gateway's role and the exporter's, no superusers.
+
+    The first owns the schema and what older versions made there, the second reads statistics alone.
 
     Args:
-        password: Of the role; hexadecimal digits.
+        password: Of the gateway's; hexadecimal digits.
+        metrics_password: Of the exporter's; hexadecimal digits.
     """
-    return f"""SELECT 'CREATE ROLE {GATEWAY_USER} LOGIN'
-WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{GATEWAY_USER}') \\gexec
+    return f"""SELECT format('CREATE ROLE %I LOGIN', wanted) FROM unnest(ARRAY['{GATEWAY_USER}', '{METRICS_USER}']) AS wanted
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) \\gexec
+ALTER ROLE {METRICS_USER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD '{metrics_password}';
+GRANT pg_monitor TO {METRICS_USER};
 ALTER ROLE {GATEWAY_USER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD '{password}';
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+GRANT CONNECT ON DATABASE {DATABASE} TO {METRICS_USER};
 GRANT CONNECT, TEMPORARY ON DATABASE {DATABASE} TO {GATEWAY_USER};
 ALTER SCHEMA public OWNER TO {GATEWAY_USER};
 SELECT format('ALTER TABLE public.%I OWNER TO {GATEWAY_USER}', tablename)

@@ -31,6 +31,7 @@ class Server(pulumi.ComponentResource):
         volumes: Other volumes, with ``mounts`` in the container.
         annotations: Of its pod: a changed one rolls it.
         auth: Docker's ``config.json``, by which its image is pulled.
+        beside: Further containers of the pod, whole; the ports of theirs are among ``ports``.
     """
 
     address: pulumi.Output[str]
@@ -55,6 +56,7 @@ class Server(pulumi.ComponentResource):
         volumes: Sequence[Mapping[str, Any]] = (),
         annotations: Mapping[str, pulumi.Input[str]] | None = None,
         auth: pulumi.Output[str] | None = None,
+        beside: Sequence[Manifest] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(f"asya:oss:{kind}", name, {}, opts)
@@ -68,39 +70,38 @@ class Server(pulumi.ComponentResource):
             *({"name": f"scratch-{place}", "emptyDir": {"sizeLimit": "256Mi"}} for place, _ in enumerate(scratch)),
             *volumes,
         ]
+        elsewhere = {port["name"] for one in beside for port in one["ports"]}
         shaped = {
             "image": image,
             **({"envFrom": [{"secretRef": {"name": name}}]} if credentials else {}),
-            "ports": [{"name": key, "containerPort": port} for key, port in ports.items()],
+            "ports": [{"name": key, "containerPort": port} for key, port in ports.items() if key not in elsewhere],
             "securityContext": container_security(),
             **container,
             "volumeMounts": mounts,
         }
+        made = workload(
+            "StatefulSet",
+            name,
+            namespace,
+            shaped,
+            volumes=pod_volumes,
+            annotations=annotations,
+            user=user,
+            claims=[claim("data", size)],
+        )
+        made["spec"]["template"]["spec"]["containers"] += list(beside)
         manifests = [
             namespace_object(namespace),
             *default_deny(namespace),
             *([secret(name, namespace, credentials)] if credentials else []),
             *extra,
             *([pull_secret(namespace, auth)] if auth is not None else []),
-            pulling(
-                workload(
-                    "StatefulSet",
-                    name,
-                    namespace,
-                    shaped,
-                    volumes=pod_volumes,
-                    annotations=annotations,
-                    user=user,
-                    claims=[claim("data", size)],
-                ),
-                {},
-                auth=auth is not None,
-            ),
+            pulling(made, {}, auth=auth is not None),
             service(name, namespace, ports),
             *_policies(name, namespace, ports, callers or {}),
         ]
         child = pulumi.ResourceOptions(parent=self, provider=cluster.provider, depends_on=list(cluster.ready))
-        self.objects: Sequence[KubernetesObject] = apply_all("", manifests, child)
+        self.objects: Sequence[KubernetesObject] = apply_all("", map(cluster.ownership.marked, manifests), child)
         self.address = pulumi.Output.from_input(f"{name}.{namespace}.svc.cluster.local")
         self.register_outputs({"address": self.address})
 

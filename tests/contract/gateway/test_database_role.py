@@ -9,17 +9,18 @@ import pytest
 
 from asya_gateway.records.record import Record
 from asya_gateway.store.postgres import PostgresStore
-from asya_oss.databases import DATABASE, GATEWAY_USER, USER, role_sql
+from asya_oss.databases import DATABASE, GATEWAY_USER, METRICS_USER, USER, role_sql
 from lab.servers.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.xdist_group("postgres")
+METRICS_PASSWORD = "cc33"
 
 
 def make_role(postgres: PostgresServer, folder: Path, password: str) -> None:
     """As the server's pod does at each start."""
     script = folder / "role.sql"
-    script.write_text(role_sql(password), encoding="utf-8")
+    script.write_text(role_sql(password, METRICS_PASSWORD), encoding="utf-8")
     argv = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), as_user(postgres, USER)]
     subprocess.run(argv, check=True, timeout=60)
 
@@ -76,3 +77,14 @@ def test_nobody_else_may_connect_to_its_database(postgres: PostgresServer, tmp_p
         connection.execute("CREATE ROLE stranger LOGIN")
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(as_user(postgres, "stranger"))
+
+
+def test_the_exporter_reads_statistics_and_no_envelope(postgres: PostgresServer, tmp_path: Path) -> None:
+    new_database(postgres)
+    make_role(postgres, tmp_path, "aa11")
+    with psycopg.connect(as_user(postgres, GATEWAY_USER), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (id text)")
+    with psycopg.connect(as_user(postgres, METRICS_USER)) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_stat_activity").fetchone()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM kept")
