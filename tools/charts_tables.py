@@ -196,7 +196,14 @@ def _typed(kind: str) -> dict[str, Any]:
     }
 
 
-_TRANSPORT: Final = _open({"type": {"enum": [*_CONFIGS]}, "enabled": {"type": "boolean"}, "config": {"type": "object"}})
+_TRANSPORT: Final = _open(
+    {
+        "type": {"enum": [*_CONFIGS]},
+        "enabled": {"type": "boolean"},
+        "namespaces": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "config": {"type": "object"},
+    }
+)
 _TRANSPORTS: Final[dict[str, Any]] = {
     "additionalProperties": {**_TRANSPORT, "required": ["type"], "allOf": [_typed(kind) for kind in _CONFIGS]}
 }

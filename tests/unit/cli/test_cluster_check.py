@@ -19,10 +19,12 @@ SERVED = {
 }
 
 
-def operator(ready: int) -> dict[str, Any]:
-    manager = {"name": "manager", "env": [{"name": "ASYA_TRANSPORT_CONFIG"}]}
+def operator(ready: int, namespace: str = "asya-system", its_class: str = "", watches: str = "") -> dict[str, Any]:
+    given = {"ASYA_OPERATOR_CLASS": its_class, "ASYA_WATCH_NAMESPACES": watches}
+    env = [{"name": name, "value": value} for name, value in given.items()]
+    manager = {"name": "manager", "env": [{"name": "ASYA_TRANSPORT_CONFIG"}, *env]}
     return {
-        "metadata": {"namespace": "asya-system", "name": "mesh-asya-operator"},
+        "metadata": {"namespace": namespace, "name": "mesh-asya-operator"},
         "spec": {"template": {"spec": {"containers": [manager]}}},
         "status": {"readyReplicas": ready} if ready else {},
     }
@@ -62,6 +64,26 @@ def test_an_operator_counts_when_it_is_ready_whatever_its_release_is_called() ->
     assert (waiting.found, "asya-system/mesh-asya-operator is not ready" in waiting.detail) == (False, True)
     assert "kubectl logs -n asya-system deployment/mesh-asya-operator" in waiting.cure
     assert cluster_check.read_operators({"items": [operator(0), operator(1)]}).found
+
+
+@pytest.mark.parametrize(
+    ("other", "fine"),
+    [
+        ({}, False),
+        ({"its_class": "blue"}, True),
+        ({"watches": "team-a"}, False),
+        ({"its_class": "blue", "watches": "team-a"}, True),
+    ],
+)
+def test_two_operators_of_the_same_actors_are_found(other: dict[str, str], fine: bool) -> None:
+    found = cluster_check.read_operators({"items": [operator(1), operator(1, "second", **other)]})
+    assert found.found == fine
+    assert fine or "asya-system/mesh-asya-operator and second/mesh-asya-operator keep the same actors" in found.detail
+
+
+def test_operators_of_namespaces_apart_do_not_meet() -> None:
+    two = [operator(1, "one", watches="team-a,team-b"), operator(1, "two", watches="team-c")]
+    assert cluster_check.read_operators({"items": two}).found
 
 
 def fake_kubectl(folder: Path, answers: dict[str, dict[str, Any]]) -> None:
