@@ -1,6 +1,6 @@
 """The previous release becomes this one under load, and this one the previous again: nothing is lost, nothing is a dead letter.
 
-docs/upgrading.md promises no more than what is seen here and in ``tests/e2e/stack/test_upgrade.py``.
+docs/upgrading.md promises no more than what is seen here and in ``tests/e2e/test_api_server.py``.
 """
 
 import asyncio
