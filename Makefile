@@ -131,11 +131,13 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 test-charts: $(STAMP) ## The Helm charts, as both living generations of Helm, built the first time, render them
 	@nice -n 10 $(BIN)/python -m lab.installs.helm >/dev/null
 	@$(BIN)/python -m lab.installs.kubernetes_openapi >/dev/null
+	@$(BIN)/python -m lab.installs.prometheus_definitions >/dev/null
 	@$(BIN)/pytest -n 2 tests/charts $(PYTEST_ARGS)
 
 .PHONY: test-observability
-test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, built the first time
+test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, spans through a real collector, built the first time
 	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null
+	@nice -n 10 $(BIN)/python -m lab.installs.collector >/dev/null
 	@$(BIN)/pytest -n 2 tests/observability $(PYTEST_ARGS)
 
 .PHONY: test-stack

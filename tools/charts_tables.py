@@ -60,10 +60,21 @@ _OPERATOR: Final[Mapping[str, Edit]] = {
     f"{_MANAGER}/env/ASYA_LOG_LEVEL/value": "{{ .Values.logLevel | quote }}",
     f"{_MANAGER}/env/ASYA_OPERATOR_CLASS/value": "{{ .Values.operatorClass | quote }}",
     f"{_MANAGER}/env/ASYA_WATCH_NAMESPACES/value": '{{ join "," .Values.watchNamespaces | quote }}',
+    f"{_MANAGER}/env/ASYA_POD_MONITOR_LABELS/value": (
+        '"{{ range $name, $value := .Values.monitoring.labels }}{{ $name }}={{ $value }},{{ end }}"'
+    ),
     **_pod(_POD, "manager", "asya-operator"),
 }
 
+
+def _watched(chart: str) -> dict[str, Edit]:
+    """What a Prometheus operator chooses its objects by."""
+    more = "{{- with .Values.monitoring.labels }}\n  {{- toYaml . | nindent {deeper} }}\n  {{- end }}"
+    return {"metadata/labels": f'\n  {{{{- include "{chart}.labels" . | nindent {{deeper}} }}}}\n  {more}'}
+
+
 _SERVER: Final = f"{_POD}/containers/gateway"
+_CREDENTIALS: Final = "spec/podMetricsEndpoints/0/authorization/credentials"
 _TOKENS: Final = If('eq .Values.auth.mode "tokens"')
 _GATEWAY: Final[Mapping[str, Edit]] = {
     "spec/replicas": '{{ include "asya-gateway.replicas" . }}',
@@ -127,6 +138,12 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "PodDisruptionBudget": _BUDGET,
             "Service": (".Values.metrics.enabled", {"spec/ports/metrics/port": "{{ .Values.metrics.port }}"}),
         },
+        "monitoring/operator-pod-monitor.yaml": {
+            "PodMonitor": ("and .Values.monitoring.enabled .Values.monitoring.podMonitor", _watched("asya-operator"))
+        },
+        "monitoring/prometheus-rule.yaml": {
+            "PrometheusRule": ("and .Values.monitoring.enabled .Values.monitoring.rules", _watched("asya-operator"))
+        },
     },
     "asya-gateway": {
         "gateway/deployment.yaml": {"Deployment": ("", _GATEWAY)},
@@ -143,6 +160,18 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "PodDisruptionBudget": _BUDGET,
         },
         "gateway/actors.example.yaml": dict.fromkeys(("ClusterRole", "ClusterRoleBinding"), _RIGHTS),
+        "monitoring/gateway-pod-monitor.yaml": {
+            "PodMonitor": (
+                ".Values.monitoring.enabled",
+                {
+                    **_watched("asya-gateway"),
+                    f"{_CREDENTIALS}/name": (
+                        '{{ default (printf "%s-tokens" (include "asya-gateway.fullname" .)) .Values.monitoring.tokenSecret }}'
+                    ),
+                    f"{_CREDENTIALS}/key": '{{ ternary "token" "metrics" (ne .Values.monitoring.tokenSecret "") }}',
+                },
+            )
+        },
     },
     "asya-crew": {f"crew/{name}.yaml": _end(name) for name in ("happy-end", "error-end", "fan-in")},
 }

@@ -52,6 +52,8 @@ def files() -> Iterator[tuple[Path, str]]:
     yield FOLDER / "asya-operator/templates/_preflight.tpl", preflight()
     yield FOLDER / "asya-operator/crds/asyncactors.yaml", dump_crd()
     yield FOLDER / "asya-crds/templates/asyncactors.yaml", kept(definition)
+    for board in sorted((DEPLOY / "monitoring" / "dashboards").glob("*.json")):
+        yield FOLDER / "asya-operator/dashboards" / board.name, board.read_text(encoding="utf-8")
     yield FOLDER / "asya-operator/crds/limits.yaml", dump_limit_crd()
     yield FOLDER / "asya-crds/templates/limits.yaml", kept(yaml.safe_load(dump_limit_crd()))
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ import yaml
 from lab.checkout import ROOT
 from lab.cluster import pins
 from lab.installs.helm import VERSIONS, helm
+from lab.installs.kubernetes_openapi import VERSIONS as VERSIONS_OF_KUBERNETES
 from lab.installs.kubernetes_openapi import openapi_document
-from lab.pulumi_standins.kubernetes.openapi import DOCUMENT_VARIABLE, Schemas
+from lab.installs.prometheus_definitions import prometheus_definitions
+from lab.pulumi_standins.kubernetes.openapi import Schemas
 
 CHARTS = ROOT / "deploy" / "helm-charts"
 NAMESPACE = "asya-system"
@@ -27,6 +28,7 @@ class Helm:
 
     program: Path
     folder: Path
+    kubernetes: str = pins.KUBERNETES
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {"HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
@@ -39,7 +41,7 @@ class Helm:
         file = self.folder / "values.yaml"
         file.write_text(json.dumps(values), encoding="utf-8")
         name = [chart, "--include-crds"] if command == "template" else ["--strict"]
-        where = ["--namespace", NAMESPACE, "--kube-version", pins.KUBERNETES]
+        where = ["--namespace", NAMESPACE, "--kube-version", self.kubernetes]
         return self.run(command, *name, str(CHARTS / chart), "--values", str(file), *where)
 
     def render(self, chart: str, **values: Any) -> Objects:
@@ -55,6 +57,22 @@ class Helm:
         return done.stderr
 
 
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """One version of Kubernetes, by its own OpenAPI document."""
+
+    version: str
+    schemas: Schemas
+
+    def problems(self, objects: Objects) -> list[str]:
+        """What its API server would refuse."""
+        return [
+            f"{each['kind']} {each['metadata']['name']}: {problem}"
+            for each in objects
+            for problem in self.schemas.problems(each)
+        ]
+
+
 @pytest.fixture(params=VERSIONS, ids=lambda generation: f"helm{generation}")
 def each_helm(request: pytest.FixtureRequest, tmp_path: Path) -> Helm:
     """Helm 4, then Helm 3."""
@@ -67,18 +85,15 @@ def newest_helm(tmp_path: Path) -> Helm:
     return Helm(helm(max(VERSIONS)), tmp_path)
 
 
-@pytest.fixture(scope="session")
-def problems() -> Iterator[Callable[[Objects], list[str]]]:
-    """What an API server would refuse of objects."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(DOCUMENT_VARIABLE, str(openapi_document()))
-        definition = yaml.safe_load((ROOT / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
-        schemas = Schemas([definition])
-        yield lambda objects: [
-            f"{each['kind']} {each['metadata']['name']}: {problem}"
-            for each in objects
-            for problem in schemas.problems(each)
-        ]
+@pytest.fixture(scope="session", params=VERSIONS_OF_KUBERNETES)
+def kubernetes(request: pytest.FixtureRequest) -> Kubernetes:
+    """Each version that charts and manifests must fit."""
+    definitions = [
+        yaml.safe_load((ROOT / f"deploy/operator/{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("crd", "crd-limits")
+    ]
+    definitions += prometheus_definitions()
+    return Kubernetes(request.param, Schemas(definitions, str(openapi_document(request.param))))
 
 
 def find(objects: Objects, kind: str, name: str) -> dict[str, Any]:

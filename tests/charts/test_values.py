@@ -1,7 +1,6 @@
 """What values do: lint, objects that an API server takes, and refusals of what cannot be meant."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +12,8 @@ from asya_manifest.tools import parse_tools
 from asya_operator.settings import read_settings as read_operator_settings
 from asya_operator.transport_config import parse_transports
 from tests.charts.conftest import CHARTS, NAMESPACE, Helm, Objects, find
+from tests.support.chart_values import GOOD, HELLO, RABBITMQ, SEED
 
-SEED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("gateway-values.yaml").read_text(encoding="utf-8"))
-HELLO = {"name": "hello-actor", "transport": "sqs", "image": "hello:1", "handler": "hello.process"}
-RABBITMQ = {
-    "rabbitmq": {"type": "rabbitmq", "enabled": True, "config": {"host": "rabbitmq.example", "username": "asya"}}
-}
-OPEN_SHIFT = {"podSecurityContext": None, "securityContext": None}
-EVERYWHERE = {
-    "imagePullSecrets": [{"name": "registry"}],
-    "nodeSelector": {"disktype": "ssd"},
-    "tolerations": [{"key": "gpu", "operator": "Exists"}],
-    "affinity": {"podAntiAffinity": {}},
-    "nameOverride": "mesh",
-    "fullnameOverride": "the-mesh",
-}
-MORE = {
-    **EVERYWHERE,
-    "image": {"repository": "registry.example/asya", "tag": "1", "pullPolicy": "Always"},
-    "podAnnotations": {"a": "b"},
-    "podLabels": {"team": "one"},
-    "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}},
-    "env": [{"name": "ASYA_LOG_LEVEL", "value": "DEBUG"}, {"name": "MORE", "value": "1"}],
-    "volumes": [{"name": "ca", "configMap": {"name": "ca"}}],
-    "volumeMounts": [{"name": "ca", "mountPath": "/ca"}],
-}
-GOOD: list[tuple[str, str, dict[str, Any]]] = [
-    ("asya-crds", "nothing", {}),
-    ("asya-operator", "nothing", {}),
-    ("asya-operator", "everything", {**MORE, "transports": RABBITMQ, "gatewayURL": "http://gateway"}),
-    ("asya-operator", "openshift", OPEN_SHIFT),
-    ("asya-operator", "one", {"replicaCount": 1, "leaderElection": {"enabled": False}, "metrics": {"enabled": False}}),
-    ("asya-operator", "given-rights", {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}}),
-    ("asya-gateway", "nothing", {}),
-    ("asya-gateway", "seed", SEED),
-    (
-        "asya-gateway",
-        "everything",
-        {**MORE, "config": {"rabbitmqURL": "amqp://a:b@c/"}, "service": {"type": "NodePort"}},
-    ),
-    ("asya-gateway", "openshift", {**OPEN_SHIFT, "postgresql": {"enabled": True}}),
-    ("asya-gateway", "own-database", {"postgresql": {"enabled": True}}),
-    ("asya-gateway", "database", {"externalDatabase": {"host": "db.example", "existingSecret": "db"}}),
-    ("asya-gateway", "open", {"auth": {"mode": "off"}}),
-    ("asya-crew", "nothing", {}),
-    ("asya-crew", "everything", {**EVERYWHERE, "transport": "rabbitmq", "sidecar": {"env": []}}),
-    ("asya-crew", "openshift", OPEN_SHIFT),
-    ("asya-actor", "one", HELLO),
-    ("asya-actor", "several", {"actors": [HELLO, {**HELLO, "name": "other", "scaling": {"maxReplicas": 3}}]}),
-]
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("asya-crds", {"anything": 1}, "anything"),
     ("asya-operator", {"replicas": 3}, "replicas"),
@@ -79,6 +31,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "transports.rabbitmq and operator.transports.rabbitmq differ",
     ),
     ("asya-operator", {"gatewayURL": "http://a", "operator": {"gatewayURL": "http://b"}}, "differ"),
+    ("asya-operator", {"monitoring": {"alerts": True}}, "alerts"),
     ("asya-gateway", {"config": {"sqsRegio": "x"}}, "sqsRegio"),
     ("asya-gateway", {"config": {"rabbitmqURL": "amqp://x/", "sqsEndpoint": "http://x"}}, "sqsEndpoint"),
     ("asya-gateway", {"replicaCount": 2}, "several gateways share a database"),
@@ -95,14 +48,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("chart", "case", "values"), GOOD, ids=[f"{each[0]}-{each[1]}" for each in GOOD])
-def test_values_that_are_taken(
-    each_helm: Helm, problems: Callable[[Objects], list[str]], chart: str, case: str, values: dict[str, Any]
-) -> None:
+def test_values_that_are_taken(each_helm: Helm, chart: str, case: str, values: dict[str, Any]) -> None:
     linted = each_helm.with_chart("lint", chart, values)
     assert linted.returncode == 0, linted.stdout + linted.stderr
     objects = each_helm.render(chart, **values)
     assert objects
-    assert problems(objects) == []
     for pod in pods(objects):
         for container in pod["containers"]:
             names = [entry["name"] for entry in container["env"]]
@@ -201,6 +151,44 @@ def test_a_password_that_a_secret_holds_is_not_written_anywhere(newest_helm: Hel
     (container,) = find(objects, "Deployment", "asya-gateway")["spec"]["template"]["spec"]["containers"]
     (password,) = (entry for entry in container["env"] if entry["name"] == "PGPASSWORD")
     assert password["valueFrom"]["secretKeyRef"] == {"name": "db", "key": "pw"}
+
+
+def test_a_prometheus_operator_is_given_what_its_own_labels_choose(newest_helm: Helm) -> None:
+    watched = {"enabled": True, "labels": {"release": "prometheus"}}
+    made = newest_helm.render("asya-operator", monitoring=watched) + newest_helm.render(
+        "asya-gateway", monitoring=watched
+    )
+    chosen = {
+        (each["kind"], each["metadata"]["name"])
+        for each in made
+        if each["metadata"].get("labels", {}).get("release") == "prometheus"
+    }
+    assert chosen == {
+        ("PodMonitor", "asya-operator"),
+        ("PrometheusRule", "asya-operator"),
+        ("PodMonitor", "asya-gateway"),
+    }
+    (container,) = find(made, "Deployment", "asya-operator")["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    assert read_operator_settings([], env).monitor_labels == (("release", "prometheus"),)
+    summaries = [
+        rule["annotations"]["summary"]
+        for group in find(made, "PrometheusRule", "asya-operator")["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert any("{{ $labels.queue }}" in summary for summary in summaries)
+
+
+def test_the_gateway_s_monitor_reads_with_a_token_for_metrics(newest_helm: Helm) -> None:
+    def token(**values: Any) -> tuple[str, str]:
+        made = newest_helm.render("asya-gateway", **values)
+        (endpoint,) = find(made, "PodMonitor", "asya-gateway")["spec"]["podMetricsEndpoints"]
+        secret = endpoint["authorization"]["credentials"]
+        return secret["name"], secret["key"]
+
+    assert token(monitoring={"enabled": True}) == ("asya-gateway-tokens", "metrics")
+    assert token(monitoring={"enabled": True, "tokenSecret": "mine"}) == ("mine", "token")
 
 
 def test_the_crew_s_container_is_changed_as_in_asya_0_1_1(newest_helm: Helm) -> None:

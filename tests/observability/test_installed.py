@@ -13,7 +13,7 @@ from lab.installs.prometheus import prometheus
 def test_prometheus_takes_the_configuration_that_is_installed(tmp_path: Path) -> None:
     (data,) = [
         each["data"]
-        for each in monitoring.objects("system", "actors")
+        for each in monitoring.objects("system", ["actors"])
         if each["kind"] == "ConfigMap" and each["metadata"]["name"] == monitoring.PROMETHEUS
     ]
     config = yaml.safe_load(data["prometheus.yml"])

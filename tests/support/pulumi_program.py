@@ -220,6 +220,7 @@ def run_program(
     stack: str = "test",
     secrets: tuple[str, ...] = (),
     preview: bool = False,
+    there: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Run:
     """Run a program under mocks.
 
@@ -229,6 +230,7 @@ def run_program(
         stack: Its name.
         secrets: Keys of those that are secret.
         preview: Whether the outputs of providers are unknown.
+        there: Metadata of what its cluster has of any kind, by name; nobody asks a real one.
     """
     run = Run()
     logger = logging.Logger("pulumi-program")
@@ -241,6 +243,7 @@ def run_program(
         pulumi.Output.from_input(value).apply(lambda known: run.exports.update({name: known}))
 
     with pytest.MonkeyPatch.context() as patch, _event_loop():
+        patch.setattr("asya_infra.ownership.look", lambda *_: there or {})
         mocks.set_mocks(
             mocks.MockMonitor(_Answers()).mocks,
             project="asya",

@@ -133,6 +133,7 @@ class Reconciler:
             restricted=settings.restricted,
             queue_names=settings.queue_names,
             handed_on=settings.handed_on,
+            monitor_labels=dict(settings.monitor_labels),
         )
         self._applied = Applied()
         self._unsettled: dict[Key, int] = {}

@@ -11,13 +11,24 @@ from typing import Any, Final, Self
 import httpx2
 from lightkube import Client, KubeConfig
 from lightkube.core.exceptions import ConfigError
-from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.resources.core_v1 import Namespace
 
 ACTOR: Final = create_namespaced_resource("asya.sh", "v1alpha1", "AsyncActor", "asyncactors")
 SCALED_OBJECT: Final = create_namespaced_resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 TIMEOUT_S: Final = 30.0
 PAGE: Final = 500
-Kind = type[GenericNamespacedResource]
+Kind = type[Any]
+"""A class of lightkube's for a kind of objects."""
+LISTED: Final[Mapping[str, Kind]] = {
+    "AsyncActor": ACTOR,
+    "CustomResourceDefinition": create_global_resource(
+        "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"
+    ),
+    "Deployment": create_namespaced_resource("apps", "v1", "Deployment", "deployments"),
+    "Namespace": Namespace,
+}
+"""Kinds by their names."""
 _EXEC_GROUP: Final = "client.authentication.k8s.io"
 
 
@@ -61,21 +72,25 @@ class ClusterApi:
             ClusterSilent: Later it may answer.
         """
         try:
-            return dict(self._client.get(kind, name, namespace=namespace).to_dict())  # type: ignore[no-untyped-call]  # the library types it not
+            return dict(self._client.get(kind, name, namespace=namespace).to_dict())
         except _FAILURES as exc:
             if _code(exc) == 404:
                 return None
             raise _told(exc) from exc
 
-    def metadata(self, kind: Kind) -> list[dict[str, Any]]:
-        """Read the metadata of all objects of a kind, in every namespace; none where nobody defined the kind.
+    def metadata(self, kind: Kind, namespace: str | None = "*") -> list[dict[str, Any]]:
+        """Read the metadata of all objects of a kind; none where nobody defined the kind.
+
+        Args:
+            kind: Of the objects.
+            namespace: Theirs; ``*`` is every one, ``None`` for a kind that lives in none.
 
         Raises:
             ClusterRefused, ClusterSilent: As ``get``.
         """
         try:
-            found = self._client.list(kind, namespace="*", chunk_size=PAGE)
-            return [dict(each.to_dict()["metadata"]) for each in found]  # type: ignore[no-untyped-call]  # as above
+            found = self._client.list(kind, namespace=namespace, chunk_size=PAGE)
+            return [dict(each.to_dict()["metadata"]) for each in found]
         except _FAILURES as exc:
             if _code(exc) == 404:
                 return []

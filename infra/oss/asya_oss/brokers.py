@@ -29,14 +29,17 @@ consumer_timeout = 604800000
 
 
 def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
-    """RabbitMQ in the cluster: one node, a volume, its management API beside it for KEDA."""
+    """RabbitMQ in the cluster: one node, a volume, beside it its management API for KEDA and its metrics for Prometheus.
+
+    The image has the plugin `rabbitmq_prometheus` on. Source: https://www.rabbitmq.com/docs/prometheus
+    """
     password = _password(settings)
     server = Server(
         "RabbitMQ",
         NAME,
         cluster=cluster,
         image=settings.third_party.get("rabbitmq", images.RABBITMQ),
-        ports={"amqp": 5672, "management": 15672},
+        ports={"amqp": 5672, "management": 15672, "metrics": 15692},
         credentials={"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": password},
         container={
             "readinessProbe": {"tcpSocket": {"port": "amqp"}, "periodSeconds": 5},
@@ -52,7 +55,7 @@ def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
         auth=settings.registry_auth,
         user=RABBITMQ_USER_ID,
     )
-    return _queue(server.address, 5672, USER, password, ready=tuple(server.objects))
+    return _queue(server.address, 5672, USER, password, ready=tuple(server.objects), metrics=NAME)
 
 
 def rabbitmq_endpoint(settings: Settings) -> Queue:
@@ -86,6 +89,7 @@ def _queue(
     management: str = "",
     ready: tuple[pulumi.Resource, ...] = (),
     tls: bool = False,
+    metrics: str = "",
 ) -> Queue:
     config: dict[str, pulumi.Input[Any]] = {
         "host": host,
@@ -113,6 +117,7 @@ def _queue(
         secrets={PASSWORD_SECRET: {"password": password}},
         ready=ready,
         gateway_env={"ASYA_RABBITMQ_URL": url},
+        metrics=metrics,
     )
 
 

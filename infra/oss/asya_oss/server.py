@@ -29,6 +29,7 @@ class Server(pulumi.ComponentResource):
         extra: Other objects that belong to it, which must be there first.
         volumes: Other volumes, with ``mounts`` in the container.
         auth: Docker's ``config.json``, by which its image is pulled.
+        beside: Further containers of the pod, whole; the ports of theirs are among ``ports``.
     """
 
     address: pulumi.Output[str]
@@ -51,6 +52,7 @@ class Server(pulumi.ComponentResource):
         extra: Sequence[Manifest] = (),
         volumes: Sequence[Mapping[str, Any]] = (),
         auth: pulumi.Output[str] | None = None,
+        beside: Sequence[Manifest] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(f"asya:oss:{kind}", name, {}, opts)
@@ -64,31 +66,30 @@ class Server(pulumi.ComponentResource):
             *({"name": f"scratch-{place}", "emptyDir": {"sizeLimit": "256Mi"}} for place, _ in enumerate(scratch)),
             *volumes,
         ]
+        elsewhere = {port["name"] for one in beside for port in one["ports"]}
         shaped = {
             "image": image,
             "envFrom": [{"secretRef": {"name": name}}],
-            "ports": [{"name": key, "containerPort": port} for key, port in ports.items()],
+            "ports": [{"name": key, "containerPort": port} for key, port in ports.items() if key not in elsewhere],
             "securityContext": container_security(),
             **container,
             "volumeMounts": mounts,
         }
+        made = workload(
+            "StatefulSet", name, namespace, shaped, volumes=pod_volumes, user=user, claims=[claim("data", size)]
+        )
+        made["spec"]["template"]["spec"]["containers"] += list(beside)
         manifests = [
             namespace_object(namespace),
             *default_deny(namespace),
             secret(name, namespace, credentials),
             *extra,
             *([pull_secret(namespace, auth)] if auth is not None else []),
-            pulling(
-                workload(
-                    "StatefulSet", name, namespace, shaped, volumes=pod_volumes, user=user, claims=[claim("data", size)]
-                ),
-                {},
-                auth=auth is not None,
-            ),
+            pulling(made, {}, auth=auth is not None),
             service(name, namespace, ports),
             let_in(name, namespace, list(ports.values())),
         ]
         child = pulumi.ResourceOptions(parent=self, provider=cluster.provider, depends_on=list(cluster.ready))
-        self.objects: Sequence[KubernetesObject] = apply_all("", manifests, child)
+        self.objects: Sequence[KubernetesObject] = apply_all("", map(cluster.ownership.marked, manifests), child)
         self.address = pulumi.Output.from_input(f"{name}.{namespace}.svc.cluster.local")
         self.register_outputs({"address": self.address})

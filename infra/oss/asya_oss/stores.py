@@ -15,6 +15,7 @@ from asya_oss.server import Server
 
 NAME: Final = "asya-store-server"
 PORT: Final = 8333
+METRICS_PORT: Final = 9327
 USER_ID: Final = 1000
 
 
@@ -27,7 +28,7 @@ def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
         NAME,
         cluster=cluster,
         image=settings.third_party.get("seaweedfs", images.SEAWEEDFS),
-        ports={"s3": PORT},
+        ports={"s3": PORT, "metrics": METRICS_PORT},
         credentials={"S3_ACCESS_KEY": access, "S3_SECRET_KEY": key},
         container={
             "args": [
@@ -37,6 +38,7 @@ def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
                 f"-s3.port={PORT}",
                 "-s3.config=/etc/seaweedfs/s3.json",
                 "-ip.bind=0.0.0.0",
+                f"-metricsPort={METRICS_PORT}",
             ],
             "readinessProbe": {"tcpSocket": {"port": "s3"}, "periodSeconds": 5},
             "resources": resources("100m", "256Mi", "1Gi"),
@@ -55,6 +57,7 @@ def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
         access_key=access,
         secret_key=key,
         ready=tuple(server.objects),
+        metrics=NAME,
     )
 
 

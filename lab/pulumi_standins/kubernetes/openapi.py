@@ -26,10 +26,17 @@ _NAME: Final = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 
 
 class Schemas:
-    """The schemas of one API server: Kubernetes' own kinds, and those of ``definitions`` (CRD objects)."""
+    """The schemas of one API server: Kubernetes' own kinds, and those of ``definitions`` (CRD objects).
 
-    def __init__(self, definitions: Iterable[Properties] = ()) -> None:
-        self._own = _own_kinds(os.environ[DOCUMENT_VARIABLE])
+    Args:
+        definitions: What has been added to it.
+        document: Path of its OpenAPI document; without one what ``DOCUMENT_VARIABLE`` names.
+    """
+
+    def __init__(self, definitions: Iterable[Properties] = (), document: str | None = None) -> None:
+        document = document or os.environ[DOCUMENT_VARIABLE]
+        self._own = _own_kinds(document)
+        self._named = _document(document)
         self._custom = {
             (f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"]): version["schema"][
                 "openAPIV3Schema"
@@ -47,14 +54,14 @@ class Schemas:
         key = _key(thing)
         custom = self._custom.get(key)
         if custom is None:
-            found = list(_of(thing, {"$ref": self._own[key]}, ""))
+            found = list(_of(thing, {"$ref": self._own[key]}, "", self._named))
         else:
-            found = list(_of(thing["metadata"], {"$ref": _META}, "metadata"))
+            found = list(_of(thing["metadata"], {"$ref": _META}, "metadata", self._named))
             rest = {name: value for name, value in thing.items() if name not in {"apiVersion", "kind", "metadata"}}
             allowed = {
                 k: v for k, v in custom.get("properties", {}).items() if k not in {"apiVersion", "kind", "metadata"}
             }
-            found += _of(rest, {**custom, "properties": allowed}, "")
+            found += _of(rest, {**custom, "properties": allowed}, "", self._named)
         name = str(thing["metadata"].get("name", ""))
         if not _NAME.match(name) and "rbac" not in key[0]:
             found.append(f"metadata.name: {name!r} is no DNS name")
@@ -81,14 +88,14 @@ def _own_kinds(path: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def _of(value: Any, schema: dict[str, Any], path: str) -> Iterator[str]:
+def _of(value: Any, schema: dict[str, Any], path: str, named: dict[str, Any]) -> Iterator[str]:
     reference = schema.get("$ref", "").removeprefix("#/definitions/")
     if reference:
         if reference == _QUANTITY:
             if not isinstance(value, str | int | float):
                 yield f"{path}: a quantity is wanted"
             return
-        schema = _document(os.environ[DOCUMENT_VARIABLE])[reference]
+        schema = named[reference]
     if value is None or value == UNKNOWN:
         return
     if schema.get(_EITHER) or schema.get("format") == "int-or-string":
@@ -101,13 +108,13 @@ def _of(value: Any, schema: dict[str, Any], path: str) -> Iterator[str]:
         return
     yield from _bounds(value, schema, path)
     if isinstance(value, dict):
-        yield from _of_object(value, schema, path)
+        yield from _of_object(value, schema, path, named)
     elif isinstance(value, list) and "items" in schema:
         for number, inner in enumerate(value):
-            yield from _of(inner, schema["items"], f"{path}[{number}]")
+            yield from _of(inner, schema["items"], f"{path}[{number}]", named)
 
 
-def _of_object(value: Properties, schema: dict[str, Any], path: str) -> Iterator[str]:
+def _of_object(value: Properties, schema: dict[str, Any], path: str, named: dict[str, Any]) -> Iterator[str]:
     properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
     open_ended = bool(schema.get(_FREE)) or not properties
     for name in schema.get("required", []):
@@ -116,9 +123,9 @@ def _of_object(value: Properties, schema: dict[str, Any], path: str) -> Iterator
     for name, inner in value.items():
         where = f"{path}.{name}".lstrip(".")
         if name in properties:
-            yield from _of(inner, properties[name], where)
+            yield from _of(inner, properties[name], where, named)
         elif isinstance(rest, dict):
-            yield from _of(inner, rest, where)
+            yield from _of(inner, rest, where, named)
         elif not open_ended and rest is not True:
             yield f"{where}: unknown field"
 
