@@ -139,7 +139,10 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "Service": (".Values.metrics.enabled", {"spec/ports/metrics/port": "{{ .Values.metrics.port }}"}),
         },
         "monitoring/operator-pod-monitor.yaml": {
-            "PodMonitor": ("and (.Values.monitoring).enabled (.Values.monitoring).podMonitor", _watched("asya-operator"))
+            "PodMonitor": (
+                "and (.Values.monitoring).enabled (.Values.monitoring).podMonitor",
+                _watched("asya-operator"),
+            )
         },
         "monitoring/prometheus-rule.yaml": {
             "PrometheusRule": ("and (.Values.monitoring).enabled (.Values.monitoring).rules", _watched("asya-operator"))
