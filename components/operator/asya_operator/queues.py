@@ -126,6 +126,10 @@ class Queues:
         """Requests to brokers that bill them, by call."""
         return sum((Counter(admin.requests) for admin in self._admins.values()), Counter())
 
+    def versions(self) -> list[str]:
+        """Versions of the brokers that were reached and that have one."""
+        return [admin.version for admin in self._admins.values() if admin.version]
+
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.
 
