@@ -165,19 +165,22 @@ class Queues:
         return value
 
     async def _read_secret(self, ref: SecretRef, namespace: str) -> str:
+        refused = ""
         for where in dict.fromkeys((self._namespace, namespace)):
             try:
                 found = await self._api.get(SECRET, where, ref.name)
             except ApiUnavailable as exc:
                 raise TransportUnavailable(f"secret {where}/{ref.name} cannot be read: {exc}") from exc
             except ApiError as exc:
-                raise CredentialsMissing(f"secret {where}/{ref.name} cannot be read: {exc}") from exc
+                # An operator of some namespaces may have no right in its own.
+                refused += f"; {where} cannot be read: {exc}"
+                continue
             if found is not None and ref.key in (found.get("data") or {}):
                 return base64.b64decode(found["data"][ref.key]).decode()
         places = f"in neither namespace {self._namespace} nor {namespace}"
         if namespace == self._namespace:
             places = f"not in namespace {namespace}"
-        raise CredentialsMissing(f"secret {ref.name!r} with key {ref.key!r} is {places}")
+        raise CredentialsMissing(f"secret {ref.name!r} with key {ref.key!r} is {places}{refused}")
 
 
 def queue_spec(actor: AsyncActor, transport: TransportConfig) -> QueueSpec:

@@ -2,8 +2,8 @@
 
 Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As Asya 0.1.1 reads it,
 an unknown field at any level is an error that names it, and null counts as absent. A name need not be its type. Our
-additions: ``usernameSecretRef``, ``operator``, ``scaler``, ``vhost``, ``tls``, ``managementPort`` and ``managementUrl``
-of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
+additions: ``namespaces`` beside ``type``, those whose actors may name it; ``usernameSecretRef``, ``operator``, ``scaler``,
+``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
 """
 
 import json
@@ -185,6 +185,8 @@ class TransportConfig:
     type: TransportType
     config: RabbitMqConfig | SqsConfig
     enabled: bool = True
+    namespaces: tuple[str, ...] = ()
+    """Whose actors may name it; none are all."""
 
     @property
     def secrets(self) -> tuple[SecretRef, ...]:
@@ -209,17 +211,20 @@ class Transports:
 
     by_name: Mapping[str, TransportConfig] = field(default_factory=dict)
 
-    def get(self, name: str) -> TransportConfig:
-        """Look one up.
+    def get(self, name: str, namespace: str | None = None) -> TransportConfig:
+        """Look one up, for an actor of a namespace or for nobody in particular.
 
         Raises:
-            TransportRefused: There is none of this name, it is disabled, or it does not say where the broker is.
+            TransportRefused: There is none of this name, it is disabled, it is for others, or it does not say where the
+                broker is.
         """
         found = self.by_name.get(name)
         if found is None:
             raise TransportRefused(f"transport '{name}' not found in operator configuration")
         if not found.enabled:
             raise TransportRefused(f"transport '{name}' is disabled in operator configuration")
+        if namespace is not None and found.namespaces and namespace not in found.namespaces:
+            raise TransportRefused(f"transport '{name}' is not for namespace {namespace} in operator configuration")
         if isinstance(found.config, RabbitMqConfig) and not found.config.host:
             raise TransportRefused(f"transport '{name}' has no host in operator configuration")
         return found
@@ -232,6 +237,7 @@ class _Document(ConfigPart):
 class _Entry(ConfigPart):
     type: str
     enabled: bool = False
+    namespaces: list[str] = Field(default_factory=list)
     config: Mapping[str, Any] = Field(default_factory=dict)
 
 
@@ -261,7 +267,8 @@ def _transport(name: str, raw: object) -> TransportConfig:
     if model is None:
         raise InvalidTransportConfig(f"{where}: unsupported transport type: {entry.type}")
     kind: TransportType = "rabbitmq" if model is RabbitMqConfig else "sqs"
-    return TransportConfig(name, kind, _check(model, entry.config, f"{where}.config"), entry.enabled)
+    config = _check(model, entry.config, f"{where}.config")
+    return TransportConfig(name, kind, config, entry.enabled, tuple(entry.namespaces))
 
 
 def _check(model: type[T], raw: object, where: str) -> T:

@@ -150,15 +150,18 @@ async def test_idle_queues_whose_depth_comes_with_the_list_are_not_counted_one_b
 class Secrets:
     """A stand-in for an API server that has nothing but these secrets, by namespace."""
 
-    def __init__(self, *namespaces: str, error: ApiError | None = None) -> None:
+    def __init__(self, *namespaces: str, error: ApiError | None = None, closed: str = "") -> None:
         self.namespaces = namespaces
         self.error = error
+        self.closed = closed
         self.asked: list[str] = []
 
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
         self.asked.append(namespace)
         if self.error is not None:
             raise self.error
+        if namespace == self.closed:
+            raise ApiError(f"403 secrets in {namespace} are forbidden")
         return {"data": {"password": "cGFzcw=="}} if namespace in self.namespaces else None
 
 
@@ -201,6 +204,16 @@ async def test_a_namespace_without_the_secret_blinds_nobody_else(broker: Broker)
     assert depths.of(("b", "two")) == Depth(7)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_operator_without_rights_in_its_own_namespace_reads_the_secret_of_the_actor_s(broker: Broker) -> None:
+    transport = WITH_SECRET.get("rabbitmq")
+    api = Secrets("a", closed="asya")
+    await Queues(api, "asya", QueueNames(), manage=True).existing(transport, "a")  # type: ignore[arg-type]
+    assert api.asked == ["asya", "a"]
+    nowhere = Queues(Secrets(closed="asya"), "asya", QueueNames(), manage=True)  # type: ignore[arg-type]
+    with pytest.raises(module.CredentialsMissing, match="in neither namespace asya nor a; asya cannot be read: 403"):
+        await nowhere.existing(transport, "a")
 
 
 async def test_an_api_server_that_is_away_is_not_asked_in_every_namespace() -> None:
