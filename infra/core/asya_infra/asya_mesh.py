@@ -206,6 +206,7 @@ class AsyaMesh(pulumi.ComponentResource):
             for namespace in both
             for name, data in _secrets(queue.secrets, store).items()
         ]
+        found += [installation.secret(name, o.system_namespace, data) for name, data in queue.operator_secrets.items()]
         if store is not None:
             found += [installation.store_config(store, namespace) for namespace in both]
         if url and o.report_token is not None:

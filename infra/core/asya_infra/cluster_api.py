@@ -1,4 +1,4 @@
-"""The one door to a cluster's API from inside the engine: a few objects read, nothing written.
+"""The one door to a cluster's API from inside the engine: a few objects read; one pod made, and deleted.
 
 On lightkube, which is a tenth of the size of the operator's client: a team's program installs this package only to declare
 actors, and has no use for a model of every kind of Kubernetes. The operator's own client, asya_kube, watches and writes.
@@ -15,6 +15,8 @@ from lightkube.generic_resource import create_global_resource, create_namespaced
 from lightkube.resources.core_v1 import Namespace
 
 ACTOR: Final = create_namespaced_resource("asya.sh", "v1alpha1", "AsyncActor", "asyncactors")
+DEPLOYMENT: Final = create_namespaced_resource("apps", "v1", "Deployment", "deployments")
+POD: Final = create_namespaced_resource("", "v1", "Pod", "pods")
 SCALED_OBJECT: Final = create_namespaced_resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 TIMEOUT_S: Final = 30.0
 PAGE: Final = 500
@@ -77,6 +79,29 @@ class ClusterApi:
             if _code(exc) == 404:
                 return None
             raise _told(exc) from exc
+
+    def create(self, kind: Kind, namespace: str, manifest: Mapping[str, Any]) -> None:
+        """Make one object.
+
+        Raises:
+            ClusterRefused, ClusterSilent: As ``get``.
+        """
+        try:
+            self._client.create(kind.from_dict(dict(manifest)), namespace=namespace)
+        except _FAILURES as exc:
+            raise _told(exc) from exc
+
+    def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete one object; one that is not there is no matter.
+
+        Raises:
+            ClusterRefused, ClusterSilent: As ``get``.
+        """
+        try:
+            self._client.delete(kind, name, namespace=namespace)
+        except _FAILURES as exc:
+            if _code(exc) != 404:
+                raise _told(exc) from exc
 
     def metadata(self, kind: Kind, namespace: str | None = "*") -> list[dict[str, Any]]:
         """Read the metadata of all objects of a kind; none where nobody defined the kind.
