@@ -118,6 +118,14 @@ test-unit: $(STAMP) ## No socket, no process, virtual time
 test-security: $(STAMP) ## What others may not do: one test for each weakness that was found
 	@$(BIN)/pytest $(PARALLEL) tests/security $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## Made-up input for all that reads what strangers send, 20,000 documents each: ASYA_FUZZ_EXAMPLES=1000000
+	@ASYA_FUZZ_EXAMPLES=$${ASYA_FUZZ_EXAMPLES:-20000} $(BIN)/pytest $(PARALLEL) tests/security/test_fuzz.py $(PYTEST_ARGS)
+
+.PHONY: audit
+audit: $(STAMP) ## Known holes in the locked packages, and in images that are named if trivy or grype is here: IMAGES="a b"
+	@$(BIN)/python -m tools.audit $(IMAGES)
+
 .PHONY: test-contract
 test-contract: $(STAMP) test-servers ## One suite, every transport, store and wire
 	@$(BIN)/pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
