@@ -79,7 +79,7 @@ PINS: Final = (
     Pin("Kubernetes", cluster.KUBERNETES, {"1.35": date(2027, 2, 28)}, "https://kubernetes.io/releases"),
     Pin("KEDA", cluster.KEDA, {"2.21": AGAIN}, LOOKED),
     Pin("etcd", cluster.ETCD, {"3.6": AGAIN}, LOOKED),
-    Pin("SeaweedFS", images.SEAWEEDFS, {"3": AGAIN}, LOOKED),
+    Pin("SeaweedFS", images.SEAWEEDFS, {"4": AGAIN}, LOOKED),
     Pin("Pulumi's engine", engine.PULUMI, {"3": AGAIN}, LOOKED),
 )
 
