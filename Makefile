@@ -121,6 +121,14 @@ test-unit: $(STAMP) ## No socket, no process, virtual time
 test-security: $(STAMP) ## What others may not do: one test for each weakness that was found
 	@$(BIN)/pytest $(PARALLEL) tests/security $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## Made-up input for all that reads what strangers send, 20,000 documents each: ASYA_FUZZ_EXAMPLES=1000000
+	@ASYA_FUZZ_EXAMPLES=$${ASYA_FUZZ_EXAMPLES:-20000} $(BIN)/pytest $(PARALLEL) tests/security/test_fuzz.py $(PYTEST_ARGS)
+
+.PHONY: audit
+audit: $(STAMP) ## Known holes in the locked packages, and in images that are named if trivy or grype is here: IMAGES="a b"
+	@$(BIN)/python -m tools.audit $(IMAGES)
+
 .PHONY: test-contract
 test-contract: $(STAMP) test-servers ## One suite, every transport, store and wire
 	@$(BIN)/pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
@@ -134,11 +142,13 @@ test-component: $(STAMP) test-servers ## Real processes on this machine, then th
 test-charts: $(STAMP) ## The Helm charts, as both living generations of Helm, built the first time, render them
 	@nice -n 10 $(BIN)/python -m lab.installs.helm >/dev/null
 	@$(BIN)/python -m lab.installs.kubernetes_openapi >/dev/null
+	@$(BIN)/python -m lab.installs.prometheus_definitions >/dev/null
 	@$(BIN)/pytest -n 2 tests/charts $(PYTEST_ARGS)
 
 .PHONY: test-observability
-test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, built the first time
+test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, spans through a real collector, built the first time
 	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null
+	@nice -n 10 $(BIN)/python -m lab.installs.collector >/dev/null
 	@$(BIN)/pytest -n 2 tests/observability $(PYTEST_ARGS)
 
 .PHONY: test-stack

@@ -60,10 +60,21 @@ _OPERATOR: Final[Mapping[str, Edit]] = {
     f"{_MANAGER}/env/ASYA_LOG_LEVEL/value": "{{ .Values.logLevel | quote }}",
     f"{_MANAGER}/env/ASYA_OPERATOR_CLASS/value": "{{ .Values.operatorClass | quote }}",
     f"{_MANAGER}/env/ASYA_WATCH_NAMESPACES/value": '{{ join "," .Values.watchNamespaces | quote }}',
+    f"{_MANAGER}/env/ASYA_POD_MONITOR_LABELS/value": (
+        '"{{ range $name, $value := (.Values.monitoring).labels }}{{ $name }}={{ $value }},{{ end }}"'
+    ),
     **_pod(_POD, "manager", "asya-operator"),
 }
 
+
+def _watched(chart: str) -> dict[str, Edit]:
+    """What a Prometheus operator chooses its objects by."""
+    more = "{{- with .Values.monitoring.labels }}\n  {{- toYaml . | nindent {deeper} }}\n  {{- end }}"
+    return {"metadata/labels": f'\n  {{{{- include "{chart}.labels" . | nindent {{deeper}} }}}}\n  {more}'}
+
+
 _SERVER: Final = f"{_POD}/containers/gateway"
+_CREDENTIALS: Final = "spec/podMetricsEndpoints/0/authorization/credentials"
 _TOKENS: Final = If('eq .Values.auth.mode "tokens"')
 _GATEWAY: Final[Mapping[str, Edit]] = {
     "spec/replicas": '{{ include "asya-gateway.replicas" . }}',
@@ -122,10 +133,22 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "ClusterRoleBinding": ("and .Values.rbac.create (not .Values.watchNamespaces)", {}),
         },
         "operator/roles.yaml": {"ClusterRole": (".Values.rbac.roles", {})},
+        "operator/admission-policy.yaml": dict.fromkeys(
+            ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"), (".Values.admissionPolicy.enabled", {})
+        ),
         "operator/deployment.yaml": {
             "Deployment": ("", _OPERATOR),
             "PodDisruptionBudget": _BUDGET,
             "Service": (".Values.metrics.enabled", {"spec/ports/metrics/port": "{{ .Values.metrics.port }}"}),
+        },
+        "monitoring/operator-pod-monitor.yaml": {
+            "PodMonitor": (
+                "and (.Values.monitoring).enabled (.Values.monitoring).podMonitor",
+                _watched("asya-operator"),
+            )
+        },
+        "monitoring/prometheus-rule.yaml": {
+            "PrometheusRule": ("and (.Values.monitoring).enabled (.Values.monitoring).rules", _watched("asya-operator"))
         },
     },
     "asya-gateway": {
@@ -143,6 +166,18 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "PodDisruptionBudget": _BUDGET,
         },
         "gateway/actors.example.yaml": dict.fromkeys(("ClusterRole", "ClusterRoleBinding"), _RIGHTS),
+        "monitoring/gateway-pod-monitor.yaml": {
+            "PodMonitor": (
+                "(.Values.monitoring).enabled",
+                {
+                    **_watched("asya-gateway"),
+                    f"{_CREDENTIALS}/name": (
+                        '{{ default (printf "%s-tokens" (include "asya-gateway.fullname" .)) .Values.monitoring.tokenSecret }}'
+                    ),
+                    f"{_CREDENTIALS}/key": '{{ ternary "token" "metrics" (ne .Values.monitoring.tokenSecret "") }}',
+                },
+            )
+        },
     },
     "asya-crew": {f"crew/{name}.yaml": _end(name) for name in ("happy-end", "error-end", "fan-in")},
 }
@@ -196,7 +231,14 @@ def _typed(kind: str) -> dict[str, Any]:
     }
 
 
-_TRANSPORT: Final = _open({"type": {"enum": [*_CONFIGS]}, "enabled": {"type": "boolean"}, "config": {"type": "object"}})
+_TRANSPORT: Final = _open(
+    {
+        "type": {"enum": [*_CONFIGS]},
+        "enabled": {"type": "boolean"},
+        "namespaces": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "config": {"type": "object"},
+    }
+)
 _TRANSPORTS: Final[dict[str, Any]] = {
     "additionalProperties": {**_TRANSPORT, "required": ["type"], "allOf": [_typed(kind) for kind in _CONFIGS]}
 }

@@ -120,6 +120,7 @@ class Template:
         for path, edit in self.edits.items():
             self._edit(tree, path.split("/"), edit)
         text = yaml.safe_dump(tree, sort_keys=False, width=10_000, allow_unicode=True)
+        text = text.replace("{{", '{{ "{{" }}')  # an object's own, such as an alert's `{{ $labels.queue }}`
         return _TOKEN.sub(self._in_place, text)
 
     def _released(self, value: Tree, path: tuple[str, ...]) -> Tree:

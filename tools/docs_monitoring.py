@@ -16,6 +16,7 @@ from tools.tree import write_or_compare
 FOLDER: Final = ROOT / "deploy" / "monitoring"
 RUNBOOKS: Final = "docs/runbooks.md"
 NAMESPACE: Final = "asya-system"
+MONITORS: Final = ("operator-pod-monitor.yaml", "gateway-pod-monitor.yaml")
 MADE: Final = "# Made by `make docs` from tools/monitoring.\n"
 PAGE_HEAD: Final = """\
 # Runbooks
@@ -43,7 +44,7 @@ def files() -> dict[str, str]:
     """Everything in the folder, by name."""
     groups = rule_groups()
     dashboards = {f"dashboards/{board.uid}.json": write_board(board) for board in BOARDS}
-    meta = {"name": "asya", "namespace": NAMESPACE, "labels": {"app.kubernetes.io/part-of": "asya"}}
+    meta = {"name": "asya-operator", "namespace": NAMESPACE, "labels": labels("asya-operator")}
     rule = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -54,7 +55,7 @@ def files() -> dict[str, str]:
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": NAMESPACE,
-        "resources": ["prometheus-rule.yaml", "pod-monitors.yaml"],
+        "resources": ["prometheus-rule.yaml", *MONITORS],
         "configMapGenerator": [
             {
                 "name": "asya-dashboards",
@@ -66,7 +67,7 @@ def files() -> dict[str, str]:
     return {
         "rules.yaml": MADE + dump({"groups": groups}),
         "prometheus-rule.yaml": MADE + dump(rule),
-        "pod-monitors.yaml": MADE + "---\n".join(dump(each) for each in pod_monitors()),
+        **{file: MADE + dump(each) for file, each in zip(MONITORS, pod_monitors(), strict=True)},
         "kustomization.yaml": f"{MADE}# For a cluster with a Prometheus operator and Grafana's sidecar for dashboards.\n"
         + dump(kustomization),
         **dashboards,
@@ -107,7 +108,7 @@ def pod_monitors() -> list[dict[str, Any]]:
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PodMonitor",
-            "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/part-of": "asya"}},
+            "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels(name)},
             "spec": {
                 "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
                 "podMetricsEndpoints": [endpoint],
@@ -115,6 +116,11 @@ def pod_monitors() -> list[dict[str, Any]]:
         }
         for name, endpoint in endpoints.items()
     ]
+
+
+def labels(name: str) -> dict[str, str]:
+    """Of an object that belongs to a process of that name."""
+    return {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "asya"}
 
 
 def runbooks() -> Iterator[str]:

@@ -54,6 +54,8 @@ PROTOCOL = 2
 MAX_FRAME_BYTES = 512 * 1024 * 1024  # RabbitMQ's ceiling for one message: a longer length is a lost byte, not a payload
 EXIT_TIMEOUT = 124
 READY_NAME = "runtime-ready"
+END_NAME = "runtime-end"
+TERMINATION_LOG = "/dev/termination-log"  # what is written there, Kubernetes has in the container's state
 MODES = ("payload", "envelope")
 MAX_CONCURRENCY = 1000
 MAX_BATCH = 10000
@@ -272,7 +274,17 @@ def _import_longest(parts: list[str]) -> tuple[types.ModuleType, list[str]]:
 
 
 def _import_failure(path: str, name: str, exc: BaseException) -> str:
-    return "ASYA_HANDLER=%r: importing %s failed: %s: %s" % (path, name, type(exc).__name__, exc)
+    return "ASYA_HANDLER=%r: importing %s failed: %s: %s%s" % (path, name, type(exc).__name__, exc, _place(exc))
+
+
+def _place(exc: BaseException) -> str:
+    """Where in the user's code it was raised, ``, at FILE:LINE``; of wrong syntax the text says it, with the line."""
+    found = [] if isinstance(exc, SyntaxError) else traceback.extract_tb(exc.__traceback__)
+    ours = (_place.__code__.co_filename, importlib.__file__)
+    places = [
+        (frame.filename, frame.lineno) for frame in found if frame.filename not in ours and frame.filename[0] != "<"
+    ]
+    return ", at %s:%s" % places[-1] if places else ""
 
 
 def _attribute(path: str, owner: Any, name: str) -> Any:
@@ -296,7 +308,7 @@ def _construct(path: str, cls: Any) -> Any:
         return cls()
     except BaseException as exc:  # noqa: BLE001 - SystemExit in a constructor must not end the runtime with code 0
         raise StartupError(
-            "ASYA_HANDLER=%r: %s() failed: %s: %s" % (path, cls.__name__, type(exc).__name__, exc)
+            "ASYA_HANDLER=%r: %s() failed: %s: %s%s" % (path, cls.__name__, type(exc).__name__, exc, _place(exc))
         ) from exc
 
 
@@ -581,7 +593,8 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
     kind = type(exc)
     dropped = (object, BaseException) if isinstance(exc, Exception) else (object,)
     try:
-        message = str(exc)
+        parts = ["%s: %s" % (type(each).__name__, each) for each in _within(exc) if not hasattr(each, "exceptions")]
+        message = str(exc) + (": " if parts else "") + "; ".join(parts[:3])
     except BaseException as broken:  # noqa: BLE001 - an exception of the user whose __str__ raises
         message = "(its text cannot be read: %s)" % type(broken).__name__
     if stack is None:
@@ -593,10 +606,11 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
         except BaseException as broken:  # noqa: BLE001 - as above
             stack = "(its traceback cannot be written: %s)" % type(broken).__name__
     mro = [_clip(base.__name__) for base in kind.__mro__ if base not in dropped]
+    mro += [_clip(base.__name__) for each in _within(exc) for base in type(each).__mro__[:-2]]
     details: dict[str, object] = {
         "message": _clip(message),
         "type": _clip(kind.__name__),
-        "mro": [*mro, *(name for name in _names_within(exc) if name not in mro)],
+        "mro": list(dict.fromkeys(mro)),
         "traceback": _clip(stack),
         **_retry_after(exc),
     }
@@ -617,15 +631,13 @@ def _retry_after(exc: BaseException) -> dict[str, str]:
         return {}
 
 
-def _names_within(exc: BaseException) -> Iterator[str]:
-    """Classes of the exceptions that a group holds, so that rules for retries see what a TaskGroup wraps."""
+def _within(exc: BaseException) -> Iterator[BaseException]:
+    """The exceptions that a group holds, so that retry rules and people see what a TaskGroup wraps."""
     inner = getattr(exc, "exceptions", ())
     if any(base.__name__ == "BaseExceptionGroup" for base in type(exc).__mro__) and isinstance(inner, tuple):
         for each in inner:
-            for base in type(each).__mro__:
-                if base not in (object, BaseException, Exception):
-                    yield _clip(base.__name__)
-            yield from _names_within(each)
+            yield each
+            yield from _within(each)
 
 
 def _clip(text: str) -> str:
@@ -1526,10 +1538,12 @@ def serve_as_init() -> None:
     """Be a small init where we are process 1 of a container, and return in a child that does the work.
 
     Nobody else there reaps the orphans of what a handler starts, and the kernel drops signals that process 1 does not
-    handle. The parent forwards them, reaps, and ends as its child ends, which ends everything else in the container too.
+    handle. The parent forwards them, reaps, and ends as its child ends, which ends everything else in the container too. How
+    that was, it notes for the sidecar, which sees a closed connection only.
     """
     if os.getpid() != 1:
         return
+    note_end({})
     child = os.fork()
     if child:
         for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2"):
@@ -1537,7 +1551,21 @@ def serve_as_init() -> None:
     while child:
         pid, status = os.wait()
         if pid == child:
-            os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+            code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+            note_end({"exit_code": code} if os.WIFEXITED(status) else {"signal": os.WTERMSIG(status)})
+            os._exit(code)
+
+
+def note_end(end: dict[str, int]) -> None:
+    """Write how the runtime ended, or that it has not yet, into the socket folder; where that fails, nobody knows."""
+    path = os.path.join(os.environ.get("ASYA_SOCKET_DIR") or "/var/run/asya", END_NAME)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".new", "wb") as file:
+            file.write(encode_json(end) if end else b"")
+        os.replace(path + ".new", path)
+    except OSError:
+        pass
 
 
 def load_watched(path: str) -> Callable[[Any], Any]:
@@ -1574,6 +1602,11 @@ def main() -> int:
         server.listen()
     except StartupError as exc:
         logger.critical("%s", exc)
+        try:
+            with open(os.open(TERMINATION_LOG, os.O_WRONLY), "wb") as file:  # only where a kubelet has made it
+                file.write(str(exc).encode("utf-8", "replace")[:2000])
+        except OSError:
+            pass
         # The user's own code failed: where, is worth the lines. A wrong setting is one line.
         if exc.__cause__ is not None:
             logger.error("cause:", exc_info=exc.__cause__)

@@ -1,7 +1,7 @@
 """``make demo``: a whole mesh on this machine counts the complexity of its own Python standard library.
 
 Ends with one line, ``demo: sent N, succeeded S, failed F, lost 0, in T s``, and with exit code 0 only if N = S + F, nothing
-is lost and at least one file took the error path. The mesh is taken down in any case.
+is lost and at least one file took the error path. The mesh is taken down in any case, but for ``--keep`` after a good end.
 """
 
 import argparse
@@ -52,6 +52,7 @@ class Census:
     transport: str
     endpoint: str | None
     patience_s: float
+    keep: bool = False
 
 
 def main() -> None:
@@ -67,11 +68,18 @@ def main() -> None:
     )
     parser.add_argument("--endpoint", help="with sqs: an endpoint that already runs, instead of starting LocalStack")
     parser.add_argument("--trace", action="store_true", help="print the trace of one envelope at the end")
+    parser.add_argument("--keep", action="store_true", help="leave the mesh up at the end, with its console and charts")
     parser.add_argument("--patience", type=float, default=400.0, help="give up after so many seconds without an end")
     arguments = parser.parse_args()
     root = Path(sysconfig.get_path("stdlib"))
     census = Census(
-        arguments.home.absolute(), root, arguments.limit, arguments.transport, arguments.endpoint, arguments.patience
+        arguments.home.absolute(),
+        root,
+        arguments.limit,
+        arguments.transport,
+        arguments.endpoint,
+        arguments.patience,
+        arguments.keep,
     )
     # Whoever ends the demo politely (a CI host's time limit) gets the mesh taken down too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -129,8 +137,16 @@ def run(census: Census) -> Account:
         show_logs(census)
         raise
     finally:
-        mesh.down(census.home, say)
+        kept = census.keep and sys.exc_info()[0] is None
+        if not kept:
+            mesh.down(census.home, say)
     print_most_complex(account)
+    charts = f"{info.gateway_url}/#/charts"
+    if kept:
+        say(f"its charts, with the token in {info.gateway_token_file}: {charts}")
+        say(f"it is up until: asya local down --home {census.home}")
+    else:
+        say(f"its charts were at {charts}; DEMO_ARGS=--keep leaves mesh and charts there")
     return account
 
 

@@ -18,7 +18,7 @@ def actor(name: str, handler: str, most: int, sends_to: list[AsyncActor]) -> Asy
         source=".",
         scaling=Scaling(max_replicas=most, queue_length=10),
         retry=Retry(max_attempts=3, non_retryable=["TypeError"]),
-        sends_to=sends_to,
+        sends_to=sends_to if mesh.target.gives_roles else None,
     )
 
 

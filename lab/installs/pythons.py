@@ -51,7 +51,9 @@ def install_newest() -> Path:
 
 def run_newest(*arguments: str) -> int:
     """Run a module under the newest, with the rooms of this checkout and the packages of its lock; its exit code."""
-    packages = built_once(pinned_folder(f"python{NEWEST}-packages", [ROOT / "uv.lock", Path(__file__)]), _install_packages)
+    packages = built_once(
+        pinned_folder(f"python{NEWEST}-packages", [ROOT / "uv.lock", Path(__file__)]), _install_packages
+    )
     rooms = [str(path.parent) for path in sorted(ROOT.glob("*/*/pyproject.toml"))]
     # The end of the path is looked at for nothing but the rooms' own metadata.
     path = os.pathsep.join([*rooms, str(ROOT), str(packages), sysconfig.get_path("purelib")])

@@ -54,6 +54,8 @@ class OtlpReceiver:
     def __init__(self, behaviour: Behaviour = "takes") -> None:
         self.behaviour: Behaviour = behaviour
         self.requests = 0
+        self.credentials: set[str] = set()
+        """Values of the header Authorization that came over HTTP."""
         self._spans: list[ReceivedSpan] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -134,6 +136,7 @@ def _handler(receiver: OtlpReceiver) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
+            receiver.credentials.add(self.headers.get("Authorization", ""))
             answer = receiver.take(ExportTraceServiceRequest.FromString(body)).SerializeToString()
             status = _STATUS.get(receiver.behaviour, 200)
             self.send_response(status)

@@ -39,7 +39,7 @@ class SeaweedServer:
     def __init__(self, folder: Path | None = None, more: Mapping[str, str] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="asya-weed-")) if folder is None else folder
         self.port = free_port()
-        self._inner = {name: str(free_port()) for name in (*INNER, "s3.port.grpc")}
+        self._inner = {name: str(free_port()) for name in (*INNER, "s3.port.grpc", "metricsPort")}
         self._more = dict(more or {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -98,9 +98,9 @@ class SeaweedServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
-    def grpc_port(self) -> int:
-        """S3's second one, by which SeaweedFS's servers tell each other of identities; bound as S3 is."""
-        return int(self._inner["s3.port.grpc"])
+    def outer_ports(self) -> set[int]:
+        """S3, metrics, and S3's second one, by which SeaweedFS's servers tell each other of identities."""
+        return {self.port, *(int(self._inner[name]) for name in ("metricsPort", "s3.port.grpc"))}
 
     @property
     def pid(self) -> int:

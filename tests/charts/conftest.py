@@ -14,6 +14,7 @@ from lab.cluster import pins
 from lab.installs.helm import VERSIONS, helm
 from lab.installs.kubernetes_openapi import VERSIONS as VERSIONS_OF_KUBERNETES
 from lab.installs.kubernetes_openapi import openapi_document
+from lab.installs.prometheus_definitions import prometheus_definitions
 from lab.pulumi_standins.kubernetes.openapi import Schemas
 
 CHARTS = ROOT / "deploy" / "helm-charts"
@@ -91,6 +92,7 @@ def kubernetes(request: pytest.FixtureRequest) -> Kubernetes:
         yaml.safe_load((ROOT / f"deploy/operator/{name}.yaml").read_text(encoding="utf-8"))
         for name in ("crd", "crd-limits")
     ]
+    definitions += prometheus_definitions()
     return Kubernetes(request.param, Schemas(definitions, str(openapi_document(request.param))))
 
 

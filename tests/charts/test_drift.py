@@ -27,6 +27,18 @@ SAME: list[tuple[str, list[str], dict[str, Any], set[tuple[str, str]]]] = [
         {("ConfigMap", "asya-operator-config")},
     ),
     (
+        "asya-operator",
+        ["operator/deployment.yaml", "monitoring/operator-pod-monitor.yaml", "monitoring/prometheus-rule.yaml"],
+        {"monitoring": {"enabled": True}, "rbac": {"create": False, "roles": False}},
+        {
+            ("ConfigMap", "asya-operator-config"),
+            ("ConfigMap", "asya-operator-dashboards"),
+            ("ServiceAccount", "asya-operator"),
+            ("CustomResourceDefinition", "asyncactors.asya.sh"),
+            ("CustomResourceDefinition", "limits.asya.sh"),
+        },
+    ),
+    (
         "asya-gateway",
         ["gateway/deployment.yaml", "gateway/service.yaml", "gateway/actors.example.yaml"],
         DATABASE,
@@ -65,6 +77,17 @@ def test_a_chart_renders_what_deploy_holds(
     rendered = by_name(each_helm.render(chart, **values))
     assert {key: rendered.get(key) for key in plain} == plain
     assert rendered.keys() - plain.keys() == beside
+
+
+def test_the_dashboards_of_a_chart_are_deploy_s(each_helm: Helm) -> None:
+    (made,) = [
+        each
+        for each in each_helm.render("asya-operator", monitoring={"enabled": True})
+        if each["metadata"]["name"] == "asya-operator-dashboards"
+    ]
+    files = (ROOT / "deploy" / "monitoring" / "dashboards").glob("*.json")
+    assert made["data"] == {file.name: file.read_text(encoding="utf-8") for file in files}
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_the_definition_as_a_chart_of_its_own_stays_when_that_is_removed(each_helm: Helm) -> None:

@@ -31,6 +31,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "transports.rabbitmq and operator.transports.rabbitmq differ",
     ),
     ("asya-operator", {"gatewayURL": "http://a", "operator": {"gatewayURL": "http://b"}}, "differ"),
+    ("asya-operator", {"monitoring": {"alerts": True}}, "alerts"),
     ("asya-gateway", {"config": {"sqsRegio": "x"}}, "sqsRegio"),
     ("asya-gateway", {"config": {"rabbitmqURL": "amqp://x/", "sqsEndpoint": "http://x"}}, "sqsEndpoint"),
     ("asya-gateway", {"replicaCount": 2}, "several gateways share a database"),
@@ -152,6 +153,44 @@ def test_a_password_that_a_secret_holds_is_not_written_anywhere(newest_helm: Hel
     assert password["valueFrom"]["secretKeyRef"] == {"name": "db", "key": "pw"}
 
 
+def test_a_prometheus_operator_is_given_what_its_own_labels_choose(newest_helm: Helm) -> None:
+    watched = {"enabled": True, "labels": {"release": "prometheus"}}
+    made = newest_helm.render("asya-operator", monitoring=watched) + newest_helm.render(
+        "asya-gateway", monitoring=watched
+    )
+    chosen = {
+        (each["kind"], each["metadata"]["name"])
+        for each in made
+        if each["metadata"].get("labels", {}).get("release") == "prometheus"
+    }
+    assert chosen == {
+        ("PodMonitor", "asya-operator"),
+        ("PrometheusRule", "asya-operator"),
+        ("PodMonitor", "asya-gateway"),
+    }
+    (container,) = find(made, "Deployment", "asya-operator")["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    assert read_operator_settings([], env).monitor_labels == (("release", "prometheus"),)
+    summaries = [
+        rule["annotations"]["summary"]
+        for group in find(made, "PrometheusRule", "asya-operator")["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert any("{{ $labels.queue }}" in summary for summary in summaries)
+
+
+def test_the_gateway_s_monitor_reads_with_a_token_for_metrics(newest_helm: Helm) -> None:
+    def token(**values: Any) -> tuple[str, str]:
+        made = newest_helm.render("asya-gateway", **values)
+        (endpoint,) = find(made, "PodMonitor", "asya-gateway")["spec"]["podMetricsEndpoints"]
+        secret = endpoint["authorization"]["credentials"]
+        return secret["name"], secret["key"]
+
+    assert token(monitoring={"enabled": True}) == ("asya-gateway-tokens", "metrics")
+    assert token(monitoring={"enabled": True, "tokenSecret": "mine"}) == ("mine", "token")
+
+
 def test_the_crew_s_container_is_changed_as_in_asya_0_1_1(newest_helm: Helm) -> None:
     env = [{"name": "ASYA_HANDLER", "value": "mine.end"}, {"name": "MORE", "value": "1"}]
     container = {"name": "asya-runtime", "image": "mine:1", "imagePullPolicy": "Always", "env": env, "resources": {}}
@@ -190,9 +229,12 @@ def test_an_operator_of_some_namespaces_has_its_rights_there_alone(newest_helm: 
     bindings = {
         (each["metadata"]["namespace"], each["roleRef"]["kind"], each["roleRef"]["name"])
         for each in made
-        if each["kind"] == "RoleBinding" and not each["metadata"]["name"].endswith("leader-election")
+        if each["kind"] == "RoleBinding" and not each["metadata"]["name"].endswith(("leader-election", "-secrets"))
     }
     assert bindings == {(team, "ClusterRole", "asya-operator") for team in ("team-a", "team-b")}
+    assert find(made, "Role", "asya-operator-secrets")["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    ]
     (container,) = find(made, "Deployment", "asya-operator")["spec"]["template"]["spec"]["containers"]
     env = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert (env["ASYA_WATCH_NAMESPACES"], env["ASYA_OPERATOR_CLASS"]) == ("team-a,team-b", "blue")

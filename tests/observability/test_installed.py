@@ -13,7 +13,7 @@ from lab.installs.prometheus import prometheus
 def test_prometheus_takes_the_configuration_that_is_installed(tmp_path: Path) -> None:
     (data,) = [
         each["data"]
-        for each in monitoring.objects("system", "actors")
+        for each in monitoring.objects("system", ["actors"])
         if each["kind"] == "ConfigMap" and each["metadata"]["name"] == monitoring.PROMETHEUS
     ]
     config = yaml.safe_load(data["prometheus.yml"])
@@ -25,4 +25,4 @@ def test_prometheus_takes_the_configuration_that_is_installed(tmp_path: Path) ->
     argv = [str(prometheus("promtool")), "check", "config", str(tmp_path / "prometheus.yml")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "SUCCESS: 22 rules found" in done.stdout
+    assert "SUCCESS: 26 rules found" in done.stdout

@@ -37,6 +37,7 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("asya-operator", "openshift", OPEN_SHIFT),
     ("asya-operator", "one", {"replicaCount": 1, "leaderElection": {"enabled": False}, "metrics": {"enabled": False}}),
     ("asya-operator", "given-rights", {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}}),
+    ("asya-operator", "watched", {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}}),
     ("asya-gateway", "nothing", {}),
     ("asya-gateway", "seed", SEED),
     (
@@ -48,6 +49,7 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("asya-gateway", "own-database", {"postgresql": {"enabled": True}}),
     ("asya-gateway", "database", {"externalDatabase": {"host": "db.example", "existingSecret": "db"}}),
     ("asya-gateway", "open", {"auth": {"mode": "off"}}),
+    ("asya-gateway", "watched", {"monitoring": {"enabled": True}}),
     ("asya-crew", "nothing", {}),
     ("asya-crew", "everything", {**EVERYWHERE, "transport": "rabbitmq", "sidecar": {"env": []}}),
     ("asya-crew", "openshift", OPEN_SHIFT),

@@ -11,9 +11,9 @@ from lab.servers.ports import free_port
 
 @asynccontextmanager
 async def server_that(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[int]:
-    """Serve GET requests; yields the port."""
+    """Serve requests; yields the port."""
     app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
+    app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     port = free_port()

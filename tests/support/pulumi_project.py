@@ -102,20 +102,21 @@ class Project:
 
 def require_engine() -> Path:
     """The folder of the pinned engine; skips where it cannot be built, fails where CI is set."""
-    return _required(lambda: build("stack tests need the pinned engine"))
+    return required(lambda: build("stack tests need the pinned engine"))
 
 
 def require_host(language: str) -> Path:
     """The folder of the host for programs in another language than Python; the same."""
-    return _required(lambda: other_hosts.build(language))
+    return required(lambda: other_hosts.build(language))
 
 
 def require_kubernetes_provider() -> Path:
     """The folder of the real provider for Kubernetes; the same."""
-    return _required(kubernetes_provider.build)
+    return required(kubernetes_provider.build)
 
 
-def _required(built: Callable[[], Path]) -> Path:
+def required(built: Callable[[], Path]) -> Path:
+    """What is built for tests; skips where it cannot be, fails where CI is set."""
     try:
         return built()
     except LabError as exc:

@@ -3,6 +3,7 @@
 import re
 import secrets
 import sys
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,7 @@ def send(
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
     from asya_cli.why import because, gather
+    from asya_local.sent import SendNote, note_sent
     from asya_protocol.trace import trace_id_of
     from asya_store.claims import ClaimCheck
     from asya_store.factory import open_store
@@ -75,12 +77,13 @@ def send(
     environment = broker_environment(mesh)
     store = open_store(environment)
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())
+    now_s, trace_id = time.time(), trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
     deliver(environment, actors[0], body)
+    note_sent(home, envelope.id, SendNote(now_s, actors[0], trace_id or ""))
     if not wait:
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
         return
     console.note(f"sent {envelope.id}")
-    trace_id = trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
     found = wait_for_result(
         environment,
         envelope.id,

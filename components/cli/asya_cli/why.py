@@ -144,7 +144,9 @@ def _facts(name: str, entry: Mapping[str, Any], max_attempts: int | None = None)
 def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[str, Any]:
     from asya_cli.running_mesh import broker_environment
     from asya_local import mesh
+    from asya_local.sent import find_sent
     from asya_local.trail import find_running, read_trail
+    from asya_manifest.explanation import StepFacts
     from asya_protocol.trace import trace_link
     from asya_store.factory import open_store
 
@@ -160,10 +162,14 @@ def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[s
         "running": None if running is None else (running.actor, running.attempt, running.for_s),
         "dead": _dead_letter(environment, envelope_id, trace_id),
     }
-    known = trace_id or next((step.trace_id for step in reversed(steps) if step.trace_id), "")
+    sent = find_sent(info.home, envelope_id)
+    traces = (trace_id, *(step.trace_id for step in reversed(steps)), sent.trace_id if sent else "")
+    known = next(filter(None, traces), "")
     found["trace"] = known, trace_link(environment.get("ASYA_TRACE_URL"), known) or ""
-    if steps:
+    if steps and (sent is None or sent.at_s <= steps[-1].at_s):
         found["last"] = steps[-1]
+    elif sent is not None:
+        found["last"] = StepFacts(sent.at_s, "", "sent", to=sent.actor)
     store = open_store(environment)
     if store is not None:
         parents = steps[-1].parents if steps else ()

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import Final
 
 from asya_gateway.actors.roster import Roster
+from asya_gateway.actors.sampling import keep_history
 from asya_gateway.actors.sources import open_source
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
@@ -93,12 +94,17 @@ async def run(settings: GatewaySettings) -> None:
             objects=objects,
         )
         async with aclosing(app), aclosing(roster):
+            sampling = asyncio.create_task(
+                keep_history(app.board, app.call_times, app.history, settings.sample_every_s)
+            )
+            background.append(sampling)
             server = Server(app)
             if server.certificate is not None:
                 background.append(asyncio.create_task(server.certificate.watch()))
             host, port = listener.getsockname()[:2]
             log.info("gateway listens", extra={"host": host, "port": port, "tools": sorted(toolbox.tools)})
             await server.serve([listener])
+            sampling.cancel()
             await calls.finish()
     finally:
         for task in background:

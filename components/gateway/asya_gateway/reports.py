@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from asya_gateway.actors.history import CallTimes
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.lifecycle import Ended, Progress, Report
 from asya_gateway.records.mark import NotShown, is_shown, mark_alone
@@ -40,10 +41,14 @@ class Reports:
     Args:
         store: Where envelopes are kept.
         metrics: Where reports are counted.
+        calls: Where the lengths of handler calls go.
         marked: Whether reports about envelopes of this gateway's must show their mark; sidecars of Asya 0.1.1 show none.
     """
 
-    def __init__(self, store: EnvelopeStore, metrics: Metrics, *, marked: bool = True) -> None:
+    def __init__(
+        self, store: EnvelopeStore, metrics: Metrics, *, calls: CallTimes | None = None, marked: bool = True
+    ) -> None:
+        self._calls = CallTimes() if calls is None else calls
         self._store = store
         self._marked = marked
         self._metrics = metrics
@@ -95,7 +100,11 @@ class Reports:
             facts=body.facts,
             shown=self._shown(body.mark),
         )
-        return await self._apply(envelope_id, "progress", report)
+        taken = await self._apply(envelope_id, "progress", report)
+        took_ms = None if report.facts is None else report.facts.duration_ms
+        if isinstance(taken, Record) and took_ms is not None and 0 <= report.index < len(report.actors):
+            self._calls.add(report.actors[report.index], took_ms / 1000)
+        return taken
 
     async def final(self, envelope_id: str, body: FinalBody) -> Record | Refused:
         """Apply a final report; a second one changes nothing."""

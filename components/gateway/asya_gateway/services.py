@@ -2,6 +2,7 @@
 
 from asya_gateway.access.body_budget import BodyBudget
 from asya_gateway.actors.board import ActorBoard
+from asya_gateway.actors.history import CallTimes, History
 from asya_gateway.actors.sources import open_source
 from asya_gateway.calls import Calls
 from asya_gateway.dead_letters import DeadLetters
@@ -48,7 +49,9 @@ class App:
         self.calls = calls
         self.pubsub = pubsub
         self.metrics = metrics
-        self.reports = Reports(store, metrics, marked=settings.marked_reports)
+        self.call_times = CallTimes()
+        self.history = History()
+        self.reports = Reports(store, metrics, calls=self.call_times, marked=settings.marked_reports)
         self.readiness = Readiness(store, calls)
         self.bodies = BodyBudget(settings.body_bytes_in_flight, max(settings.body_bytes_in_flight // 2, 1))
         """Of all requests of this process."""

@@ -126,6 +126,8 @@ class GatewaySettings:
     """Who tells the console how actors stand: `kubernetes` (AsyncActor objects; `kubernetes:NAMESPACE` for one
     namespace), `mesh:PATH` (a local mesh's `status.json`), or `queues` (the broker's, without status and replicas).
     Unset is `kubernetes` in a pod."""
+    sample_every_s: float = setting("ASYA_GATEWAY_SAMPLE_EVERY", process.longer_than_zero, "15s")
+    """How often the console's charts get a point, of which the last 720 are kept in memory: three hours at `15s`."""
     log_level: str = setting("ASYA_LOG_LEVEL", process.log_level, "INFO")
     """DEBUG, INFO, WARN, WARNING or ERROR."""
 

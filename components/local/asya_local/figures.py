@@ -113,22 +113,30 @@ class Pace:
     @property
     def p50_s(self) -> float | None:
         """Median duration of a handler call; ``None`` without a call, the last bound when it is beyond that."""
+        return self._quantile(0.5)
+
+    @property
+    def p99_s(self) -> float | None:
+        """The 99th percentile, likewise."""
+        return self._quantile(0.99)
+
+    def _quantile(self, share: float) -> float | None:
         if not self._samples:
             return None
         first, last = self._samples[0][2], self._samples[-1][2]
-        return _median({bound: count - first.get(bound, 0.0) for bound, count in last.items()})
+        return _quantile({bound: count - first.get(bound, 0.0) for bound, count in last.items()}, share)
 
 
-def _median(calls: Mapping[float, float]) -> float | None:
-    """The median of a cumulative histogram, as Prometheus' ``histogram_quantile`` works it out."""
+def _quantile(calls: Mapping[float, float], share: float) -> float | None:
+    """A quantile of a cumulative histogram, as Prometheus' ``histogram_quantile`` works it out."""
     total = max(calls.values(), default=0.0)
     if total <= 0:
         return None
     low_s = below = 0.0
     for bound_s, count in sorted(calls.items()):
-        if count >= total / 2:
+        if count >= total * share:
             inside = count - below
-            return low_s if math.isinf(bound_s) else low_s + (bound_s - low_s) * (total / 2 - below) / inside
+            return low_s if math.isinf(bound_s) else low_s + (bound_s - low_s) * (total * share - below) / inside
         low_s, below = bound_s, count
     return None
 

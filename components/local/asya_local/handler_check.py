@@ -14,6 +14,7 @@ from asya_local.log_cause import explain_log
 from asya_local.mesh_status import MeshStatus
 from asya_local.plan import ActorPlan
 from asya_local.state import StateFolder
+from asya_protocol.runtime_end import describe_end
 
 LIMIT_S: Final = 10.0
 """A handler that loads longer is left to its runtime, whose state says so."""
@@ -67,4 +68,8 @@ def _load(plan: ActorPlan, limit_s: float) -> str:
             return ""
         except OSError as exc:
             return str(exc)
-        return "" if answer.returncode == 0 else explain_log(log) or f"its runtime ended with code {answer.returncode}"
+        return (
+            ""
+            if answer.returncode == 0
+            else (explain_log(log, any_line=False) or describe_end(answer.returncode, "its runtime"))
+        )

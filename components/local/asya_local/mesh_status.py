@@ -27,6 +27,7 @@ class ActorStatus:
         p50_s: Median of the handler calls in that time, ``None`` when there was none; 120 stands for all that is longer.
         oldest_s: How long the oldest envelope has been waiting, about; ``None`` when none waits.
         python: The interpreter of its handler, and who chose it.
+        p99_s: The 99th percentile of those calls.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ActorStatus:
     p50_s: float | None = None
     oldest_s: float | None = None
     python: str = ""
+    p99_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Final
 
 from asya_local.backoff import RestartPolicy
 from asya_local.figures import Backlog, Pace, Reading, Tally
-from asya_local.log_cause import explain_log
 from asya_local.mesh_status import ActorStatus, name_state
 from asya_local.plan import ActorPlan
 from asya_local.processes import Launcher, RunningProcess
@@ -188,9 +187,9 @@ class ActorPool:
         dying_sidecar = next((replica for replica in serving if replica.sidecar.failures >= DYING), None)
         message = self.broker_message
         if dying_runtime is not None:
-            message = explain_log(dying_runtime.runtime.spec.log) or "its runtime keeps dying and says nothing"
+            message = dying_runtime.runtime.last_words
         elif dying_sidecar is not None:
-            message = explain_log(dying_sidecar.sidecar.spec.log) or "its sidecar keeps dying and says nothing"
+            message = dying_sidecar.sidecar.last_words
         elif not message and self._capped:
             message = self._cap_text()
         if not message:
@@ -198,7 +197,7 @@ class ActorPool:
         if not message and self.dead_letters:
             message = f"{self.dead_letters} in {names.dlq_name(self.plan.queue)}"
         active = sum(replica.reading.active for replica in self.replicas if replica.reading is not None)
-        p50_s, oldest_s = self._pace.p50_s, self._backlog.oldest_s(self._now_s)
+        p50_s, p99_s, oldest_s = self._pace.p50_s, self._pace.p99_s, self._backlog.oldest_s(self._now_s)
         return ActorStatus(
             name=self.name,
             status=name_state(
@@ -212,7 +211,7 @@ class ActorPool:
             desired=self.target,
             min=self.plan.scaling.minimum,
             max=self.plan.scaling.maximum,
-            queued=self.depth.ready + self.depth.delayed,
+            queued=self.depth.queued(self.name),
             in_flight=max(self.depth.in_flight, active),
             done=self._tally.done,
             failed=self._tally.failed,
@@ -220,6 +219,7 @@ class ActorPool:
             message=message,
             rate=round(self._pace.rate, 3),
             p50_s=None if p50_s is None else round(p50_s, 6),
+            p99_s=None if p99_s is None else round(p99_s, 6),
             oldest_s=None if oldest_s is None else round(max(oldest_s, 0.0), 1),
             python=str(self.plan.python),
         )

@@ -7,15 +7,18 @@ runtime after it is gone; what has not ended by the end of the grace period is k
 
 import enum
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from asya_local.backoff import RestartPolicy
 from asya_local.figures import Reading
+from asya_local.log_cause import explain_log
 from asya_local.plan import LOADED_FILES_NAME, ActorPlan
 from asya_local.processes import Launcher, ProcessSpec, RunningProcess
 from asya_protocol import names
+from asya_protocol.runtime_end import describe_end, encode_end
 
 LOAD_LIMIT_S: Final = 300.0
 """A handler that has not been loaded by then hangs; a pod's startup probe gives up as late."""
@@ -53,7 +56,12 @@ class Child:
     """One process that is started again when it dies, after a pause that grows with its deaths in a row."""
 
     def __init__(
-        self, spec: ProcessSpec, launcher: Launcher, prepare: Callable[[], None], policy: RestartPolicy
+        self,
+        spec: ProcessSpec,
+        launcher: Launcher,
+        prepare: Callable[[], None],
+        policy: RestartPolicy,
+        note_end: Callable[[int], None] = lambda _exit_code: None,
     ) -> None:
         self.spec = spec
         self.process: RunningProcess | None = None
@@ -61,7 +69,11 @@ class Child:
         self.restarts = 0
         self._launcher = launcher
         self._prepare = prepare
+        self._note_end = note_end
         self._policy = policy
+        self.last_words = ""
+        """Why it died last."""
+        self._log_start = 0
         self.started_s = 0.0
         self._due_s = 0.0
         self._life = 0
@@ -78,6 +90,7 @@ class Child:
         if self.process is not None and (exit_code := self.process.poll()) is not None:
             self.process.kill_group()  # what it started must not work on beside its successor
             self.process = None
+            self._note_end(exit_code)
             renewed, self.renewing = self.renewing, False
             if not renewed:
                 return self._note_death(now_s, exit_code)
@@ -89,6 +102,7 @@ class Child:
             return None
         self._prepare()
         self.started_s = now_s
+        self._log_start = self.spec.log.stat().st_size if self.spec.log.exists() else 0
         try:
             self.process = self._launcher.launch(self.spec)
         except OSError:
@@ -109,17 +123,26 @@ class Child:
         self.failures, self._due_s = 0, 0.0
 
     def _note_death(self, now_s: float, exit_code: int) -> Death:
-        lived_s = now_s - self.started_s
+        lived_s, self.last_words = now_s - self.started_s, self._explain(exit_code)
         self.failures = self._policy.failures_after(self.failures, lived_s=lived_s, exit_code=exit_code)
         pause_s = self._policy.pause_s(self.failures)
         self._due_s = now_s + pause_s
         return Death(self.spec.role, exit_code, pause_s)
 
+    def _explain(self, exit_code: int) -> str:
+        """What its log says of this life, and how it ended where that is no plain failure."""
+        cause = explain_log(self.spec.log, self._log_start, any_line=False)
+        if exit_code == 1 and cause:
+            return cause
+        end = describe_end(exit_code, f"its {self.spec.role}")
+        return f"{end}: {cause}" if cause and exit_code > 0 else end
+
     def ended(self) -> bool:
         """Whether nothing of it runs; collects its exit code."""
-        if self.process is not None and self.process.poll() is not None:
+        if self.process is not None and (exit_code := self.process.poll()) is not None:
             self.process.kill_group()
             self.process = None
+            self._note_end(exit_code)
         return self.process is None
 
 
@@ -143,7 +166,9 @@ class Replica:
         self._read_life = 0
         self._deadline_s = 0.0
         self._idle_since_s = 0.0
-        self.runtime = Child(plan.runtime_spec(folder, logs, number), launcher, self._clear_runtime, policy)
+        self.runtime = Child(
+            plan.runtime_spec(folder, logs, number), launcher, self._clear_runtime, policy, self._note_end
+        )
         self.sidecar = Child(plan.sidecar_spec(folder, logs, number), launcher, self._clear_sidecar, policy)
 
     @property
@@ -253,6 +278,16 @@ class Replica:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in (names.READY_NAME, names.SOCKET_NAME, LOADED_FILES_NAME):
             (self.folder / name).unlink(missing_ok=True)
+
+        (self.folder / names.END_NAME).touch()  # what it says of an earlier end, the sidecar may still have to read
+
+    def _note_end(self, exit_code: int) -> None:
+        """Tell the sidecar, which sees of its runtime's end no more than a closed connection."""
+        note = self.folder / names.END_NAME
+        partial = note.with_suffix(".new")
+        with suppress(OSError):  # a full disk costs the words, not the mesh
+            partial.write_bytes(encode_end(exit_code))
+            partial.replace(note)
 
     def _clear_sidecar(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

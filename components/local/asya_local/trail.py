@@ -24,13 +24,11 @@ class Step(StepFacts):
     """One settlement of the envelope, with what only a sidecar's own log tells of it.
 
     Attributes:
-        delivery: Deliveries spent on infrastructure until then; ``None`` when nothing failed.
         parents: Ids of the envelopes whose fan-outs it comes from.
         group: Id of the group that fan-in is to join it with.
         trace_id: Of the trace that it belongs to.
     """
 
-    delivery: int | None = None
     parents: tuple[str, ...] = ()
     group: str = ""
     trace_id: str = ""
@@ -102,6 +100,7 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
             cause=str(entry.get("cause", "")),
             attempt=entry.get("attempt") if "delivery" in entry else None,  # it is told of those that failed
             delivery=entry.get("delivery"),
+            deliveries=entry.get("deliveries"),
             again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
             parents=tuple(str(parent) for parent in entry.get("parents", ())),
             group=str(entry.get("group", "")),

@@ -47,6 +47,8 @@ class StepFacts:
         cause: Why it failed.
         attempt: Attempts of the handler until then; ``None`` when nothing failed.
         again_in_s: Seconds until it comes again, of one that was sent again.
+        delivery: Which delivery of the attempt failed.
+        deliveries: How many there are, where a crash or a timeout used one up; it costs no attempt.
     """
 
     at_s: float
@@ -56,6 +58,8 @@ class StepFacts:
     cause: str = ""
     attempt: int | None = None
     again_in_s: float | None = None
+    delivery: int | None = None
+    deliveries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,8 @@ def told_by_gateway(events: Sequence[Mapping[str, Any]]) -> StepFacts | None:
         cause=str(retry["cause"]),
         attempt=retry["attempt"],
         again_in_s=retry["again_in_s"],
+        delivery=retry.get("delivery"),
+        deliveries=retry.get("deliveries"),
     )
 
 
@@ -268,9 +274,12 @@ def _retry(evidence: Evidence) -> Why | None:
         return None
     left_s = due_s - evidence.now_s
     when = f"in {left_s:.1f} s" if left_s > 0 else f"due for {-left_s:.0f} s: it waits in the queue"
+    if left_s <= 0 and (facts := evidence.facts) is not None and facts.status in IN_TROUBLE:
+        when += f"; {_said(facts)}"
     if last.result == "released":
         return Why("gateway", f"its end cannot be told to the gateway: {last.cause}; again {when}", "asya local status")
-    return Why("retry", f"attempt {last.attempt} at {last.actor} failed: {last.cause}; the next one {when}")
+    which = f"attempt {last.attempt}" if last.deliveries is None else f"delivery {last.delivery} of {last.deliveries}"
+    return Why("retry", f"{which} at {last.actor} failed: {last.cause}; the next one {when}")
 
 
 def _fan_in(evidence: Evidence) -> Why | None:
@@ -329,11 +338,14 @@ def _unknown(evidence: Evidence) -> Why | None:
     if evidence.last is not None and evidence.last.result in SETTLED_FOR_GOOD:
         return Why("nothing", f"{evidence.last.actor} was the last to settle it, {evidence.last.result}")
     waiting = sorted((facts for facts in (evidence.actors or {}).values() if facts.queued), key=lambda each: each.name)
-    where = f"; envelopes wait at {', '.join(facts.name for facts in waiting)}" if waiting else ""
     troubled = [facts for facts in waiting if facts.status in IN_TROUBLE]
-    trouble = "".join(f"; {_said(facts)}" for facts in troubled)
-    text = f"nothing is known of it: no actor has settled it yet, or it was never sent{where}{trouble}"
-    return Why("unknown", text, f"asya local logs {troubled[0].name}" if troubled else "")
+    if troubled:
+        said = "; ".join(_said(facts) for facts in troubled)
+        at = ", ".join(facts.name for facts in troubled)
+        text = f"{said}; no actor has settled it yet: it waits at {at}, or was never sent"
+        return Why("unknown", text, f"asya local logs {troubled[0].name}")
+    where = f"; envelopes wait at {', '.join(facts.name for facts in waiting)}" if waiting else ""
+    return Why("unknown", f"nothing is known of it: no actor has settled it yet, or it was never sent{where}")
 
 
 RULES: Final[Sequence[Rule]] = (

@@ -32,12 +32,24 @@ _STORE_KEYS: Final = ("ASYA_S3_ACCESS_KEY", "ASYA_S3_SECRET_KEY")
 """Secrets: never written into a pod's manifest."""
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod finds the name of its own namespace."""
+LABEL_VALUE: Final = r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
+"""What Kubernetes takes as a label's value."""
 
 
 def _class(text: str) -> str:
     if text and re.fullmatch(OPERATOR_CLASS, text) is None:
         raise ValueError(f"{text!r} is no class: lowercase letters, digits and '-'")
     return text
+
+
+def _labels(text: str) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name or re.fullmatch(LABEL_VALUE, value) is None:
+            raise ValueError(f"{part!r} is no label: write name=value, several with commas")
+        found[name] = value
+    return tuple(found.items())
 
 
 def _transports(text: str) -> Transports:
@@ -95,6 +107,9 @@ class OperatorSettings:
     """Keep the actors whose `spec.operatorClass` is this, and no others; empty keeps those that name none."""
     namespaces: frozenset[str] = setting("ASYA_WATCH_NAMESPACES", words, "")
     """Namespaces whose actors are kept, with commas between them; empty keeps those of all."""
+    monitor_labels: tuple[tuple[str, str], ...] = setting("ASYA_POD_MONITOR_LABELS", _labels, "")
+    """Labels that every actor's PodMonitor gets, `name=value` with commas between them: those by which the cluster's
+    Prometheus chooses its monitors, such as `release=kube-prometheus-stack`."""
     traces: TraceSettings = field(default_factory=TraceSettings)
     metrics_addr: str = setting("--metrics-bind-address", str, ":8080")
     """`host:port` where /metrics is served."""

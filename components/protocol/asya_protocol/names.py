@@ -29,6 +29,8 @@ METRICS_SOCKET_NAME: Final = "asya-metrics.sock"
 """File name, inside the socket folder, of the Unix socket on which the sidecar takes handlers' own metrics as lines of JSON."""
 READY_NAME: Final = "runtime-ready"
 """File that the runtime writes, inside the socket folder, once its handler is loaded and the socket listens."""
+END_NAME: Final = "runtime-end"
+"""File that whoever started the runtime keeps inside the socket folder: how its process ended last (``runtime_end``)."""
 SIDECAR_ADDRESS_NAME: Final = "sidecar-http"
 """File that the sidecar writes, inside the socket folder, with the ``host:port`` of its HTTP endpoints."""
 

@@ -273,6 +273,8 @@ class Pipeline:
                 **({"group": group} if work and (group := innermost_group(work.envelope)) else {}),
                 **({"hop": work.envelope.route.current, "attempt": work.attempt} if work else {}),
                 **({"delivery": work.delivery} if work and done.failed_reason else {}),
+                # Not of the handler's own errors, which use up attempts.
+                **({"deliveries": self._hop.max_deliveries} if done.result == "retried" and not done.kind else {}),
                 **({"trace_id": trace_id} if (trace_id := _trace_id(work, trail)) else {}),
             },
         )

@@ -20,6 +20,7 @@ from asya_protocol import names
 from asya_protocol.errors import FrameError, ReplyError
 from asya_protocol.framing import encode_frame
 from asya_protocol.reply import Item, ReplyFrame, parse_reply
+from asya_protocol.runtime_end import WHOLE_CONTAINER, describe_note
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.runtime_wire import RuntimeWire, connect
 
@@ -35,6 +36,8 @@ FIRST_POLL_S: Final = 0.005
 POLL_S: Final = 0.05
 """How often to look for a runtime that is starting: at first soon, for most start as fast as a sidecar does."""
 
+NOTE_WAIT_S: Final = 2.0
+"""Who watches a runtime notes its end within milliseconds (its container's init) or a quarter of a second (a local mesh)."""
 CANCEL_PATIENCE_S: Final = 2.0
 """A runtime that was told to cancel ends the handler, or itself, within half a second."""
 
@@ -63,6 +66,8 @@ class Features:
 class _Connection:
     wire: RuntimeWire
     features: Features
+    note: tuple[int, int] | None = None
+    """Which note of an end was there when it was made; ``None`` where nobody watches the runtime."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +87,7 @@ class RuntimeClient:
     def __init__(self, socket_dir: Path) -> None:
         self._socket = socket_dir / names.SOCKET_NAME
         self._ready_file = socket_dir / names.READY_NAME
+        self._note = socket_dir / names.END_NAME
         self._connection: _Connection | None = None
         self._must_probe = False
         self._answered = asyncio.Event()
@@ -196,11 +202,14 @@ class RuntimeClient:
             self._must_probe = True
             return TimedOut(timeout_s, streamed)
         except (OSError, EOFError, FrameError, ReplyError) as exc:
+            # One that answers rubbish has not ended.
+            note = self._connection.note if self._connection and isinstance(exc, OSError | EOFError) else None
             await self._hang_up()
             if loop.time() - began_s >= timeout_s:
                 # The watchdog could not answer (foreign code held the interpreter) but did end the runtime.
                 return TimedOut(timeout_s, streamed)
-            return RuntimeLost(_describe(exc), streamed)
+            end = await self._read_end(note) if note is not None else ""
+            return RuntimeLost(end or _describe(exc), streamed)
         except BaseException:
             # Cancelled by a drain, or a streamed item could not be sent: the rest of this answer is not for the next call.
             await self._hang_up()
@@ -284,7 +293,7 @@ class RuntimeClient:
                     except BaseException:
                         await wire.close()
                         raise
-                return _Connection(wire, features)
+                return _Connection(wire, features, _identity(self._note))
         except (OSError, EOFError, FrameError) as exc:
             raise RuntimeNotReady(f"runtime does not answer: {_describe(exc)}") from exc
 
@@ -304,10 +313,33 @@ class RuntimeClient:
         except (OSError, TimeoutError) as exc:
             raise RuntimeNotReady(f"runtime is still busy with an overdue call: {_describe(exc)}") from exc
 
+    async def _read_end(self, before: tuple[int, int]) -> str:
+        """Say in words how the runtime ended, as its watcher notes it.
+
+        Args:
+            before: The note that was there while the runtime lived.
+        """
+        for _ in range(round(NOTE_WAIT_S / FIRST_POLL_S)):
+            if _identity(self._note) not in (before, None):
+                with suppress(OSError):
+                    # A new life's empty note over no word of the old one: nobody was left to write it.
+                    return describe_note(self._note.read_bytes()) or WHOLE_CONTAINER
+            await asyncio.sleep(FIRST_POLL_S)
+        return WHOLE_CONTAINER
+
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.wire.close()
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """What tells one version of a file that is replaced as a whole from the next; ``None`` where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _ends_itself(outcome: Outcome) -> bool:

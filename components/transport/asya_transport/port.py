@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from asya_protocol import names
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
@@ -53,6 +55,10 @@ class Depth:
     def total(self) -> int:
         """Everything that still needs work."""
         return self.ready + self.in_flight + self.delayed
+
+    def queued(self, actor: str) -> int:
+        """What waits for an actor. What fan-in has delayed are its own timers, which nobody has sent and nobody waits for."""
+        return self.ready if actor == names.FAN_IN else self.ready + self.delayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +220,10 @@ class Transport(Protocol):
 
 class QueueAdmin(Protocol):
     """Creates, measures and deletes queues; used by the operator and the local mesh, never by a sidecar."""
+
+    @property
+    def version(self) -> str:
+        """The broker's version as far as it tells, such as ``4.3``; empty before it was reached, and where it has none."""
 
     @property
     def requests(self) -> Mapping[str, int]:

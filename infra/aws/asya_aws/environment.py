@@ -173,10 +173,10 @@ class Aws:
         """EKS: one that is made, or one that exists."""
         place = self._existing() if self._own.cluster_name else self._made()
         self._place = place
-        provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn)
+        provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn, adopt=self._settings.adopt)
         opts = pulumi.ResourceOptions(provider=provider, depends_on=list(place.ready))
         ready = (*place.ready, *apply_all("eks", place.objects, opts))
-        return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=ready)
+        return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=ready, adopt=self._settings.adopt)
 
     def queue(self) -> Queue:
         """SQS. The operator makes the queues, each with its dead letter queue, encrypted with the mesh's key and by TLS only.

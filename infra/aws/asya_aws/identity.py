@@ -68,13 +68,18 @@ class ActorRoles:
         )
 
     def of_actor(
-        self, actor: str, namespace: str, rights: Rights, parent: pulumi.Resource
+        self, actor: str, namespace: pulumi.Input[str], rights: Rights, parent: pulumi.Resource
     ) -> tuple[pulumi.Input[str], Sequence[pulumi.Resource]]:
         """A role of the actor's own, for a service account of its own or the one that it names."""
         account = rights.service_account or f"asya-{actor}"
 
-        def write(scope: Scope) -> policies.Document:
-            return policies.crew(scope, actor) if actor in CREW else policies.actor(scope, actor, rights.sends_to)
+        def write(scope: Scope) -> pulumi.Output[policies.Document]:
+            sends: pulumi.Output[Any] = pulumi.Output.from_input(
+                None if rights.sends_to is None else list(rights.sends_to)
+            )
+            return sends.apply(
+                lambda names: policies.crew(scope, actor) if actor in CREW else policies.actor(scope, actor, names)
+            )
 
         opts = pulumi.ResourceOptions(parent=parent, providers=[self._provider])
         role = self._role(f"actor-{actor}", namespace, account, write, opts=opts, more=rights.policies)
@@ -83,9 +88,9 @@ class ActorRoles:
     def _role(
         self,
         duty: str,
-        namespace: str,
+        namespace: pulumi.Input[str],
         account: pulumi.Input[str],
-        policy: Callable[[Scope], policies.Document],
+        policy: Callable[[Scope], pulumi.Input[policies.Document]],
         *,
         opts: pulumi.ResourceOptions,
         more: Sequence[Policy] = (),
@@ -150,9 +155,9 @@ class PodRole(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        namespace: str,
+        namespace: pulumi.Input[str],
         service_account: pulumi.Input[str],
-        policy: Callable[[Scope], policies.Document],
+        policy: Callable[[Scope], pulumi.Input[policies.Document]],
         more: Sequence[Policy] = (),
         cluster_name: pulumi.Output[str],
         cluster_arn: pulumi.Output[str],
@@ -164,8 +169,8 @@ class PodRole(pulumi.ComponentResource):
         from pulumi_aws import eks, iam
 
         child = pulumi.ResourceOptions(parent=self)
-        trust = pulumi.Output.all(scope, cluster_arn, service_account).apply(
-            lambda known: policies.dump(policies.trusts_pod(known[0], known[1], namespace, known[2]))
+        trust = pulumi.Output.all(scope, cluster_arn, namespace, service_account).apply(
+            lambda known: policies.dump(policies.trusts_pod(*known))
         )
         short = naming.shortened(name, naming.ROLE)
         role: Any = iam.Role(short, assume_role_policy=trust, opts=child, **(role_args or {}))

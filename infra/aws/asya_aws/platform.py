@@ -10,12 +10,13 @@ from asya_aws.scope import Scope
 from asya_infra.config_reader import ConfigReader
 
 
-def actor_roles(told: Mapping[str, Any], read: ConfigReader) -> ActorRoles:
+def actor_roles(told: Mapping[str, Any], read: ConfigReader, opts: pulumi.ResourceOptions | None = None) -> ActorRoles:
     """Roles for a team's actors, made in its own program by whatever credentials that has.
 
     Args:
         told: What the platform exported.
         read: The team's settings: ``asya:profile`` and ``asya:assumeRole``.
+        opts: Of the provider's resource.
     """
     import pulumi_aws
 
@@ -27,6 +28,7 @@ def actor_roles(told: Mapping[str, Any], read: ConfigReader) -> ActorRoles:
         default_tags={"tags": {"asya:project": pulumi.get_project(), "asya:stack": pulumi.get_stack()}},
         assume_roles=[pulumi_aws.ProviderAssumeRoleArgs(role_arn=role)] if role else None,
         **({"profile": profile} if profile else {}),
+        opts=opts,
     )
     return ActorRoles(
         str(told["name"]),

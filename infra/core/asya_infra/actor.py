@@ -50,8 +50,8 @@ class AsyncActor(pulumi.ComponentResource):
             them, e.g. ``{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::models/*"]}``.
         workload: ``spec.workload`` whole, in place of env, resources and service_account.
         labels: Of the AsyncActor.
-        sends_to: Where the cloud gives pods a role: the only actors that this one may send to, besides the end actors. None
-            allows every actor of the mesh, since a route is data.
+        sends_to: Where the cloud gives pods a role (``mesh.target.gives_roles``): the only actors that this one may send to,
+            besides the end actors. None allows every actor of the mesh, since a route is data. Refused in other clusters.
         opts: Options of the resource.
 
     Raises:
@@ -71,7 +71,7 @@ class AsyncActor(pulumi.ComponentResource):
         *,
         mesh: Mesh,
         image: pulumi.Input[str] | None = None,
-        handler: str | None = None,
+        handler: pulumi.Input[str] | None = None,
         scaling: Scaling | Mapping[str, Any] | None = None,
         retry: Retry | Mapping[str, Any] | None = None,
         timeout: Timeout | Mapping[str, Any] | None = None,
@@ -86,7 +86,7 @@ class AsyncActor(pulumi.ComponentResource):
         source: str | None = None,
         workload: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
-        sends_to: Sequence["AsyncActor | str"] | None = None,
+        sends_to: Sequence["AsyncActor | pulumi.Input[str]"] | None = None,
         resource_name: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -106,7 +106,7 @@ class AsyncActor(pulumi.ComponentResource):
             workload=workload,
             labels=labels or {},
         )
-        names = None if sends_to is None else tuple(to if isinstance(to, str) else to.name for to in sends_to)
+        names = None if sends_to is None else tuple(to.name if isinstance(to, AsyncActor) else to for to in sends_to)
         rights = Rights(
             sends_to=names, policies=tuple(policies), service_account=service_account, secrets=secrets or {}
         )

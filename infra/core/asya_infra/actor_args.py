@@ -6,7 +6,7 @@ checked by that model before anything is created.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 import pulumi
 from pydantic.alias_generators import to_camel
@@ -108,9 +108,9 @@ class ActorArgs:
     """
 
     image: pulumi.Input[str] | None = None
-    handler: str | None = None
+    handler: pulumi.Input[str] | None = None
     env: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, Any]] = field(default_factory=dict)
-    resources: Mapping[str, Any] | None = None
+    resources: Mapping[str, Any] | pulumi.Output[Mapping[str, Any]] | None = None
     service_account: pulumi.Input[str] | None = None
     source: str | None = None
     scaling: Scaling | Mapping[str, Any] | None = None
@@ -120,10 +120,10 @@ class ActorArgs:
     delivery: Delivery | Mapping[str, Any] | None = None
     sidecar: Sidecar | Mapping[str, Any] | None = None
     workload: Mapping[str, Any] | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]] = field(default_factory=dict)
 
 
-def actor_manifest(name: str, transport: str, args: ActorArgs) -> dict[str, Any]:
+def actor_manifest(name: str, transport: pulumi.Input[str], args: ActorArgs) -> dict[str, Any]:
     """Write the AsyncActor; only what was said is in it, defaults are the operator's.
 
     Raises:
@@ -131,7 +131,7 @@ def actor_manifest(name: str, transport: str, args: ActorArgs) -> dict[str, Any]
     """
     meta: dict[str, Any] = {"name": name}
     if args.labels:
-        meta["labels"] = dict(args.labels)
+        meta["labels"] = args.labels if _is_late(args.labels) else dict(args.labels)
     if args.source is not None:
         meta["annotations"] = {ANNOTATION_SOURCE: args.source}
     spec: dict[str, Any] = {"transport": transport}
@@ -225,7 +225,9 @@ def _workload(args: ActorArgs) -> dict[str, Any] | None:
         container["env"] = args.env.apply(_variables)
     elif args.env:
         container["env"] = _variables(args.env)
-    if args.resources:
+    if isinstance(args.resources, pulumi.Output):
+        container["resources"] = args.resources
+    elif args.resources:
         container["resources"] = dict(args.resources)
         strange = args.resources.keys() - {"requests", "limits", "claims"}
         if strange:
@@ -240,7 +242,7 @@ def _variables(env: Mapping[str, pulumi.Input[str]]) -> list[dict[str, Any]]:
     return [{"name": key, "value": value} for key, value in env.items()]
 
 
-def _is_late(value: object) -> bool:
+def _is_late(value: object) -> TypeGuard[pulumi.Output[Any]]:
     return isinstance(value, pulumi.Output)
 
 
@@ -250,13 +252,22 @@ def _checkable(manifest: Mapping[str, Any]) -> dict[str, Any]:
     for key in PARTS.keys() & spec.keys():
         part = {name: value for name, value in spec[key].items() if not isinstance(value, pulumi.Output)}
         spec[key] = {"size": 1, **part} if key == "batch" else part
+    if _is_late(spec.get("handler")):
+        spec["handler"] = f"{UNKNOWN}.process".replace("-", "_")
     found: dict[str, Any] = _known({**manifest, "spec": spec})
     return found
+
+
+_LATE_PARTS: Final[Mapping[str, Any]] = {"env": [], "labels": {}, "resources": {}}
+"""What stands for a whole that is known only later."""
 
 
 def _known(value: Any) -> Any:  # noqa: ANN401 - a manifest's parts
     if isinstance(value, pulumi.Output):
         return UNKNOWN
     if isinstance(value, Mapping):
-        return {key: [] if key == "env" and _is_late(item) else _known(item) for key, item in value.items()}
+        return {
+            key: _LATE_PARTS[key] if key in _LATE_PARTS and _is_late(item) else _known(item)
+            for key, item in value.items()
+        }
     return [_known(item) for item in value] if isinstance(value, list | tuple) else value

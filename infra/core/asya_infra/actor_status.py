@@ -11,12 +11,16 @@ DONE: Final = frozenset({"Running", "Napping"})
 """Statuses of an actor that can take envelopes."""
 
 
+OURS: Final = frozenset({"happy-end", "error-end", "fan-in"})
+"""Actors whose handlers come with Asya."""
+
+
 class ActorFailed(Exception):
     """An actor did not become ready; the message is the operator's."""
 
 
 def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: str, limit_s: float) -> dict[str, Any]:
-    """Wait until an actor runs or naps.
+    """Wait until an actor runs or naps; one that naps has its handler loaded once, in a pod of its own.
 
     Args:
         kubeconfig: Its content.
@@ -29,9 +33,10 @@ def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: 
         ``{"status": "Running" | "Napping"}``.
 
     Raises:
-        ActorFailed: It did not in time; the operator's conditions say why.
+        ActorFailed: It did not in time, which the operator's conditions explain, or its handler cannot be loaded.
     """
     from asya_infra.cluster_api import ACTOR, ClusterApi, ClusterRefused, ClusterSilent
+    from asya_infra.handler_check import find_trouble
 
     deadline, problem = time.monotonic() + limit_s, ""
     with ClusterApi(yaml.safe_load(kubeconfig), context or "") as api:
@@ -39,7 +44,7 @@ def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: 
             try:
                 status, problem = judge(api.get(ACTOR, namespace, actor))
                 if status in DONE and not problem:
-                    return {"status": status}
+                    break
             except ClusterSilent as exc:
                 problem = f"the API server did not answer: {exc}"
             except ClusterRefused as exc:
@@ -50,6 +55,11 @@ def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: 
                     f"see: kubectl -n {namespace} describe asya {actor}"
                 )
             time.sleep(LOOK_S)
+        left_s = deadline - time.monotonic()
+        naps = status == "Napping" and actor not in OURS
+        if naps and (trouble := find_trouble(api, namespace, actor, left_s)):
+            raise ActorFailed(f"actor {actor} in {namespace} cannot load its handler: {trouble}")
+        return {"status": status}
 
 
 def judge(found: Mapping[str, Any] | None) -> tuple[str, str]:

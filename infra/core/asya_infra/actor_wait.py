@@ -65,7 +65,7 @@ class ActorReady(dynamic.Resource):
         *,
         kubeconfig: pulumi.Input[str],
         context: str,
-        namespace: str,
+        namespace: pulumi.Input[str],
         actor: str,
         generation: pulumi.Input[str],
         wait_s: int,

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pulumi
 
+from asya_infra import collector, installation, monitoring
 from asya_infra import gateway_objects as gateway
-from asya_infra import installation, monitoring
 from asya_infra.actor import AsyncActor
 from asya_infra.cluster_target import KubernetesTarget
 from asya_infra.errors import ConfigError
@@ -33,6 +33,7 @@ class MeshOptions:
         images: Of the mesh's processes; with one for the gateway there is a gateway.
         keda: KEDA's objects; empty where somebody else installed it.
         scaling: Whether the crew scales by KEDA.
+        tracing: Where a collector sends the mesh's traces; without one there is no collector.
         monitoring: Whether Prometheus and Grafana are installed; ``operator`` leaves both to what the cluster has.
         gateway_tokens: Who may call the gateway.
         report_token: What sidecars show the gateway.
@@ -48,6 +49,7 @@ class MeshOptions:
     keda: Sequence[Manifest] = ()
     scaling: bool = True
     monitoring: Monitoring = False
+    tracing: collector.Tracing | None = None
     gateway_tokens: pulumi.Output[str] | None = None
     report_token: pulumi.Output[str] | None = None
     queue_prefix: str = names.QUEUE_PREFIX
@@ -112,12 +114,11 @@ class AsyaMesh(pulumi.ComponentResource):
         operator = self._operator(shared, url)
         tools = self._gateway(shared, o) if url else None
         if o.monitoring:
-            watching = (
-                monitoring.operator_objects(o.system_namespace)
-                if o.monitoring == "operator"
-                else monitoring.objects(o.system_namespace, o.namespace, o.third_party)
-            )
-            self._apply("monitoring", watching, (*namespaces, *self._platform()))
+            self._monitoring(namespaces)
+        if o.tracing is not None:
+            image = o.third_party.get("opentelemetry-collector", collector.IMAGE)
+            made = collector.objects(o.system_namespace, o.tracing, image)
+            self._apply("collector", made, (*namespaces, *self._platform()))
         self.target = KubernetesTarget(
             provider=cluster.provider,
             kubeconfig=cluster.kubeconfig,
@@ -132,6 +133,7 @@ class AsyaMesh(pulumi.ComponentResource):
             tools=tools,
             identities=identities,
             gateway=bool(url),
+            ownership=cluster.ownership,
             pull_secret=installation.PULL_SECRET if o.registry_auth is not None else "",
         )
         self._crew()
@@ -157,8 +159,21 @@ class AsyaMesh(pulumi.ComponentResource):
         images = {name: o.third_party[name] for name in KEDA_IMAGES if name in o.third_party}
         # KEDA's namespace is its own manifest's; whoever mirrors its images lets nodes pull them.
         auth = o.registry_auth is not None and part != "keda"
-        ready = [installation.pulling(m, images if part == "keda" else {}, auth=auth) for m in manifests]
+        marked = map(self._cluster.ownership.marked, manifests)
+        ready = [installation.pulling(m, images if part == "keda" else {}, auth=auth) for m in marked]
         return list(apply_all(f"{self._name}-{part}" if part else self._name, ready, self._child(after)))
+
+    def _monitoring(self, namespaces: Sequence[KubernetesObject]) -> None:
+        o = self._options
+        servers = [each for each in (self._queue, self._store, self._database) if each is not None and each.metrics]
+        places = [each.metrics for each in servers]
+        if o.monitoring == "operator":
+            collectors = [collector.NAME] if o.tracing is not None else []
+            watching = monitoring.operator_objects(o.system_namespace, places, collectors)
+        else:
+            watching = monitoring.objects(o.system_namespace, (o.namespace, *places), o.third_party)
+        there = [resource for each in servers for resource in each.ready]
+        self._apply("monitoring", watching, (*namespaces, *there, *self._platform()))
 
     def _platform(self) -> tuple[pulumi.Resource, ...]:
         """What every pod needs: nodes, add-ons, and its role where it has one."""
@@ -175,7 +190,8 @@ class AsyaMesh(pulumi.ComponentResource):
         listed = [installation.namespace_object(o.system_namespace)]
         if o.namespace != o.system_namespace:
             listed.append(actors)
-        return [KubernetesObject(f"{self._name}-{object_name(m)}", m, self._child(())) for m in listed]
+        marked = self._cluster.ownership.marked
+        return [KubernetesObject(f"{self._name}-{object_name(m)}", marked(m), self._child(())) for m in listed]
 
     def _shared(self, url: str, namespaces: Sequence[KubernetesObject]) -> list[KubernetesObject]:
         """Settings and credentials, beside the operator and beside the actors."""
@@ -187,6 +203,7 @@ class AsyaMesh(pulumi.ComponentResource):
             for namespace in both
             for name, data in _secrets(queue.secrets, store).items()
         ]
+        found += [installation.secret(name, o.system_namespace, data) for name, data in queue.operator_secrets.items()]
         if store is not None:
             found += [installation.store_config(store, namespace) for namespace in both]
         if url and o.report_token is not None:
@@ -203,7 +220,8 @@ class AsyaMesh(pulumi.ComponentResource):
     def _operator(self, shared: Sequence[KubernetesObject], url: str) -> list[KubernetesObject]:
         o, queue = self._options, self._queue
         report = gateway.REPORT_SECRET if url and o.report_token is not None else ""
-        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report)
+        traced = o.tracing.environment(o.system_namespace) if o.tracing is not None else {}
+        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report, traced)
         settings: dict[str, pulumi.Input[Any]] = {"config": dict(queue.config), "gateway": url}
         if self._store is not None:
             settings |= {"bucket": self._store.bucket, "endpoint": self._store.endpoint}
@@ -226,6 +244,7 @@ class AsyaMesh(pulumi.ComponentResource):
             tokens=tokens,
             report_token=o.report_token,
             queue_prefix=o.queue_prefix,
+            more=o.tracing.environment(o.system_namespace) if o.tracing is not None else {},
         )
         ready = self._database.ready if self._database else ()
         self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))
@@ -259,7 +278,9 @@ class AsyaMesh(pulumi.ComponentResource):
             f"{self._name}-guard",
             kubeconfig=target.kubeconfig,
             context=target.context or "",
-            own=[f"{target.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))],
+            own=[
+                f"{self._options.namespace}/{name}" for name in (*installation.CREW, *(actor.name for actor in actors))
+            ],
             keda=bool(self._options.keda),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self._crew_made, *self.target.after, *actors]),
         )

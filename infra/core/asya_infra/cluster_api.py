@@ -1,4 +1,4 @@
-"""The one door to a cluster's API from inside the engine: a few objects read, nothing written.
+"""The one door to a cluster's API from inside the engine: a few objects read; one pod made, and deleted.
 
 On lightkube, which is a tenth of the size of the operator's client: a team's program installs this package only to declare
 actors, and has no use for a model of every kind of Kubernetes. The operator's own client, asya_kube, watches and writes.
@@ -11,13 +11,26 @@ from typing import Any, Final, Self
 import httpx2
 from lightkube import Client, KubeConfig
 from lightkube.core.exceptions import ConfigError
-from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.resources.core_v1 import Namespace
 
 ACTOR: Final = create_namespaced_resource("asya.sh", "v1alpha1", "AsyncActor", "asyncactors")
+DEPLOYMENT: Final = create_namespaced_resource("apps", "v1", "Deployment", "deployments")
+POD: Final = create_namespaced_resource("", "v1", "Pod", "pods")
 SCALED_OBJECT: Final = create_namespaced_resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 TIMEOUT_S: Final = 30.0
 PAGE: Final = 500
-Kind = type[GenericNamespacedResource]
+Kind = type[Any]
+"""A class of lightkube's for a kind of objects."""
+LISTED: Final[Mapping[str, Kind]] = {
+    "AsyncActor": ACTOR,
+    "CustomResourceDefinition": create_global_resource(
+        "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"
+    ),
+    "Deployment": create_namespaced_resource("apps", "v1", "Deployment", "deployments"),
+    "Namespace": Namespace,
+}
+"""Kinds by their names."""
 _EXEC_GROUP: Final = "client.authentication.k8s.io"
 
 
@@ -61,21 +74,48 @@ class ClusterApi:
             ClusterSilent: Later it may answer.
         """
         try:
-            return dict(self._client.get(kind, name, namespace=namespace).to_dict())  # type: ignore[no-untyped-call]  # the library types it not
+            return dict(self._client.get(kind, name, namespace=namespace).to_dict())
         except _FAILURES as exc:
             if _code(exc) == 404:
                 return None
             raise _told(exc) from exc
 
-    def metadata(self, kind: Kind) -> list[dict[str, Any]]:
-        """Read the metadata of all objects of a kind, in every namespace; none where nobody defined the kind.
+    def create(self, kind: Kind, namespace: str, manifest: Mapping[str, Any]) -> None:
+        """Make one object.
 
         Raises:
             ClusterRefused, ClusterSilent: As ``get``.
         """
         try:
-            found = self._client.list(kind, namespace="*", chunk_size=PAGE)
-            return [dict(each.to_dict()["metadata"]) for each in found]  # type: ignore[no-untyped-call]  # as above
+            self._client.create(kind.from_dict(dict(manifest)), namespace=namespace)
+        except _FAILURES as exc:
+            raise _told(exc) from exc
+
+    def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete one object; one that is not there is no matter.
+
+        Raises:
+            ClusterRefused, ClusterSilent: As ``get``.
+        """
+        try:
+            self._client.delete(kind, name, namespace=namespace)
+        except _FAILURES as exc:
+            if _code(exc) != 404:
+                raise _told(exc) from exc
+
+    def metadata(self, kind: Kind, namespace: str | None = "*") -> list[dict[str, Any]]:
+        """Read the metadata of all objects of a kind; none where nobody defined the kind.
+
+        Args:
+            kind: Of the objects.
+            namespace: Theirs; ``*`` is every one, ``None`` for a kind that lives in none.
+
+        Raises:
+            ClusterRefused, ClusterSilent: As ``get``.
+        """
+        try:
+            found = self._client.list(kind, namespace=namespace, chunk_size=PAGE)
+            return [dict(each.to_dict()["metadata"]) for each in found]
         except _FAILURES as exc:
             if _code(exc) == 404:
                 return []

@@ -12,6 +12,7 @@ from asya_infra.actor_wait import ActorReady
 from asya_infra.errors import ConfigError
 from asya_infra.installation import secret
 from asya_infra.kubernetes_object import SKIP_AWAIT, KubernetesObject, object_name
+from asya_infra.ownership import Ownership
 from asya_infra.pod_shapes import meta, settings_digest
 from asya_infra.target import Identities, Rights
 from asya_infra.tool_names import file_name
@@ -47,14 +48,15 @@ class KubernetesTarget:
         identities: Roles of the cloud for the pods of actors.
         pull_secret: Secret of the namespace by which pods pull images.
         gateway: Whether there is one; ``None`` where nobody knows.
+        ownership: Whose actors are; ``None`` leaves it to the provider.
     """
 
     provider: pulumi.ProviderResource | None
     kubeconfig: pulumi.Output[str]
     context: str | None
-    namespace: str
+    namespace: pulumi.Input[str]
     system_namespace: str
-    transport: str
+    transport: pulumi.Input[str]
     url: pulumi.Output[str]
     queue_prefix: str = names.QUEUE_PREFIX
     wait_s: int = 300
@@ -63,6 +65,12 @@ class KubernetesTarget:
     identities: Identities | None = None
     pull_secret: str = ""
     gateway: bool | None = None
+    ownership: Ownership | None = None
+
+    @property
+    def gives_roles(self) -> bool:
+        """Whether ``sends_to`` and ``policies`` hold here."""
+        return self.identities is not None
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
@@ -86,7 +94,7 @@ class KubernetesTarget:
             manifest = with_service_account(manifest, account)
             notes = {ANNOTATION_AWS_CREDENTIALS: "true"}
         else:
-            refuse_rights(actor_name, self.transport, rights)
+            refuse_rights(actor_name, rights)
         if rights.secrets:
             kept = secret(f"asya-{actor_name}-env", self.namespace, rights.secrets)
             opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=list(self.after))
@@ -98,7 +106,8 @@ class KubernetesTarget:
         # The provider's own wait knows nothing of an actor's conditions.
         meta["annotations"] = {**meta.get("annotations", {}), **notes, SKIP_AWAIT: "true"}
         opts = pulumi.ResourceOptions(parent=parent, provider=self.provider, depends_on=[*self.after, *before])
-        made = KubernetesObject(name, {**manifest, "metadata": {**meta, "namespace": self.namespace}}, opts)
+        placed = {**manifest, "metadata": {**meta, "namespace": self.namespace}}
+        made = KubernetesObject(name, self._marked(placed), opts)
         if self.wait_s <= 0:
             return pulumi.Output.from_input("")
         ready = ActorReady(
@@ -123,7 +132,10 @@ class KubernetesTarget:
         """Apply it in the actors' namespace."""
         moved = {**manifest, "metadata": {**manifest["metadata"], "namespace": self.namespace}}
         opts = pulumi.ResourceOptions(provider=self.provider, depends_on=list(self.after))
-        return KubernetesObject(object_name(moved), moved, opts)
+        return KubernetesObject(object_name(moved), self._marked(moved), opts)
+
+    def _marked(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        return manifest if self.ownership is None else self.ownership.marked(manifest)
 
     def tool(
         self, name: str, text: pulumi.Input[str], parent: pulumi.Resource, after: Sequence[pulumi.Resource]
@@ -152,8 +164,8 @@ class KubernetesTarget:
         KubernetesObject(name, manifest, opts, patch=True)
 
 
-def refuse_rights(actor: str, transport: str, rights: Rights) -> None:
-    """Say what a mesh without roles cannot give, rather than forget it. Pure but for a warning.
+def refuse_rights(actor: str, rights: Rights) -> None:
+    """Refuse what a mesh without roles cannot give: on RabbitMQ all actors are one user, and an emulator of SQS has none. Pure.
 
     Raises:
         ConfigError: The actor asks for a role's rights.
@@ -161,11 +173,11 @@ def refuse_rights(actor: str, transport: str, rights: Rights) -> None:
     cure = "connect(stack='ORGANIZATION/PROJECT/STACK') of the stack that made the mesh knows how to make one"
     if rights.policies:
         raise ConfigError(f"AsyncActor {actor}", f"policies want a role, and this mesh gives pods none; {cure}")
-    if rights.sends_to is not None and transport == "sqs":
-        # Not refused: the same program runs on an emulator of SQS, where there are no roles.
-        pulumi.log.warn(f"AsyncActor {actor}: sends_to limits nothing, for this mesh gives pods no role; on AWS {cure}")
-    elif rights.sends_to is not None:
-        pulumi.log.warn(f"AsyncActor {actor}: sends_to limits nothing on {transport}, where all actors are one user")
+    if rights.sends_to is not None:
+        both = "a program for meshes of both kinds says: sends_to=[...] if mesh.target.gives_roles else None"
+        raise ConfigError(
+            f"AsyncActor {actor}", f"sends_to wants a role, and this mesh gives pods none; {cure}; {both}"
+        )
 
 
 def with_service_account(manifest: Mapping[str, Any], account: pulumi.Input[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The gateway's objects: ``deploy/gateway`` made to fit a stack, its credentials, the ConfigMap that McpTools fill. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import pulumi
@@ -46,6 +47,7 @@ def gateway_objects(
     tokens: pulumi.Input[str],
     report_token: pulumi.Input[str] | None,
     queue_prefix: str = names.QUEUE_PREFIX,
+    more: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
     """All of it but the ConfigMap of tools. The object store is found as the operator finds it.
 
@@ -58,10 +60,12 @@ def gateway_objects(
         tokens: Who may call, a token a line.
         report_token: Of the sidecars.
         queue_prefix: Begins every queue's name.
+        more: Further environment, by name.
     """
     told: dict[str, pulumi.Input[str]] = {
         "ASYA_TRANSPORT": queue.transport,
         "ASYA_GATEWAY_ACTORS": f"kubernetes:{actors_namespace}",
+        **(more or {}),
     }
     if queue_prefix != names.QUEUE_PREFIX:
         told["ASYA_QUEUE_PREFIX"] = queue_prefix

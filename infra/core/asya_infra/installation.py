@@ -46,6 +46,7 @@ def operator_objects(
     namespace: str = SYSTEM_NAMESPACE,
     queue_prefix: str = names.QUEUE_PREFIX,
     report_secret: str = "",
+    more: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
     """CRD, RBAC, Deployment and what belongs to it; without the namespace.
 
@@ -54,6 +55,7 @@ def operator_objects(
         namespace: The operator's own.
         queue_prefix: Begins every queue's name.
         report_secret: Of every actor's namespace, with the token that sidecars show the gateway.
+        more: Further environment, by name.
     """
     files = ("crd", "crd-limits", "rbac", "roles", "deployment")
     found = read_deploy(*(f"operator/{file}.yaml" for file in files))
@@ -65,6 +67,8 @@ def operator_objects(
             _set_env(container, "ASYA_SIDECAR_IMAGE", images.sidecar)
             if queue_prefix != names.QUEUE_PREFIX:
                 _set_env(container, "ASYA_QUEUE_PREFIX", queue_prefix)
+            for name, value in (more or {}).items():
+                _set_env(container, name, value)
             if report_secret:
                 _set_env(container, "ASYA_GATEWAY_TOKEN_SECRET", report_secret)
     return found
@@ -142,14 +146,18 @@ def config_map(name: str, namespace: str, data: Mapping[str, pulumi.Input[str]])
     }
 
 
-def secret(name: str, namespace: str, data: Mapping[str, pulumi.Input[str]]) -> Manifest:
+def secret(
+    name: str, namespace: pulumi.Input[str], data: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]]
+) -> Manifest:
     """A Secret; its values are secrets in the stack's state, whatever they were."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": namespace, "labels": _labels(name)},
         "type": "Opaque",
-        "stringData": {key: pulumi.Output.secret(value) for key, value in data.items()},
+        "stringData": pulumi.Output.secret(data)
+        if isinstance(data, pulumi.Output)
+        else {key: pulumi.Output.secret(value) for key, value in data.items()},
     }
 
 
@@ -187,6 +195,18 @@ def pulling(manifest: Mapping[str, Any], images: Mapping[str, str], *, auth: boo
 def split(manifests: Sequence[Manifest], wanted: Callable[[Manifest], bool]) -> tuple[list[Manifest], list[Manifest]]:
     """Part manifests in those that are wanted and the others."""
     return [m for m in manifests if wanted(m)], [m for m in manifests if not wanted(m)]
+
+
+KEDA_NAMESPACE: Final = "keda"
+"""Where KEDA's own manifest installs it."""
+
+
+def namespace_peer(namespace: str, app: str = "") -> Manifest:
+    """A NetworkPolicy's peer: all pods of a namespace, or those of one app there."""
+    peer: Manifest = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    if app:
+        peer["podSelector"] = {"matchLabels": {"app.kubernetes.io/name": app}}
+    return peer
 
 
 def default_deny(namespace: str) -> Iterator[Manifest]:

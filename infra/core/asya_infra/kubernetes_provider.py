@@ -5,7 +5,13 @@ import pulumi_kubernetes
 
 
 def kubernetes_provider(
-    name: str, kubeconfig: pulumi.Input[str], context: str | None, identity: pulumi.Input[str]
+    name: str,
+    kubeconfig: pulumi.Input[str],
+    context: str | None,
+    identity: pulumi.Input[str],
+    *,
+    adopt: bool = False,
+    opts: pulumi.ResourceOptions | None = None,
 ) -> pulumi_kubernetes.Provider:
     """A provider that knows its cluster by a name of its own, so that new credentials do not replace everything in it.
 
@@ -17,6 +23,8 @@ def kubernetes_provider(
         kubeconfig: Its content.
         context: Of the kubeconfig.
         identity: Changes only with the cluster.
+        adopt: Let objects that exist be taken over; since 4.29 the provider else refuses them.
+        opts: Of the resource.
     """
     return pulumi_kubernetes.Provider(
         name,
@@ -24,4 +32,6 @@ def kubernetes_provider(
         context=context,
         cluster_identifier=identity,
         enable_server_side_apply=True,
+        opts=opts,
+        **({"upsert_existing_objects": True} if adopt else {}),
     )

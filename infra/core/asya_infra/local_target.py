@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import yaml
 
+from asya_infra.errors import ConfigError
 from asya_infra.kubernetes_object import object_name
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.target import Rights
@@ -39,6 +40,11 @@ class LocalTarget:
     queue_prefix: str = names.QUEUE_PREFIX
     namespace: str | None = None
 
+    @property
+    def gives_roles(self) -> bool:
+        """Processes have none."""
+        return False
+
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """The queue's name alone: the broker's port is another one each time."""
         return pulumi.Output.from_input(queue)
@@ -46,7 +52,18 @@ class LocalTarget:
     def actor(
         self, name: str, manifest: Mapping[str, Any], parent: pulumi.Resource, rights: Rights
     ) -> pulumi.Output[str]:
-        """Put the manifest where the mesh finds it, and wait for the mesh; processes have no role of a cloud."""
+        """Put the manifest where the mesh finds it, and wait for the mesh.
+
+        Processes are their user's own and have no role of a cloud: what asks for one is said to hold nowhere here, so that a
+        program for AWS can be tried.
+        """
+        asked = [
+            word for word, said in (("policies", rights.policies), ("sends_to", rights.sends_to is not None)) if said
+        ]
+        if asked:
+            pulumi.log.warn(
+                f"AsyncActor {name}: {' and '.join(asked)} hold for roles of a cloud, and not on this machine"
+            )
         manifest = with_variables(with_absolute_source(manifest, self.root), rights.secrets)
         made = LocalActor(
             name,
@@ -79,8 +96,12 @@ class LocalTarget:
         )
 
 
-def with_variables(manifest: Mapping[str, Any], variables: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
+def with_variables(
+    manifest: Mapping[str, Any], variables: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]]
+) -> dict[str, Any]:
     """Add variables to the handler's container: on this machine they are in the manifest, which is its user's own."""
+    if isinstance(variables, pulumi.Output):
+        raise ConfigError("AsyncActor", "secrets on this machine are a mapping, whose values may be outputs")
     if not variables:
         return dict(manifest)
     more = [{"name": key, "value": value} for key, value in variables.items()]

@@ -4,7 +4,7 @@ A cluster with a Prometheus operator gets the same rules and dashboards as objec
 PodMonitor is made by our operator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import yaml
@@ -26,21 +26,22 @@ GATEWAY_TOKEN: Final = "asya-gateway-metrics"  # noqa: S105 - a name
 DASHBOARDS: Final = "asya-dashboards"
 
 
-def objects(namespace: str, actors_namespace: str, images: Mapping[str, str] | None = None) -> list[Manifest]:
+def objects(namespace: str, others: Sequence[str], images: Mapping[str, str] | None = None) -> list[Manifest]:
     """All of it.
 
     Args:
         namespace: Where both run; the operator's.
-        actors_namespace: Whose pods are scraped besides.
+        others: Namespaces whose pods are scraped besides: the actors', the broker's, the store's, the database's.
         images: Other ones for ``prometheus`` and ``grafana``.
     """
+    places = list(dict.fromkeys((namespace, *others)))
     return [
-        *_rights(namespace, actors_namespace),
+        *_rights(namespace, places),
         config_map(
             PROMETHEUS,
             namespace,
             {
-                "prometheus.yml": _prometheus_config(namespace, actors_namespace),
+                "prometheus.yml": _prometheus_config(namespace, places),
                 "rules.yaml": (DEPLOY / "monitoring" / "rules.yaml").read_text(encoding="utf-8"),
             },
         ),
@@ -60,18 +61,35 @@ def objects(namespace: str, actors_namespace: str, images: Mapping[str, str] | N
     ]
 
 
-def operator_objects(namespace: str) -> list[Manifest]:
+def operator_objects(namespace: str, servers: Sequence[str] = (), beside: Sequence[str] = ()) -> list[Manifest]:
     """What the Prometheus operator and the Grafana of a cluster are given: rules, monitors, dashboards.
 
     Args:
         namespace: Our operator's and gateway's.
+        servers: Namespaces of broker, store and database, each named as its pods.
+        beside: Further pods of our own namespace that have a port ``metrics``, by name.
     """
-    found = read_deploy("monitoring/prometheus-rule.yaml", "monitoring/pod-monitors.yaml")
+    files = ("prometheus-rule", "operator-pod-monitor", "gateway-pod-monitor")
+    found = read_deploy(*(f"monitoring/{file}.yaml" for file in files))
     for manifest in found:
         manifest["metadata"]["namespace"] = namespace
     boards = config_map(DASHBOARDS, namespace, dashboards())
     boards["metadata"]["labels"] |= {"grafana_dashboard": "1"}  # what Grafana's chart looks for
-    return [*found, boards]
+    watched = {**{name: name for name in servers}, **dict.fromkeys(beside, namespace)}
+    return [*found, *_monitors(watched), boards]
+
+
+def _monitors(watched: Mapping[str, str]) -> Iterator[Manifest]:
+    for name, place in watched.items():
+        yield {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PodMonitor",
+            "metadata": meta(name, place),
+            "spec": {
+                "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
+                "podMetricsEndpoints": [{"port": "metrics"}],
+            },
+        }
 
 
 def dashboards() -> dict[str, str]:
@@ -80,11 +98,11 @@ def dashboards() -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in files}
 
 
-def _rights(namespace: str, actors_namespace: str) -> list[Manifest]:
-    """Prometheus lists the pods of two namespaces and no others."""
+def _rights(namespace: str, places: Sequence[str]) -> list[Manifest]:
+    """Prometheus lists the pods of these namespaces and no others."""
     rbac = "rbac.authorization.k8s.io"
     found: list[Manifest] = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(PROMETHEUS, namespace)}]
-    for place in dict.fromkeys((namespace, actors_namespace)):
+    for place in places:
         found += [
             {
                 "apiVersion": f"{rbac}/v1",
@@ -103,12 +121,11 @@ def _rights(namespace: str, actors_namespace: str) -> list[Manifest]:
     return found
 
 
-def _prometheus_config(namespace: str, actors_namespace: str) -> str:
-    places = list(dict.fromkeys((namespace, actors_namespace)))
+def _prometheus_config(namespace: str, places: Sequence[str]) -> str:
     port = "__meta_kubernetes_pod_container_port_name"
     job: dict[str, Any] = {
         "job_name": "asya",
-        "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": places}}],
+        "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": list(places)}}],
         "relabel_configs": [
             {"source_labels": [port], "regex": f"metrics|{METRICS_PORT_NAME}", "action": "keep"},
             {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},

@@ -8,6 +8,7 @@ import yaml
 
 from asya_infra.actor import AsyncActor
 from asya_infra.asya_mesh import MeshOptions
+from asya_infra.collector import Tracing
 from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
 from asya_infra.settings import Settings
@@ -44,12 +45,24 @@ def mesh_options(settings: Settings) -> MeshOptions:
         keda=keda,
         scaling=settings.keda != "none",
         monitoring=settings.monitoring,
+        tracing=_tracing(settings),
         gateway_tokens=settings.gateway_tokens,
         report_token=settings.report_token,
         queue_prefix=settings.queue_prefix,
         third_party=settings.third_party,
         registry_auth=settings.registry_auth,
         wait_s=settings.wait_s,
+    )
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if not settings.collector:
+        return None
+    return Tracing(
+        endpoint=settings.collector,
+        headers=settings.collector_headers,
+        share=settings.trace_percent / 100,
+        url=settings.trace_url,
     )
 
 

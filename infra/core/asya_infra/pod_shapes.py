@@ -32,7 +32,7 @@ def container_security() -> Manifest:
     }
 
 
-def meta(name: str, namespace: str | None = None) -> Manifest:
+def meta(name: str, namespace: pulumi.Input[str] | None = None) -> Manifest:
     """Metadata with the labels that a part of the mesh has."""
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "asya"}
     return {"name": name, **({"namespace": namespace} if namespace else {}), "labels": labels}
@@ -116,10 +116,11 @@ def resources(cpu: str, memory: str, limit: str) -> Manifest:
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}}
 
 
-def settings_digest(env: Mapping[str, pulumi.Input[object]]) -> pulumi.Output[str]:
+def settings_digest(env: Mapping[str, pulumi.Input[Any]] | pulumi.Output[Any]) -> pulumi.Output[str]:
     """Tell one version of settings from another without telling them: pods read them at their start, so a change rolls them."""
 
     def shorten(known: Mapping[str, object]) -> str:
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
-    return pulumi.Output.unsecret(pulumi.Output.from_input(dict(env)).apply(shorten))
+    known: pulumi.Output[Any] = pulumi.Output.from_input(env)
+    return pulumi.Output.unsecret(known.apply(shorten))

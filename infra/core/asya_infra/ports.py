@@ -7,9 +7,12 @@ else may be an output that is not known before the update.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import pulumi
+
+from asya_infra.ownership import Ownership
 
 Secrets = Mapping[str, Mapping[str, pulumi.Input[str]]]
 """Kubernetes Secrets by name, each from key to value; every value is treated as a secret."""
@@ -25,12 +28,19 @@ class Cluster:
         kubeconfig: The same way for whoever waits for an actor; its content, not a path. A secret.
         context: Which context of the kubeconfig; ``None`` takes its current one.
         ready: What must exist before workloads start: node groups, add-ons, pod identities.
+        adopt: Whether objects that are there already become the stack's; else they are refused.
     """
 
     provider: pulumi.ProviderResource
     kubeconfig: pulumi.Output[str]
     context: str | None = None
     ready: tuple[pulumi.Resource, ...] = ()
+    adopt: bool = False
+
+    @cached_property
+    def ownership(self) -> Ownership:
+        """Whose its objects are."""
+        return Ownership(self.kubeconfig, self.context, adopt=self.adopt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +52,20 @@ class Queue:
         config: ``config`` of the transport in the operator's ``ASYA_TRANSPORT_CONFIG``.
         url: Where the queues live; an actor's queue is ``<url>/<queue>`` for SQS. No credentials in it.
         secrets: Credentials that ``config`` refers to, put beside the operator and beside the actors.
+        operator_secrets: Credentials that ``config`` refers to for the operator alone, put beside it.
         ready: What must exist before the operator starts.
         gateway_env: What the gateway needs to reach it (``ASYA_*``); secret values are marked as such.
+        metrics: Namespace in the cluster whose pods tell of it on a port named ``metrics``; empty is none.
     """
 
     transport: TransportName
     config: Mapping[str, pulumi.Input[Any]]
     url: pulumi.Output[str]
     secrets: Secrets = field(default_factory=dict)
+    operator_secrets: Secrets = field(default_factory=dict)
     ready: tuple[pulumi.Resource, ...] = ()
     gateway_env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    metrics: str = ""
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where one queue is: a URL for SQS, the broker's address and the queue's name for RabbitMQ."""
@@ -69,6 +83,7 @@ class Store:
         access_key: With ``secret_key``; ``None`` where pods get a role from the cloud.
         secret_key: A secret.
         ready: What must exist before the crew starts.
+        metrics: As for a queue.
     """
 
     bucket: pulumi.Input[str]
@@ -77,6 +92,7 @@ class Store:
     access_key: pulumi.Output[str] | None = None
     secret_key: pulumi.Output[str] | None = None
     ready: tuple[pulumi.Resource, ...] = ()
+    metrics: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +102,9 @@ class Database:
     Attributes:
         url: ``postgresql://user:password@host:port/database``. A secret.
         ready: What must exist before the gateway starts.
+        metrics: As for a queue.
     """
 
     url: pulumi.Output[str]
     ready: tuple[pulumi.Resource, ...] = ()
+    metrics: str = ""

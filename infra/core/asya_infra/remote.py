@@ -1,23 +1,32 @@
 """AsyncActor and McpTool for programs in any of Pulumi's languages, through ``infra/plugin``.
 
-Their arguments are what a schema can say: no unions, no methods, no mesh object. So an actor is told which transport and
-namespace it belongs to, and reaches the cluster by the program's own kubernetes provider. Plain arguments decide the manifest,
-which is checked as in Python; ``infra/plugin/schema.json`` is made from this module by ``make docs``.
+Their arguments are what a schema can say: no unions, no methods, no mesh object. So an actor is told its mesh by the output
+``platform`` of the stack that made it, as ``connect(stack=...)`` reads it; without, its transport and namespace,
+and it reaches the cluster by the program's own kubernetes provider. Plain arguments decide which resources there are; the
+manifest is checked as in Python. ``infra/plugin/schema.json`` is made from this module by ``make docs``.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final, Optional, TypedDict
 
 import pulumi
+from pydantic.alias_generators import to_camel
 
 from asya_infra.actor_args import PARTS, ActorArgs, actor_manifest
 from asya_infra.cluster_target import KubernetesTarget
+from asya_infra.config_reader import ConfigReader
+from asya_infra.connection import read_platform, told_target
+from asya_infra.errors import ConfigError
+from asya_infra.ownership import Ownership
+from asya_infra.target import Rights
 from asya_infra.tool import written_tool
 from asya_protocol import names
 
 PACKAGE: Final = "asya"
-SECRET_INPUTS: Final = frozenset({"kubeconfig"})
-"""Arguments that the schema marks, and that components do not keep as inputs; spelled alike in Python and on the wire."""
+SECRET_INPUTS: Final = frozenset({"kubeconfig", "secrets"})
+"""Arguments that the schema marks; spelled alike in Python and on the wire."""
+_UNSEEN: Final = SECRET_INPUTS | {"platform"}
+"""What components do not keep as inputs. A marked one reaches them as an output, and the platform decides what they make."""
 
 
 class Scaling(TypedDict):
@@ -35,7 +44,7 @@ class Scaling(TypedDict):
     """How long it stays without work before it naps."""
     queue_length: Optional[pulumi.Input[int]]  # noqa: UP045
     """Envelopes for each replica."""
-    advanced: Optional[Mapping[str, Any]]  # noqa: UP045
+    advanced: Optional[pulumi.Input[Mapping[str, Any]]]  # noqa: UP045
     """As the AsyncActor has it."""
 
 
@@ -52,9 +61,9 @@ class Retry(TypedDict):
     """From one to the next."""
     jitter: Optional[pulumi.Input[float]]  # noqa: UP045
     """Part of a delay that is left to chance, 0 to 1."""
-    retry_on: Optional[list[str]]  # noqa: UP045
+    retry_on: Optional[pulumi.Input[list[pulumi.Input[str]]]]  # noqa: UP045
     """Class names of the only errors that are tried again."""
-    non_retryable: Optional[list[str]]  # noqa: UP045
+    non_retryable: Optional[pulumi.Input[list[pulumi.Input[str]]]]  # noqa: UP045
     """Class names of errors that are never tried again."""
 
 
@@ -88,7 +97,7 @@ class Delivery(TypedDict):
 
     max_deliveries: Optional[pulumi.Input[int]]  # noqa: UP045
     """In all, before the dead letter queue."""
-    dedup: Optional[Dedup]  # noqa: UP045
+    dedup: Optional[pulumi.Input[Dedup]]  # noqa: UP045
     """Off without it."""
 
 
@@ -99,7 +108,7 @@ class Sidecar(TypedDict):
     """In place of the mesh's."""
     image_pull_policy: Optional[pulumi.Input[str]]  # noqa: UP045
     """`Always`, `IfNotPresent` or `Never`."""
-    resources: Optional[Mapping[str, Any]]  # noqa: UP045
+    resources: Optional[pulumi.Input[Mapping[str, Any]]]  # noqa: UP045
     """As Kubernetes has them."""
     concurrency: Optional[pulumi.Input[int]]  # noqa: UP045
     """Handler calls at once in one replica."""
@@ -108,40 +117,57 @@ class Sidecar(TypedDict):
 class AsyncActorArgs(TypedDict):
     """An actor."""
 
-    handler: str
+    handler: pulumi.Input[str]
     """`module.func` or `module.Class.method`."""
     image: pulumi.Input[str]
     """Of the container with the handler."""
-    transport: Optional[str]  # noqa: UP045
+    transport: Optional[pulumi.Input[str]]  # noqa: UP045
     """The mesh's: `sqs` (default) or `rabbitmq`."""
-    namespace: Optional[str]  # noqa: UP045
+    namespace: Optional[pulumi.Input[str]]  # noqa: UP045
     """Of the mesh's actors; default `asya`."""
-    scaling: Optional[Scaling]  # noqa: UP045
+    scaling: Optional[pulumi.Input[Scaling]]  # noqa: UP045
     """Without it one replica runs."""
-    retry: Optional[Retry]  # noqa: UP045
+    retry: Optional[pulumi.Input[Retry]]  # noqa: UP045
     """Without it three attempts are made."""
-    timeout: Optional[Timeout]  # noqa: UP045
+    timeout: Optional[pulumi.Input[Timeout]]  # noqa: UP045
     """Its time limits."""
-    batch: Optional[Batch]  # noqa: UP045
+    batch: Optional[pulumi.Input[Batch]]  # noqa: UP045
     """Let it take lists of payloads."""
-    delivery: Optional[Delivery]  # noqa: UP045
+    delivery: Optional[pulumi.Input[Delivery]]  # noqa: UP045
     """What happens when its replica dies."""
-    sidecar: Optional[Sidecar]  # noqa: UP045
+    sidecar: Optional[pulumi.Input[Sidecar]]  # noqa: UP045
     """The injected container."""
-    resources: Optional[Mapping[str, Any]]  # noqa: UP045
+    resources: Optional[pulumi.Input[Mapping[str, Any]]]  # noqa: UP045
     """Requests and limits of the handler's container."""
     service_account: Optional[pulumi.Input[str]]  # noqa: UP045
     """Of its pods."""
-    labels: Optional[Mapping[str, str]]  # noqa: UP045
+    labels: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
     """Of the AsyncActor."""
-    env: Optional[Mapping[str, pulumi.Input[str]]]  # noqa: UP045
+    env: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
     """Variables of the handler's container."""
+    secrets: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
+    """The same, kept in a Secret: the AsyncActor and its pods' definition only name it."""
+    workload: Optional[Mapping[str, Any]]  # noqa: UP045
+    """`spec.workload` whole, in place of `env`, `resources` and `serviceAccount`."""
+    actor: Optional[str]  # noqa: UP045
+    """The actor's name, where that of the resource is another one."""
+    platform: Optional[str]  # noqa: UP045
+    """Output `platform` of the stack that made the mesh, a secret; then `transport`, `namespace`, `queuePrefix`, `queueUrl` and
+    `kubeconfig` are its, and on AWS the actor gets a role."""
+    sends_to: Optional[list[pulumi.Input[str]]]  # noqa: UP045
+    """The only actors that its role lets it send to, besides the end actors. Refused where the mesh gives no roles."""
+    policies: Optional[list[pulumi.Input[str]]]  # noqa: UP045
+    """What its role allows besides queues, store and key: ARNs of policies. Refused where the mesh gives no roles."""
+    statements: Optional[list[Mapping[str, Any]]]  # noqa: UP045
+    """The same as statements of IAM, as AWS writes them."""
     queue_prefix: Optional[str]  # noqa: UP045
     """Begins the queue's name; default `asya-`."""
     queue_url: Optional[pulumi.Input[str]]  # noqa: UP045
     """Where the mesh's queues are, for the output of the same name."""
     kubeconfig: Optional[pulumi.Input[str]]  # noqa: UP045
-    """Content of a kubeconfig, to wait for the actor with; a secret. Without it nobody waits."""
+    """Content of a kubeconfig, to wait for the actor with and to see whose it is; a secret. Without it nobody does."""
+    adopt: Optional[bool]  # noqa: UP045
+    """Take over an AsyncActor that is in the cluster already, instead of refusing it."""
     wait_seconds: Optional[int]  # noqa: UP045
     """How long the actor may take to run or nap; default 300."""
 
@@ -165,30 +191,18 @@ class AsyncActor(pulumi.ComponentResource):
         opts: Optional[pulumi.ResourceOptions] = None,  # noqa: UP045
     ) -> None:
         # Whoever gives a secret as plain text must not find it in the state; nothing reads a component's inputs.
-        shown = {key: value for key, value in args.items() if key not in SECRET_INPUTS}
+        shown = {key: value for key, value in args.items() if key not in _UNSEEN}
         super().__init__(f"{PACKAGE}:index:AsyncActor", name, shown, opts)
-        prefix = args.get("queue_prefix") or names.QUEUE_PREFIX
-        kubeconfig = args.get("kubeconfig")
-        transport = args.get("transport") or "sqs"
-        url = args.get("queue_url")
-        target = KubernetesTarget(
-            provider=None,
-            kubeconfig=pulumi.Output.secret(kubeconfig or ""),
-            context=None,
-            namespace=args.get("namespace") or "asya",
-            system_namespace="",
-            transport=transport,
-            url=pulumi.Output.from_input(url or ""),
-            queue_prefix=prefix,
-            wait_s=0 if kubeconfig is None else _whole(args.get("wait_seconds"), 300),
-        )
-        manifest = actor_manifest(name, transport, _actor(args))
-        self.queue_name = pulumi.Output.from_input(f"{prefix}{name}")
-        self.queue_url = target.queue_url(f"{prefix}{name}")
-        self.status = target.actor(name, manifest, self)
-        self.actor = pulumi.Output.from_input(name)
+        actor = args.get("actor") or name
+        target = _target(name, args, self)
+        manifest = actor_manifest(actor, target.transport, _actor(args))
+        queue = f"{target.queue_prefix}{actor}"
+        self.queue_name = pulumi.Output.from_input(queue)
+        self.queue_url = target.queue_url(queue)
+        self.status = target.actor(name, manifest, self, _rights(args))
+        self.actor = pulumi.Output.from_input(actor)
         self.register_outputs(
-            {"actor": name, "queueName": self.queue_name, "queueUrl": self.queue_url, "status": self.status}
+            {"actor": actor, "queueName": self.queue_name, "queueUrl": self.queue_url, "status": self.status}
         )
 
 
@@ -203,6 +217,10 @@ class McpToolArgs(TypedDict):
     """By name, as the gateway's tool files have them."""
     timeout_seconds: Optional[int]  # noqa: UP045
     """Without it the gateway's own."""
+    progress: Optional[bool]  # noqa: UP045
+    """Whether answers name the stream."""
+    metadata: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
+    """Told with every answer."""
     system_namespace: Optional[str]  # noqa: UP045
     """Of the gateway; default `asya-system`."""
 
@@ -224,6 +242,8 @@ class McpTool(pulumi.ComponentResource):
             description=args.get("description") or "",
             parameters=args.get("parameters"),
             timeout=None if timeout is None else int(timeout),
+            progress=args.get("progress"),
+            metadata=args.get("metadata"),
         )
         target = KubernetesTarget(
             provider=None,
@@ -241,8 +261,55 @@ class McpTool(pulumi.ComponentResource):
 COMPONENTS: Final[list[type[pulumi.ComponentResource]]] = [AsyncActor, McpTool]
 
 
-def _actor(args: AsyncActorArgs) -> ActorArgs:
-    parts = {key: _whole_numbers(args[key]) for key in PARTS if args.get(key) is not None}  # type: ignore[literal-required]
+_OF_PLATFORM: Final = ("transport", "namespace", "queue_prefix", "queue_url", "kubeconfig")
+
+
+def _target(name: str, args: AsyncActorArgs, parent: pulumi.Resource) -> KubernetesTarget:
+    """Where the actor goes.
+
+    Raises:
+        ConfigError: Both the platform and an argument of its own say it.
+    """
+    adopt, wait_s = bool(args.get("adopt")), _whole(args.get("wait_seconds"), 300)
+    platform: Any = args.get("platform")
+    if isinstance(platform, pulumi.Output):
+        cure = 'in TypeScript (await new pulumi.StackReference(...).getOutputDetails("platform")).secretValue'
+        raise ConfigError(f"AsyncActor {name}", f"platform decides what is made: give its value, {cure}")
+    if platform is not None:
+        both = [to_camel(key) for key in _OF_PLATFORM if args.get(key) is not None]
+        if both:
+            raise ConfigError(
+                f"AsyncActor {name}", f"{', '.join(both)} and platform say the same: leave the former out"
+            )
+        return told_target(read_platform(platform), ConfigReader(), name, wait_s=wait_s, adopt=adopt, parent=parent)
+    kubeconfig = args.get("kubeconfig")
+    hidden = pulumi.Output.secret(kubeconfig or "")
+    return KubernetesTarget(
+        provider=None,
+        kubeconfig=hidden,
+        context=None,
+        namespace=args.get("namespace") or "asya",
+        system_namespace="",
+        transport=args.get("transport") or "sqs",
+        url=pulumi.Output.from_input(args.get("queue_url") or ""),
+        queue_prefix=args.get("queue_prefix") or names.QUEUE_PREFIX,
+        ownership=None if kubeconfig is None else Ownership(hidden, None, adopt=adopt),
+        wait_s=0 if kubeconfig is None else wait_s,
+    )
+
+
+def _rights(args: Mapping[str, Any]) -> Rights:
+    sends_to = args.get("sends_to")
+    return Rights(
+        sends_to=None if sends_to is None else tuple(sends_to),
+        policies=(*(args.get("policies") or ()), *(args.get("statements") or ())),
+        service_account=args.get("service_account"),
+        secrets=args.get("secrets") or {},
+    )
+
+
+def _actor(args: Mapping[str, Any]) -> ActorArgs:
+    parts = {key: _whole_numbers(args[key]) for key in PARTS if args.get(key) is not None}
     return ActorArgs(
         image=args["image"],
         handler=args["handler"],
@@ -250,6 +317,7 @@ def _actor(args: AsyncActorArgs) -> ActorArgs:
         resources=args.get("resources"),
         service_account=args.get("service_account"),
         labels=args.get("labels") or {},
+        workload=args.get("workload"),
         **parts,
     )
 

@@ -3,6 +3,7 @@
 Docstrings of the fields are the keys and what they do; ``docs/environments.md`` is checked against them.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +32,12 @@ PRESETS: Final[Mapping[Environment, tuple[ClusterKind, QueueKind, StoreKind, Dat
 }
 """Environment: cluster, queue, store, and the database of a gateway, where there is one."""
 KEDA_IMAGES: Final = ("keda", "keda-metrics-apiserver", "keda-admission-webhooks")
-THIRD_PARTY: Final = ("rabbitmq", "postgres", "seaweedfs", "prometheus", "grafana", "device-plugin", *KEDA_IMAGES)
+THIRD_PARTY: Final = (
+    *("rabbitmq", "postgres", "seaweedfs"),
+    *("prometheus", "grafana", "postgres-exporter", "opentelemetry-collector"),
+    "device-plugin",
+    *KEDA_IMAGES,
+)
 """Images of other projects, by the names that `asya:images` has for them."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
@@ -117,6 +123,17 @@ class Settings:
     monitoring: Monitoring = False
     """`asya:monitoring`: `true` installs Prometheus and Grafana with the mesh's rules, alerts and dashboards; `operator`
     gives rules, monitors and dashboards to the Prometheus operator and the Grafana that the cluster has."""
+    collector: str = ""
+    """`asya:collector`: base URL of what keeps traces, such as a Tempo, by OTLP over HTTP; installs a collector that all
+    processes send their spans to, and that sends them there. Empty records no traces. Not with cluster `none`."""
+    collector_headers: pulumi.Output[str] | None = None
+    """`asya:collectorHeaders`: sent with each request there, as a JSON object such as `{"Authorization": "Basic ..."}`; a
+    secret, which no pod but the collector's holds."""
+    trace_percent: int = 10
+    """`asya:tracePercent`: how many of a hundred traces are recorded, of those that begin in the mesh."""
+    trace_url: str = ""
+    """`asya:traceUrl`: where a person sees a trace, with `{trace_id}` in it; shown by `asya why`, the console and the
+    objects of error-end."""
     manifests: tuple[str, ...] = ()
     """`asya:manifests`: AsyncActor files or folders that the stack declares, relative to `Pulumi.yaml`."""
     wait_s: int = 300
@@ -127,9 +144,13 @@ class Settings:
     """`asya:queuePrefix`: begins the name of every queue, so that two environments can share an account."""
     third_party: Mapping[str, str] = field(default_factory=dict)
     """`asya:images`: other images than the pinned ones, e.g. from a mirror, for `rabbitmq`, `postgres`, `seaweedfs`,
-    `prometheus`, `grafana`, `device-plugin`, and KEDA's `keda`, `keda-metrics-apiserver`, `keda-admission-webhooks`."""
+    `prometheus`, `grafana`, `postgres-exporter`, `opentelemetry-collector`, `device-plugin`, and KEDA's `keda`,
+    `keda-metrics-apiserver`, `keda-admission-webhooks`."""
     registry_auth: pulumi.Output[str] | None = None
     """`asya:registryAuth`: content of a Docker `config.json` that pods pull images with; a secret."""
+    adopt: bool = False
+    """`asya:adopt`: take over namespaces, definitions, Deployments and actors that are in the cluster already, which this
+    stack then changes and at its end deletes; else they are refused."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """`asya:tags`: AWS tags, besides those that name the project and the stack."""
 
@@ -175,12 +196,17 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         keda=read.text("keda", "installed"),
         keda_sha256=read.text("kedaSha256"),
         monitoring=_MONITORING[read.choice("monitoring", tuple(_MONITORING), "false")],
+        collector=_url(read, "collector"),
+        collector_headers=_headers(read),
+        trace_percent=read.whole("tracePercent", 10, 0, 100),
+        trace_url=_url(read, "traceUrl"),
         manifests=read.texts("manifests"),
         wait_s=read.whole("waitSeconds", 300, 0, 3600),
         home=read.text("home", ".asya"),
         queue_prefix=_prefix(read),
         third_party=_third_party(read),
         registry_auth=read.get_secret("registryAuth"),
+        adopt=read.flag("adopt", False),
         tags=read.mapping("tags"),
     )
     _check_together(read, settings)
@@ -205,6 +231,19 @@ def _images(read: ConfigReader) -> Images:
         gateway=read.text("gatewayImage"),
         pull_policy=read.choice("imagePullPolicy", ("IfNotPresent", "Always", "Never"), "IfNotPresent"),
     )
+
+
+def _headers(read: ConfigReader) -> pulumi.Output[str] | None:
+    text = read.plain("collectorHeaders")
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise read.refuse(
+            "collectorHeaders", "is no JSON object of texts", '--secret \'{"Authorization": "Basic ..."}\''
+        )
+    return read.get_secret("collectorHeaders")
 
 
 def _label(read: ConfigReader, key: str, default: str) -> str:
@@ -244,6 +283,10 @@ def _check_together(read: ConfigReader, s: Settings) -> None:
     if s.cluster == "none":
         if s.queue.startswith("rabbitmq"):
             raise read.refuse("queue", "'rabbitmq' wants a cluster, and cluster is none", "sqs")
+        if s.collector:
+            raise read.refuse(
+                "collector", "wants a cluster, and cluster is none: set OTEL_EXPORTER_OTLP_ENDPOINT there"
+            )
         on_aws = []
     elif s.queue == "memory":
         raise read.refuse("queue", "'memory' is for cluster none: it lives in one machine's processes", "rabbitmq")

@@ -24,17 +24,17 @@ class Rights:
         secrets: Variables of its handler that nobody may read in its manifest.
     """
 
-    sends_to: tuple[str, ...] | None = None
+    sends_to: tuple[pulumi.Input[str], ...] | None = None
     policies: tuple[Policy, ...] = ()
     service_account: pulumi.Input[str] | None = None
-    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    secrets: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]] = field(default_factory=dict)
 
 
 class Target(Protocol):
     """A place for actors."""
 
     @property
-    def transport(self) -> str:
+    def transport(self) -> pulumi.Input[str]:
         """What actors write as ``spec.transport``."""
 
     @property
@@ -42,8 +42,12 @@ class Target(Protocol):
         """Begins every queue's name."""
 
     @property
-    def namespace(self) -> str | None:
+    def namespace(self) -> pulumi.Input[str] | None:
         """Of the actors; ``None`` without Kubernetes."""
+
+    @property
+    def gives_roles(self) -> bool:
+        """Whether a cloud gives pods roles here, by which ``sends_to`` and ``policies`` hold; else a cluster refuses both."""
 
     def queue_url(self, queue: str) -> pulumi.Output[str]:
         """Where a queue is."""
@@ -74,7 +78,7 @@ class Identities(Protocol):
         """What other programs make roles from, with ``kind``: the entry point of the group ``asya.identities``."""
 
     def of_actor(
-        self, actor: str, namespace: str, rights: Rights, parent: pulumi.Resource
+        self, actor: str, namespace: pulumi.Input[str], rights: Rights, parent: pulumi.Resource
     ) -> tuple[pulumi.Input[str], Sequence[pulumi.Resource]]:
         """Give an actor's pods a role.
 

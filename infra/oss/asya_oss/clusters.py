@@ -28,8 +28,9 @@ def kubeconfig_cluster(settings: Settings) -> Cluster:
     """
     path = settings.kubeconfig and str(root_folder() / Path(settings.kubeconfig).expanduser())
     found = read_kubeconfig(path, settings.context)
-    provider = kubernetes_provider("cluster", found.text, found.context, found.server)
-    return Cluster(provider=provider, kubeconfig=pulumi.Output.secret(found.text), context=found.context)
+    provider = kubernetes_provider("cluster", found.text, found.context, found.server, adopt=settings.adopt)
+    text = pulumi.Output.secret(found.text)
+    return Cluster(provider=provider, kubeconfig=text, context=found.context, adopt=settings.adopt)
 
 
 def kind_cluster() -> Cluster:

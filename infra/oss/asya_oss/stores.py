@@ -15,6 +15,7 @@ from asya_oss.server import Server
 
 NAME: Final = "asya-store-server"
 PORT: Final = 8333
+METRICS_PORT: Final = 9327
 USER_ID: Final = 1000
 
 
@@ -27,7 +28,7 @@ def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
         NAME,
         cluster=cluster,
         image=settings.third_party.get("seaweedfs", images.SEAWEEDFS),
-        ports={"s3": PORT},
+        ports={"s3": PORT, "metrics": METRICS_PORT},
         credentials={"S3_ACCESS_KEY": access, "S3_SECRET_KEY": key},
         container={
             "args": arguments("/data", "/etc/seaweedfs/s3.json"),
@@ -48,6 +49,7 @@ def seaweedfs(settings: Settings, cluster: Cluster) -> Store:
         access_key=access,
         secret_key=key,
         ready=tuple(server.objects),
+        metrics=NAME,
     )
 
 
@@ -63,7 +65,7 @@ def s3_endpoint(settings: Settings) -> Store:
 
 
 def arguments(data: str, identities_file: str, port: int = PORT) -> list[str]:
-    """What ``weed`` is started with: one process for all, of which only S3 is reached from outside of the pod.
+    """What ``weed`` is started with: one process for all, of which S3 and metrics are reached from outside.
 
     The other servers in it (master, volume, filer) ask nobody for credentials; on the loopback address they also stay who they
     are when the pod comes back with another one. Volumes are made as they are needed, up to what the disk holds, and small,
@@ -86,6 +88,8 @@ def arguments(data: str, identities_file: str, port: int = PORT) -> list[str]:
         "-s3",
         "-s3.ip.bind=0.0.0.0",
         f"-s3.port={port}",
+        f"-metricsPort={METRICS_PORT}",
+        "-metricsIp=0.0.0.0",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         f"-s3.config={identities_file}",

@@ -200,6 +200,7 @@ async def test_actors_without_a_source_are_those_with_a_queue(gateway: Gateway, 
             "ready": None,
             "desired": None,
             "p50_s": None,
+            "p99_s": None,
             "oldest_s": None,
         }
         assert echo == {**nobody_knows, "name": "echo", "queued": 1, "in_flight": 0, "dead_letters": 0, "rate": 0.1}
@@ -219,7 +220,7 @@ async def test_actors_of_a_local_mesh_stand_as_its_supervisor_says(environ: dict
             assert found["actors"] == [
                 {
                     "name": "echo", "namespace": None, "status": "Running", "message": "mind the gap", "ready": 2, "desired": 3,
-                    "queued": 5, "in_flight": 1, "dead_letters": 0, "rate": 2.5, "p50_s": 0.1, "oldest_s": 8.0,
+                    "queued": 5, "in_flight": 1, "dead_letters": 0, "rate": 2.5, "p50_s": 0.1, "p99_s": None, "oldest_s": 8.0,
                 }
             ]  # fmt: skip
             draft = status.with_suffix(".draft")
@@ -228,6 +229,21 @@ async def test_actors_of_a_local_mesh_stand_as_its_supervisor_says(environ: dict
             found = await feed.until("actors", lambda body: body["problems"])
             assert "cannot be read: no status of a local mesh" in found["problems"][0]
             assert [actor["name"] for actor in found["actors"]] == ["echo"]  # as last known
+
+
+async def test_history_wants_a_reader_and_has_what_sidecars_reported(guarded: dict[str, str]) -> None:
+    with Gateway({**guarded, "ASYA_GATEWAY_SAMPLE_EVERY": "50ms"}) as gateway:
+        async with gateway.client(CALLER) as http, gateway.client(READER) as reader:
+            assert (await http.get("/api/v1/history")).status_code == 403
+            route = {"actors": ["echo"], "current_actor_idx": 0, "duration_ms": 1500}
+            async with asyncio.timeout(LIMIT_S):
+                told: dict[str, Any] = {"p99_s": []}
+                while 1.5 not in told["p99_s"]:
+                    envelope_id = (await call(http, text="hi"))["envelope_id"]
+                    await report(http, envelope_id, "progress", status="completed", **route)
+                    told = (await reader.get("/api/v1/history", params={"actor": "echo"})).json()
+            assert len(told["times"]) == len(told["queued"]) > 0
+            assert "echo" in told["actors"]
 
 
 async def test_dead_letters_are_counted_looked_at_and_sent_again(guarded: dict[str, str], broker: Transport) -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from asya_local import mesh
+from asya_local.trail import read_trail
 from asya_manifest.errors import ManifestError
 from asya_protocol import names
 from asya_protocol.errors import AsyaError
@@ -110,6 +111,25 @@ async def test_processes_that_are_killed_come_back_and_no_envelope_is_lost(make_
     running.until(lambda actor: actor.status == "Running" and actor.replicas == 2, "slow")
 
 
+async def test_an_end_of_the_runtime_is_told_with_its_signal_exit_code_or_place(make_mesh: MakeMesh, tmp_path: Path):
+    """Of a process that was killed, that left, that crashed in native code, and of a handler that hung."""
+    endings = {
+        "kill": ("os.kill(os.getpid(), 9)", "the runtime was ended by SIGKILL (out of memory?)"),
+        "leave": ("os._exit(3)", "the runtime ended with exit code 3"),
+        "crash": ("ctypes.string_at(0)", "the runtime was ended by SIGSEGV (a crash in native code)"),
+        "hang": ("time.sleep(60)", "Runtime timeout exceeded after 1s, at hang.py:3 in handle"),
+    }
+    for name, (line, _) in endings.items():
+        code = f"import ctypes, os, time\ndef handle(payload):\n    {line}\n"
+        write_actor(tmp_path, name, code, timeout={"processing": 1}, delivery={"maxDeliveries": 1})
+    running = make_mesh()
+    ids = {name: (await running.send([name], [{}]))[0] for name in endings}
+    for name, (_, words) in endings.items():
+        wait_until(lambda its=ids[name]: read_trail(running.home, its), LIMIT_S, f"a settlement of {name}")  # type: ignore[misc]
+        step = read_trail(running.home, ids[name])[0]
+        assert (step.result, step.cause) == ("dead_lettered", f"{words} (delivered 1 times)")
+
+
 async def test_a_handler_that_cannot_be_imported_is_a_runtime_error_with_its_reason(
     make_mesh: MakeMesh, tmp_path: Path
 ):
@@ -118,7 +138,7 @@ async def test_a_handler_that_cannot_be_imported_is_a_runtime_error_with_its_rea
     running = make_mesh()
     (envelope_id,) = await running.send(["broken"], [{}])
     status = running.until(lambda actor: actor.status == "RuntimeError", "broken")
-    assert "no_such_module" in status.message
+    assert f"No module named 'no_such_module', at {tmp_path / 'broken.py'}:1" in status.message
     edit(tmp_path / "broken.py", ECHO)
     running.until_results([envelope_id])
 

@@ -217,6 +217,7 @@ def test_a_group_of_exceptions_tells_the_classes_within_it() -> None:
     with running("answers.act") as runtime, runtime.connect() as client:
         (item,) = client.call(envelope({"do": "group"})) or []
         assert item["details"]["type"] == "ExceptionGroup"
+        assert item["details"]["message"].endswith("; ModelError: x"), "what it is made of, not only how many"
         assert item["details"]["mro"] == [
             *("ExceptionGroup", "BaseExceptionGroup", "Exception", "ValueError", "ModelError", "LookupError")
         ]
@@ -360,10 +361,10 @@ def test_a_constructor_with_star_arguments_is_called_with_none() -> None:
             {"ASYA_HANDLER": "classes.NeedsArguments.process"},
             "NeedsArguments() is constructed without arguments, but these parameters have no default: model, device",
         ),
-        ({"ASYA_HANDLER": "classes.Broken.process"}, "Broken() failed: OSError: weights are missing"),
+        ({"ASYA_HANDLER": "classes.Broken.process"}, "Broken() failed: OSError: weights are missing, at /"),
         (
             {"ASYA_HANDLER": "bad_import.process"},
-            "importing bad_import failed: ModuleNotFoundError: No module named 'a_library_that_nobody_has'",
+            "importing bad_import failed: ModuleNotFoundError: No module named 'a_library_that_nobody_has', at /",
         ),
         ({"ASYA_HANDLER": "bad_exit.process"}, "importing bad_exit failed: SystemExit: 0"),
         ({"ASYA_HANDLER_MODE": "batch"}, "Invalid ASYA_HANDLER_MODE=batch: not in ('payload', 'envelope')"),

@@ -1,5 +1,6 @@
 """How a runtime starts in the world of its user: whose modules come first, what is told, process 1, a loop that lives on."""
 
+import json
 import os
 import shutil
 import signal
@@ -131,6 +132,18 @@ def test_loading_alone_can_be_asked_for(tmp_path: Path) -> None:
             assert (done.returncode, text in done.stderr, list(folder.iterdir())) == (code, True, [])
 
 
+def test_a_handler_that_cannot_be_loaded_is_told_to_kubernetes(tmp_path: Path) -> None:
+    """With its file and line, so that the actor's status has them; nothing is made where no kubelet has."""
+    log = tmp_path / "termination-log"
+    environ = write(tmp_path, "broken.py", "\nimport nobody_has_it\n")
+    text = f"asya_runtime.TERMINATION_LOG = {str(log)!r}"
+    assert (run_script(text, tmp_path, environ, "broken.f").returncode, log.exists()) == (1, False)
+    log.touch()
+    assert run_script(text, tmp_path, environ, "broken.f").returncode == 1
+    words = f"ModuleNotFoundError: No module named 'nobody_has_it', at {tmp_path / 'broken.py'}:2"
+    assert log.read_text() == f"ASYA_HANDLER='broken.f': importing broken failed: {words}"
+
+
 def test_a_thread_that_keeps_the_process_from_ending_is_named(tmp_path: Path) -> None:
     text = (
         "import threading, time\ndef f(p):\n    threading.Thread(target=time.sleep, args=(1,), name='keeper').start()\n"
@@ -187,9 +200,21 @@ def test_as_process_1_it_reaps_orphans_and_passes_signals_on(tmp_path: Path) -> 
 
 
 def test_as_process_1_it_ends_with_the_code_of_the_one_that_works(tmp_path: Path) -> None:
-    with as_process_1("fine.f", write(tmp_path, "fine.py", "def f(p): return p\n")) as (command, first, _folder):
+    with as_process_1("fine.f", write(tmp_path, "fine.py", "def f(p): return p\n")) as (command, first, folder):
+        note = folder / "runtime-end"
+        assert note.read_bytes() == b""
         first.children()[0].kill()
         assert command.wait(WAIT_S) == 128 + signal.SIGKILL
+        assert json.loads(note.read_bytes()) == {"signal": signal.SIGKILL}
+
+
+def test_as_process_1_it_notes_an_exit_code_for_the_sidecar(tmp_path: Path) -> None:
+    module = write(tmp_path, "leaves.py", "import os\ndef f(p): os._exit(3)\n")
+    with as_process_1("leaves.f", module) as (command, _first, folder):
+        with Client(folder / "asya-runtime.sock") as client:
+            client.send(ENVELOPE)
+            assert command.wait(WAIT_S) == 3
+        assert json.loads((folder / "runtime-end").read_bytes()) == {"exit_code": 3}
 
 
 def _all_zombies(pid: int) -> bool:

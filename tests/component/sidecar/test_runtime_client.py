@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from asya_protocol import names
 from asya_protocol.framing import encode_frame
 from asya_protocol.reply import ErrorItem, Item
+from asya_protocol.runtime_end import WHOLE_CONTAINER
 from asya_sidecar import runtime_client
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.runtime_client import OnItems, RuntimeClient, RuntimeNotReady
@@ -172,6 +174,38 @@ async def runtime_of_ours(serve: Serve) -> AsyncIterator[Path]:
 async def read(reader: asyncio.StreamReader) -> Any:
     (length,) = struct.unpack(">I", await reader.readexactly(4))
     return json.loads(await reader.readexactly(length))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (b"", b'{"signal": 9}', "the runtime was ended by SIGKILL (out of memory?)"),
+        (b'{"signal": 9}', b'{"exit_code": 3}', "the runtime ended with exit code 3"),
+        (b'{"signal": 9}', b"", WHOLE_CONTAINER),
+        (b'{"signal": 9}', None, WHOLE_CONTAINER),
+        (None, None, "failed to read response from runtime: connection closed"),
+    ],
+    ids=["a signal", "an exit code", "a new life", "no word", "nobody watches"],
+)
+async def test_how_a_runtime_ended_is_told_as_whoever_watches_it_notes(
+    before: bytes | None, after: bytes | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note of an earlier end is not taken for this one's; where none comes, the watcher is gone too."""
+    monkeypatch.setattr(runtime_client, "NOTE_WAIT_S", 0.2 if after is None else 60.0)
+
+    async def die(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await read(reader)
+        await read(reader)
+        if after is not None:
+            (folder / "new").write_bytes(after)
+            (folder / "new").replace(folder / names.END_NAME)
+
+    async with runtime_of_ours(die) as folder:
+        if before is not None:
+            (folder / names.END_NAME).write_bytes(before)
+        client = RuntimeClient(folder)
+        assert await call(client, 60.0, no_items) == RuntimeLost(words)
+        await client.close()
 
 
 async def test_a_cancel_that_comes_late_leaves_the_next_call_alone() -> None:

@@ -23,6 +23,8 @@ from tests.support.trace_trees import Tree, trees
 ROUTE: Final = ("split", "work", "fan-in", "total")
 ACTORS: Final = (*ROUTE, "mend", "happy-end", "error-end")
 CHILDREN: Final = 6
+SIZES: Final = {"memory": (20, 15), "rabbitmq": (6, 5), "sqs": (4, 3)}
+"""Envelopes and kills by broker."""
 HANDLERS: Final = """
 import os, pathlib, time
 
@@ -195,12 +197,16 @@ def table_of(run: TraceRun) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.parametrize("broker", SIZES)
 async def test_every_envelope_has_one_connected_trace_whatever_is_killed(
-    memory_environ: dict[str, str], tmp_path: Path, record_property: Callable[[str, object], None]
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    broker: str,
 ) -> None:
     with OtlpReceiver() as receiver:
-        run = TraceRun(memory_environ, tmp_path, receiver)
-        await run.perform(20, 15)
+        run = TraceRun(request.getfixturevalue(f"{broker}_environ"), tmp_path, receiver)
+        await run.perform(*SIZES[broker])
         table = table_of(run)
         record_property("table", table)
         print(table)

@@ -77,6 +77,26 @@ def step(result: str, **more: Any) -> StepFacts:
             "attempt 2 at ocr failed: E: torn; the next one due for 3 s: it waits in the queue",
         ),
         (
+            replace(
+                BARE,
+                last=step("retried", attempt=1, delivery=2, deliveries=5, cause="killed", again_in_s=1.0),
+                actors={"ocr": replace(OCR, status="RuntimeError", message="its runtime was ended by SIGKILL")},
+            ),
+            "retry",
+            "delivery 2 of 5 at ocr failed: killed; the next one due for 3 s: it waits in the queue; "
+            "ocr is RuntimeError: its runtime was ended by SIGKILL",
+        ),
+        (
+            replace(BARE, actors={"ocr": replace(OCR, status="RuntimeError", message="E: torn")}),
+            "unknown",
+            "ocr is RuntimeError: E: torn; no actor has settled it yet: it waits at ocr, or was never sent",
+        ),
+        (
+            replace(BARE, last=StepFacts(0.0, "", "sent", to="ocr"), actors=ACTORS),
+            "queue",
+            "it waits in the queue of ocr; 12 queued, 3 in hand, 1 of 2 replicas ready",
+        ),
+        (
             replace(BARE, record=record(), end=("succeeded", ""), last=step("released", cause="502", again_in_s=15.0)),
             "gateway",
             "its end cannot be told to the gateway: 502; again in 11.0 s",
@@ -198,7 +218,7 @@ def test_an_actor_in_trouble_with_a_queue_may_be_why_nothing_is_known():
     broken = replace(OCR, status="RuntimeError", message="No module named 'x'", queued=1)
     why = explain(replace(BARE, actors={**ACTORS, "ocr": broken}))
     assert (why.held_by, why.cure) == ("unknown", "asya local logs ocr")
-    assert why.because.endswith("; envelopes wait at ocr; ocr is RuntimeError: No module named 'x'")
+    assert why.because.startswith("ocr is RuntimeError: No module named 'x'; no actor has settled it yet")
 
 
 def test_a_child_of_which_nothing_was_reported_is_at_its_own_place():

@@ -37,6 +37,8 @@ async def test_an_actor_is_waited_for_as_the_operator_tells_it() -> None:
 
     async def answer(request: web.Request) -> web.Response:
         asked.append(request.path)
+        if "deployments" in request.path:
+            return refusal(404, "no workload")
         return web.json_response(READY) if len(asked) > 1 else refusal(503, "starting")
 
     async with server_that(answer) as port:
@@ -45,7 +47,8 @@ async def test_an_actor_is_waited_for_as_the_operator_tells_it() -> None:
             await_actor, kubeconfig=config, context=None, namespace="team", actor="ocr", limit_s=30
         )
     assert found == {"status": "Napping"}
-    assert asked == ["/apis/asya.sh/v1alpha1/namespaces/team/asyncactors/ocr"] * 2
+    actor = "/apis/asya.sh/v1alpha1/namespaces/team/asyncactors/ocr"
+    assert asked == [actor, actor, "/apis/apps/v1/namespaces/team/deployments/ocr"]
 
 
 @pytest.mark.parametrize(

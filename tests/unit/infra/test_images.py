@@ -20,8 +20,13 @@ ALL: dict[str, Any] = {
     "gatewayTokens": "caller-token",
     "monitoring": "true",
     "images": {
-        name: f"mirror.example/{name}:1" for name in ("rabbitmq", "postgres", "seaweedfs", "prometheus", "grafana")
+        name: f"mirror.example/{name}:1"
+        for name in (
+            *("rabbitmq", "postgres", "seaweedfs", "prometheus", "grafana"),
+            *("postgres-exporter", "opentelemetry-collector"),
+        )
     },
+    "collector": "http://tempo.example:4318",
 }
 
 
@@ -34,7 +39,7 @@ def pods(seen: Run) -> dict[str, Any]:
 def test_every_image_of_a_stack_is_a_setting() -> None:
     seen = run_environment("oss", manifests=None, **ALL)
     images = {container["image"] for pod in pods(seen).values() for container in pod["containers"]}
-    assert len(images) >= 8
+    assert len(images) >= 10
     assert {image for image in images if not image.startswith("mirror.example/")} == set()
 
 

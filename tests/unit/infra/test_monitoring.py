@@ -7,12 +7,15 @@ import pytest
 import yaml
 
 from asya_infra import monitoring
+from tests.support.pulumi_program import run_environment
 
 pytestmark = pytest.mark.unit
 
+ALL: dict[str, Any] = {"gatewayImage": "asya-gateway:0.2.0", "gatewayTokens": "caller", "monitoring": "true"}
+
 
 def by_kind(kind: str) -> list[dict[str, Any]]:
-    return [each for each in monitoring.objects("system", "actors") if each["kind"] == kind]
+    return [each for each in monitoring.objects("system", ["actors"]) if each["kind"] == kind]
 
 
 def test_prometheus_sees_the_pods_of_two_namespaces() -> None:
@@ -25,7 +28,7 @@ def test_prometheus_sees_the_pods_of_two_namespaces() -> None:
 
 
 def test_one_namespace_is_not_listed_twice() -> None:
-    objects = monitoring.objects("one", "one")
+    objects = monitoring.objects("one", ["one"])
     keys = [(each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in objects]
     assert len(keys) == len(set(keys))
 
@@ -51,6 +54,55 @@ def test_the_gateway_is_read_with_a_token_that_may_be_missing() -> None:
     (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["mountPath"] == folder]
     (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
     assert volume["secret"] == {"secretName": monitoring.GATEWAY_TOKEN, "optional": True}
+
+
+def test_broker_store_and_database_tell_prometheus_of_themselves() -> None:
+    seen = run_environment("oss", manifests=None, **ALL)
+    (config,) = [
+        each.inputs["data"]["prometheus.yml"]
+        for each in seen.of_type("kubernetes:core/v1:ConfigMap")
+        if each.inputs["metadata"]["name"] == monitoring.PROMETHEUS
+    ]
+    places = yaml.safe_load(config)["scrape_configs"][0]["kubernetes_sd_configs"][0]["namespaces"]["names"]
+    assert places == ["asya-system", "asya", "asya-rabbitmq", "asya-store-server", "asya-postgres"]
+    served = {
+        each.inputs["metadata"]["namespace"]: port["containerPort"]
+        for each in seen.of_type("kubernetes:apps/v1:StatefulSet")
+        for container in each.inputs["spec"]["template"]["spec"]["containers"]
+        for port in container["ports"]
+        if port["name"] == "metrics"
+    }
+    assert served == {"asya-rabbitmq": 15692, "asya-store-server": 9327, "asya-postgres": 9187}
+    opened = {
+        (each.inputs["metadata"]["namespace"], port["port"])
+        for each in seen.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+        for rule in each.inputs["spec"].get("ingress", ())
+        for port in rule["ports"]
+    }
+    assert set(served.items()) <= opened
+
+
+def test_a_stack_without_monitoring_has_no_process_for_it() -> None:
+    seen = run_environment("oss", manifests=None, **{**ALL, "monitoring": "false"})
+    containers = [
+        container["name"]
+        for each in seen.of_type("kubernetes:apps/v1:StatefulSet")
+        for container in each.inputs["spec"]["template"]["spec"]["containers"]
+    ]
+    assert sorted(containers) == ["asya-postgres", "asya-rabbitmq", "asya-store-server"]
+
+
+def test_a_prometheus_operator_gets_monitors_of_the_servers_too() -> None:
+    seen = run_environment("oss", manifests=None, **{**ALL, "monitoring": "operator"})
+    monitors = {
+        (each.inputs["metadata"]["namespace"], each.inputs["metadata"]["name"])
+        for each in seen.of_type("kubernetes:monitoring.coreos.com/v1:PodMonitor")
+    }
+    assert monitors == {
+        ("asya-system", "asya-operator"),
+        ("asya-system", "asya-gateway"),
+        *((place, place) for place in ("asya-rabbitmq", "asya-store-server", "asya-postgres")),
+    }
 
 
 def test_a_prometheus_operator_gets_objects_of_its_own_kinds() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -144,6 +145,8 @@ def test_a_platform_without_a_cloud_has_no_roles() -> None:
     [
         ("sqs", {"policies": [MODELS]}, "AsyncActor ocr: policies want a role, and this mesh gives pods none; connect"),
         ("rabbitmq", {"policies": [MODELS]}, "AsyncActor ocr: policies want a role"),
+        ("sqs", {"sends_to": ["grade"]}, "AsyncActor ocr: sends_to wants a role.*mesh.target.gives_roles"),
+        ("rabbitmq", {"sends_to": []}, "AsyncActor ocr: sends_to wants a role"),
     ],
 )
 def test_rights_that_nobody_can_give_are_refused(transport: str, more: dict[str, Any], said: str) -> None:
@@ -151,14 +154,12 @@ def test_rights_that_nobody_can_give_are_refused(transport: str, more: dict[str,
         run_program(lambda: ocr(on_a_cluster(transport=transport), **more))
 
 
-@pytest.mark.parametrize(
-    ("transport", "why"),
-    [
-        ("rabbitmq", " on rabbitmq, where all actors are one user"),
-        ("sqs", ", for this mesh gives pods no role; on AWS connect(stack="),
-    ],
-)
-def test_where_there_are_no_roles_sends_to_is_said_to_limit_nothing(transport: str, why: str) -> None:
-    seen = run_program(lambda: ocr(on_a_cluster(transport=transport), sends_to=["grade"]))
+def test_on_this_machine_rights_are_said_to_hold_nothing(tmp_path: Path) -> None:
+    def program() -> None:
+        ocr(connect(), sends_to=["grade"], policies=[MODELS], source=str(tmp_path))
+
+    seen = run_program(program, {"asya:mesh": "local", "asya:home": str(tmp_path)})
     (warning,) = seen.warnings
-    assert warning.startswith(f"AsyncActor ocr: sends_to limits nothing{why}")
+    assert warning.startswith(
+        "AsyncActor ocr: policies and sends_to hold for roles of a cloud, and not on this machine"
+    )

@@ -99,6 +99,14 @@ def test_the_median_comes_from_the_calls_of_the_window(calls: dict[float, float]
     pace.add(0.0, 0, before)
     pace.add(5.0, 0, {bound: 1000.0 + count for bound, count in calls.items()})
     assert pace.p50_s == (None if p50_s is None else pytest.approx(p50_s))
+    assert (pace.p99_s is None) == (p50_s is None)
+
+
+def test_the_99th_percentile_is_the_slow_end_of_the_window():
+    pace = Pace()
+    pace.add(0.0, 0, {0.1: 0.0, 1.0: 0.0, math.inf: 0.0})
+    pace.add(5.0, 100, {0.1: 98.0, 1.0: 100.0, math.inf: 100.0})
+    assert pace.p99_s == pytest.approx(0.55)
 
 
 def test_the_oldest_has_waited_since_it_arrived_while_others_are_taken():

@@ -225,8 +225,9 @@ def test_a_runtime_that_keeps_dying_makes_a_runtime_error_with_the_reason(world:
     world.depth(1)
     log = world.launcher.running("runtime")[0].spec.log
     log.parent.mkdir(parents=True)
-    log.write_text("Traceback\nModuleNotFoundError: No module named 'm'\n")
     for _ in range(2):
+        with log.open("a") as file:
+            file.write("Traceback\nModuleNotFoundError: No module named 'm'\n")
         world.launcher.running("runtime")[0].exit_code = 1
         world.step()
         world.step(2)
@@ -265,7 +266,24 @@ def test_a_sidecar_that_keeps_dying_degrades_its_actor(world: World):
         world.step()
         world.step(2)
     assert world.pool.status().status == "Degraded"
-    assert world.pool.status().message == "its sidecar keeps dying and says nothing"
+    assert world.pool.status().message == "its sidecar ended with exit code 1"
+
+
+def test_a_runtimes_end_is_noted_for_its_sidecar_and_told_of_its_actor(world: World):
+    """The note of an earlier end stays while the next life begins: the sidecar may still have to read it."""
+    world.depth(1)
+    note = world.replica().folder / names.END_NAME
+    assert note.read_bytes() == b"", "somebody watches, nothing has ended yet"
+    for exit_code, words in ((-9, b'{"signal": 9}'), (3, b'{"exit_code": 3}')):
+        world.launcher.running("runtime")[0].exit_code = exit_code
+        world.step()
+        assert note.read_bytes() == words
+        world.step(5)
+        assert note.read_bytes() == words
+    assert (world.pool.status().status, world.pool.status().message) == (
+        "RuntimeError",
+        "its runtime ended with exit code 3",
+    )
 
 
 def test_a_broker_that_cannot_be_measured_changes_no_replica_count(world: World):
@@ -338,3 +356,9 @@ def test_folder_names_stay_short_and_do_not_collide():
     first, second = socket_folder_name("a" * 62 + "b", 10), socket_folder_name("a" * 62 + "c", 10)
     assert first != second
     assert len(first) <= 27
+
+
+def test_what_is_delayed_waits_except_fan_ins_own_timers():
+    """An envelope that is tried again later is queued work; a timer is nothing that anybody has sent."""
+    depth = Depth(ready=1, in_flight=1, delayed=3)
+    assert (depth.queued("ocr"), depth.queued(names.FAN_IN)) == (4, 1)

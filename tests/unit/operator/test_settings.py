@@ -77,5 +77,11 @@ def test_class_and_namespaces_are_read_and_checked() -> None:
     found = read_settings([], {"ASYA_OPERATOR_CLASS": "blue", "ASYA_WATCH_NAMESPACES": "team-a, team-b"})
     assert (found.operator_class, found.namespaces) == ("blue", frozenset({"team-a", "team-b"}))
     assert (read_settings([], {}).operator_class, read_settings([], {}).namespaces) == ("", frozenset())
+    assert read_settings([], {"ASYA_POD_MONITOR_LABELS": "release=prometheus, a=,"}).monitor_labels == (
+        ("release", "prometheus"),
+        ("a", ""),
+    )
+    with pytest.raises(SettingsError, match=r"ASYA_POD_MONITOR_LABELS.*is no label"):
+        read_settings([], {"ASYA_POD_MONITOR_LABELS": "release"})
     with pytest.raises(SettingsError, match=r"ASYA_OPERATOR_CLASS.*is no class"):
         read_settings([], {"ASYA_OPERATOR_CLASS": "Blue"})

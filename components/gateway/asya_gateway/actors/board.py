@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from asya_gateway.actors.port import ActorSource, ActorsUnknown
+from asya_gateway.actors.port import QUEUES, ActorSource, ActorsUnknown
 from asya_gateway.actors.view import ActorList, ActorView
 from asya_gateway.store.port import EnvelopeStore
 from asya_protocol import names
@@ -72,6 +72,19 @@ class ActorBoard:
                 self._looked_s = time.monotonic()
             return self._found
 
+    async def glance(self, over_s: float) -> tuple[ActorView, ...]:
+        """List the actors for a sample that nobody looks at: the broker is asked only where no source of actors tells.
+
+        Args:
+            over_s: Rates that the source does not tell are those of so many seconds.
+        """
+        if self._source.name == QUEUES:
+            return (await self.look()).actors
+        async with self._lock:
+            await self._ask()
+            rates = await self._rates([], over_s)
+            return tuple(self._with_rate(actor, rates) for actor in self._views or ())
+
     async def queues(self) -> list[str]:
         """Name the actors' queues."""
         return [self.queue_names.queue(actor.name) for actor in (await self.look()).actors]
@@ -87,7 +100,7 @@ class ActorBoard:
             problems.append(self._unknown)
         actors = self._views if self._views is not None else await self._with_queues(problems)
         await self._measure(actors, problems)
-        rates = await self._rates(problems)
+        rates = await self._rates(problems, RATE_OVER_S)
         shown = (self._filled(actor, rates) for actor in actors)
         return ActorList(self._source.name, tuple(sorted(shown, key=_order)), tuple(problems))
 
@@ -140,9 +153,9 @@ class ActorBoard:
         if errors:
             problems.append(f"the broker did not say how much waits: {errors[0]}")
 
-    async def _rates(self, problems: list[str]) -> dict[str, float] | None:
+    async def _rates(self, problems: list[str], over_s: float) -> dict[str, float] | None:
         try:
-            return {name: count / RATE_OVER_S for name, count in (await self._store.completed(RATE_OVER_S)).items()}
+            return {name: count / over_s for name, count in (await self._store.completed(over_s)).items()}
         except StoreUnavailable as exc:
             problems.append(str(exc))
             return None
@@ -152,10 +165,14 @@ class ActorBoard:
         dead = self._depths.get(self.queue_names.dlq(actor.name))
         changes: dict[str, object] = {"dead_letters": None if dead is None else dead.total}
         if depth is not None and _is_measured(actor):
-            changes |= {"queued": depth.ready + depth.delayed, "in_flight": depth.in_flight}
+            changes |= {"queued": depth.queued(actor.name), "in_flight": depth.in_flight}
+        return self._with_rate(replace(actor, **changes), rates)  # type: ignore[arg-type] # names are the view's own
+
+    @staticmethod
+    def _with_rate(actor: ActorView, rates: dict[str, float] | None) -> ActorView:
         if actor.rate is None and rates is not None and actor.name not in _ENDS:
-            changes["rate"] = rates.get(actor.name, 0.0)
-        return replace(actor, **changes)  # type: ignore[arg-type] # names are the view's own
+            return replace(actor, rate=rates.get(actor.name, 0.0))
+        return actor
 
 
 def _is_measured(actor: ActorView) -> bool:

@@ -8,6 +8,10 @@ KUBERNETES: Final = "kubernetes"
 """Value of ``ASYA_GATEWAY_ACTORS``, and the name of that source."""
 
 
+QUEUES: Final = "queues"
+"""The same where there is no source, so that the queues have to tell."""
+
+
 class ActorsUnknown(Exception):
     """The source cannot list actors; the text tells people why."""
 

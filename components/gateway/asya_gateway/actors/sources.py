@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from asya_gateway.actors.port import KUBERNETES, ActorSource, ActorsUnknown
+from asya_gateway.actors.port import KUBERNETES, QUEUES, ActorSource, ActorsUnknown
 from asya_gateway.actors.view import ActorView, views_of_mesh
 
-QUEUES: Final = "queues"
 MESH: Final = "mesh:"
 IN_CLUSTER: Final = "KUBERNETES_SERVICE_HOST"
 """Variable that Kubernetes sets in every pod."""

@@ -28,6 +28,7 @@ class ActorView:
         dead_letters: Entries of its dead letter queue.
         rate: Envelopes that it finishes per second.
         p50_s: Median of its handler calls.
+        p99_s: Their 99th percentile.
         oldest_s: How long the first of its queue has been waiting.
     """
 
@@ -42,6 +43,7 @@ class ActorView:
     dead_letters: int | None = None
     rate: float | None = None
     p50_s: float | None = None
+    p99_s: float | None = None
     oldest_s: float | None = None
 
 
@@ -108,7 +110,7 @@ def view_of_object(document: Mapping[str, Any]) -> ActorView:
 
 _MESH: Final = {
     "name": str, "status": str, "message": str, "replicas": int, "desired": int, "queued": int, "in_flight": int,
-    "rate": float | int, "p50_s": float | int | None, "oldest_s": float | int | None,
+    "rate": float | int, "p50_s": float | int | None, "p99_s": float | int | None, "oldest_s": float | int | None,
 }  # fmt: skip
 """Fields of the local mesh's status file that are read here, and their types."""
 
@@ -124,7 +126,7 @@ def views_of_mesh(document: object) -> list[ActorView]:
         raise ValueError("no status of a local mesh that this gateway can read")
     return [
         ActorView(
-            **{name: actor[name] for name in _MESH if name != "replicas"},
+            **{name: actor.get(name) for name in _MESH if name != "replicas"},
             ready=actor["replicas"],
         )
         for actor in actors

@@ -26,7 +26,7 @@ export function actorsView(session) {
       { title: "Rate", key: "rate", numeric: true }, { title: "Oldest waits", key: "oldest", numeric: true }, { title: "Dead letters", key: "dead", numeric: true },
     ],
     cells: (actor) => ({
-      name: [`${actor.name}/${actor.namespace}`, () => [h("strong", { class: "actor", text: actor.name }), actor.namespace ? h("span", { class: "dim", text: actor.namespace }) : null].filter(Boolean)],
+      name: [`${actor.name}/${actor.namespace}`, () => [h("a", { class: "actor", href: `#/charts/${encodeURIComponent(actor.name)}`, "data-keep": `chart-${actor.name}`, title: `Charts of ${actor.name}`, text: actor.name }), actor.namespace ? h("span", { class: "dim", text: actor.namespace }) : null].filter(Boolean)],
       status: [`${actor.status}\n${actor.message}`, () => [statusBadge(actor.status), actor.message ? h("span", { class: "words", title: actor.message, text: actor.message }) : null].filter(Boolean)],
       replicas: [actor.ready === null && actor.desired === null ? "–" : `${number(actor.ready)} of ${number(actor.desired)}`],
       queued: [actor.queued, () => [h("span", { text: number(actor.queued) }), depthBar(actor.queued)]],

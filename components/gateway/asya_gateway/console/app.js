@@ -2,6 +2,7 @@
 
 import { follow, get, keepToken, Refused, token } from "/console/api.js";
 import { actorsView } from "/console/actors.js";
+import { chartsView } from "/console/charts.js";
 import { h, notice, say, setText, show } from "/console/dom.js";
 import { envelopesView } from "/console/envelopes.js";
 import { clock, number } from "/console/format.js";
@@ -35,6 +36,7 @@ const ROUTES = [
   [/^\/envelopes\/(.+)$/, (id) => envelopeView(session, decodeURIComponent(id)), "envelopes"],
   [/^\/envelopes$/, (query) => envelopesView(session, query), "envelopes"],
   [/^\/actors$/, () => actorsView(session), "actors"],
+  [/^\/charts(?:\/(.+))?$/, (actor) => chartsView(session, typeof actor === "string" ? decodeURIComponent(actor) : null), "charts"],
   [/^\/dead-letters(?:\/(.+))?$/, (actor) => lettersView(session, actor ? decodeURIComponent(actor) : null), "dead-letters"],
 ];
 

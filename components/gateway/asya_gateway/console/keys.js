@@ -8,12 +8,13 @@ const KEYS = [
   ["/", "search envelopes by id"],
   ["g e", "go to the envelopes"],
   ["g a", "go to the actors"],
+  ["g c", "go to the charts"],
   ["g d", "go to the dead letters"],
   ["p", "pause updates, go on"],
   ["?", "show this list"],
   ["Esc", "close a dialog, leave the search"],
 ];
-const GO = { e: "#/envelopes", a: "#/actors", d: "#/dead-letters" };
+const GO = { e: "#/envelopes", a: "#/actors", c: "#/charts", d: "#/dead-letters" };
 
 function on() {
   return localStorage.getItem(SWITCH) !== "off";

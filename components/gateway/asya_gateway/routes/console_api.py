@@ -78,6 +78,13 @@ async def actors(request: Request) -> Response:
     return json_answer(list_body(await app_of(request).board.look(), request.query_params.get("q", "").strip()))
 
 
+async def history(request: Request) -> Response:
+    """Return the samples of the last hours of ``actor``, or of all actors together."""
+    require(request, "read")
+    app = app_of(request)
+    return json_answer(app.history.body(request.query_params.get("actor", ""), app.settings.sample_every_s))
+
+
 async def feed(request: Request) -> Response:
     """Stream what changes: ``envelopes``, ``actors``, ``problem``."""
     require(request, "read")
@@ -128,6 +135,7 @@ ROUTES: Final = [
     Route("/api/v1/envelopes/{id}", envelope, methods=["GET"]),
     Route("/api/v1/envelopes/{id}/replay", replay_routes.replay, methods=["POST"]),
     Route("/api/v1/actors", actors, methods=["GET"]),
+    Route("/api/v1/history", history, methods=["GET"]),
     Route("/api/v1/feed", feed, methods=["GET"]),
     Route("/api/v1/dead-letters", dead_letter_routes.show, methods=["GET"]),
     Route("/api/v1/dead-letters/redrive", dead_letter_routes.redrive, methods=["POST"]),

@@ -62,7 +62,9 @@ def build_network_policy(actor: AsyncActor, uid: str, context: RenderContext) ->
 def build_pod_monitor(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """Has Prometheus read the sidecars, where its operator is installed."""
     spec = {"selector": _pods(actor), "podMetricsEndpoints": [{"port": METRICS_PORT_NAME, "path": "/metrics"}]}
-    return {**owned(resources.POD_MONITOR, actor, uid, context.namespace), "spec": spec}
+    monitor = owned(resources.POD_MONITOR, actor, uid, context.namespace)
+    monitor["metadata"]["labels"] = {**context.monitor_labels, **monitor["metadata"]["labels"]}
+    return {**monitor, "spec": spec}
 
 
 def _pods(actor: AsyncActor) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import msgspec
 from asya.client.errors import EnvelopeFailed, MeshAway, NotOffered, NotSent
 from asya.client.sent import Sent
 from asya_local.mesh import MeshInfo
+from asya_local.sent import SendNote, note_sent
 from asya_protocol import names
 from asya_protocol.envelope import left_early_at
 from asya_protocol.errors import AsyaError, TransportUnavailable
@@ -34,6 +36,7 @@ class MeshLink:
     """One running mesh on this machine."""
 
     def __init__(self, info: MeshInfo) -> None:
+        self._home = info.home
         self._environment = info.environment()
         # Credentials go where the AWS clients look.
         os.environ.update({name: value for name, value in self._environment.items() if name.startswith("AWS_")})
@@ -73,12 +76,14 @@ class MeshLink:
             if self._store is not None:
                 body = await asyncio.to_thread(ClaimCheck(self._store).leave, body)
             await self._connect()
+            now_s, trace_id = time.time(), trace_id_of(envelope.headers[names.HEADER_TRACEPARENT]) or ""
             await self._transport.send(self._names.queue(actors[0]), body)
+            note_sent(self._home, envelope.id, SendNote(now_s, actors[0], trace_id))
         except (TransportUnavailable, TimeoutError) as exc:
             raise MeshAway(f"the mesh's broker cannot be reached: {exc or 'it does not answer'}") from exc
         except (AsyaError, TypeError) as exc:  # TypeError: the payload is no JSON
             raise NotSent(str(exc)) from exc
-        return Sent(envelope.id, trace_id_of(envelope.headers[names.HEADER_TRACEPARENT]) or "")
+        return Sent(envelope.id, trace_id)
 
     async def end(self, sent: Sent) -> Any:  # noqa: ANN401 - any JSON value
         """Wait for an envelope's end, and return its result; ``None`` also where a handler returned nothing.

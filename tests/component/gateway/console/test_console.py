@@ -4,6 +4,7 @@ The first test also leaves pictures of every view, light, dark and narrow, in ``
 """
 
 import asyncio
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
@@ -68,6 +69,63 @@ async def focused(page: Page) -> str:
         "(document.activeElement)"
     )
     return name
+
+
+async def test_charts_show_the_last_hours_of_one_actor_and_of_all(
+    world: World, open_page: OpenPage, shoot: Callable[..., Awaitable[None]]
+) -> None:
+    """Drawn from the gateway's own samples, in light, dark and narrow; a line is not told from another by colour alone."""
+    for number in range(40):
+        wave = 1 + math.sin(number / 6)
+        replicas = number // 12
+        translate = {
+            "replicas": replicas, "desired": min(replicas + number % 12 // 8, 4), "queued": round(30 * wave),
+            "in_flight": replicas, "rate": round(4 * wave, 2), "p50_s": 0.2 + wave / 20, "p99_s": 0.9 + wave,
+        }  # fmt: skip
+        world.write_status(*(actor_status(name, **(translate if name == "translate" else {})) for name in ACTORS))
+        await sampled(world, 2)
+    for look, options in LOOKS.items():
+        page = await open_page("#/charts/translate", **options)
+        figures = page.locator("figure")
+        await expect(figures).to_have_count(4)
+        await expect(figures.locator("canvas")).to_have_count(4)
+        await expect(figures.nth(0)).to_contain_text("Queued: ")
+        await expect(figures.nth(0)).to_contain_text("at most 60")
+        await expect(figures.nth(2)).to_contain_text("p99: ")
+        assert await page.get_by_label("Actor").input_value() == "translate"
+        await no_sideways_scroll(page)
+        assert await breaches(page) == []
+        await shoot(page, f"charts-{look}")
+        drawn = await page.evaluate(
+            "[...document.querySelectorAll('canvas')].map(c =>"
+            " new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size)"
+        )
+        assert all(colours > 8 for colours in drawn), drawn
+    page = await open_page("#/actors")
+    await page.get_by_role("link", name="summarise").click()
+    await expect(page.get_by_role("heading", name="Charts")).to_be_focused()
+    await page.get_by_label("Actor").select_option("")
+    await expect(page).to_have_url(f"{world.url}/#/charts")
+    await expect(page.get_by_text("of all actors together")).to_be_visible()
+    await page.emulate_media(color_scheme="dark")
+    await expect(page.locator("figure canvas")).to_have_count(4)
+    await page.goto(f"{world.url}/#/charts/no-such-actor")
+    await expect(page.get_by_text("Nothing is known of no-such-actor yet")).to_be_visible()
+
+
+async def sampled(world: World, more: int) -> None:
+    """Wait for further samples of the gateway's."""
+    async with world.client() as http:
+
+        async def last() -> float:
+            times: list[float] = (await http.get("/api/v1/history")).json()["times"]
+            return times[-1] if times else 0.0
+
+        for _ in range(more):
+            before = await last()
+            async with asyncio.timeout(LIMIT_S):
+                while await last() <= before:
+                    await asyncio.sleep(0.02)
 
 
 async def test_pictures_of_every_view(world: World, open_page: OpenPage, shoot: Callable[..., Awaitable[None]]) -> None:

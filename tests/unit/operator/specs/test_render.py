@@ -123,6 +123,13 @@ def test_prometheus_reads_the_sidecars_where_its_operator_is_installed():
     assert "PodMonitor/hello-actor" not in objects(actor(sidecar=METRICS_OFF), given)
 
 
+def test_a_pod_monitor_has_the_labels_that_a_prometheus_chooses_by():
+    given = context(pod_monitor=True, monitor_labels={"release": "prometheus", "app.kubernetes.io/name": "other"})
+    labels = objects(actor(), given)["PodMonitor/hello-actor"]["metadata"]["labels"]
+    assert labels["release"] == "prometheus"
+    assert labels["app.kubernetes.io/name"] != "other"
+
+
 def test_rendering_twice_gives_the_same_and_changes_nothing():
     """Shared constants stay as they are."""
     declared, given = actor(scaling={"enabled": True}), context("rabbitmq")

@@ -1,0 +1,123 @@
+"""What a stack may take over, by the real provider on a real Kubernetes: nothing unasked, and what people change by hand.
+
+Nobody follows the actors here: there is their definition, and no operator.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.checkout import ROOT
+from tests.e2e.stack.conftest import Checkouts
+from tests.support.cluster import Cluster
+from tests.support.stack_checkout import Checkout
+
+pytestmark = pytest.mark.timeout(1200)
+
+ROOM = "e2e-owned"
+RANK = {
+    "apiVersion": "asya.sh/v1alpha1",
+    "kind": "AsyncActor",
+    "metadata": {"name": "rank"},
+    "spec": {"transport": "rabbitmq", "image": "older:1", "handler": "words.rank"},
+}
+ADOPTING = """
+import pulumi, yaml
+from asya_infra.kubernetes_object import KubernetesObject
+
+KubernetesObject("rank", yaml.safe_load(open("rank.yaml")))
+"""
+
+
+@pytest.fixture
+def room(empty_cluster: Cluster) -> Iterator[Cluster]:
+    """A namespace with an actor that somebody made by kubectl."""
+    empty_cluster.kubectl("create", "namespace", ROOM)
+    empty_cluster.kubectl("apply", "-f", str(ROOT / "deploy/operator/crd.yaml"))
+    empty_cluster.kubectl("wait", "--for=condition=Established", "crd/asyncactors.asya.sh", "--timeout=60s")
+    empty_cluster.apply(RANK, namespace=ROOM)
+    yield empty_cluster
+    empty_cluster.kubectl("delete", "namespace", ROOM, "--ignore-not-found", "--timeout=120s")
+    empty_cluster.kubectl("delete", "crd", "asyncactors.asya.sh", "--ignore-not-found", "--timeout=120s")
+
+
+def actors(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    found = yaml.safe_load(cluster.kubectl("-n", ROOM, "get", "asyncactor", "-o", "yaml"))
+    return {each["metadata"]["name"]: each for each in found["items"]}
+
+
+def test_an_actor_is_taken_over_when_asked_and_then_is_the_program_s(
+    room: Cluster, checkouts: Checkouts, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = checkouts[1]
+    words.set("cluster", transport="rabbitmq", waitSeconds="0", namespace=ROOM)
+    code, said = words.make("up", "cluster")
+    assert code != 0
+    assert f"AsyncActor {ROOM}/rank: is in the cluster, and not of this stack: kubectl" in said, said[-3000:]
+    assert list(actors(room)) == ["rank"]
+    assert actors(room)["rank"]["spec"]["image"] == "older:1"
+
+    words.set("cluster", adopt="true")
+    code, said = words.make("up", "cluster")
+    assert code == 0 and f"AsyncActor {ROOM}/rank is this stack's from now on" in said, said[-3000:]
+    assert actors(room)["rank"]["metadata"]["annotations"]["asya.sh/stack"] == "wordcount/cluster"
+    words.set("cluster", adopt="false")
+    code, said = words.make("up", "cluster")
+    assert code == 0 and "updated" not in said, said[-3000:]
+
+    other = another_project(words, tmp_path, capfd)
+    code, said = other.make("up", "cluster")
+    assert code != 0 and "the stack wordcount/cluster made it" in said, said[-3000:]
+
+    changed_by_hand(room)
+    program = words.root / "__main__.py"
+    program.write_text(program.read_text(encoding="utf-8").replace('"words.rank", 5', '"words.rank", 6'))
+    code, said = words.make("up", "cluster")
+    assert code == 0, said[-3000:]
+    rank = actors(room)["rank"]
+    assert rank["spec"]["scaling"]["maxReplicas"] == 6
+    assert "handed/by" not in rank["metadata"]["annotations"]
+    assert rank["metadata"]["annotations"]["kept/by"] == "ops"
+
+    code, said = words.make("down", "cluster")
+    assert code == 0, said[-3000:]
+    assert actors(room) == {}
+
+
+def another_project(words: Checkout, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Checkout:
+    root = Path(shutil.copytree(words.root, tmp_path / "others"))
+    project = root / "Pulumi.yaml"
+    project.write_text(project.read_text(encoding="utf-8").replace("name: wordcount", "name: others"), encoding="utf-8")
+    return Checkout(root, tmp_path / "others-state", capfd)
+
+
+def changed_by_hand(cluster: Cluster) -> None:
+    """As people do: what the program names, what it does not, and the same under a name of their own."""
+    patch = '{"spec": {"scaling": {"maxReplicas": 9}}}'
+    cluster.kubectl("-n", ROOM, "patch", "asyncactor", "rank", "--type=merge", "-p", patch)
+    cluster.kubectl("-n", ROOM, "annotate", "asyncactor", "rank", "handed/by=kubectl")
+    cluster.kubectl("-n", ROOM, "annotate", "asyncactor", "rank", "kept/by=ops", "--field-manager=ops")
+
+
+def test_why_it_is_not_left_to_the_provider(
+    room: Cluster, checkouts: Checkouts, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """This provider is older than 4.29: it takes over what it did not make without a word, and deletes it."""
+    root = tmp_path / "adopting"
+    root.mkdir()
+    (root / "Pulumi.yaml").write_text("name: adopting\nruntime: python\n", encoding="utf-8")
+    (root / "Pulumi.cluster.yaml").write_text("config: {}\n", encoding="utf-8")
+    (root / "__main__.py").write_text(ADOPTING, encoding="utf-8")
+    placed = {**RANK, "metadata": {"name": "rank", "namespace": ROOM}}
+    (root / "rank.yaml").write_text(yaml.safe_dump(placed), encoding="utf-8")
+    stack = Checkout(root, tmp_path / "adopting-state", capfd)
+    assert checkouts
+    code, said = stack.make("up", "cluster")
+    assert code == 0 and "created" in said, said[-3000:]
+    code, said = stack.make("down", "cluster")
+    assert code == 0, said[-3000:]
+    assert actors(room) == {}
