@@ -44,6 +44,23 @@ class Cluster:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ingress:
+    """How the gateway is reached from outside of the cluster.
+
+    Attributes:
+        host: Its name in DNS.
+        class_name: Of the controller that makes the way.
+        tls_secret: Secret with the certificate, beside the gateway; empty where the controller has one.
+        annotations: Of the Ingress, for its controller.
+    """
+
+    host: str
+    class_name: str
+    tls_secret: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Queue:
     """A broker.
 
