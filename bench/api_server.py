@@ -1,4 +1,7 @@
-"""A real Kubernetes API server with etcd; no kubelet, and no controllers until they are asked for: the operator works alone."""
+"""A real Kubernetes API server with etcd; no kubelet, and no controllers until they are asked for: the operator works alone.
+
+Benchmarks use it, and tests of what the API server decides.
+"""
 
 import os
 import shutil
@@ -23,12 +26,16 @@ _CRDS: Final = "apiextensions.k8s.io"
 class ApiServer:
     """One API server on this machine's loopback; use as a context manager. Kubernetes' parts are built when missing.
 
+    Args:
+        tree: The checkout whose definition of AsyncActor it gets.
+
     Attributes:
         folder: Where everything of it lies; goes with it.
         kubeconfig: The administrator's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tree: Path = ROOT) -> None:
+        self._tree = tree
         self.folder = Path(tempfile.mkdtemp(prefix="asya-bench-api-"))
         self.kubeconfig = self.folder / "kubeconfig"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -49,7 +56,7 @@ class ApiServer:
         keda = yaml.safe_load_all((pins.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
         definitions = [each for each in keda if each and each["apiVersion"].startswith(_CRDS)]
         self.apply(yaml.safe_dump_all(definitions))
-        self.apply((ROOT / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
+        self.apply((self._tree / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         return self
 
@@ -87,12 +94,12 @@ class ApiServer:
         """Server-side apply a YAML text."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
-    def start_deployment_controller(self) -> None:
-        """Let Deployments be seen to, as in every cluster."""
+    def start_controllers(self, *names: str) -> None:
+        """Let some things be seen to as in every cluster, such as Deployments by ``deployment-controller``."""
         self._start(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
-            "--controllers=deployment-controller",
+            f"--controllers={','.join(names)}",
             "--leader-elect=false",
             "--kube-api-qps=200",
             "--kube-api-burst=400",

@@ -48,7 +48,7 @@ def measure(report: Report) -> None:
         try:
             operator.until_ready()
             _grow(report, server, operator)
-            server.start_deployment_controller()
+            server.start_controllers("deployment-controller")
             _until(server, STEPS[-1], lambda status: status.get("status") == "Napping", "said Napping")
             _idle(report, operator)
         finally:

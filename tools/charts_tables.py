@@ -61,7 +61,7 @@ _OPERATOR: Final[Mapping[str, Edit]] = {
     f"{_MANAGER}/env/ASYA_OPERATOR_CLASS/value": "{{ .Values.operatorClass | quote }}",
     f"{_MANAGER}/env/ASYA_WATCH_NAMESPACES/value": '{{ join "," .Values.watchNamespaces | quote }}',
     f"{_MANAGER}/env/ASYA_POD_MONITOR_LABELS/value": (
-        '"{{ range $name, $value := .Values.monitoring.labels }}{{ $name }}={{ $value }},{{ end }}"'
+        '"{{ range $name, $value := (.Values.monitoring).labels }}{{ $name }}={{ $value }},{{ end }}"'
     ),
     **_pod(_POD, "manager", "asya-operator"),
 }
@@ -133,16 +133,22 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "ClusterRoleBinding": ("and .Values.rbac.create (not .Values.watchNamespaces)", {}),
         },
         "operator/roles.yaml": {"ClusterRole": (".Values.rbac.roles", {})},
+        "operator/admission-policy.yaml": dict.fromkeys(
+            ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"), (".Values.admissionPolicy.enabled", {})
+        ),
         "operator/deployment.yaml": {
             "Deployment": ("", _OPERATOR),
             "PodDisruptionBudget": _BUDGET,
             "Service": (".Values.metrics.enabled", {"spec/ports/metrics/port": "{{ .Values.metrics.port }}"}),
         },
         "monitoring/operator-pod-monitor.yaml": {
-            "PodMonitor": ("and .Values.monitoring.enabled .Values.monitoring.podMonitor", _watched("asya-operator"))
+            "PodMonitor": (
+                "and (.Values.monitoring).enabled (.Values.monitoring).podMonitor",
+                _watched("asya-operator"),
+            )
         },
         "monitoring/prometheus-rule.yaml": {
-            "PrometheusRule": ("and .Values.monitoring.enabled .Values.monitoring.rules", _watched("asya-operator"))
+            "PrometheusRule": ("and (.Values.monitoring).enabled (.Values.monitoring).rules", _watched("asya-operator"))
         },
     },
     "asya-gateway": {
@@ -162,7 +168,7 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
         "gateway/actors.example.yaml": dict.fromkeys(("ClusterRole", "ClusterRoleBinding"), _RIGHTS),
         "monitoring/gateway-pod-monitor.yaml": {
             "PodMonitor": (
-                ".Values.monitoring.enabled",
+                "(.Values.monitoring).enabled",
                 {
                     **_watched("asya-gateway"),
                     f"{_CREDENTIALS}/name": (
@@ -225,7 +231,14 @@ def _typed(kind: str) -> dict[str, Any]:
     }
 
 
-_TRANSPORT: Final = _open({"type": {"enum": [*_CONFIGS]}, "enabled": {"type": "boolean"}, "config": {"type": "object"}})
+_TRANSPORT: Final = _open(
+    {
+        "type": {"enum": [*_CONFIGS]},
+        "enabled": {"type": "boolean"},
+        "namespaces": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "config": {"type": "object"},
+    }
+)
 _TRANSPORTS: Final[dict[str, Any]] = {
     "additionalProperties": {**_TRANSPORT, "required": ["type"], "allOf": [_typed(kind) for kind in _CONFIGS]}
 }

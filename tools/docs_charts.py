@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from asya_manifest.cluster_needs import HOLES, KEDA_DEFINITION, NEEDS, VERSION_LABEL, cure
 from asya_operator.crd import dump_crd, dump_limit_crd
 from lab.checkout import ROOT
 from tools.charts_schema import actor_schema, values_schema
@@ -22,6 +23,9 @@ from tools.tree import write_or_compare
 
 DEPLOY: Final = ROOT / "deploy"
 FOLDER: Final = DEPLOY / "helm-charts"
+ACCEPT: Final = "preflight.acceptKnownHoles"
+_NOT_ACCEPTED: Final = "(not ((.Values.preflight).acceptKnownHoles)) "
+"""Also where `helm upgrade --reuse-values` keeps the values of a chart that had no preflight."""
 HEADER: Final = "{{- /* Made from deploy/SOURCE by `make docs`. */ -}}\n"
 
 
@@ -45,6 +49,7 @@ def files() -> Iterator[tuple[Path, str]]:
         values = yaml.safe_load((FOLDER / chart / "values.yaml").read_text(encoding="utf-8")) or {}
         made = actor_schema(values, definition) if chart == "asya-actor" else values_schema(chart, values)
         yield FOLDER / chart / "values.schema.json", json.dumps(made, indent=2) + "\n"
+    yield FOLDER / "asya-operator/templates/_preflight.tpl", preflight()
     yield FOLDER / "asya-operator/crds/asyncactors.yaml", dump_crd()
     yield FOLDER / "asya-crds/templates/asyncactors.yaml", kept(definition)
     for board in sorted((DEPLOY / "monitoring" / "dashboards").glob("*.json")):
@@ -61,6 +66,35 @@ def template(chart: str, source: str) -> str:
         made = Template(chart, edits).render(thing)
         parts.append(f"{{{{- if {condition} }}}}\n---\n{made}{{{{- end }}}}\n" if condition else f"---\n{made}")
     return HEADER.replace("SOURCE", source) + "".join(parts)
+
+
+def preflight() -> str:
+    """What refuses an unfit cluster; Helm itself asks for Kubernetes' version, by Chart.yaml.
+
+    Only an installation sees the cluster: `helm template` finds no KEDA there, and lets it be.
+    """
+    lines = [
+        "{{- /* Made from components/manifest/asya_manifest/cluster_needs.py by `make docs`. */ -}}",
+        '{{- define "asya-operator.preflight" -}}',
+        f'{{{{- $keda := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "{KEDA_DEFINITION}" -}}}}',
+        f'{{{{- $version := dig "metadata" "labels" "{VERSION_LABEL}" "" $keda | trimPrefix "v" -}}}}',
+        '{{- if regexMatch "^[0-9]+[.][0-9]+([.][0-9]+)?" $version -}}',
+    ]
+    for need in NEEDS:
+        if need.part == "KEDA":
+            words = f"KEDA %s is too old: before {need.oldest} {need.why}; {cure('KEDA', need.oldest)}"
+            lines += _refused(need.oldest, words, "")
+    for hole in HOLES:
+        way = f"{cure('KEDA', hole.mended)}, or accept it for now with --set {ACCEPT}=true"
+        words = f"KEDA %s has a known hole, {hole.name}: {hole.what}; {way}"
+        lines += _refused(hole.mended, words, _NOT_ACCEPTED)
+    return "\n".join([*lines, "{{- end -}}", "{{- end }}", ""])
+
+
+def _refused(before: str, words: str, unless: str) -> list[str]:
+    older = f'(semverCompare "<{before}-0" $version)'
+    condition = f"and {unless}{older}" if unless else older.strip("()")
+    return [f"{{{{- if {condition} -}}}}", f"{{{{- fail (printf {json.dumps(words)} $version) -}}}}", "{{- end -}}"]
 
 
 def kept(definition: dict[str, Any]) -> str:

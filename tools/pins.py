@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from asya_infra import monitoring
+from asya_manifest.support_ends import ENDS
 from asya_oss import images
 from lab.cluster import pins as cluster
 from lab.engine import pins as engine
@@ -55,7 +56,7 @@ PINS: Final = (
     Pin(
         "RabbitMQ",
         images.RABBITMQ,
-        {"4.1": date(2026, 1, 31), "4.2": date(2026, 7, 31), "4.3": date(2026, 11, 30)},
+        ENDS["RabbitMQ"],
         "https://www.rabbitmq.com/release-information",
     ),
     Pin(
@@ -76,10 +77,10 @@ PINS: Final = (
         {"12.1": date(2026, 4, 22), "13.2": date(2027, 5, 18)},  # a minor version is mended for nine months
         "https://grafana.com/docs/grafana/latest/upgrade-guide/when-to-upgrade",
     ),
-    Pin("Kubernetes", cluster.KUBERNETES, {"1.35": date(2027, 2, 28)}, "https://kubernetes.io/releases"),
+    Pin("Kubernetes", cluster.KUBERNETES, ENDS["Kubernetes"], "https://kubernetes.io/releases"),
     Pin("KEDA", cluster.KEDA, {"2.21": AGAIN}, LOOKED),
     Pin("etcd", cluster.ETCD, {"3.6": AGAIN}, LOOKED),
-    Pin("SeaweedFS", images.SEAWEEDFS, {"3": AGAIN}, LOOKED),
+    Pin("SeaweedFS", images.SEAWEEDFS, {"4": AGAIN}, LOOKED),
     Pin("Pulumi's engine", engine.PULUMI, {"3": AGAIN}, LOOKED),
 )
 

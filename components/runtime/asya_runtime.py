@@ -216,7 +216,10 @@ class MetricLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one line; where nobody takes it, it is lost: no metric is worth an envelope."""
-        text = json.dumps(record.msg, default=str) if isinstance(record.msg, dict) else record.getMessage()
+        text = record.getMessage()
+        if isinstance(record.msg, dict):
+            whose = getattr(record, "asya_envelope_id", "")
+            text = json.dumps(dict({"envelope_id": whose} if whose else {}, **record.msg), default=str)
         for _ in range(2):  # the second time to a sidecar that has restarted
             try:
                 if self._sock is None or self._pid != os.getpid():

@@ -229,9 +229,12 @@ def test_an_operator_of_some_namespaces_has_its_rights_there_alone(newest_helm: 
     bindings = {
         (each["metadata"]["namespace"], each["roleRef"]["kind"], each["roleRef"]["name"])
         for each in made
-        if each["kind"] == "RoleBinding" and not each["metadata"]["name"].endswith("leader-election")
+        if each["kind"] == "RoleBinding" and not each["metadata"]["name"].endswith(("leader-election", "-secrets"))
     }
     assert bindings == {(team, "ClusterRole", "asya-operator") for team in ("team-a", "team-b")}
+    assert find(made, "Role", "asya-operator-secrets")["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    ]
     (container,) = find(made, "Deployment", "asya-operator")["spec"]["template"]["spec"]["containers"]
     env = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert (env["ASYA_WATCH_NAMESPACES"], env["ASYA_OPERATOR_CLASS"]) == ("team-a,team-b", "blue")

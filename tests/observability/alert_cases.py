@@ -118,6 +118,30 @@ CASES: Final = {
         {"operation": "report"},
     ),
     "AsyaQueuesNotCounted": Case("40m", rounds("9x120", "0+6x120"), rounds("0+5x120", "0+1x120"), {"transport": "sqs"}),
+    "AsyaSupportEnded": Case(
+        "90m",
+        one("operator_part_support_ends_timestamp_seconds", "600x120", part="RabbitMQ", version="4.2"),
+        one("operator_part_support_ends_timestamp_seconds", "86400x120", part="RabbitMQ", version="4.3"),
+        {"part": "RabbitMQ", "version": "4.2"},
+    ),
+    "AsyaKnownHole": Case(
+        "20m",
+        one("operator_part_known_hole", "1x120", part="KEDA", version="2.20.1", hole="CVE-2026-77524"),
+        one("operator_part_version", "1x120", part="KEDA", version="2.21.0"),
+        {"part": "KEDA", "version": "2.20.1", "hole": "CVE-2026-77524"},
+    ),
+    "AsyaCertificateEnds": Case(
+        "90m",
+        one("gateway_certificate_ends_timestamp_seconds", "1200000x120", subject="CN=gateway"),
+        one("gateway_certificate_ends_timestamp_seconds", "1300000x120", subject="CN=gateway"),
+        {"subject": "CN=gateway"},
+    ),
+    "AsyaTokenEnds": Case(
+        "90m",
+        one("actor_gateway_token_ends_timestamp_seconds", "200000x120", queue="ocr"),
+        one("actor_gateway_token_ends_timestamp_seconds", "300000x120", queue="ocr"),
+        OCR,
+    ),
     "AsyaOperatorAway": Case(
         "20m", one("operator_leader", "0x120", pod="a"), one("operator_leader", "1x120", pod="a"), {}
     ),

@@ -25,4 +25,4 @@ def test_prometheus_takes_the_configuration_that_is_installed(tmp_path: Path) ->
     argv = [str(prometheus("promtool")), "check", "config", str(tmp_path / "prometheus.yml")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "SUCCESS: 22 rules found" in done.stdout
+    assert "SUCCESS: 26 rules found" in done.stdout

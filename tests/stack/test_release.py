@@ -1,8 +1,10 @@
 """A release, pushed to a registry and installed from there alone; and what a team's program brings into an environment."""
 
 import json
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ import yaml
 from lab.images.publish import own_version
 from lab.installs.uv import uv
 from lab.servers.registry import Registry
+from tests.support.pulumi_project import PASSPHRASE, install_standins, require_engine
 from tools.release import charts
 from tools.release.__main__ import release
 from tools.release.packages import build_wheels
@@ -57,6 +60,45 @@ def test_a_teams_program_brings_little_beyond_pulumis_own(wheels: Path, tmp_path
         [ours / "bin/python", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout == "None None\n"
+
+
+def test_a_new_project_runs_with_what_its_requirements_say(wheels: Path, tmp_path: Path) -> None:
+    """``pip install -r requirements.txt && pulumi up``, typed in a folder that `asya init --pulumi` has just written."""
+    engine = require_engine()
+    argv = [sys.executable, "-c", "from asya_cli.main import main; main()", "init", "page-ocr", "--pulumi"]
+    subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True)
+    project = tmp_path / "page-ocr"
+    uv("venv", "--quiet", "--seed", "--python", sys.executable, str(tmp_path / "venv"))
+    # The engine looks for the plugins of exactly these, which are stand-ins.
+    pins = tmp_path / "constraints.txt"
+    pins.write_text("".join(f"{name}=={version(name)}\n" for name in ("pulumi", "pulumi-kubernetes")), encoding="utf-8")
+    install_standins(tmp_path / "home")
+    (tmp_path / "state").mkdir()
+    shell = {
+        "PATH": os.pathsep.join([str(tmp_path / "venv/bin"), str(engine), os.environ["PATH"]]),
+        "HOME": os.environ["HOME"],
+        "PIP_FIND_LINKS": str(wheels),
+        "PIP_CONSTRAINT": str(pins),
+        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_BACKEND_URL": (tmp_path / "state").as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+    }
+
+    def typed(line: str) -> str:
+        done = subprocess.run(
+            ["/bin/bash", "-c", line], cwd=project, env=shell, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    typed("pip install --quiet --disable-pip-version-check -r requirements.txt && pulumi stack init local")
+    try:
+        typed("pulumi up --yes --skip-preview")
+        assert json.loads(typed("pulumi stack output --json"))["status"] in {"Running", "Napping"}
+    finally:
+        typed("pulumi destroy --yes --skip-preview")
 
 
 def test_charts_and_images_are_installed_from_the_registry_alone(tmp_path: Path) -> None:

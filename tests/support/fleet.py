@@ -4,14 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from asya_process.command import runtime_file
+from lab.installs.previous_release import THIS, Release
 from lab.waits import wait_until
 
 Part = Literal["sidecar", "runtime"]
@@ -27,6 +26,8 @@ class Replica:
     environ: Mapping[str, str]
     environ_of: dict[Part, Mapping[str, str]] = field(default_factory=dict)
     """For a part whose environment differs."""
+    release_of: dict[Part, Release] = field(default_factory=dict)
+    """For a part that is to be of another release than this checkout's, from its next start on."""
     processes: dict[Part, subprocess.Popen[bytes]] = field(default_factory=dict)
     lives: int = 0
 
@@ -37,22 +38,23 @@ class Replica:
 
     def keep_up(self) -> None:
         """Start whatever does not run."""
-        commands: dict[Part, list[str]] = {
-            "runtime": [sys.executable, str(runtime_file())],
-            "sidecar": [sys.executable, "-m", "asya_sidecar"],
-        }
-        for part, argv in commands.items():
+        parts: tuple[Part, ...] = ("runtime", "sidecar")
+        for part in parts:
             process = self.processes.get(part)
             if process is None or process.poll() is not None:
                 self.lives += part == "sidecar"
                 with (self.folder / f"{part}.log").open("ab") as log:
                     self.processes[part] = subprocess.Popen(
-                        argv,
+                        self._argv(part),
                         env=dict(self.environ_of.get(part, self.environ)),
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
                     )
+
+    def _argv(self, part: Part) -> list[str]:
+        release = self.release_of.get(part, THIS)
+        return [str(release.python), *([str(release.runtime)] if part == "runtime" else ["-m", "asya_sidecar"])]
 
     def kill(self, part: Part) -> None:
         """End a part at once."""

@@ -30,12 +30,12 @@ SESSION = {"Mcp-Session-Id": "mcp-session-00000000-0000-4000-8000-000000000000"}
 
 
 class Gateway:
-    """One process; ``port`` is its own choice."""
+    """One process, of this checkout or, by its ``python``, of another release; ``port`` is its own choice unless given."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], python: str = sys.executable) -> None:
         own = {"ASYA_GATEWAY_PORT": "0", "ASYA_GATEWAY_HOST": "127.0.0.1", "ASYA_GATEWAY_SWEEP": "0.2s"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "asya_gateway"],
+            [python, "-m", "asya_gateway"],
             env={"PATH": os.environ["PATH"], **own, **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""``asya doctor``: what this machine has, what for, and the one command that brings what is missing."""
+"""``asya doctor``: what this machine, or a cluster, has, what for, and the one command that brings what is missing."""
 
 import importlib.util
 import os
@@ -69,18 +69,22 @@ class Finding:
     cure: str = ""
 
 
-@click.command(short_help="Say what this machine lacks, what for, and how to get it.")
+@click.command(short_help="Say what this machine, or a cluster, lacks, what for, and how to get it.")
+@click.option("--cluster", is_flag=True, help="Look at the cluster of kubectl's present context instead.")
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(as_json: bool, cluster: bool) -> None:
     """Say what is missing on this machine, what for, and the one command that installs it.
 
-    Exit code 0 when the local mesh can run.
+    With --cluster the same of the cluster that kubectl talks to: versions that are too old or have a known hole, and
+    whether the mesh is installed. Exit code 0 when the local mesh, or one in that cluster, can run.
     """
+    from asya_cli import cluster_check
+
     console = Console(as_json=as_json)
-    findings = list(examine())
+    findings = list(cluster_check.examine() if cluster else examine())
     ready = all(finding.found for finding in findings if finding.required)
     document = {"ready": ready, "checks": [asdict(finding) for finding in findings]}
-    console.result(document, [*_lines(findings), "", _verdict(ready)])
+    console.result(document, [*_lines(findings), "", _verdict(ready, cluster=cluster)])
     sys.exit(ExitCode.SUCCESS if ready else ExitCode.FAILED)
 
 
@@ -194,7 +198,9 @@ def _lines(findings: list[Finding]) -> Iterator[str]:
             yield f"{'':10}{'':{width}}  get it: {finding.cure}"
 
 
-def _verdict(ready: bool) -> str:
+def _verdict(ready: bool, *, cluster: bool) -> str:
+    if cluster:
+        return "A mesh can run in this cluster." if ready else "A mesh cannot run here as it should: see MISSING."
     return (
         "The local mesh can run: asya local up -f FILE"
         if ready

@@ -77,6 +77,13 @@ TOOL_RELOADS: Final = Metric(
 TOOLS_STALE: Final = Metric(
     "tools_stale", "gauge", "1 while the tool files are broken and the last good ones serve.", (), "gateways"
 )
+CERTIFICATE_ENDS: Final = Metric(
+    "certificate_ends_timestamp_seconds",
+    "gauge",
+    "Until when the certificate for HTTPS is good, in seconds since 1970; absent without one.",
+    ("subject",),
+    "s",
+)
 
 TABLE: Final = (
     CALLS,
@@ -92,4 +99,5 @@ TABLE: Final = (
     TOOLS,
     TOOL_RELOADS,
     TOOLS_STALE,
+    CERTIFICATE_ENDS,
 )

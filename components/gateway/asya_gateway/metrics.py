@@ -31,6 +31,12 @@ class Metrics:
         self.tools: Final = make.gauge(table.TOOLS)
         self.tool_reloads: Final = make.counter(table.TOOL_RELOADS)
         self.tools_stale: Final = make.gauge(table.TOOLS_STALE)
+        self._certificate_ends: Final = make.gauge(table.CERTIFICATE_ENDS)
+
+    def show_certificate(self, subject: str, ends_s: float) -> None:
+        """The certificate in use, and until when it is good (Unix time)."""
+        self._certificate_ends.clear()
+        self._certificate_ends.labels(subject).set(ends_s)
 
     def page(self) -> bytes:
         """Write them in Prometheus' text format."""

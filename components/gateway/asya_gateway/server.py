@@ -48,7 +48,9 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: App) -> None:
         settings = app.settings
-        self.certificate = certificate = None if settings.tls is None else Certificate(*settings.tls)
+        self.certificate = certificate = (
+            None if settings.tls is None else Certificate(*settings.tls, app.metrics.show_certificate)
+        )
         self._pubsub = app.pubsub
         super().__init__(
             uvicorn.Config(

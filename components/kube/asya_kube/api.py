@@ -21,7 +21,7 @@ import aiohttp
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from asya_kube.resources import Kind, kind_of
+from asya_kube.resources import VERSION, Kind, kind_of
 from asya_protocol.errors import AsyaError, Fault
 
 FIELD_MANAGER: Final = "asya-operator"
@@ -134,6 +134,14 @@ class KubeApi:
             return await self._request("GET", kind.path(namespace, name), kind)
         except ObjectMissing:
             return None
+
+    async def version(self) -> str:
+        """The API server's own version, such as ``v1.35.2``; every authenticated client may ask.
+
+        Raises:
+            ApiError: It did not say.
+        """
+        return str((await self._request("GET", "/version", VERSION)).get("gitVersion") or "")
 
     async def list_metadata(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
         """Read the metadata of all objects of a kind, in one namespace or in all, page by page, without the rest."""

@@ -62,6 +62,8 @@ CRD: Final = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "custom
 
 KINDS: Final = {(each.api_version, each.kind): each for each in tuple(vars().values()) if isinstance(each, Kind)}
 """All of the above."""
+VERSION: Final = Kind("version", "Version", "versions")
+"""The server's version: no object, and counted under this name."""
 OWNED: Final = (
     SCALED_OBJECT,
     TRIGGER_AUTH,

@@ -26,6 +26,7 @@ from asya_operator.probes import Endpoints
 from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
+from asya_operator.surroundings import Surroundings
 from asya_operator.tracing import open_reconcile_tracing
 from asya_operator.world import World
 from asya_process.command import runtime_file
@@ -163,7 +164,8 @@ class _Process:
         )
         watching = asyncio.create_task(self._controller.run(stop))
         polling = asyncio.create_task(poller.run())
-        tasks = [task for task in (watching, polling, lost) if task is not None]
+        looking = asyncio.create_task(Surroundings(self._api, self._queues.versions, self._metrics).run())
+        tasks = [task for task in (watching, polling, looking, lost) if task is not None]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -171,7 +173,7 @@ class _Process:
             return lost is None or not lost.done()
         finally:
             stop.set()
-            for background in (polling, lost):
+            for background in (polling, looking, lost):
                 if background is not None:
                     background.cancel()
             await asyncio.wait(tasks, timeout=STOP_S)

@@ -74,6 +74,27 @@ BROKER_REQUESTS: Final = Metric(
     ("call",),
     "requests",
 )
+PART: Final = Metric(
+    "part_version",
+    "gauge",
+    "1 for the version of what the mesh stands on (Kubernetes, KEDA, RabbitMQ), as far as it says one.",
+    ("part", "version"),
+    "parts",
+)
+PART_ENDS: Final = Metric(
+    "part_support_ends_timestamp_seconds",
+    "gauge",
+    "When the makers of a version's series stop mending it, in seconds since 1970; absent where they name no date.",
+    ("part", "version"),
+    "s",
+)
+HOLE: Final = Metric(
+    "part_known_hole",
+    "gauge",
+    "1 for a hole that a version is known to have, by the name that advisories have for it.",
+    ("part", "version", "hole"),
+    "holes",
+)
 WAITING: Final = Metric("work_queue_depth", "gauge", "Actors waiting to be reconciled.", (), "actors")
 LEADER: Final = Metric("leader", "gauge", "1 where this replica does the work.", (), "replicas")
 
@@ -91,6 +112,9 @@ TABLE: Final = (
     DEAD,
     COUNTED,
     BROKER_REQUESTS,
+    PART,
+    PART_ENDS,
+    HOLE,
     WAITING,
     LEADER,
 )

@@ -4,12 +4,15 @@ Only the replica that leads watches actors and counts queues, so it alone has se
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from prometheus_client import generate_latest
 
+from asya_manifest.cluster_needs import HOLES, Hole, parsed
 from asya_manifest.policies import Scaling
+from asya_manifest.support_ends import support_ends
 from asya_operator import metric_table as table
 from asya_operator.status.observation import find_condition
 from asya_process.metrics import Maker
@@ -44,6 +47,9 @@ class Metrics:
         self._queue: Final = make.gauge(table.QUEUE)
         self._dead: Final = make.gauge(table.DEAD)
         self._rounds: Final = make.counter(table.COUNTED)
+        self._part: Final = make.gauge(table.PART)
+        self._part_ends: Final = make.gauge(table.PART_ENDS)
+        self._hole: Final = make.gauge(table.HOLE)
         self._requests: Mapping[str, int] = {}
         make.watch(table.BROKER_REQUESTS, lambda: {(call,): count for call, count in self._requests.items()})
 
@@ -105,6 +111,31 @@ class Metrics:
         for (namespace, name), depth in dead:
             self._dead.labels(name, namespace).set(depth.total)
 
+    def show_parts(self, parts: Iterable[tuple[str, str]]) -> None:
+        """Show which versions of what the mesh stands on were found, and what is known of them.
+
+        Args:
+            parts: Name and version of each; a version that is empty was not told.
+        """
+        for gauge in (self._part, self._part_ends, self._hole):
+            gauge.clear()
+        for part, version in parts:
+            if version:
+                self._part.labels(part, version).set(1)
+            if (ends := support_ends(part, version)) is not None:
+                over = datetime.combine(ends, datetime.max.time(), UTC)
+                self._part_ends.labels(part, version).set(int(over.timestamp()))
+            for hole in known_holes(part, version):
+                self._hole.labels(part, version, hole.name).set(1)
+
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self.registry)
+
+
+def known_holes(part: str, version: str) -> Iterator[Hole]:
+    """Yield the holes that a version has."""
+    have = parsed(version)
+    for hole in HOLES:
+        if hole.part == part and have is not None and have < (parsed(hole.mended) or ()):
+            yield hole

@@ -126,6 +126,10 @@ class Queues:
         """Requests to brokers that bill them, by call."""
         return sum((Counter(admin.requests) for admin in self._admins.values()), Counter())
 
+    def versions(self) -> list[str]:
+        """Versions of the brokers that were reached and that have one."""
+        return [admin.version for admin in self._admins.values() if admin.version]
+
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.
 
@@ -143,7 +147,9 @@ class Queues:
         self._admins.clear()
 
     async def _admin(self, transport: TransportConfig, namespace: str) -> QueueAdmin:
-        credentials = [await self._secret(ref, namespace) for ref in transport.secrets]
+        # Its own credentials come from no namespace in which others can write.
+        where = self._namespace if transport.operator_signs_in_as_itself else namespace
+        credentials = [await self._secret(ref, where) for ref in transport.secrets]
         key = _AdminKey(transport.name, tuple(credentials))
         if key not in self._admins:
             self._admins[key] = open_admin(replace(admin_settings(transport, credentials), queue_names=self.names))
@@ -159,18 +165,22 @@ class Queues:
         return value
 
     async def _read_secret(self, ref: SecretRef, namespace: str) -> str:
+        refused = ""
         for where in dict.fromkeys((self._namespace, namespace)):
             try:
                 found = await self._api.get(SECRET, where, ref.name)
             except ApiUnavailable as exc:
                 raise TransportUnavailable(f"secret {where}/{ref.name} cannot be read: {exc}") from exc
             except ApiError as exc:
-                raise CredentialsMissing(f"secret {where}/{ref.name} cannot be read: {exc}") from exc
+                # An operator of some namespaces may have no right in its own.
+                refused += f"; {where} cannot be read: {exc}"
+                continue
             if found is not None and ref.key in (found.get("data") or {}):
                 return base64.b64decode(found["data"][ref.key]).decode()
-        raise CredentialsMissing(
-            f"secret {ref.name!r} with key {ref.key!r} is in neither namespace {self._namespace} nor {namespace}"
-        )
+        places = f"in neither namespace {self._namespace} nor {namespace}"
+        if namespace == self._namespace:
+            places = f"not in namespace {namespace}"
+        raise CredentialsMissing(f"secret {ref.name!r} with key {ref.key!r} is {places}{refused}")
 
 
 def queue_spec(actor: AsyncActor, transport: TransportConfig) -> QueueSpec:
@@ -201,8 +211,11 @@ def admin_settings(transport: TransportConfig, credentials: list[str]) -> Transp
     env: dict[str, str] = {"ASYA_TRANSPORT": transport.type}
     if isinstance(config, RabbitMqConfig):
         values = dict(zip(transport.secrets, credentials, strict=True))
-        password = values[config.password_secret_ref] if config.password_secret_ref else "guest"
-        username = values[config.username_secret_ref] if config.username_secret_ref else config.username
+        own = config.operator
+        password_ref = own.password_secret_ref if own else config.password_secret_ref
+        password = values[password_ref] if password_ref else "guest"
+        username_ref = None if own else config.username_secret_ref
+        username = values[username_ref] if username_ref else (own or config).username
         user = f"{quote(username, safe='')}:{quote(password, safe='')}"
         address = f"{config.host}:{config.port}/{quote(config.vhost, safe='')}"
         env |= {

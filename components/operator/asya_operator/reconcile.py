@@ -229,7 +229,7 @@ class Reconciler:
 
     def _transport(self, actor: AsyncActor, key: Key, findings: _Findings) -> TransportConfig | None:
         try:
-            transport = self._settings.transports.get(actor.spec.transport)
+            transport = self._settings.transports.get(actor.spec.transport, key[0])
         except TransportRefused as exc:
             findings.transport = Finding("InvalidTransport", str(exc))
             return None

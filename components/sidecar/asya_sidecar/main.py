@@ -15,6 +15,7 @@ from typing import Final
 from asya_process.backoff import pauses
 from asya_process.entry import run_process, unless_stopped
 from asya_process.signals import stop_event
+from asya_process.token_end import token_ends_s
 from asya_protocol.errors import QueueMissing, SettingsError
 from asya_sidecar.admission import Admission
 from asya_sidecar.custom_metrics import CustomMetrics
@@ -88,6 +89,8 @@ async def _work(
     reporter = None
     if settings.gateway_url:
         reporter = GatewayReporter(settings.gateway_url, settings.gateway_token, metrics)
+        if settings.gateway_token and (ends_s := token_ends_s(settings.gateway_token)) is not None:
+            metrics.show_token(ends_s)
     store = open_store(settings.store)
     claims = ClaimCheck(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
@@ -126,7 +129,8 @@ async def _work(
         extra={"actor": settings.hop.actor, "transport": transport.name, **asdict(shape)},
     )
     reporting = asyncio.create_task(reporter.run()) if reporter else None
-    custom = CustomMetrics(metrics, settings.custom_metrics) if settings.metrics_enabled else None
+    noted = None if tracing is None else tracing.usage.note
+    custom = CustomMetrics(metrics, settings.custom_metrics, noted) if settings.metrics_enabled else None
     if custom is not None:
         await custom.listen(settings.socket_dir)
     try:

@@ -146,6 +146,13 @@ REPORTS: Final = Metric(
     "reports",
 )
 REPORTS_WAITING: Final = Metric("gateway_reports_waiting", "gauge", "Reports that wait.", (), "reports")
+TOKEN_ENDS: Final = Metric(
+    "gateway_token_ends_timestamp_seconds",
+    "gauge",
+    "Until when the token is good with which a sidecar reports, in seconds since 1970; absent where it does not say (no JWT).",
+    ("queue",),
+    "s",
+)
 LIMIT_WAITS: Final = Metric(
     "limit_waits_total",
     "counter",
@@ -186,6 +193,7 @@ TABLE: Final = (
     BROKER_REQUESTS,
     REPORTS,
     REPORTS_WAITING,
+    TOKEN_ENDS,
     LIMIT_WAITS,
     CUSTOM_REFUSED,
 )

@@ -39,6 +39,7 @@ class Metrics:
         self._cold_start = make.gauge(table.COLD_START)
         self._oldest = make.gauge(table.OLDEST)
         self._refused = make.counter(table.CUSTOM_REFUSED)
+        self._token_ends = make.gauge(table.TOKEN_ENDS)
         # Children are looked up once: a label lookup costs more than the increment.
         self._received_here = make.counter(table.RECEIVED).labels(actor, transport)
         self._processing_here = make.histogram(table.PROCESSING).labels(actor)
@@ -58,6 +59,10 @@ class Metrics:
         self._size_in, self._size_out = size.labels("received"), size.labels("sent")
         self._claims_left, self._claims_fetched = claims.labels(actor, "left"), claims.labels(actor, "fetched")
         self._first, self._retry = attempts.labels(actor, "first"), attempts.labels(actor, "retry")
+
+    def show_token(self, ends_s: float) -> None:
+        """Until when the token is good with which this sidecar reports (Unix time)."""
+        self._token_ends.labels(self.actor).set(ends_s)
 
     def received(self, deliveries: Sequence[Delivery]) -> None:
         """A receive brought envelopes."""

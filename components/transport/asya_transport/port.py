@@ -222,6 +222,10 @@ class QueueAdmin(Protocol):
     """Creates, measures and deletes queues; used by the operator and the local mesh, never by a sidecar."""
 
     @property
+    def version(self) -> str:
+        """The broker's version as far as it tells, such as ``4.3``; empty before it was reached, and where it has none."""
+
+    @property
     def requests(self) -> Mapping[str, int]:
         """Requests made so far, retries included, by the broker's name of the call; empty where none are billed."""
 

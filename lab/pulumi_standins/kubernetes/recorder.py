@@ -19,6 +19,7 @@ from lab.pulumi_standins.wire import Properties, is_unknown
 _CLUSTER_SCOPED: Final = frozenset(
     {
         "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "APIService",
+        "IngressClass",
         "PriorityClass", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "PersistentVolume",
     }
     | auto_mode.CLUSTER_SCOPED

@@ -272,7 +272,8 @@ async def test_it_serves_https_by_its_files(environ: dict[str, str], tmp_path: P
 
 
 async def test_a_renewed_certificate_serves_new_connections(tmp_path: Path) -> None:
-    served = Certificate(*write_certificate(tmp_path, "old"))
+    ends: list[tuple[str, float]] = []
+    served = Certificate(*write_certificate(tmp_path, "old"), lambda *told: ends.append(told))
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=served.context)
     port = server.sockets[0].getsockname()[1]
 
@@ -292,6 +293,7 @@ async def test_a_renewed_certificate_serves_new_connections(tmp_path: Path) -> N
     (tmp_path / "tls.key").write_text("no key")
     assert not served.refresh()
     assert b"new" in await subject()
+    assert [("old" in subject, ends_s > time.time()) for subject, ends_s in ends] == [(True, True), (False, True)]
     server.close()
     await server.wait_closed()
 

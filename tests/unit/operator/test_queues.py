@@ -12,7 +12,7 @@ from asya_manifest.actor import parse_actor
 from asya_operator import queues as module
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
-from asya_operator.queues import ENSURED_S, Queues
+from asya_operator.queues import ENSURED_S, Queues, admin_settings
 from asya_operator.reconcile import UNSETTLED_S, unsettled_s
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
@@ -150,15 +150,18 @@ async def test_idle_queues_whose_depth_comes_with_the_list_are_not_counted_one_b
 class Secrets:
     """A stand-in for an API server that has nothing but these secrets, by namespace."""
 
-    def __init__(self, *namespaces: str, error: ApiError | None = None) -> None:
+    def __init__(self, *namespaces: str, error: ApiError | None = None, closed: str = "") -> None:
         self.namespaces = namespaces
         self.error = error
+        self.closed = closed
         self.asked: list[str] = []
 
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
         self.asked.append(namespace)
         if self.error is not None:
             raise self.error
+        if namespace == self.closed:
+            raise ApiError(f"403 secrets in {namespace} are forbidden")
         return {"data": {"password": "cGFzcw=="}} if namespace in self.namespaces else None
 
 
@@ -203,6 +206,16 @@ async def test_a_namespace_without_the_secret_blinds_nobody_else(broker: Broker)
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_an_operator_without_rights_in_its_own_namespace_reads_the_secret_of_the_actor_s(broker: Broker) -> None:
+    transport = WITH_SECRET.get("rabbitmq")
+    api = Secrets("a", closed="asya")
+    await Queues(api, "asya", QueueNames(), manage=True).existing(transport, "a")  # type: ignore[arg-type]
+    assert api.asked == ["asya", "a"]
+    nowhere = Queues(Secrets(closed="asya"), "asya", QueueNames(), manage=True)  # type: ignore[arg-type]
+    with pytest.raises(module.CredentialsMissing, match="in neither namespace asya nor a; asya cannot be read: 403"):
+        await nowhere.existing(transport, "a")
+
+
 async def test_an_api_server_that_is_away_is_not_asked_in_every_namespace() -> None:
     api = Secrets(error=ApiSilent("cannot be reached"))
     with pytest.raises(TransportUnavailable) as raised:
@@ -235,3 +248,16 @@ async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, 
 def test_an_actor_that_does_not_settle_is_looked_at_less_and_less_often() -> None:
     assert [unsettled_s(reconciles) for reconciles in range(1, 7)] == [5, 10, 20, 40, 60, 60]
     assert unsettled_s(10_000) == UNSETTLED_S[1]
+
+
+async def test_the_operator_s_own_secret_is_looked_for_beside_the_operator_alone() -> None:
+    """Or whoever writes secrets in an actors' namespace would choose as whom the operator signs in."""
+    ref = {"name": "mq", "key": "password"}
+    config = {"host": "mq", "passwordSecretRef": ref, "operator": {"username": "makes", "passwordSecretRef": ref}}
+    document = {"transports": {"rabbitmq": {"type": "rabbitmq", "enabled": True, "config": config}}}
+    transport = parse_transports(json.dumps(document)).get("rabbitmq")
+    api = Secrets("a")
+    with pytest.raises(module.CredentialsMissing, match="not in namespace asya"):
+        await Queues(api, "asya", QueueNames(), manage=True).existing(transport, "a")  # type: ignore[arg-type]
+    assert api.asked == ["asya"]
+    assert "//makes:p%2F@mq:" in admin_settings(transport, ["p/"]).rabbitmq_url

@@ -196,3 +196,11 @@ def test_the_user_name_comes_from_a_secret_or_is_given():
     ):
         document = {"transports": {"x": {"type": "rabbitmq", "config": config}}}
         assert refusal(document) == f"transports.x.config.{text}"
+
+
+def test_a_transport_of_some_namespaces_is_refused_to_actors_of_others():
+    found = read("rabbitmq", {"host": "rabbit"}, namespaces=["team-a", "team-b"])
+    assert found.get("main", "team-a").name == found.get("main").name == "main"
+    with pytest.raises(TransportRefused, match="transport 'main' is not for namespace team-c"):
+        found.get("main", "team-c")
+    assert read("rabbitmq", {"host": "rabbit"}).get("main", "team-c").namespaces == ()

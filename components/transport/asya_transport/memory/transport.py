@@ -181,6 +181,7 @@ class MemoryAdmin:
         session: From ``MemoryBroker.open_session`` or ``open_session``; this admin owns it.
     """
 
+    version = ""
     requests: Mapping[str, int] = MappingProxyType({})  # not billed
 
     def __init__(self, session: Session) -> None:

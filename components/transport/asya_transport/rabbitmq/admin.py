@@ -71,6 +71,11 @@ class RabbitMqAdmin:
 
     requests: Mapping[str, int] = MappingProxyType({})  # not billed
 
+    @property
+    def version(self) -> str:
+        """See the port."""
+        return ".".join(map(str, self._link.version))
+
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)
         self._names = settings.queue_names

@@ -49,6 +49,8 @@ class SqsAdmin:
         self._client = SqsClient(settings)
         self._names = settings.queue_names
 
+    version = ""  # a service has none
+
     @property
     def requests(self) -> Mapping[str, int]:
         """See the port."""

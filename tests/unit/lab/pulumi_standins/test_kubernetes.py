@@ -152,4 +152,4 @@ def test_creating_what_exists_is_refused_where_the_real_plugin_refuses(
 def test_auto_mode_brings_its_own_kinds() -> None:
     """Which no OpenAPI document has."""
     kinds = {each["spec"]["names"]["kind"] for each in auto_mode.DEFINITIONS}
-    assert kinds == auto_mode.CLUSTER_SCOPED == {"NodeClass", "NodePool"}
+    assert kinds == auto_mode.CLUSTER_SCOPED == {"NodeClass", "NodePool", "IngressClassParams"}

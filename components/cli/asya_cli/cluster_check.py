@@ -1,0 +1,161 @@
+"""What ``asya doctor --cluster`` looks at in the cluster of the present kubectl context, and what it makes of it.
+
+``examine`` asks by way of kubectl, whose credentials and plugins are the user's; ``read_*`` are pure.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any, Final
+
+from asya_cli.doctor import Finding, installed_by
+from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, problems
+from asya_manifest.support_ends import support_ends
+
+LIMIT: Final = "20s"
+ACTORS: Final = "asyncactors.asya.sh"
+OPERATORS: Final = "app.kubernetes.io/part-of=asya"
+_INSTALL: Final = "docs/install.md"
+_KEDA: Final = "https://keda.sh/docs/latest/deploy/"
+
+
+class CannotAsk(Exception):
+    """kubectl could not ask; the text is its own last line."""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, in the order in which it is installed; end where the cluster does not answer."""
+    try:
+        yield read_kubernetes(_ask("version"))
+        yield read_keda(_ask("get", "crd", KEDA_DEFINITION, "--ignore-not-found"))
+        definition = read_definition(_ask("get", "crd", ACTORS, "--ignore-not-found"))
+        yield definition
+        yield read_operators(_ask("get", "deployments", "--all-namespaces", "--selector", OPERATORS))
+    except CannotAsk as exc:
+        yield Finding(
+            "cluster",
+            found=False,
+            required=True,
+            detail=str(exc),
+            purpose="actors on Kubernetes",
+            cure=_cure_of_access(),
+        )
+
+
+def read_kubernetes(version: Mapping[str, Any]) -> Finding:
+    """Judge the API server's own word (``kubectl version``)."""
+    known = str((version.get("serverVersion") or {}).get("gitVersion") or "")
+    return _judged("Kubernetes", known, "everything")
+
+
+def read_keda(definition: Mapping[str, Any]) -> Finding:
+    """Judge KEDA by the definition of ScaledObject; empty is none."""
+    if not definition:
+        detail = f"no {KEDA_DEFINITION}; actors with spec.scaling.enabled cannot scale"
+        return Finding("KEDA", found=False, required=False, detail=detail, purpose="scaling", cure=f"see {_KEDA}")
+    labels = definition["metadata"].get("labels") or {}
+    return _judged("KEDA", str(labels.get(VERSION_LABEL) or ""), "scaling")
+
+
+def read_definition(definition: Mapping[str, Any]) -> Finding:
+    """Whether the cluster knows AsyncActors; empty is not."""
+    conditions = (definition.get("status") or {}).get("conditions") or []
+    serves = any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+    return Finding(
+        "AsyncActor",
+        found=serves,
+        required=True,
+        detail=f"{ACTORS} is served" if serves else f"{ACTORS} is not installed, or not served yet",
+        purpose="actors",
+        cure="" if serves else f"helm install asya-operator, see {_INSTALL}",
+    )
+
+
+def read_operators(deployments: Mapping[str, Any]) -> Finding:
+    """Whether an operator is at work, of whichever release name, and no two keep the same actors."""
+    found = [operator for each in deployments.get("items") or [] if (operator := _operator(each)) is not None]
+    ready = [each for each in found if each.ready]
+    cure = f"helm install asya-operator, see {_INSTALL}"
+    if found:
+        where = f"-n {found[0].namespace} deployment/{found[0].name}"
+        cure = f"kubectl describe {where}; kubectl logs {where}"
+    if twice := next(((one, other) for one, other in combinations(ready, 2) if one.meets(other)), None):
+        words = f"{twice[0]} and {twice[1]} keep the same actors, and would undo each other's work"
+        cure = "give one of them an operatorClass, or both different watchNamespaces; see docs/operator.md"
+        return Finding("operator", found=False, required=True, detail=words, purpose="actors", cure=cure)
+    told = ", ".join(map(str, ready or found))
+    words = f"{told} is ready" if ready else f"{told} is not ready" if found else "no Deployment of an operator"
+    return Finding(
+        "operator", found=bool(ready), required=True, detail=words, purpose="actors", cure="" if ready else cure
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    """One Deployment of an operator: which actors it keeps."""
+
+    namespace: str
+    name: str
+    ready: bool
+    its_class: str
+    watches: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def meets(self, other: "_Operator") -> bool:
+        """Whether an actor can be of both."""
+        apart = self.watches and other.watches and not self.watches & other.watches
+        return self.its_class == other.its_class and not apart
+
+
+def _operator(deployment: Mapping[str, Any]) -> _Operator | None:
+    for each in deployment["spec"]["template"]["spec"]["containers"]:
+        env = {entry["name"]: str(entry.get("value") or "") for entry in each.get("env") or []}
+        if each["name"] == "manager" and "ASYA_TRANSPORT_CONFIG" in env:
+            return _Operator(
+                deployment["metadata"]["namespace"],
+                deployment["metadata"]["name"],
+                bool((deployment.get("status") or {}).get("readyReplicas")),
+                env.get("ASYA_OPERATOR_CLASS", ""),
+                frozenset(env.get("ASYA_WATCH_NAMESPACES", "").replace(",", " ").split()),
+            )
+    return None
+
+
+def _judged(part: Part, version: str, purpose: str) -> Finding:
+    wrong = problems(part, version)
+    if not wrong:
+        detail = version or "its version is not said; known holes are not looked for"
+        if (ends := support_ends(part, version)) is not None and ends < datetime.now(UTC).date():
+            detail += f"; nobody mends it any more: support of its series ended on {ends}, unless your provider goes on"
+        return Finding(part, found=True, required=True, detail=detail, purpose=purpose)
+    return Finding(
+        part,
+        found=False,
+        required=True,
+        detail="; ".join(each.words for each in wrong),
+        purpose=purpose,
+        cure=wrong[-1].cure,  # of the newest version that anything of it asks for
+    )
+
+
+def _ask(*arguments: str) -> dict[str, Any]:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        raise CannotAsk("kubectl is not on PATH")
+    argv = [kubectl, *arguments, f"--request-timeout={LIMIT}", "--output", "json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    said = done.stderr.strip().splitlines()
+    if done.returncode != 0:
+        raise CannotAsk(said[-1] if said else f"kubectl ended with {done.returncode}")
+    found: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
+    return found
+
+
+def _cure_of_access() -> str:
+    return "kubectl cluster-info" if shutil.which("kubectl") else installed_by("kubectl")
