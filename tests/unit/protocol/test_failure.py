@@ -5,9 +5,9 @@ import pytest
 from asya_protocol.failure import failure_words, last_place, own_place
 
 STACK = """Traceback (most recent call last):
-  File "/home/ann/pages.py", line 12, in translate
+  File "/srv/pages.py", line 12, in translate
     return words[page]
-  File "/home/ann/.venv/lib/python3.11/site-packages/requests/api.py", line 3, in get
+  File "/srv/.venv/lib/python3.11/site-packages/requests/api.py", line 3, in get
   File "/usr/lib/python3.11/json/decoder.py", line 355, in decode
 KeyError: 'evening'
 """
@@ -26,7 +26,7 @@ def test_the_place_is_the_innermost_frame_of_the_users_own_code():
     assert own_place(STACK) == "pages.py:12 in translate"
     assert last_place(STACK) == "decoder.py:355 in decode"
     assert own_place(GROUP) == "tg.py:4 in one"
-    assert own_place(STACK.replace("/home/ann/pages", "/usr/lib/python3.11/x")) == "decoder.py:355 in decode"
+    assert own_place(STACK.replace("/srv/pages", "/usr/lib/python3.11/x")) == "decoder.py:355 in decode"
     assert own_place("no frames") == own_place("") == ""
 
 
