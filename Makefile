@@ -36,6 +36,8 @@ PROGRAMS := examples/pulumi-
 PARALLEL := -n 2 --dist loadgroup
 CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
 PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
+# What runs in users' pods, under the newest Python too.
+NEWEST_PYTHON_TESTS := $(addprefix tests/unit/,protocol process transport store sidecar crew manifest) tests/component/sidecar/test_bad_input.py
 RUNTIME_TESTS := tests/contract/runtime tests/component/runtime
 
 ##@ Start here
@@ -106,17 +108,26 @@ test-servers: $(STAMP) ## Install the servers that tests start (other targets do
 	@$(BIN)/python -m lab.servers.rabbitmq install
 	@$(BIN)/python -m lab.servers.elasticmq install
 	@$(BIN)/python -m lab.servers.postgres install
-	@if [ "$(BROKERS)" = all ]; then POSTGRES=18 $(BIN)/python -m lab.servers.postgres install; $(BIN)/python -m lab.installs.pythons; fi
+	@if [ "$(BROKERS)" = all ]; then POSTGRES=18 $(BIN)/python -m lab.servers.postgres install; $(BIN)/python -m lab.installs.pythons; nice -n 10 $(BIN)/python -m lab.installs.seaweedfs; fi
 	@$(BIN)/python -m lab.installs.chromium install
 	@$(BIN)/python -m lab.installs.node install
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## No socket, no process, virtual time
 	@$(BIN)/pytest $(PARALLEL) tests/unit $(PYTEST_ARGS)
+	@if [ "$(BROKERS)" = all ]; then $(BIN)/python -m lab.installs.pythons pytest -p no:cacheprovider $(PARALLEL) $(NEWEST_PYTHON_TESTS); fi
 
 .PHONY: test-security
 test-security: $(STAMP) ## What others may not do: one test for each weakness that was found
 	@$(BIN)/pytest $(PARALLEL) tests/security $(PYTEST_ARGS)
+
+.PHONY: fuzz
+fuzz: $(STAMP) ## Made-up input for all that reads what strangers send, 20,000 documents each: ASYA_FUZZ_EXAMPLES=1000000
+	@ASYA_FUZZ_EXAMPLES=$${ASYA_FUZZ_EXAMPLES:-20000} $(BIN)/pytest $(PARALLEL) tests/security/test_fuzz.py $(PYTEST_ARGS)
+
+.PHONY: audit
+audit: $(STAMP) ## Known holes in the locked packages, and in images that are named if trivy or grype is here: IMAGES="a b"
+	@$(BIN)/python -m tools.audit $(IMAGES)
 
 .PHONY: test-contract
 test-contract: $(STAMP) test-servers ## One suite, every transport, store and wire

@@ -1,6 +1,7 @@
 """The program of every environment: read the stack's settings, choose one of each part, build the mesh on them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pulumi
 
@@ -25,6 +26,7 @@ def build(settings: Settings) -> AsyaMesh | LocalEnvironment:
         "eks": aws.cluster,
     }
     cluster = clusters[settings.cluster]()
+    options = replace(options, ingress=options.ingress or aws.ingress())
     queues: dict[str, Callable[[], Queue]] = {
         "rabbitmq": lambda: oss.rabbitmq(settings, cluster),
         "rabbitmq-endpoint": lambda: oss.rabbitmq_endpoint(settings),

@@ -11,10 +11,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly UV_VERSION=0.13.9
 # Older ones do not know all that uv.lock says.
 readonly UV_OLDEST=0.8.0
+UV_VERSION="$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' tools/uv.txt)"
+readonly UV_VERSION
 readonly UV_HOME="${XDG_CACHE_HOME:-$HOME/.cache}/asya/uv-$UV_VERSION"
+# The version and the hashes of its files, for every system: pip takes no other.
+readonly UV_LOCKED=tools/uv.txt
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: %s\n' "$1" >&2; printf '       %s\n' "$2" >&2; exit 1; }
@@ -52,10 +55,10 @@ install_uv() {
     mkdir -p "$(dirname "$UV_HOME")"
     # Debian splits ensurepip off python3; where a venv cannot be made, pip alone will do.
     if "$python" -m venv "$UV_HOME" >/dev/null 2>&1; then
-        "$UV_HOME/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION" >&2
+        "$UV_HOME/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$UV_LOCKED" >&2
     elif "$python" -m pip --version >/dev/null 2>&1; then
         rm -rf "$UV_HOME"
-        "$python" -m pip install --quiet --disable-pip-version-check --target "$UV_HOME" "uv==$UV_VERSION" >&2
+        "$python" -m pip install --quiet --disable-pip-version-check --target "$UV_HOME" --require-hashes -r "$UV_LOCKED" >&2
     else
         rm -rf "$UV_HOME"
         fail "$python has neither venv nor pip, so uv cannot be installed" "on Debian or Ubuntu: apt install python3-venv"

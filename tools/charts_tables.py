@@ -133,6 +133,9 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "ClusterRoleBinding": ("and .Values.rbac.create (not .Values.watchNamespaces)", {}),
         },
         "operator/roles.yaml": {"ClusterRole": (".Values.rbac.roles", {})},
+        "operator/admission-policy.yaml": dict.fromkeys(
+            ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"), (".Values.admissionPolicy.enabled", {})
+        ),
         "operator/deployment.yaml": {
             "Deployment": ("", _OPERATOR),
             "PodDisruptionBudget": _BUDGET,

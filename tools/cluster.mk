@@ -1,6 +1,10 @@
 ##@ In a cluster (real Kubernetes with KEDA; kind where Docker and kind are, otherwise its parts as processes, as root)
+# Another version than the pinned one: KUBERNETES=1.36, or 1.37.
+KUBERNETES ?=
+export KUBERNETES
+
 .PHONY: cluster
-cluster: $(STAMP) ## Start a one-node Kubernetes with KEDA; building its parts the first time takes a quarter of an hour
+cluster: $(STAMP) ## Start a one-node Kubernetes with KEDA; building its parts the first time takes a quarter of an hour. KUBERNETES=1.36
 	@$(BIN)/python -m lab.cluster up
 
 .PHONY: cluster-down

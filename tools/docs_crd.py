@@ -1,13 +1,19 @@
-"""Write deploy/operator/crd.yaml and crd-limits.yaml from the operator's models; with ``--check`` only compare."""
+"""Write what of deploy/operator comes from the operator's models, definitions and policy; with ``--check`` only compare."""
 
 import argparse
 from typing import Final
 
+import yaml
+
 from asya_operator.crd import dump_crd, dump_limit_crd
+from asya_operator.specs.admission_policy import admission_policy
 from lab.checkout import ROOT
 from tools.tree import write_or_compare
 
 FOLDER: Final = ROOT / "deploy" / "operator"
+_POLICY: Final = """# Kubernetes itself refuses what the operator does: kubectl apply -f deploy/operator/admission-policy.yaml
+# Not for a mesh whose operator has ASYA_ACTOR_POLICY=off. Made from the operator's tables by `make docs`.
+"""
 
 
 def main() -> None:
@@ -15,7 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 1 when the file differs")
     arguments = parser.parse_args()
-    for name, text in (("crd.yaml", dump_crd()), ("crd-limits.yaml", dump_limit_crd())):
+    policy = yaml.safe_dump_all(admission_policy(), sort_keys=False, width=10_000)
+    files = {"crd.yaml": dump_crd(), "crd-limits.yaml": dump_limit_crd(), "admission-policy.yaml": _POLICY + policy}
+    for name, text in files.items():
         write_or_compare(FOLDER / name, text, check=arguments.check, command="make docs")
 
 

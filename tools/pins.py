@@ -80,7 +80,7 @@ PINS: Final = (
     Pin("Kubernetes", cluster.KUBERNETES, ENDS["Kubernetes"], "https://kubernetes.io/releases"),
     Pin("KEDA", cluster.KEDA, {"2.21": AGAIN}, LOOKED),
     Pin("etcd", cluster.ETCD, {"3.6": AGAIN}, LOOKED),
-    Pin("SeaweedFS", images.SEAWEEDFS, {"3": AGAIN}, LOOKED),
+    Pin("SeaweedFS", images.SEAWEEDFS, {"4": AGAIN}, LOOKED),
     Pin("Pulumi's engine", engine.PULUMI, {"3": AGAIN}, LOOKED),
 )
 

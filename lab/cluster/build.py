@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.built_once import built_once
-from lab.cluster import pins, recipes
+from lab.cluster import choice, pins, recipes
 from lab.errors import ClusterError
 from lab.go import LANGUAGE
 from lab.installs.apt import apt_install
@@ -29,13 +29,18 @@ def install_packages() -> None:
 
 def build() -> Path:
     """Return the folder with everything built, building it if need be."""
-    done = pins.cache_folder()
-    if done.is_dir():
-        return done
+    if choice.cache_folder().is_dir():
+        return choice.cache_folder()
     if shutil.which("go") is None:
         raise ClusterError("build", f"Go is not installed; get {LANGUAGE} or newer from https://go.dev/dl")
-    print(f"cluster: building its parts into {done}; cold this takes about 15 minutes", flush=True)
-    return built_once(done, _make)
+    done = pins.cache_folder()
+    if not done.is_dir():
+        print(f"cluster: building its parts into {done}; cold this takes about 15 minutes", flush=True)
+    built_once(done, _make)
+    if choice.kubernetes() == pins.KUBERNETES:
+        return done
+    print(f"cluster: building Kubernetes {choice.kubernetes()}; cold this takes about six minutes", flush=True)
+    return choice.build_other()
 
 
 def _make(half: Path, scratch: Path) -> None:

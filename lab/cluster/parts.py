@@ -4,7 +4,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from lab.cluster import configuration, pins
+from lab.cluster import choice, configuration
 from lab.cluster.network import Link
 from lab.cluster.place import Place
 
@@ -29,7 +29,7 @@ def start(place: Place, membership: Path, part: str, argv: list[str]) -> "subpro
 
 def first(place: Place, link: Link) -> dict[str, list[str]]:
     """What can start at once."""
-    binaries = pins.cache_folder() / "bin"
+    binaries = choice.cache_folder() / "bin"
     etcd = "http://127.0.0.1:2379"
     return {
         "containerd": ["containerd", "--config", "containerd.toml"],
@@ -72,7 +72,7 @@ def _api_flags(etcd: str, link: Link) -> list[str]:
 
 def others(place: Place, link: Link) -> dict[str, list[str]]:
     """What needs the API server and containerd; the controller manager ends when it has waited for ten seconds."""
-    binaries = pins.cache_folder() / "bin"
+    binaries = choice.cache_folder() / "bin"
     return {
         "kube-controller-manager": [
             *(str(binaries / "kube-controller-manager"), "--kubeconfig=kubeconfig", "--leader-elect=false"),

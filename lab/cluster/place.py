@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.checkout import ROOT
-from lab.cluster import pins
+from lab.cluster import choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Place:
 
     def kubectl(self) -> list[str]:
         """The beginning of a kubectl command to this cluster."""
-        binary = shutil.which("kubectl") or str(pins.cache_folder() / "bin/kubectl")
+        binary = shutil.which("kubectl") or str(choice.cache_folder() / "bin/kubectl")
         return [binary, "--kubeconfig", str(self.kubeconfig)]
 
 

@@ -1,5 +1,6 @@
 """Start the cluster: idempotent, and from nothing after a start that was killed."""
 
+import json
 import os
 import subprocess
 import time
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lab.cluster import certificates, configuration, groups, kind, network, parts, pins
+from lab.cluster import certificates, choice, configuration, groups, kind, network, parts, pins
 from lab.cluster.build import build, install_packages
 from lab.cluster.down import down
 from lab.cluster.load import load
@@ -35,6 +36,10 @@ def up(place: Place) -> None:
         tell(place)
         return
     if kind.usable():
+        if choice.kubernetes() != pins.KUBERNETES:
+            raise ClusterError(
+                "kind", f"{choice.VARIABLE} chooses among the versions that are built here; kind has its own"
+            )
         kind.up(place)
     else:
         if os.geteuid() != 0:
@@ -61,6 +66,8 @@ def healthy(place: Place) -> bool:
     if not place.kubeconfig.exists() or not place.host_ip.exists():
         return False
     if not _kubectl(place, "get", "--raw", "/readyz", "--request-timeout=10s"):
+        return False
+    if not place.kind_marker.exists() and _version(place) != choice.kubernetes():
         return False
     return all(
         _kubectl(place, "-n", namespace, "wait", "--for=condition=Available", *names, "--timeout=20s")
@@ -92,7 +99,7 @@ def _start(place: Place) -> None:
         dns = (Path(__file__).parent / "coredns.yaml").read_text(encoding="utf-8")
         dns = dns.replace("COREDNS_IMAGE", pins.COREDNS_IMAGE).replace("DNS_SERVICE_IP", configuration.DNS_SERVICE_IP)
         _apply(place, "coredns", dns)
-        _apply(place, "keda", (pins.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
+        _apply(place, "keda", (choice.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
         images.result()
     running.until(
         "kubelet", _PATIENCE_S, [*place.kubectl(), "wait", "--for=condition=Ready", "node/node1", "--timeout=5s"]
@@ -135,7 +142,7 @@ class _Running:
 def _import_images(running: _Running) -> None:
     place = running.place
     running.until("containerd", _PATIENCE_S, [*place.ctr(), "version"])
-    for archive in sorted((pins.cache_folder() / "images").glob("*.tar")):
+    for archive in sorted((choice.cache_folder() / "images").glob("*.tar")):
         load(place, archive, quiet=True)
 
 
@@ -146,6 +153,13 @@ def _apply(place: Place, what: str, text: str) -> None:
         if time.monotonic() > ends:
             raise ClusterError(what, done.stderr.strip())
         time.sleep(1)
+
+
+def _version(place: Place) -> str:
+    """Of the API server that runs."""
+    argv = [*place.kubectl(), "get", "--raw", "/version"]
+    found: str = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)["gitVersion"]
+    return found.removeprefix("v")
 
 
 def _kubectl(place: Place, *arguments: str) -> bool:

@@ -1,17 +1,23 @@
 """Finds Python interpreters that work: a name on PATH may be a pyenv shim that only exits with 127.
 
-``python -m lab.installs.pythons`` installs the newest, from another release of Debian.
+``python -m lab.installs.pythons`` installs the newest, from another release of Debian; with more arguments it runs a module
+under it, with what ``uv.lock`` names: ``python -m lab.installs.pythons pytest tests/unit/sidecar``.
 """
 
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from lab.built_once import built_once, pinned_folder
+from lab.checkout import ROOT
 from lab.installs import debian
+from lab.installs.uv import uv
 
 NEWEST = "3.14"
 SUITE = "forky"
@@ -41,6 +47,25 @@ def install_newest() -> Path:
     wrapper.write_text(WRAPPER.format(root=root, version=NEWEST), encoding="ascii")
     wrapper.chmod(0o755)
     return wrapper
+
+
+def run_newest(*arguments: str) -> int:
+    """Run a module under the newest, with the rooms of this checkout and the packages of its lock; its exit code."""
+    packages = built_once(
+        pinned_folder(f"python{NEWEST}-packages", [ROOT / "uv.lock", Path(__file__)]), _install_packages
+    )
+    rooms = [str(path.parent) for path in sorted(ROOT.glob("*/*/pyproject.toml"))]
+    # The end of the path is looked at for nothing but the rooms' own metadata.
+    path = os.pathsep.join([*rooms, str(ROOT), str(packages), sysconfig.get_path("purelib")])
+    argv = [str(install_newest()), "-m", *arguments]
+    return subprocess.run(argv, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
+
+
+def _install_packages(half: Path, scratch: Path) -> None:
+    wanted = scratch / "requirements.txt"
+    uv("export", "--frozen", "--quiet", "--no-emit-workspace", "--no-hashes", f"--output-file={wanted}")
+    where = [f"--python-version={NEWEST}", "--only-binary=:all:", f"--target={half}"]
+    uv("pip", "install", "--quiet", *where, f"--requirement={wanted}")
 
 
 @cache
@@ -76,4 +101,6 @@ def require_python(version: str) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(run_newest(*sys.argv[1:]))
     print(f"python: {install_newest()}")

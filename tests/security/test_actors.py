@@ -10,34 +10,11 @@ from asya_operator.settings import read_settings
 from asya_operator.specs.render import render
 from asya_operator.world import World
 from asya_protocol.errors import SettingsError
+from tests.support.policy_cases import ALLOWED, REFUSED
 from tests.support.rendered import UID, actor, context, with_pod
 
 
-def beside(**fields: object) -> dict[str, Any]:
-    """A pod with one more container."""
-    return {"containers": [{"name": "beside", "image": "x", **fields}]}
-
-
-@pytest.mark.parametrize(
-    ("pod", "where"),
-    [
-        ({"hostNetwork": True}, "hostNetwork"),
-        ({"hostPID": True}, "hostPID"),
-        ({"hostIPC": True}, "hostIPC"),
-        ({"volumes": [{"name": "node", "hostPath": {"path": "/"}}]}, "volumes[0].hostPath"),
-        ({"serviceAccountName": "asya-happy-end"}, "serviceAccountName"),
-        (beside(securityContext={"privileged": True}), "securityContext.privileged"),
-        (
-            beside(securityContext={"capabilities": {"add": ["NET_ADMIN"]}}),
-            "securityContext.capabilities.add",
-        ),
-        (beside(ports=[{"containerPort": 80, "hostPort": 80}]), "ports[0].hostPort"),
-        (
-            {"initContainers": [{"name": "first", "image": "x", "securityContext": {"privileged": True}}]},
-            "initContainers[0].securityContext.privileged",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("pod", "where"), REFUSED)
 def test_cluster_2_and_5_an_actor_reaches_neither_its_node_nor_anothers_account(
     pod: dict[str, Any], where: str
 ) -> None:
@@ -49,15 +26,7 @@ def test_cluster_2_and_5_an_actor_reaches_neither_its_node_nor_anothers_account(
     assert render(declared, UID, context(restricted=False))
 
 
-@pytest.mark.parametrize(
-    "pod",
-    [
-        {"serviceAccountName": "models-reader"},
-        {"serviceAccountName": "asya-hello-actor"},
-        {"hostNetwork": False, "volumes": [{"name": "mine", "emptyDir": {}}]},
-        beside(securityContext={"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}),
-    ],
-)
+@pytest.mark.parametrize("pod", ALLOWED)
 def test_cluster_2_what_pod_security_baseline_lets_in_is_let_in(pod: dict[str, Any]) -> None:
     assert render(actor(workload=with_pod(pod)), UID, context())
 

@@ -12,6 +12,7 @@ from pulumi import automation
 
 from lab.servers.localstack import LocalStackServer, require_server
 from lab.servers.moto import MotoServer
+from tests.support.pulumi_program import MADE_BY_MAKE_UP
 from tests.support.pulumi_project import Project, project
 from tests.support.stack_program import NOBODY, Run, program_folder
 
@@ -58,7 +59,8 @@ def environments(tmp_path: Path) -> Iterator[Run]:
             ends.callback(prepared.close)
             # Nothing runs, so no actor would become ready.
             recording = {"asya:kubeconfig": str(kubeconfig), "asya:waitSeconds": "0"}
-            made.append(prepared.stack(name, recording | settings, secrets))
+            made_up = {f"asya:{key}": value for key, value in MADE_BY_MAKE_UP.get(name, {}).items()}
+            made.append(prepared.stack(name, recording | settings, made_up | (secrets or {})))
             return prepared, made[-1]
 
         yield start

@@ -20,12 +20,16 @@ class BrokerBench:
     """One broker under test.
 
     Args:
-        settings: How to reach it.
+        settings: How to reach it; as whom the operator does, where ``actors`` has other credentials.
+        actors: How sidecars reach it.
         delays_release: Whether ``release`` honours its delay (RabbitMQ cannot).
     """
 
-    def __init__(self, settings: TransportSettings, *, delays_release: bool = True) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: TransportSettings, *, actors: TransportSettings | None = None, delays_release: bool = True
+    ) -> None:
+        self.settings = actors or settings
+        self.management_url = settings.rabbitmq_management_url
         self.delays_release = delays_release
         self.admin: QueueAdmin = open_admin(settings)
         self._transports: list[Transport] = []

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from lab.cluster import pins
+from lab.cluster import choice
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".asya-cluster"
@@ -43,7 +43,7 @@ class Cluster:
     @property
     def command(self) -> list[str]:
         """The beginning of a kubectl command; without one on PATH, the cluster's parts bring their own."""
-        return [shutil.which("kubectl") or str(pins.cache_folder() / "bin/kubectl"), "--kubeconfig", str(self.config)]
+        return [shutil.which("kubectl") or str(choice.cache_folder() / "bin/kubectl"), "--kubeconfig", str(self.config)]
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl and return what it printed; on failure its own words are the assertion's."""

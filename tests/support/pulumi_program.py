@@ -292,6 +292,13 @@ ON_AWS: Mapping[str, Any] = {"apiCidrs": ["203.0.113.7/32"], "registry": "regist
 """What a stack on EKS has to say, and no file of ours can."""
 
 
+MADE_BY_MAKE_UP: Mapping[str, Mapping[str, str]] = {
+    "oss": dict.fromkeys(("password", "accessKey", "secretKey"), "asya-evaluation"),
+    "localstack": {"password": "asya-evaluation"},
+}
+"""Credentials of the servers in the cluster, which our files leave to `make up`."""
+
+
 def run_environment(name: str, *, preview: bool = False, **changes: Any) -> Run:
     """Run one of our environments, on a kubeconfig that leads nowhere."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -299,7 +306,8 @@ def run_environment(name: str, *, preview: bool = False, **changes: Any) -> Run:
         kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
         patch.setenv("KUBECONFIG", str(kubeconfig))
         patch.chdir(ROOT)
-        config = stack_config(name, **{**(ON_AWS if name == "aws" else {}), **changes})
+        given = {**(ON_AWS if name == "aws" else {}), **MADE_BY_MAKE_UP.get(name, {})}
+        config = stack_config(name, **{**given, **changes})
         return run_program(our_program, config, stack=name, secrets=SECRET_KEYS, preview=preview)
 
 

@@ -1,6 +1,7 @@
 """Runs the engine on one environment: finds it, prepares state and settings, and explains what fails."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -111,7 +112,9 @@ def _prepared(request: Request, name: str) -> "_Stack":
     # Python from where make put it: the Python host of old engines looks on PATH only.
     environ["PATH"] = os.pathsep.join([str(engine), str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     environ["PULUMI_SKIP_UPDATE_CHECK"] = "true"
-    _write(settings, settings_file.merged(shared, known, chosen.settings))
+    given, before_that = {**config, **chosen.settings}, known.get("config") or {}
+    made = settings_file.credentials(preset, given, before_that, lambda: secrets.token_hex(24))
+    _write(settings, settings_file.merged(shared, known, {**made, **chosen.settings}))
     return _Stack(name, preset, request.root, settings, environ, str(engine / "pulumi"))
 
 
@@ -253,7 +256,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+    # It may hold credentials: its owner's alone from the first moment.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        yaml.safe_dump(dict(content), file, sort_keys=False)
 
 
 def _last_line(text: str) -> str:

@@ -5,10 +5,35 @@ into a file that everybody shares, so the engine works on a file of this checkou
 engine wrote earlier. Whoever encrypts secrets into the shared file has decided otherwise, and the shared file then wins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 ENCRYPTION_KEYS: Final = ("secretsprovider", "encryptedkey", "encryptionsalt")
+
+
+def credentials(
+    preset: str, given: Mapping[str, Any], known: Mapping[str, Any], fresh: Callable[[], str]
+) -> dict[str, str]:
+    """Credentials of the servers that a stack has in its cluster, where nobody chose any: made once, kept with its state.
+
+    Args:
+        preset: Of the stack.
+        given: Its settings.
+        known: Settings that the engine was given before.
+        fresh: Makes one up.
+    """
+    if preset not in _SERVERS_IN_CLUSTER:
+        return {}
+    pair = ("asya:accessKey", "asya:secretKey") if preset == "oss" and _store(given) == "seaweedfs" else ()
+    wanted = [key for key in ("asya:password", *pair) if key not in given]
+    return {key: str(known.get(key) or fresh()) for key in wanted}
+
+
+_SERVERS_IN_CLUSTER: Final = frozenset({"oss", "localstack"})
+
+
+def _store(given: Mapping[str, Any]) -> str:
+    return str(given.get("asya:store", "seaweedfs"))
 
 
 def merged(shared: Mapping[str, Any], own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any, Final
 
 from asya_cli.doctor import Finding, installed_by
 from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, problems
+from asya_manifest.support_ends import support_ends
 
 LIMIT: Final = "20s"
 ACTORS: Final = "asyncactors.asya.sh"
@@ -129,6 +131,8 @@ def _judged(part: Part, version: str, purpose: str) -> Finding:
     wrong = problems(part, version)
     if not wrong:
         detail = version or "its version is not said; known holes are not looked for"
+        if (ends := support_ends(part, version)) is not None and ends < datetime.now(UTC).date():
+            detail += f"; nobody mends it any more: support of its series ended on {ends}, unless your provider goes on"
         return Finding(part, found=True, required=True, detail=detail, purpose=purpose)
     return Finding(
         part,

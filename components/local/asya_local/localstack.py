@@ -37,6 +37,10 @@ PINS: Final[Mapping[Kind, tuple[str, ...]]] = {
     ),
     "moto": ("moto[server,s3,sqs,sts,iam]==5.1.22",),
 }
+SUPPORTED: Final[Mapping[Kind, str]] = {"localstack": ">=3.12,<3.14", "moto": ">=3.11"}
+"""Pythons that a stand-in runs on, as packages say it."""
+LOCKED: Final[Mapping[Kind, Path]] = {kind: Path(__file__).parent / f"locked/{kind}.txt" for kind in PINS}
+"""What those pins resolve to, each package with the hashes of its files; ``python -m tools.lock_stand_ins`` writes them."""
 PYTHONS: Final = ("3.13", "3.12")
 """Versions that LocalStack 4.14 runs on (3.11 fails on its PEP 695 syntax), best first."""
 INSTALL_TIMEOUT_S: Final = 900.0
@@ -196,7 +200,7 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 def _environment_folder(cache: Path, kind: Kind) -> Path:
     version = PINS[kind][0].partition("==")[2]
-    pins = hashlib.sha256(" ".join(PINS[kind]).encode()).hexdigest()
+    pins = hashlib.sha256(LOCKED[kind].read_bytes()).hexdigest()
     return cache / f"{kind}-{version}-{pins[:12]}"
 
 
@@ -220,12 +224,17 @@ def _install(cache: Path, kind: Kind, base: Path, progress: Progress) -> Path:
         python = folder / "bin" / "python"
         if uv := find_uv(cache):
             _run([uv, "venv", "--quiet", "--python", str(base), str(folder)], kind)
-            _run([uv, "pip", "install", "--quiet", "--python", str(python), *PINS[kind]], kind)
+            _run([uv, "pip", "install", "--quiet", "--python", str(python), *_hashed(kind)], kind)
         else:
             _run([str(base), "-m", "venv", str(folder)], kind)
-            _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS[kind]], kind)
+            _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *_hashed(kind)], kind)
         (folder / "complete").touch()
     return python
+
+
+def _hashed(kind: Kind) -> tuple[str, ...]:
+    """Options of uv's and of pip's installer: these files, and no others."""
+    return "--require-hashes", "--requirement", str(LOCKED[kind])
 
 
 def find_uv(cache: Path) -> str | None:

@@ -147,7 +147,9 @@ class Queues:
         self._admins.clear()
 
     async def _admin(self, transport: TransportConfig, namespace: str) -> QueueAdmin:
-        credentials = [await self._secret(ref, namespace) for ref in transport.secrets]
+        # Its own credentials come from no namespace in which others can write.
+        where = self._namespace if transport.operator_signs_in_as_itself else namespace
+        credentials = [await self._secret(ref, where) for ref in transport.secrets]
         key = _AdminKey(transport.name, tuple(credentials))
         if key not in self._admins:
             self._admins[key] = open_admin(replace(admin_settings(transport, credentials), queue_names=self.names))
@@ -175,9 +177,10 @@ class Queues:
                 continue
             if found is not None and ref.key in (found.get("data") or {}):
                 return base64.b64decode(found["data"][ref.key]).decode()
-        raise CredentialsMissing(
-            f"secret {ref.name!r} with key {ref.key!r} is in neither namespace {self._namespace} nor {namespace}{refused}"
-        )
+        places = f"in neither namespace {self._namespace} nor {namespace}"
+        if namespace == self._namespace:
+            places = f"not in namespace {namespace}"
+        raise CredentialsMissing(f"secret {ref.name!r} with key {ref.key!r} is {places}{refused}")
 
 
 def queue_spec(actor: AsyncActor, transport: TransportConfig) -> QueueSpec:
@@ -208,8 +211,11 @@ def admin_settings(transport: TransportConfig, credentials: list[str]) -> Transp
     env: dict[str, str] = {"ASYA_TRANSPORT": transport.type}
     if isinstance(config, RabbitMqConfig):
         values = dict(zip(transport.secrets, credentials, strict=True))
-        password = values[config.password_secret_ref] if config.password_secret_ref else "guest"
-        username = values[config.username_secret_ref] if config.username_secret_ref else config.username
+        own = config.operator
+        password_ref = own.password_secret_ref if own else config.password_secret_ref
+        password = values[password_ref] if password_ref else "guest"
+        username_ref = None if own else config.username_secret_ref
+        username = values[username_ref] if username_ref else (own or config).username
         user = f"{quote(username, safe='')}:{quote(password, safe='')}"
         address = f"{config.host}:{config.port}/{quote(config.vhost, safe='')}"
         env |= {

@@ -2,8 +2,8 @@
 
 Shape: ``{"transports": {"<name>": {"type": "rabbitmq"|"sqs", "enabled": bool, "config": {...}}}}``. As Asya 0.1.1 reads it,
 an unknown field at any level is an error that names it, and null counts as absent. A name need not be its type. Our
-additions: ``namespaces`` beside ``type``, those whose actors may name it; ``usernameSecretRef``, ``vhost``, ``tls``,
-``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
+additions: ``namespaces`` beside ``type``, those whose actors may name it; ``usernameSecretRef``, ``operator``, ``scaler``,
+``vhost``, ``tls``, ``managementPort`` and ``managementUrl`` of rabbitmq, ``kmsKeyId`` and ``tlsOnly`` of sqs.
 """
 
 import json
@@ -74,6 +74,13 @@ class QueueManagement(ConfigPart):
     dlq: DeadLetters = Field(default_factory=DeadLetters)
 
 
+class SignIn(ConfigPart):
+    """A user of the broker other than the one that actors have."""
+
+    username: str = Field(min_length=1)
+    password_secret_ref: SecretRef
+
+
 class RabbitMqConfig(ConfigPart):
     """How RabbitMQ is reached; empty text and 0 stand for the defaults."""
 
@@ -83,6 +90,10 @@ class RabbitMqConfig(ConfigPart):
     username_secret_ref: SecretRef | None = None
     """In place of ``username``."""
     password_secret_ref: SecretRef | None = None
+    operator: SignIn | None = None
+    """Who the operator is, in place of the user that actors have; its secret is looked for beside the operator alone."""
+    scaler: SignIn | None = None
+    """Who KEDA is, which only reads counts (RabbitMQ's tag ``monitoring``); its secret lies beside the actors."""
     exchange: str = ""
     vhost: Annotated[str, _or("/")] = "/"
     tls: bool = False
@@ -113,7 +124,7 @@ class RabbitMqConfig(ConfigPart):
         Where no secret is configured it carries the password that the sidecar takes then, RabbitMQ's well-known one.
         """
         url = f"{self.management}/{quote(self.vhost, safe='')}"
-        if self.password_secret_ref is not None:
+        if self.scaler is not None or self.password_secret_ref is not None:
             return url
         scheme, _, rest = url.partition("://")
         return f"{scheme}://{quote(self.username, safe='')}:guest@{rest}"
@@ -179,12 +190,19 @@ class TransportConfig:
 
     @property
     def secrets(self) -> tuple[SecretRef, ...]:
-        """Secrets that lead to it: password and user name; or the access key's id and the secret access key, in this order."""
+        """By which the operator signs in: password and user name; or the access key's id and its secret, in this order."""
         if isinstance(self.config, RabbitMqConfig):
+            if self.config.operator is not None:
+                return (self.config.operator.password_secret_ref,)
             refs = (self.config.password_secret_ref, self.config.username_secret_ref)
             return tuple(ref for ref in refs if ref is not None)
         given = self.config.credentials
         return (given.access_key_id_secret_ref, given.secret_access_key_secret_ref) if given else ()
+
+    @property
+    def operator_signs_in_as_itself(self) -> bool:
+        """Whether the operator's credentials are none of the actors'."""
+        return isinstance(self.config, RabbitMqConfig) and self.config.operator is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ BODY_SIZE: Final = "messaging.message.body.size"
 BATCH_COUNT: Final = "messaging.batch.message_count"
 ERROR_TYPE: Final = "error.type"
 TOOL_NAME: Final = "gen_ai.tool.name"
+MODEL: Final = "gen_ai.request.model"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 
 NAMESPACE: Final = "k8s.namespace.name"
 ACTOR: Final = "asya.actor"
@@ -32,6 +35,8 @@ ATTEMPT: Final = "asya.attempt"
 DELIVERY: Final = "asya.delivery"
 RESULT: Final = "asya.result"
 PARENT: Final = "asya.parent_id"
+COST_USD: Final = "asya.llm.cost_usd"
+"""The conventions have no name for what a call costs."""
 
 LONGEST_FAILURE: Final = 500
 """Characters of what went wrong that a span keeps."""

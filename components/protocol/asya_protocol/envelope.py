@@ -17,6 +17,7 @@ import msgspec
 
 from asya_protocol import legs, names
 from asya_protocol.errors import InvalidEnvelope, MalformedEnvelope
+from asya_protocol.nesting import too_deep
 
 _NULL: Final = msgspec.Raw(b"null")
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -139,7 +140,7 @@ def parse_object(body: bytes) -> dict[str, msgspec.Raw]:
         raise MalformedEnvelope("envelope is empty (0 bytes)")
     try:
         body.decode("utf-8")
-        return _OBJECT.decode(body)
+        document = _OBJECT.decode(body)
     except UnicodeDecodeError as exc:
         raise MalformedEnvelope(f"envelope is not UTF-8: {exc}") from exc
     except msgspec.ValidationError as exc:
@@ -148,6 +149,9 @@ def parse_object(body: bytes) -> dict[str, msgspec.Raw]:
         raise MalformedEnvelope(_diagnose(body, exc)) from exc
     except RecursionError as exc:
         raise MalformedEnvelope("envelope is nested too deeply") from exc
+    if too_deep(body):
+        raise MalformedEnvelope("envelope is nested too deeply")
+    return document
 
 
 def _diagnose(body: bytes, exc: msgspec.DecodeError) -> str:
@@ -178,7 +182,7 @@ def parse_envelope(body: bytes) -> Envelope:
         pass  # Whatever it is, what follows says it.
     else:
         route = plain.route.read()
-        if plain.id and route is not None:
+        if plain.id and route is not None and not too_deep(body):
             headers, deadline = plain.headers or {}, plain.deadline
             moment = _read_time(deadline) if deadline else None
             return Envelope(plain.id, route, plain.payload, headers, plain.parent_id or None, moment)

@@ -6,7 +6,7 @@ reason, counted in ``custom_metrics_refused_total``, and otherwise passed over.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -42,10 +42,14 @@ class CustomMetrics:
     Args:
         metrics: The sidecar's, in whose registry they are shown.
         declared: From ``ASYA_CUSTOM_METRICS``.
+        also: Told of each value that was taken.
     """
 
-    def __init__(self, metrics: Metrics, declared: Sequence[Declared] = ()) -> None:
+    def __init__(
+        self, metrics: Metrics, declared: Sequence[Declared] = (), also: Callable[[Reported], None] | None = None
+    ) -> None:
         self._metrics = metrics
+        self._also = also
         self._registry: CollectorRegistry = metrics.registry
         self._known: dict[str, tuple[Collector, tuple[str, ...]]] = {}
         self._series: dict[str, set[tuple[str, ...]]] = {}
@@ -79,7 +83,10 @@ class CustomMetrics:
     def take(self, line: bytes) -> None:
         """Take one line. Never raises."""
         try:
-            self._observe(read_line(line))
+            said = read_line(line)
+            self._observe(said)
+            if self._also is not None:
+                self._also(said)
         except LineRefused as exc:
             self._refuse(exc.reason, str(exc))
 

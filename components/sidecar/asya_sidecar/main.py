@@ -129,7 +129,8 @@ async def _work(
         extra={"actor": settings.hop.actor, "transport": transport.name, **asdict(shape)},
     )
     reporting = asyncio.create_task(reporter.run()) if reporter else None
-    custom = CustomMetrics(metrics, settings.custom_metrics) if settings.metrics_enabled else None
+    noted = None if tracing is None else tracing.usage.note
+    custom = CustomMetrics(metrics, settings.custom_metrics, noted) if settings.metrics_enabled else None
     if custom is not None:
         await custom.listen(settings.socket_dir)
     try:

@@ -12,6 +12,7 @@ from asya_protocol.errors import EnvelopeError
 from asya_sidecar.core.actions import Decision
 from asya_sidecar.core.admit import Hop, Work
 from asya_sidecar.core.build import lenient_headers
+from asya_sidecar.core.model_usage import ModelUsage
 from asya_sidecar.core.trail import Place, Subject, Trail, begin_trail, hop_spans
 from asya_sidecar.metrics import Metrics
 
@@ -30,6 +31,8 @@ class HopTracing:
     def __init__(self, tracer: Tracer, hop: Hop, transport: str) -> None:
         self._tracer = tracer
         self._place = Place(hop.actor, hop.queue_names.queue(hop.actor), transport)
+        self.usage: Final = ModelUsage()
+        """What handlers report of models that they called."""
 
     def begin(self, admitted: Work | Decision, body: bytes, held_s: float, taken_s: float) -> Trail:
         """Begin the trail of a delivery that a worker has taken.
@@ -49,6 +52,8 @@ class HopTracing:
         if not trail.recorded:
             return
         subject = Subject(_envelope(body)) if work is None else Subject(work.envelope, work.attempt, work.delivery)
+        if subject.envelope is not None:
+            trail.usage = self.usage.take(subject.envelope.id)
         self._tracer.emit(hop_spans(trail, self._place, subject, done, time.time()))
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ Problem = tuple[str, str, object]
 _PRINCIPAL: Final = re.compile(r"arn:aws[\w-]*:iam::\d{12}:(role|user)/.+")
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/.+")
 _POLICY: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}|aws):policy/.+")
+_CERTIFICATE: Final = re.compile(r"arn:aws[\w-]*:acm:([\w-]+):(\d{12}):certificate/[\w-]+")
 _PATH: Final = re.compile(r"/([\w+=,.@-]+/)*")
 _STACK: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_]+-")
@@ -69,8 +70,9 @@ def _of_account(own: AwsSettings) -> Iterator[Problem]:
 
 
 def _of_network(own: AwsSettings) -> Iterator[Problem]:
+    way_in = [("gatewayCidrs", each) for each in own.gateway_cidrs]
     sources = [("apiSources", each) for each in own.api_sources if not each.startswith("sg-")]
-    for key, cidr in [("cidr", own.cidr), *(("apiCidrs", cidr) for cidr in own.api_cidrs), *sources]:
+    for key, cidr in [("cidr", own.cidr), *(("apiCidrs", cidr) for cidr in own.api_cidrs), *sources, *way_in]:
         try:
             network = ipaddress.IPv4Network(cidr)
         except ValueError:
@@ -133,6 +135,7 @@ def _together(read: ConfigReader, settings: Settings, own: AwsSettings, stack: s
     if eks and is_url(settings.keda) and not settings.keda_sha256:
         why = f"is not set, and what {settings.keda} gives gets rights in the whole cluster"
         yield "kedaSha256", why, f"$(python -m asya_infra.fetch {settings.keda} | sed -n 's/^sha256 //p')"
+    yield from _way_in(settings, own, made=made)
     if own.cluster_name and settings.database == "rds" and len(own.subnet_ids) < 2:
         yield "subnetIds", "is not set, and RDS needs subnets in two zones of the VPC of asya:clusterName", ""
     if settings.database == "rds" and settings.password is not None:
@@ -143,6 +146,48 @@ def _together(read: ConfigReader, settings: Settings, own: AwsSettings, stack: s
                 'is not 8 to 128 characters without / " @ and space, as RDS wants it',
                 "--secret $(openssl rand -hex 24)",
             )
+
+
+def _way_in(settings: Settings, own: AwsSettings, *, made: bool) -> Iterator[Problem]:
+    """Rules of the gateway's load balancer, which Auto Mode makes."""
+    host, certificate = settings.gateway_host, own.gateway_certificate
+    for key, given in (
+        ("gatewayCertificate", certificate),
+        ("gatewayScheme", own.gateway_scheme != "internal"),
+        ("gatewayCidrs", own.gateway_cidrs),
+    ):
+        if given and not host:
+            yield "gatewayHost", f"is not set, and asya:{key} is for a gateway that has one", "asya.example.com"
+        if given and settings.ingress_class:
+            yield (
+                key,
+                f"is for Auto Mode's load balancer, and asya:ingressClass {settings.ingress_class} makes another; take it out",
+                "",
+            )
+    if not host or settings.ingress_class or settings.cluster != "eks":
+        return
+    if not made or own.compute != "auto":
+        why = "is not set, and without Auto Mode EKS has no ingress controller: install one and name its class"
+        yield "ingressClass", why, "alb"
+    found = _CERTIFICATE.fullmatch(certificate)
+    if found is None:
+        what = (
+            f"{certificate!r} is no ARN of a certificate"
+            if certificate
+            else "is not set, and the gateway is reached by HTTPS alone"
+        )
+        ask = f"aws acm request-certificate --domain-name {host} --validation-method DNS"
+        example = f"$({ask} --query CertificateArn --output text)"
+        yield "gatewayCertificate", what, example
+    elif found[1] != settings.region:
+        yield (
+            "gatewayCertificate",
+            f"is of {found[1]}, and a load balancer takes one of its own region, {settings.region}",
+            "",
+        )
+    if own.gateway_scheme == "internet-facing" and not own.gateway_cidrs:
+        why = "is not set: say who reaches the gateway from the internet, everybody being 0.0.0.0/0"
+        yield "gatewayCidrs", why, "'[\"203.0.113.0/24\"]'"
 
 
 def has_registry(image: str) -> bool:

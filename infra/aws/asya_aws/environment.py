@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import pulumi
 
-from asya_aws import node_objects, versions
+from asya_aws import ingress, node_objects, versions
 from asya_aws.eks import EksCluster, kubeconfig, output_field
 from asya_aws.identity import PodRoles
 from asya_aws.network import Network
+from asya_aws.node_groups import unreached
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
 from asya_aws.storage import POSTGRES_VERSION, GatewayDatabase, MeshKey, ResultStore
@@ -19,7 +20,7 @@ from asya_aws.watching import watch_budget, watch_database
 from asya_infra.errors import ConfigError
 from asya_infra.kubernetes_object import apply_all
 from asya_infra.kubernetes_provider import kubernetes_provider
-from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
+from asya_infra.ports import Cluster, Database, Ingress, Queue, Secrets, Store
 from asya_infra.settings import Settings
 
 QUEUES: Final = {"autoCreate": True, "dlq": {"enabled": True, "maxRetryCount": 5, "retentionDays": 14}}
@@ -59,6 +60,8 @@ class Aws:
         made = settings.cluster == "eks" and not own.cluster_name
         today = datetime.datetime.now(tz=datetime.UTC).date()
         for line in versions.warnings(own.kubernetes_version if made else "", database, today):
+            pulumi.log.warn(line)
+        for line in unreached(own.groups) if made else ():
             pulumi.log.warn(line)
         watch_budget(self._name, own, self._tags, lambda: self._opts)
 
@@ -175,8 +178,24 @@ class Aws:
         self._place = place
         provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn, adopt=self._settings.adopt)
         opts = pulumi.ResourceOptions(provider=provider, depends_on=list(place.ready))
-        ready = (*place.ready, *apply_all("eks", place.objects, opts))
+        objects = [*place.objects, *self._way_in_objects()]
+        ready = (*place.ready, *apply_all("eks", objects, opts))
         return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=ready, adopt=self._settings.adopt)
+
+    @property
+    def _makes_way_in(self) -> bool:
+        return (
+            bool(self._settings.gateway_host) and not self._settings.ingress_class and self._settings.cluster == "eks"
+        )
+
+    def _way_in_objects(self) -> list[dict[str, Any]]:
+        if not self._makes_way_in:
+            return []
+        return ingress.class_objects(self._own, self._settings.system_namespace, self._tags)
+
+    def ingress(self) -> Ingress | None:
+        """The way to the gateway by Auto Mode's load balancer; ``None`` where nobody asked, or another controller makes it."""
+        return ingress.ingress(self._own, self._settings.gateway_host) if self._makes_way_in else None
 
     def queue(self) -> Queue:
         """SQS. The operator makes the queues, each with its dead letter queue, encrypted with the mesh's key and by TLS only.

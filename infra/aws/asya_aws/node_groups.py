@@ -1,6 +1,6 @@
 """Managed node groups: each with a launch template of its own, so that disks, tags and metadata are ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
@@ -93,3 +93,17 @@ def node_group(
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(after))),
     )
     return made
+
+
+def unreached(groups: Sequence[NodeGroup]) -> Iterator[str]:
+    """What to say of groups that may grow, as nobody makes them. Pure.
+
+    AWS adds no node by itself: a managed group only keeps the size that it is told.
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/autoscaling.html.
+    """
+    for group in groups:
+        if group.max > group.min:
+            yield (
+                f"node group {group.name}: nothing adds nodes between its min ({group.min}) and its max ({group.max}), and "
+                "actors would wait for one: install cluster-autoscaler, or take asya:compute auto, or a higher min"
+            )

@@ -207,6 +207,16 @@ def cluster(scope: Scope, *, auto: bool) -> Document:
             [f"{where}:*:volume/*", f"{where}::snapshot/*"],
             mine,
         ),
+        allow(
+            "TagLoadBalancers",
+            [f"elasticloadbalancing:Create{what}" for what in ("Listener", "LoadBalancer", "Rule", "TargetGroup")]
+            + ["ec2:CreateSecurityGroup"],
+            [
+                f"arn:{scope.partition}:elasticloadbalancing:{scope.region}:{scope.account}:*",
+                f"{where}:*:security-group/*",
+            ],
+            mine,
+        ),
     ]
     group = f"arn:{scope.partition}:logs:{scope.region}:{scope.account}:log-group:/aws/eks/*"
     refuse = {**allow("NoGroupOfItsOwn", ["logs:CreateLogGroup"], [group]), "Effect": "Deny"}

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from asya_infra.config_reader import ConfigReader
 
 Nat = Literal["none", "single", "per-zone"]
+Scheme = Literal["internal", "internet-facing"]
 Compute = Literal["auto", "node-groups"]
 LABEL_GPU: Final = {"accelerator": "nvidia-gpu"}
 TAINT_GPU: Final = {"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}
@@ -64,7 +65,7 @@ class AwsSettings:
     """`asya:clusterName`: an EKS cluster that exists, with the Pod Identity agent; then none is made."""
     database_clients: tuple[str, ...] = ()
     """`asya:databaseClients`: security groups that may reach the database besides the cluster's, such as that of its nodes."""
-    kubernetes_version: str = "1.35"
+    kubernetes_version: str = "1.36"
     """`asya:kubernetesVersion`: of the cluster that is made; nodes and add-ons follow it."""
     compute: Compute = "auto"
     """`asya:compute`: `auto` (EKS Auto Mode makes nodes as pods need them, for a fee) or `node-groups`."""
@@ -75,7 +76,7 @@ class AwsSettings:
     nodes_min: int = 2
     """`asya:nodesMin`: its nodes at least, and how many start."""
     nodes_max: int = 4
-    """`asya:nodesMax`: its nodes at most, for an autoscaler of your own."""
+    """`asya:nodesMax`: its nodes at most, for an autoscaler of your own; a preview says that nothing else adds nodes."""
     node_groups: tuple[NodeGroup, ...] = ()
     """`asya:nodeGroups`: groups in its place: `name`, `types`, `min`, `max`, `diskGib`, `labels`, `taints`, `spot` of each."""
     volume_key: bool = False
@@ -86,6 +87,12 @@ class AwsSettings:
     """`asya:apiCidrs`: from which public addresses the cluster's API is reached, such as `["203.0.113.7/32"]`."""
     api_sources: tuple[str, ...] = ()
     """`asya:apiSources`: with `vpcId`, addresses (`10.0.0.0/8`) and security groups (`sg-...`) that reach it privately."""
+    gateway_certificate: str = ""
+    """`asya:gatewayCertificate`: ARN of ACM's certificate for `asya:gatewayHost`; needed with it on EKS Auto Mode."""
+    gateway_scheme: Scheme = "internal"
+    """`asya:gatewayScheme`: `internal` (from the VPC and what leads into it) or `internet-facing`. A load balancer costs."""
+    gateway_cidrs: tuple[str, ...] = ()
+    """`asya:gatewayCidrs`: who reaches it, e.g. `["203.0.113.0/24"]`; needed with `internet-facing`; empty: the whole VPC."""
     database_class: str = "db.t4g.micro"
     """`asya:databaseClass`: instance class of the database. It costs by the hour."""
     database_gib: int = 20
@@ -156,6 +163,9 @@ def read_unchecked(read: ConfigReader) -> AwsSettings:
         admins=read.texts("admins"),
         api_cidrs=read.texts("apiCidrs"),
         api_sources=read.texts("apiSources"),
+        gateway_certificate=read.text("gatewayCertificate"),
+        gateway_scheme=read.choice("gatewayScheme", ("internal", "internet-facing"), "internal"),
+        gateway_cidrs=read.texts("gatewayCidrs"),
         database_class=read.text("databaseClass", AwsSettings.database_class),
         database_gib=read.whole("databaseGib", 20, 20, 65_536),
         database_max_gib=read.whole("databaseMaxGib", 0, 0, 65_536),

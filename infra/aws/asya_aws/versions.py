@@ -2,6 +2,7 @@
 
 Sources, looked at in November 2026: https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html and
 https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-release-calendar.html, standard support.
+EKS 1.36 by https://endoflife.date/amazon-eks: out since 2026-06-02, supported for 14 months as the page says of every version.
 """
 
 import datetime
@@ -14,6 +15,7 @@ ENDS: Final[Mapping[tuple[str, str], datetime.date]] = {
     ("EKS", "1.33"): datetime.date(2026, 7, 29),
     ("EKS", "1.34"): datetime.date(2026, 12, 2),
     ("EKS", "1.35"): datetime.date(2027, 3, 27),
+    ("EKS", "1.36"): datetime.date(2027, 8, 2),
     ("RDS for PostgreSQL", "16"): datetime.date(2029, 2, 28),
     ("RDS for PostgreSQL", "17"): datetime.date(2030, 2, 28),
 }

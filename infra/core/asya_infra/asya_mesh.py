@@ -14,7 +14,7 @@ from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
 from asya_infra.kubernetes_object import KubernetesObject, apply_all, object_name
 from asya_infra.pod_shapes import settings_digest
-from asya_infra.ports import Cluster, Database, Queue, Secrets, Store
+from asya_infra.ports import Cluster, Database, Ingress, Queue, Secrets, Store
 from asya_infra.removal_guard import RemovalGuard
 from asya_infra.settings import KEDA_IMAGES, Images, Monitoring
 from asya_infra.target import Identities
@@ -37,6 +37,7 @@ class MeshOptions:
         monitoring: Whether Prometheus and Grafana are installed; ``operator`` leaves both to what the cluster has.
         gateway_tokens: Who may call the gateway.
         report_token: What sidecars show the gateway.
+        ingress: How the gateway is reached from outside; ``None`` leaves it inside.
         queue_prefix: Begins every queue's name.
         third_party: Images of other projects in place of the pinned ones.
         registry_auth: Docker's ``config.json``, by which all pods pull images.
@@ -52,6 +53,7 @@ class MeshOptions:
     tracing: collector.Tracing | None = None
     gateway_tokens: pulumi.Output[str] | None = None
     report_token: pulumi.Output[str] | None = None
+    ingress: Ingress | None = None
     queue_prefix: str = names.QUEUE_PREFIX
     third_party: Mapping[str, str] = field(default_factory=dict)
     registry_auth: pulumi.Output[str] | None = None
@@ -145,6 +147,7 @@ class AsyaMesh(pulumi.ComponentResource):
             "transport": self.transport,
             "queueUrl": self.queue_url,
             "gatewayUrl": self.gateway_url,
+            "gatewayPublicUrl": pulumi.Output.from_input(f"https://{o.ingress.host}" if o.ingress else ""),
             "platform": self._platform_facts(),
         }
         self.register_outputs(self.outputs)
@@ -203,6 +206,7 @@ class AsyaMesh(pulumi.ComponentResource):
             for namespace in both
             for name, data in _secrets(queue.secrets, store).items()
         ]
+        found += [installation.secret(name, o.system_namespace, data) for name, data in queue.operator_secrets.items()]
         if store is not None:
             found += [installation.store_config(store, namespace) for namespace in both]
         if url and o.report_token is not None:
@@ -245,6 +249,8 @@ class AsyaMesh(pulumi.ComponentResource):
             queue_prefix=o.queue_prefix,
             more=o.tracing.environment(o.system_namespace) if o.tracing is not None else {},
         )
+        if o.ingress is not None:
+            manifests.append(gateway.ingress(o.system_namespace, o.ingress))
         ready = self._database.ready if self._database else ()
         self._apply("gateway", manifests, (*shared, tools, *ready, *self._queue.ready, *self._platform()))
         return tools

@@ -43,7 +43,7 @@ def fetch(url: str, sha256: str = "") -> int:
     path = cached_path(url)
     if not path.is_file():
         try:
-            with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:  # noqa: S310 - is_url lets http and https in
+            with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:  # noqa: S310 - is_url lets https alone in
                 content = answer.read()
         except OSError as exc:
             print(f"{url} cannot be downloaded ({exc}); set asya:keda to a file's path instead", file=sys.stderr)

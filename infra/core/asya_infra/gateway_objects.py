@@ -7,8 +7,9 @@ import pulumi
 
 from asya_infra.cluster_target import TOOLS_CONFIG
 from asya_infra.installation import Manifest, config_map, let_in, read_deploy, secret
+from asya_infra.kubernetes_object import SKIP_AWAIT
 from asya_infra.pod_shapes import meta, settings_digest
-from asya_infra.ports import Database, Queue
+from asya_infra.ports import Database, Ingress, Queue
 from asya_infra.settings import Images
 from asya_protocol import names
 
@@ -82,6 +83,24 @@ def gateway_objects(
         *_lists_actors(namespace, actors_namespace),
         let_in(NAME, namespace, [POD_PORT]),
     ]
+
+
+def ingress(namespace: str, way: Ingress) -> Manifest:
+    """The way in from outside. Who may come is the controller's to say, and who may call the gateway's tokens'.
+
+    Nobody waits for it: the controller takes minutes, and a name in DNS is made after it.
+    """
+    backend = {"service": {"name": NAME, "port": {"name": "http"}}}
+    rule = {"host": way.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    found: Manifest = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {**meta(NAME, namespace), "annotations": {**way.annotations, SKIP_AWAIT: "true"}},
+        "spec": {"ingressClassName": way.class_name, "rules": [rule]},
+    }
+    if way.tls_secret:
+        found["spec"]["tls"] = [{"hosts": [way.host], "secretName": way.tls_secret}]
+    return found
 
 
 def _deployed(namespace: str, images: Images, *, replicas: int, digest: pulumi.Input[str]) -> list[Manifest]:

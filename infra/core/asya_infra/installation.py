@@ -197,6 +197,18 @@ def split(manifests: Sequence[Manifest], wanted: Callable[[Manifest], bool]) -> 
     return [m for m in manifests if wanted(m)], [m for m in manifests if not wanted(m)]
 
 
+KEDA_NAMESPACE: Final = "keda"
+"""Where KEDA's own manifest installs it."""
+
+
+def namespace_peer(namespace: str, app: str = "") -> Manifest:
+    """A NetworkPolicy's peer: all pods of a namespace, or those of one app there."""
+    peer: Manifest = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    if app:
+        peer["podSelector"] = {"matchLabels": {"app.kubernetes.io/name": app}}
+    return peer
+
+
 def default_deny(namespace: str) -> Iterator[Manifest]:
     """NetworkPolicies of the system's namespace: nobody calls its pods but who is let in by another policy."""
     yield {

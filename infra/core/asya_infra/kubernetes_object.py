@@ -13,7 +13,15 @@ import pulumi
 SKIP_AWAIT: Final = "pulumi.com/skipAwait"
 """Annotation: the provider does not wait until the object is ready."""
 CLUSTER_SCOPED: Final = frozenset(
-    {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "APIService"}
+    {
+        "Namespace",
+        "CustomResourceDefinition",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "StorageClass",
+        "APIService",
+        "IngressClass",
+    }
     | {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "PriorityClass", "PersistentVolume"}
 )
 FIRST: Final = ("Namespace", "CustomResourceDefinition")

@@ -146,7 +146,13 @@ def _prometheus_config(namespace: str, places: Sequence[str]) -> str:
         ],
     }
     config = {
-        "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
+        "global": {
+            "scrape_interval": "15s",
+            "evaluation_interval": "15s",
+            # Kept as native histograms, and as they come, for rules and dashboards of others' Prometheus are the same.
+            "convert_classic_histograms_to_nhcb": True,
+            "always_scrape_classic_histograms": True,
+        },
         "rule_files": ["/etc/prometheus/rules.yaml"],
         "scrape_configs": [job, gateway],
     }

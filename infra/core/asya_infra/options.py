@@ -11,6 +11,7 @@ from asya_infra.asya_mesh import MeshOptions
 from asya_infra.collector import Tracing
 from asya_infra.errors import ConfigError
 from asya_infra.installation import Manifest
+from asya_infra.ports import Ingress
 from asya_infra.settings import Settings
 from asya_infra.target import Mesh
 from asya_infra.upstream import read_upstream
@@ -47,6 +48,7 @@ def mesh_options(settings: Settings) -> MeshOptions:
         monitoring=settings.monitoring,
         tracing=_tracing(settings),
         gateway_tokens=settings.gateway_tokens,
+        ingress=_ingress(settings),
         report_token=settings.report_token,
         queue_prefix=settings.queue_prefix,
         third_party=settings.third_party,
@@ -63,6 +65,14 @@ def _tracing(settings: Settings) -> Tracing | None:
         headers=settings.collector_headers,
         share=settings.trace_percent / 100,
         url=settings.trace_url,
+    )
+
+
+def _ingress(settings: Settings) -> Ingress | None:
+    if not settings.ingress_class:
+        return None
+    return Ingress(
+        host=settings.gateway_host, class_name=settings.ingress_class, tls_secret=settings.gateway_tls_secret
     )
 
 

@@ -44,6 +44,23 @@ class Cluster:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ingress:
+    """How the gateway is reached from outside of the cluster.
+
+    Attributes:
+        host: Its name in DNS.
+        class_name: Of the controller that makes the way.
+        tls_secret: Secret with the certificate, beside the gateway; empty where the controller has one.
+        annotations: Of the Ingress, for its controller.
+    """
+
+    host: str
+    class_name: str
+    tls_secret: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Queue:
     """A broker.
 
@@ -52,6 +69,7 @@ class Queue:
         config: ``config`` of the transport in the operator's ``ASYA_TRANSPORT_CONFIG``.
         url: Where the queues live; an actor's queue is ``<url>/<queue>`` for SQS. No credentials in it.
         secrets: Credentials that ``config`` refers to, put beside the operator and beside the actors.
+        operator_secrets: Credentials that ``config`` refers to for the operator alone, put beside it.
         ready: What must exist before the operator starts.
         gateway_env: What the gateway needs to reach it (``ASYA_*``); secret values are marked as such.
         metrics: Namespace in the cluster whose pods tell of it on a port named ``metrics``; empty is none.
@@ -61,6 +79,7 @@ class Queue:
     config: Mapping[str, pulumi.Input[Any]]
     url: pulumi.Output[str]
     secrets: Secrets = field(default_factory=dict)
+    operator_secrets: Secrets = field(default_factory=dict)
     ready: tuple[pulumi.Resource, ...] = ()
     gateway_env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     metrics: str = ""

@@ -41,6 +41,7 @@ THIRD_PARTY: Final = (
 """Images of other projects, by the names that `asya:images` has for them."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
+_HOST: Final = re.compile(r"(?=.{1,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _URL: Final = re.compile(r"https?://[^/\s]+")
 
 
@@ -116,6 +117,12 @@ class Settings:
     """`asya:gatewayTokens`: bearer tokens of the gateway; a secret, needed with a gateway image."""
     report_token: pulumi.Output[str] | None = None
     """`asya:reportToken`: what sidecars show the gateway, of which it learns the scope `report`; a secret."""
+    gateway_host: str = ""
+    """`asya:gatewayHost`: name in DNS by which the gateway is reached from outside, by HTTPS; empty makes no way in."""
+    ingress_class: str = ""
+    """`asya:ingressClass`: class of an ingress controller that is there; on EKS Auto Mode one is made where it is empty."""
+    gateway_tls_secret: str = ""
+    """`asya:gatewayTlsSecret`: Secret of the system's namespace with its certificate; needed with `ingressClass`."""
     keda: str = "installed"
     """`asya:keda`: `installed` (somebody else did), `none` (nothing scales), or the path or URL of KEDA's manifest."""
     keda_sha256: str = ""
@@ -193,6 +200,9 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         database_url=read.get_secret("databaseUrl"),
         gateway_tokens=read.get_secret("gatewayTokens"),
         report_token=read.get_secret("reportToken"),
+        gateway_host=_host(read),
+        ingress_class=_label_or_empty(read, "ingressClass"),
+        gateway_tls_secret=_label_or_empty(read, "gatewayTlsSecret"),
         keda=read.text("keda", "installed"),
         keda_sha256=read.text("kedaSha256"),
         monitoring=_MONITORING[read.choice("monitoring", tuple(_MONITORING), "false")],
@@ -253,6 +263,17 @@ def _label(read: ConfigReader, key: str, default: str) -> str:
     return value
 
 
+def _label_or_empty(read: ConfigReader, key: str) -> str:
+    return _label(read, key, "x") if read.text(key) else ""
+
+
+def _host(read: ConfigReader) -> str:
+    value = read.text("gatewayHost")
+    if value and not _HOST.fullmatch(value):
+        raise read.refuse("gatewayHost", f"{value!r} is no name in DNS", "asya.example.com")
+    return value
+
+
 def _prefix(read: ConfigReader) -> str:
     value = read.text("queuePrefix", names.QUEUE_PREFIX)
     if not names.QUEUE_PREFIX_PATTERN.fullmatch(value):
@@ -309,3 +330,25 @@ def _check_together(read: ConfigReader, s: Settings) -> None:
     for lacks, key, why, example in missing:
         if lacks:
             raise read.refuse(key, f"is not set; {why}: {read.cure(key, example)}")
+    _check_way_in(read, s)
+
+
+def _check_way_in(read: ConfigReader, s: Settings) -> None:
+    """A way to the gateway is by HTTPS, and somebody has to make it."""
+    if not s.gateway_host:
+        for key, given in (("ingressClass", s.ingress_class), ("gatewayTlsSecret", s.gateway_tls_secret)):
+            if given:
+                raise read.refuse(
+                    "gatewayHost", f"is not set, and asya:{key} is for a gateway that has one", "asya.example.com"
+                )
+        return
+    if s.cluster == "none" or not s.images.gateway:
+        why = "there is no cluster" if s.cluster == "none" else "there is no gateway: asya:gatewayImage is not set"
+        raise read.refuse("gatewayHost", f"leads nowhere, for {why}")
+    if s.cluster != "eks" and not s.ingress_class:
+        raise read.refuse(
+            "ingressClass", f"is not set, and nothing else leads {s.gateway_host} to the gateway", "nginx"
+        )
+    if s.ingress_class and not s.gateway_tls_secret:
+        why = f"is not set, and {s.gateway_host} is reached by HTTPS alone: kubectl -n {s.system_namespace} create secret tls"
+        raise read.refuse("gatewayTlsSecret", why, "asya-gateway-tls")

@@ -19,7 +19,7 @@ KEDA_URL: Final = "https://github.com/kedacore/keda/releases/download/v2.21.0/ke
 
 def is_url(source: str) -> bool:
     """Whether a source has to be downloaded."""
-    return source.startswith(("https://", "http://"))
+    return source.startswith("https://")
 
 
 def cached_path(url: str, environ: Mapping[str, str] | None = None) -> Path:

@@ -1,26 +1,32 @@
 """Brokers: RabbitMQ in the cluster, RabbitMQ that exists, and a stand-in for SQS such as LocalStack."""
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import pulumi
 
 from asya_infra.errors import ConfigError
-from asya_infra.installation import config_map
-from asya_infra.pod_shapes import resources
+from asya_infra.installation import KEDA_NAMESPACE, config_map, namespace_peer, secret
+from asya_infra.pod_shapes import resources, settings_digest
 from asya_infra.ports import Cluster, Queue
 from asya_infra.settings import Settings
 from asya_oss import images
+from asya_oss.accounts import Account, accounts, definitions, password_of
 from asya_oss.server import Server
 
 NAME: Final = "asya-rabbitmq"
 USER: Final = "asya"
+"""Whom a broker that exists knows the mesh as, where its URL names nobody."""
 PASSWORD_SECRET: Final = "rabbitmq-secret"  # noqa: S105 - a name
+OPERATOR_SECRET: Final = "rabbitmq-operator"  # noqa: S105 - a name
+SCALER_SECRET: Final = "rabbitmq-scaler"  # noqa: S105 - a name
 SQS_SECRET: Final = "sqs-secret"  # noqa: S105 - a name
 RABBITMQ_USER_ID: Final = 999
 QUEUES: Final = {"autoCreate": True, "dlq": {"enabled": True, "maxRetryCount": 5}}
 STAND_IN_ACCOUNT: Final = "000000000000"
-_CONFIG: Final = """# By default RabbitMQ's first user may only come from its own machine.
+_CONFIG: Final = """# Users and what they may do; no other user is made.
+load_definitions = /etc/rabbitmq/asya/definitions.json
 loopback_users = none
 log.console = true
 # Seven days: the default of half an hour is less than a handler may take, and the broker would hand its envelope out again.
@@ -29,33 +35,63 @@ consumer_timeout = 604800000
 
 
 def rabbitmq(settings: Settings, cluster: Cluster) -> Queue:
-    """RabbitMQ in the cluster: one node, a volume, beside it its management API for KEDA and its metrics for Prometheus.
+    """RabbitMQ in the cluster: one node, a volume; its management API for KEDA and the operator, its metrics for Prometheus.
 
     The image has the plugin `rabbitmq_prometheus` on. Source: https://www.rabbitmq.com/docs/prometheus
     """
-    password = _password(settings)
+    users = accounts(settings.queue_prefix)
+    passwords = {part: password_of(settings, f"rabbitmq/{part}") for part in users}
+    known = pulumi.Output.all(**passwords).apply(
+        lambda each: definitions([(account, each[part]) for part, account in users.items()])
+    )
+    system, actors = namespace_peer(settings.system_namespace), namespace_peer(settings.namespace)
     server = Server(
         "RabbitMQ",
         NAME,
         cluster=cluster,
         image=settings.third_party.get("rabbitmq", images.RABBITMQ),
         ports={"amqp": 5672, "management": 15672, "metrics": 15692},
-        credentials={"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": password},
+        callers={5672: [system, actors], 15672: [system, namespace_peer(KEDA_NAMESPACE)]},
         container={
             "readinessProbe": {"tcpSocket": {"port": "amqp"}, "periodSeconds": 5},
             "resources": resources("200m", "256Mi", "1Gi"),
             "volumeMounts": [
-                {"name": "config", "mountPath": "/etc/rabbitmq/conf.d/20-asya.conf", "subPath": "asya.conf"}
+                {"name": "config", "mountPath": "/etc/rabbitmq/conf.d/20-asya.conf", "subPath": "asya.conf"},
+                {"name": "users", "mountPath": "/etc/rabbitmq/asya", "readOnly": True},
             ],
         },
-        volumes=[{"name": "config", "configMap": {"name": NAME}}],
-        extra=[config_map(NAME, NAME, {"asya.conf": _CONFIG})],
+        volumes=[
+            {"name": "config", "configMap": {"name": NAME}},
+            {"name": "users", "secret": {"secretName": f"{NAME}-users"}},
+        ],
+        extra=[
+            config_map(NAME, NAME, {"asya.conf": _CONFIG}),
+            secret(f"{NAME}-users", NAME, {"definitions.json": known}),
+        ],
+        # It reads them at its start.
+        annotations={"asya.sh/settings": settings_digest({"users": known})},
         data="/var/lib/rabbitmq",
         size="5Gi",
         auth=settings.registry_auth,
         user=RABBITMQ_USER_ID,
     )
-    return _queue(server.address, 5672, USER, password, ready=tuple(server.objects), metrics=NAME)
+    queue = _queue(server.address, 5672, users["actors"].name, passwords["actors"], ready=tuple(server.objects))
+    return replace(
+        queue,
+        metrics=NAME,
+        config={
+            **queue.config,
+            "operator": _sign_in(users["operator"], OPERATOR_SECRET),
+            "scaler": _sign_in(users["scaler"], SCALER_SECRET),
+        },
+        secrets={**queue.secrets, SCALER_SECRET: {"password": passwords["scaler"]}},
+        operator_secrets={OPERATOR_SECRET: {"password": passwords["operator"]}},
+        gateway_env={"ASYA_RABBITMQ_URL": _amqp_url(queue.url, users["gateway"].name, passwords["gateway"])},
+    )
+
+
+def _sign_in(account: Account, name: str) -> dict[str, Any]:
+    return {"username": account.name, "passwordSecretRef": {"name": name, "key": "password"}}
 
 
 def rabbitmq_endpoint(settings: Settings) -> Queue:
@@ -105,20 +141,26 @@ def _queue(
         config["managementUrl"] = management
     scheme = "amqps" if tls else "amqp"
     path = "" if vhost == "/" else quote(vhost, safe="")
-    url: pulumi.Output[str] = pulumi.Output.secret(
-        pulumi.Output.all(host, password).apply(
-            lambda known: f"{scheme}://{quote(user, safe='')}:{quote(known[1], safe='')}@{known[0]}:{port}/{path}"
-        )
-    )
+    url = host.apply(lambda known: f"{scheme}://{known}:{port}/{path}")
     return Queue(
         transport="rabbitmq",
         config=config,
-        url=host.apply(lambda known: f"{scheme}://{known}:{port}/{path}"),
+        url=url,
         secrets={PASSWORD_SECRET: {"password": password}},
         ready=ready,
-        gateway_env={"ASYA_RABBITMQ_URL": url},
+        gateway_env={"ASYA_RABBITMQ_URL": _amqp_url(url, user, password)},
         metrics=metrics,
     )
+
+
+def _amqp_url(address: pulumi.Output[str], user: str, password: pulumi.Output[str]) -> pulumi.Output[str]:
+    """``address`` without credentials, with these."""
+
+    def with_user(known: list[str]) -> str:
+        scheme, _, rest = known[0].partition("://")
+        return f"{scheme}://{quote(user, safe='')}:{quote(known[1], safe='')}@{rest}"
+
+    return pulumi.Output.secret(pulumi.Output.all(address, password).apply(with_user))
 
 
 def sqs_endpoint(settings: Settings) -> Queue:

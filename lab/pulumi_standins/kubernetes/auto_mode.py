@@ -1,6 +1,7 @@
-"""The two definitions that EKS Auto Mode brings, as far as this repository writes objects of them.
+"""The three definitions that EKS Auto Mode brings, as far as this repository writes objects of them.
 
-Source: https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html and create-node-pool.html.
+Source: https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html, create-node-pool.html and
+auto-configure-alb.html.
 """
 
 from typing import Any, Final
@@ -53,6 +54,16 @@ _POOL: Final = _object(
 )
 
 
+_PAIRS: Final = _list({**_object(key=_TEXT, value=_TEXT), "required": ["key", "value"]})
+_WAY_IN: Final = _object(
+    scheme={"type": "string", "enum": ["internal", "internet-facing"]},
+    certificateARNs=_list(_TEXT),
+    namespaceSelector=_object(matchLabels=_TEXTS),
+    loadBalancerAttributes=_PAIRS,
+    tags=_PAIRS,
+)
+
+
 def _definition(group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     schema = {"openAPIV3Schema": _object(spec=spec)}
     return {"spec": {"group": group, "names": {"kind": kind}, "versions": [{"name": "v1", "schema": schema}]}}
@@ -60,6 +71,7 @@ def _definition(group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 DEFINITIONS: Final = (
     _definition("eks.amazonaws.com", "NodeClass", _CLASS),
+    _definition("eks.amazonaws.com", "IngressClassParams", _WAY_IN),
     _definition("karpenter.sh", "NodePool", _POOL),
 )
-CLUSTER_SCOPED: Final = frozenset({"NodeClass", "NodePool"})
+CLUSTER_SCOPED: Final = frozenset({"NodeClass", "NodePool", "IngressClassParams"})

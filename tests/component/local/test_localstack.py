@@ -57,7 +57,7 @@ def test_where_no_python_fits_moto_stands_in_and_a_line_says_so(
     monkeypatch.setattr(Path, "touch", lambda path: None)  # nothing was installed, so there is no folder for the mark
     assert localstack.ensure_installed(said.append, cache=cache) == python / "python"
     assert "moto's server stands in for LocalStack" in said[0]
-    assert localstack.PINS["moto"][0] in commands[-1]
+    assert commands[-1][-3:] == ["--require-hashes", "--requirement", str(localstack.LOCKED["moto"])]
 
 
 def test_an_installation_that_fails_says_what_the_installer_said(
@@ -86,3 +86,13 @@ def test_a_server_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path) -> 
     with pytest.raises(localstack.CloudError, match=r"code 3:\nAddress already in use"):
         localstack.wait_ready(server, 5.0)
     server.stop()
+
+
+@pytest.mark.parametrize("kind", localstack.PINS)
+def test_every_package_of_a_stand_in_is_named_with_its_hashes(kind: localstack.Kind) -> None:
+    text = localstack.LOCKED[kind].read_text(encoding="utf-8")
+    packages = [each for each in text.replace("\\\n", "").splitlines() if each.strip()]
+    assert len(packages) > 30
+    assert [each.split()[0] for each in packages if "==" not in each or "--hash=sha256:" not in each] == []
+    wanted = {pin.partition("==")[0].partition("[")[0] for pin in localstack.PINS[kind] if "==" in pin}
+    assert wanted <= {each.partition("==")[0] for each in packages}

@@ -23,8 +23,10 @@ from tests.support.trace_trees import Tree, trees
 ROUTE: Final = ("split", "work", "fan-in", "total")
 ACTORS: Final = (*ROUTE, "mend", "happy-end", "error-end")
 CHILDREN: Final = 6
+SIZES: Final = {"memory": (20, 15), "rabbitmq": (6, 5), "sqs": (4, 3)}
+"""Envelopes and kills by broker."""
 HANDLERS: Final = """
-import os, pathlib, time
+import logging, os, pathlib, time
 
 FLAG = pathlib.Path(os.environ["FLAG_FILE"])
 SEEN = pathlib.Path(os.environ["SEEN_FOLDER"])
@@ -45,6 +47,10 @@ def work(payloads):
     return done
 
 def total(payloads):
+    metrics = logging.getLogger("asya.metrics")
+    for _ in range(2):
+        metrics.info({"name": "llm_input_tokens_total", "value": 60, "labels": {"model": "small"}})
+        metrics.info({"name": "llm_cost_usd_total", "value": 0.25})
     return len(payloads)
 
 def mend(payload):
@@ -195,12 +201,16 @@ def table_of(run: TraceRun) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.parametrize("broker", SIZES)
 async def test_every_envelope_has_one_connected_trace_whatever_is_killed(
-    memory_environ: dict[str, str], tmp_path: Path, record_property: Callable[[str, object], None]
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    broker: str,
 ) -> None:
     with OtlpReceiver() as receiver:
-        run = TraceRun(memory_environ, tmp_path, receiver)
-        await run.perform(20, 15)
+        run = TraceRun(request.getfixturevalue(f"{broker}_environ"), tmp_path, receiver)
+        await run.perform(*SIZES[broker])
         table = table_of(run)
         record_property("table", table)
         print(table)
@@ -248,6 +258,9 @@ def _check_fan_out(name: str, tree: Tree) -> None:
     assert {span_id for _, span_id in joined.links} == done
     (total,) = tree.named("process asya-total")
     assert total.links == ((joined.trace_id, joined.parent_id),)  # the hop before it
+    (call,) = tree.named("handle total")
+    assert (call.attributes["gen_ai.usage.input_tokens"], call.attributes["gen_ai.request.model"]) == (120, "small")
+    assert call.attributes["asya.llm.cost_usd"] == 0.5
     assert len(tree.named("wait asya-work")) == len(work)
     for hop in work:
         below = {span.name for span in tree.spans.values() if span.parent_id == hop.span_id}

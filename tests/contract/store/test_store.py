@@ -1,8 +1,9 @@
-"""One contract for the object stores: a folder, S3 as a server plays it, and S3 as moto plays it inside this process.
+"""One contract for the object stores: a folder, S3 as two servers play it, and S3 as moto plays it inside this process.
 
 The hooks on requests and the life of a bucket need moto's: there every test has an account of its own.
 """
 
+import contextlib
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,10 @@ from asya_store.port import Store
 from asya_store.s3 import ATTEMPTS, S3Store, open_s3_client
 from asya_store.settings import StoreSettings
 from lab.servers.localstack import localstack_endpoint
+from lab.servers.seaweedfs import ACCESS_KEY, SECRET_KEY, seaweedfs_endpoint
 
-__all__ = ["localstack_endpoint"]
+__all__ = ["localstack_endpoint", "seaweedfs_endpoint"]
+SEAWEEDFS = "SeaweedFS"
 
 
 @pytest.fixture
@@ -32,21 +35,39 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["folder", "s3", "s3 on a server"])
+@pytest.fixture(params=["folder", "s3", "s3 on a server", SEAWEEDFS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return FolderStore(tmp_path / "made" / "when needed")
     if request.param == "s3":
         request.getfixturevalue("aws")
         return s3_store()
+    if request.param == SEAWEEDFS:
+        return request.getfixturevalue("seaweed_store")  # type: ignore[no-any-return]
     return s3_store(bucket=f"asya-{uuid4().hex}", endpoint=request.getfixturevalue("localstack_endpoint"))
 
 
-@pytest.fixture(params=["folder", "s3 on a server"])
+@pytest.fixture
+def seaweed_store(seaweedfs_endpoint: str) -> Iterator[S3Store]:
+    bucket = f"asya-{uuid4().hex}"
+    settings = StoreSettings(bucket=bucket, access_key=ACCESS_KEY, secret_key=SECRET_KEY, endpoint=seaweedfs_endpoint)
+    client = open_s3_client(settings)
+    made = S3Store(client, bucket, settings.region)
+    yield made
+    # Every bucket takes room of its own.
+    for key in made.list(""):
+        made.delete(key)
+    with contextlib.suppress(client.exceptions.NoSuchBucket):
+        client.delete_bucket(Bucket=bucket)
+
+
+@pytest.fixture(params=["folder", "s3 on a server", SEAWEEDFS])
 def shared_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """Stores that can tell who was first; moto looks for an object and writes it in two steps, between which others come."""
     if request.param == "folder":
         return FolderStore(tmp_path)
+    if request.param == SEAWEEDFS:
+        return request.getfixturevalue("seaweed_store")  # type: ignore[no-any-return]
     endpoint = request.getfixturevalue("localstack_endpoint")
     if not is_healthy(endpoint):
         pytest.skip("moto stands in for LocalStack, and looks for an object and writes it in two steps")

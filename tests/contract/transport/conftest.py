@@ -13,6 +13,7 @@ from lab.servers.elasticmq import elasticmq_endpoint
 from lab.servers.localstack import localstack_endpoint
 from lab.servers.rabbitmq import OWN, rabbitmq_servers, versions
 from tests.support.broker_bench import BrokerBench
+from tests.support.broker_users import rabbitmq_settings, sign_in
 
 __all__ = ["elasticmq_endpoint", "localstack_endpoint", "rabbitmq_servers"]
 
@@ -32,12 +33,9 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[BrokerBench]:
             made = BrokerBench(TransportSettings(name="sqs", sqs_endpoint=endpoint, sqs_visibility_timeout_s=120.0))
         case name if name in RABBITMQ:
             server = request.getfixturevalue("rabbitmq_servers")(RABBITMQ[name])
-            made = BrokerBench(
-                TransportSettings(
-                    name="rabbitmq", rabbitmq_url=server.url, rabbitmq_management_url=server.management_url
-                ),
-                delays_release=False,
-            )
+            # With no more rights than an installed mesh gives them.
+            settings = {part: rabbitmq_settings(server, part) for part in sign_in(server)}
+            made = BrokerBench(settings["operator"], actors=settings["actors"], delays_release=False)
         case "memory":
             made = BrokerBench(TransportSettings(name="memory", memory_max_body_bytes=MEMORY_LIMIT_BYTES))
         case _:

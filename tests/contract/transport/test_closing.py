@@ -63,7 +63,7 @@ async def test_many_passes_over_dead_letters_leave_nothing_behind(bench: BrokerB
     gc.collect()
     assert len(alive) <= 1
     if bench.settings.name == "rabbitmq":
-        await few_channels(str(bench.settings.rabbitmq_management_url), label)
+        await few_channels(str(bench.management_url), label)
     assert (await receive_one(await transport.consume(dead))).body == b'"dead"'
 
 

@@ -43,6 +43,12 @@ def test_an_old_kubernetes_is_refused() -> None:
     assert "1.28.9 is too old" in found.detail
 
 
+def test_a_kubernetes_that_nobody_mends_any_more_does_and_is_named() -> None:
+    found = cluster_check.read_kubernetes({"serverVersion": {"gitVersion": "v1.33.1"}})
+    assert found.found
+    assert "support of its series ended on 2026-06-28" in found.detail
+
+
 def test_a_keda_with_a_known_hole_is_named_with_its_cure() -> None:
     old = {"metadata": {"labels": {"app.kubernetes.io/version": "2.20.1"}}}
     found = cluster_check.read_keda(old)

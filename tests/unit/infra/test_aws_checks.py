@@ -44,6 +44,8 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ({"nodeGroups": json.dumps([{**GROUP, "size": 3}])}, "asya:nodeGroups: 'size' is none of name, types, min, max"),
     ({"nodeGroups": json.dumps([{**GROUP, "min": "3"}])}, "asya:nodeGroups: min of {"),
     ({"nodeGroups": json.dumps([{"name": "cpu"}])}, 'asya:nodeGroups: {"name": "cpu"} needs a name and types'),
+    ({"gatewayCidrs": '["everywhere"]'}, "asya:gatewayCidrs: 'everywhere' is no network"),
+    ({"gatewayScheme": "public"}, "asya:gatewayScheme: 'public' is not one of internal, internet-facing"),
     ({"monthlyBudget": "100"}, "asya:alarmEmail: is not set, and a budget tells somebody"),
 ]
 TOGETHER: list[tuple[dict[str, str], str, str]] = [
@@ -78,11 +80,44 @@ TOGETHER: list[tuple[dict[str, str], str, str]] = [
     ({**A_GATEWAY, "password": "short"}, "aws", "asya:password: is not 8 to 128 characters without"),
     ({**A_GATEWAY, "clusterName": "theirs"}, "aws", "asya:subnetIds: is not set, and RDS needs subnets in two zones"),
 ]
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0b1c"
+A_WAY_IN = {**A_GATEWAY, "gatewayHost": "asya.example.com", "gatewayCertificate": CERTIFICATE}
+TOGETHER += [
+    (
+        {**A_WAY_IN, "gatewayCertificate": ""},
+        "aws",
+        "asya:gatewayCertificate: is not set, and the gateway is reached by HTTPS alone; pulumi config set "
+        "asya:gatewayCertificate $(aws acm request-certificate --domain-name asya.example.com",
+    ),
+    ({**A_WAY_IN, "gatewayCertificate": "cert"}, "aws", "asya:gatewayCertificate: 'cert' is no ARN of a certificate"),
+    (
+        {**A_WAY_IN, "gatewayCertificate": CERTIFICATE.replace("eu-central-1", "us-east-1")},
+        "aws",
+        "asya:gatewayCertificate: is of us-east-1, and a load balancer takes one of its own region, eu-central-1",
+    ),
+    ({**A_WAY_IN, "gatewayScheme": "internet-facing"}, "aws", "asya:gatewayCidrs: is not set: say who reaches"),
+    ({"gatewayScheme": "internet-facing"}, "aws", "asya:gatewayHost: is not set, and asya:gatewayScheme is for"),
+    ({"gatewayCertificate": CERTIFICATE}, "aws", "asya:gatewayHost: is not set, and asya:gatewayCertificate is for"),
+    ({**A_WAY_IN, "compute": "node-groups"}, "aws", "asya:ingressClass: is not set, and without Auto Mode EKS has no"),
+    (
+        {**A_WAY_IN, "clusterName": "theirs", "subnetIds": '["a", "b"]'},
+        "aws",
+        "asya:ingressClass: is not set, and without Auto Mode EKS has no ingress controller",
+    ),
+    (
+        {**A_WAY_IN, "ingressClass": "nginx", "gatewayTlsSecret": "tls"},
+        "aws",
+        "asya:gatewayCertificate: is for Auto Mode's load balancer, and asya:ingressClass nginx makes another",
+    ),
+]
 FINE: list[tuple[dict[str, str], str]] = [
     ({}, "aws"),
     ({"apiCidrs": "", "vpcId": "vpc-1", "subnetIds": '["a", "b"]', "apiSources": '["10.0.0.0/8", "sg-1"]'}, "aws"),
     ({"apiCidrs": "", "clusterName": "theirs"}, "aws"),
     (A_GATEWAY, "aws"),
+    (A_WAY_IN, "aws"),
+    ({**A_WAY_IN, "gatewayScheme": "internet-facing", "gatewayCidrs": '["0.0.0.0/0"]'}, "aws"),
+    ({**A_GATEWAY, "gatewayHost": "a.example", "ingressClass": "nginx", "gatewayTlsSecret": "tls"}, "aws"),
     ({**A_GATEWAY, "clusterName": "theirs", "subnetIds": '["a", "b"]'}, "aws"),
     ({"environment": "aws", "queuePrefix": "prod-"}, "prod-eu-1"),
     ({"region": "eusc-de-east-1"}, "aws"),
@@ -188,6 +223,7 @@ WARNED = [
     ("1.35", "17", datetime.date(2026, 9, 1), []),
     ("1.35", "17", datetime.date(2026, 10, 1), ["EKS 1.35: standard support ends on 2027-03-27; "]),
     ("1.34", None, datetime.date(2027, 1, 1), ["EKS 1.34: standard support ended on 2026-12-02; "]),
+    ("1.36", None, datetime.date(2027, 3, 1), ["EKS 1.36: standard support ends on 2027-08-02; "]),
     ("1.99", None, datetime.date(2030, 1, 1), []),
     ("1.99", "17", datetime.date(2029, 12, 1), ["RDS for PostgreSQL 17: standard support ends on 2030-02-28; "]),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asya_aws.node_groups import labels_and_taints
+from asya_aws.node_groups import labels_and_taints, unreached
 from asya_aws.node_objects import ARM_TAINT, node_pools
 from asya_aws.settings import NodeGroup
 from lab.checkout import ROOT
@@ -72,7 +72,7 @@ def test_auto_mode_may_tag_nodes_of_its_own_cluster_only() -> None:
         if each.name == "asya-aws-cluster"
     ]
     by_name = {each["Sid"]: each for each in policy}
-    assert set(by_name) == {"NoGroupOfItsOwn", "TagNodes", "TagVolumes"}
+    assert set(by_name) == {"NoGroupOfItsOwn", "TagLoadBalancers", "TagNodes", "TagVolumes"}
     assert by_name["NoGroupOfItsOwn"]["Effect"] == "Deny"
     assert all("Condition" in by_name[sid] for sid in ("TagNodes", "TagVolumes"))
 
@@ -196,3 +196,14 @@ def test_volumes_take_the_mesh_s_key_where_asked() -> None:
 def test_a_cluster_keeps_the_subnets_that_it_was_made_with() -> None:
     """EKS refuses others than of its first zones; nodes go there without it."""
     assert run_environment("aws", keda="installed").one("aws:eks/cluster:Cluster").ignore == ("vpcConfig.subnetIds",)
+
+
+def test_groups_that_nobody_makes_grow_are_said() -> None:
+    grows, fixed = (
+        NodeGroup(name="cpu", types=("m7i.large",), min=2, max=6),
+        NodeGroup(name="x", types=("a",), min=2, max=2),
+    )
+    (line,) = unreached([grows, fixed])
+    assert line.startswith("node group cpu: nothing adds nodes between its min (2) and its max (6)")
+    assert len([said for said in groups().warnings if "nothing adds nodes" in said]) == 3
+    assert not [said for said in run_environment("aws", keda="installed").warnings if "nothing adds nodes" in said]

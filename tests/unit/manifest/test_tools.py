@@ -76,7 +76,7 @@ def test_a_whole_file_is_read() -> None:
         ("tools: 3", "must be a list"),
         ("[]", "must be a mapping"),
         # What PyYAML's constructors raise is theirs: ValueError, KeyError, TypeError, AttributeError, IndexError.
-        (VALUE.format("!!timestamp 2024-02-30"), "not YAML: ValueError: day is out of range for month"),
+        (VALUE.format("!!timestamp 2024-02-30"), "not YAML: ValueError: day "),
         (VALUE.format("!!float abc"), "not YAML: ValueError"),
         (VALUE.format("!!bool abc"), "not YAML: KeyError: 'abc'"),
         (VALUE.format("!!map [a]"), "not YAML: TypeError"),

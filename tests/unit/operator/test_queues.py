@@ -12,7 +12,7 @@ from asya_manifest.actor import parse_actor
 from asya_operator import queues as module
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
-from asya_operator.queues import ENSURED_S, Queues
+from asya_operator.queues import ENSURED_S, Queues, admin_settings
 from asya_operator.reconcile import UNSETTLED_S, unsettled_s
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
@@ -248,3 +248,16 @@ async def test_every_actor_is_told_once_that_its_broker_is_away(broker: Broker, 
 def test_an_actor_that_does_not_settle_is_looked_at_less_and_less_often() -> None:
     assert [unsettled_s(reconciles) for reconciles in range(1, 7)] == [5, 10, 20, 40, 60, 60]
     assert unsettled_s(10_000) == UNSETTLED_S[1]
+
+
+async def test_the_operator_s_own_secret_is_looked_for_beside_the_operator_alone() -> None:
+    """Or whoever writes secrets in an actors' namespace would choose as whom the operator signs in."""
+    ref = {"name": "mq", "key": "password"}
+    config = {"host": "mq", "passwordSecretRef": ref, "operator": {"username": "makes", "passwordSecretRef": ref}}
+    document = {"transports": {"rabbitmq": {"type": "rabbitmq", "enabled": True, "config": config}}}
+    transport = parse_transports(json.dumps(document)).get("rabbitmq")
+    api = Secrets("a")
+    with pytest.raises(module.CredentialsMissing, match="not in namespace asya"):
+        await Queues(api, "asya", QueueNames(), manage=True).existing(transport, "a")  # type: ignore[arg-type]
+    assert api.asked == ["asya"]
+    assert "//makes:p%2F@mq:" in admin_settings(transport, ["p/"]).rabbitmq_url

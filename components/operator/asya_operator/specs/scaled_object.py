@@ -14,7 +14,7 @@ from asya_manifest.labels import trigger_auth_name
 from asya_manifest.policies import TRIGGERS, names_in
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import owned
-from asya_operator.transport_config import RabbitMqConfig, SqsConfig, TransportConfig
+from asya_operator.transport_config import RabbitMqConfig, SecretRef, SqsConfig, TransportConfig
 
 BEHAVIOR: Final = {
     "scaleDown": {
@@ -67,22 +67,26 @@ def build_trigger_authentication(actor: AsyncActor, uid: str, context: RenderCon
 def build_trigger_names(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """The user name for KEDA, which takes it only from a secret, a ConfigMap or a pod; the password stays in its secret."""
     config = context.transport.config
-    username = config.username if isinstance(config, RabbitMqConfig) else ""
+    username = (config.scaler or config).username if isinstance(config, RabbitMqConfig) else ""
     head = owned(CONFIG_MAP, actor, uid, context.namespace, trigger_auth_name(actor.name))
     return {**head, "data": {"username": username}}
 
 
 def signs_in_with_password(transport: TransportConfig) -> bool:
     """Whether KEDA signs in by user name and password."""
-    return isinstance(transport.config, RabbitMqConfig) and transport.config.password_secret_ref is not None
+    config = transport.config
+    return isinstance(config, RabbitMqConfig) and (config.scaler or config).password_secret_ref is not None
 
 
 def needs_user_name(transport: TransportConfig) -> bool:
     """Whether KEDA needs a ConfigMap with the user name, since no secret has it."""
     config = transport.config
-    return (
-        signs_in_with_password(transport) and isinstance(config, RabbitMqConfig) and config.username_secret_ref is None
-    )
+    return signs_in_with_password(transport) and isinstance(config, RabbitMqConfig) and _scaler_name_ref(config) is None
+
+
+def _scaler_name_ref(config: RabbitMqConfig) -> SecretRef | None:
+    """The secret with KEDA's user name, where one has it."""
+    return None if config.scaler is not None else config.username_secret_ref
 
 
 def formula(actor: AsyncActor) -> str:
@@ -158,13 +162,14 @@ def _sign_in(actor: AsyncActor, transport: TransportConfig) -> dict[str, Any]:
             ("awsSecretAccessKey", config.credentials.secret_access_key_secret_ref),
         )
         return {"secretTargetRef": [{"parameter": name, "name": ref.name, "key": ref.key} for name, ref in pairs]}
-    given = (("username", config.username_secret_ref), ("password", config.password_secret_ref))
+    name_ref = _scaler_name_ref(config)
+    given = (("username", name_ref), ("password", (config.scaler or config).password_secret_ref))
     found: dict[str, Any] = {
         "secretTargetRef": [
             {"parameter": name, "name": ref.name, "key": ref.key} for name, ref in given if ref is not None
         ]
     }
-    if config.username_secret_ref is None:
+    if name_ref is None:
         username = {"parameter": "username", "name": trigger_auth_name(actor.name), "key": "username"}
         found["configMapTargetRef"] = [username]
     return found

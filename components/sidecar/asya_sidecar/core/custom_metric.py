@@ -51,6 +51,7 @@ class _Line(msgspec.Struct, frozen=True):
     labels: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
     type: Kind | None = None
     help: str = ""
+    envelope_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Reported:
         labels: By name.
         kind: Where the line says it.
         help: The same.
+        envelope_id: Whose call reports it; empty where that is not known.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Reported:
     labels: Mapping[str, str] = field(default_factory=dict)
     kind: Kind | None = None
     help: str = ""
+    envelope_id: str = ""
 
 
 _DECLARATIONS: Final = msgspec.json.Decoder(tuple[Declared, ...])
@@ -104,7 +107,7 @@ def read_declarations(text: str) -> tuple[Declared, ...]:
 
 
 def read_line(line: bytes) -> Reported:
-    """Read one line.
+    """Read one line; the runtime adds ``envelope_id`` to what a handler logs.
 
     Raises:
         LineRefused: It cannot be taken; says why.
@@ -123,7 +126,7 @@ def read_line(line: bytes) -> Reported:
     long = next((name for name, value in labels.items() if len(value) > LONGEST_VALUE), None)
     if long is not None:
         raise LineRefused("labels", f"{found.name}: label {long} is longer than {LONGEST_VALUE} characters")
-    return Reported(found.name, found.value, labels, found.type, found.help)
+    return Reported(found.name, found.value, labels, found.type, found.help, found.envelope_id)
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:

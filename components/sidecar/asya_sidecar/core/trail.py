@@ -64,6 +64,7 @@ class Trail:
         call_links: Hops that shared it.
         sends: What was sent.
         settling: Begin and end of the settlement.
+        usage: What the handler said of models that it called, as attributes.
     """
 
     context: TraceContext
@@ -77,6 +78,7 @@ class Trail:
     call_links: tuple[TraceContext, ...] = ()
     sends: list[Sent] = field(default_factory=list)
     settling: tuple[float, float] | None = None
+    usage: Mapping[str, spans.Value] = field(default_factory=dict)
 
     @property
     def recorded(self) -> bool:
@@ -203,7 +205,7 @@ def hop_spans(trail: Trail, place: Place, subject: Subject, done: Decision, end_
         begin_s = min(trail.sent_s, trail.received_s)
         made.append(Span(f"wait {place.queue}", nth(2), trail.root_id, begin_s, trail.received_s, "internal", waited))
     if trail.called is not None:
-        told: dict[str, spans.Value] = {spans.ACTOR: place.actor, spans.BATCH_COUNT: trail.batch}
+        told: dict[str, spans.Value] = {spans.ACTOR: place.actor, spans.BATCH_COUNT: trail.batch, **trail.usage}
         if trail.batch == 1:
             del told[spans.BATCH_COUNT]
         made.append(

@@ -279,3 +279,18 @@ def test_a_user_name_in_a_secret_reaches_keda_and_the_sidecar_by_reference():
     }
     env = container(pod_of(actor(), context("rabbitmq", config=config)), "asya-sidecar")["env"]
     assert {"name": "ASYA_RABBITMQ_USERNAME", "valueFrom": {"secretKeyRef": ref}} in env
+
+
+def test_keda_and_the_operator_have_users_of_their_own():
+    """What actors hold opens neither the management API nor another's queue."""
+    own = {"username": "counts", "passwordSecretRef": {"name": "scaler", "key": "password"}}
+    config = {"scaler": own, "operator": {**own, "username": "makes"}}
+    found = objects(actor(scaling=ON), context("rabbitmq", config=config))
+    assert found["ConfigMap/hello-actor-trigger-auth"]["data"] == {"username": "counts"}
+    assert found["TriggerAuthentication/hello-actor-trigger-auth"]["spec"] == {
+        "secretTargetRef": [{"parameter": "password", "name": "scaler", "key": "password"}],
+        "configMapTargetRef": [{"parameter": "username", "name": "hello-actor-trigger-auth", "key": "username"}],
+    }
+    env = container(pod_of(actor(), context("rabbitmq", config=config)), "asya-sidecar")["env"]
+    assert {"name": "ASYA_RABBITMQ_USERNAME", "value": "asya"} in env
+    assert "makes" not in str(found)
