@@ -7,6 +7,7 @@ templates of what ``deploy`` has as an example only.
 
 import argparse
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ FOLDER: Final = DEPLOY / "helm-charts"
 ACCEPT: Final = "preflight.acceptKnownHoles"
 _NOT_ACCEPTED: Final = "(not ((.Values.preflight).acceptKnownHoles)) "
 """Also where `helm upgrade --reuse-values` keeps the values of a chart that had no preflight."""
+_IN_MAP: Final = re.compile(r"\.Values\.(\w+)\.(\w+)")
 HEADER: Final = "{{- /* Made from deploy/SOURCE by `make docs`. */ -}}\n"
 
 
@@ -64,6 +66,8 @@ def template(chart: str, source: str) -> str:
     for thing in yaml.safe_load_all((DEPLOY / source).read_text(encoding="utf-8")):
         condition, edits = CHARTS[chart][source][thing["kind"]]
         made = Template(chart, edits).render(thing)
+        # A release that reuses the values of the chart before lacks the maps that are new.
+        condition = _IN_MAP.sub(r"(.Values.\1).\2", condition)
         parts.append(f"{{{{- if {condition} }}}}\n---\n{made}{{{{- end }}}}\n" if condition else f"---\n{made}")
     return HEADER.replace("SOURCE", source) + "".join(parts)
 

@@ -23,16 +23,19 @@ class PrometheusServer:
     Args:
         targets: Addresses ``host:port`` by job.
         rules: Files of rules.
+        more: Further jobs, as Prometheus' configuration has them.
     """
 
-    def __init__(self, targets: Mapping[str, Sequence[str]], rules: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, targets: Mapping[str, Sequence[str]], rules: Sequence[Path] = (), more: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="asya-prometheus-")
         self.port = free_port()
         jobs = [{"job_name": job, "static_configs": [{"targets": list(each)}]} for job, each in targets.items()]
         self._config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rules],
-            "scrape_configs": jobs,
+            "scrape_configs": [*jobs, *more],
         }
 
     def __enter__(self) -> Self:

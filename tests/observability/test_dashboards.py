@@ -71,6 +71,7 @@ def grow(metrics: Metrics) -> None:
     key = ("team", "actor")
     metrics.show_actors([(key, raw)], lambda _key: None)
     metrics.show_queues([(key, Depth(3, 1))], [(key, Depth(0))])
+    metrics.observe_starts([(key, 12.0)])
     metrics.leader.set(1)
     metrics.waiting.set(0)
     metrics.count_round("sqs", well=True)

@@ -171,9 +171,16 @@ ACTOR: Final = Board(
         ),
         Panel(
             "Cold start",
-            "From a replica's start to its first envelope.",
+            "From a replica's start to its first envelope, and the median from a pod's scheduling to its readiness.",
             "s",
-            ((f"max by (queue) (asya_actor_cold_start_seconds{_HERE})", "{{queue}}"),),
+            (
+                (f"max by (queue) (asya_actor_cold_start_seconds{_HERE})", "{{queue}} first envelope"),
+                (
+                    "histogram_quantile(0.5, sum by (le, queue)"
+                    f" (increase(asya_operator_pod_start_seconds_bucket{_HERE}[1h])))",
+                    "{{queue}} pod ready",
+                ),
+            ),
         ),
     ),
     by_actor=True,

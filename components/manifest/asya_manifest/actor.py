@@ -30,7 +30,7 @@ from asya_manifest.pod_rules import (
     metrics_port,
     no_label,
 )
-from asya_manifest.policies import Batch, Delivery, Retry, Scaling, Sidecar, Timeout
+from asya_manifest.policies import Accepts, Batch, Delivery, Retry, Scaling, Sidecar, Timeout
 from asya_manifest.problems import RuleBroken, clipped, explain, without_nulls
 from asya_manifest.spec_part import SpecPart
 from asya_protocol import names
@@ -109,6 +109,8 @@ class ActorSpec(SpecPart):
     """One call for several envelopes; off unless given."""
     limits: list[LimitUse] = Field(default_factory=list, max_length=10)
     """What every call of the handler is asked for, each once."""
+    accepts: Accepts | None = None
+    """What envelopes may bring here: for actors to whose queues others than the mesh may write; any, unless given."""
     workload: Workload
     """What runs the handler; the short form stands for it."""
 
@@ -177,11 +179,25 @@ class AsyncActor(SpecPart):
         ]
         if used and self.is_end_actor:
             problems.append(Problem("spec.limits", "an end actor has none: what has ended must not wait"))
+        problems += self._check_accepts()
         problems += check_env(self.spec.sidecar.env, "spec.sidecar.env")
         problems += check_socket_dir(self.spec.sidecar.env, "spec.sidecar.env")
         if problems:
             raise RuleBroken(*problems)
         return self
+
+    def _check_accepts(self) -> list[Problem]:
+        """An end actor takes what all others send; a route that this actor is not in never leads here."""
+        accepts, at = self.spec.accepts, "spec.accepts"
+        if accepts is None:
+            return []
+        if self.is_end_actor:
+            return [Problem(at, "an end actor has none: it takes what every actor sends")]
+        return [
+            Problem(f"{at}.routes[{place}]", f"{self.name!r} is not in it, so it never leads here")
+            for place, route in enumerate(accepts.routes)
+            if self.name not in route
+        ]
 
     @property
     def name(self) -> str:

@@ -11,7 +11,9 @@ from asya_manifest.actor import AsyncActor
 from asya_manifest.labels import SOCKET_DIR
 from asya_manifest.limit import LimitSpec, write_limits
 from asya_manifest.pod import EnvVar
+from asya_manifest.policies import Accepts
 from asya_protocol import names
+from asya_protocol.acceptance import Acceptance, write_acceptance
 from asya_protocol.durations import format_duration
 
 DRAIN_MARGIN: Final = 0.1
@@ -120,6 +122,11 @@ def drain_timeout_s(actor: AsyncActor, grace_s: float | None = None) -> float:
     return round((asked_grace_s(actor) if grace_s is None else grace_s) * (1 - DRAIN_MARGIN), 3)
 
 
+def _accepts(given: Accepts) -> str:
+    routes = tuple(map(tuple, given.routes))
+    return write_acceptance(Acceptance(routes, given.other_routes, frozenset(given.control_headers)))
+
+
 def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
     retry, batch, dedup = actor.spec.retry, actor.spec.batch, actor.spec.delivery.dedup
     batching = [("ASYA_BATCH_SIZE", str(batch.size)), ("ASYA_BATCH_WAIT_MS", str(batch.wait_ms))] if batch else []
@@ -135,6 +142,7 @@ def _policies(actor: AsyncActor) -> list[tuple[str, str]]:
         ("ASYA_RETRY_NON_RETRYABLE", ",".join(retry.non_retryable)),
         ("ASYA_MAX_DELIVERIES", str(actor.spec.delivery.max_deliveries)),
         *([("ASYA_DEDUP_WINDOW", format_duration(dedup.window))] if dedup else []),
+        *([("ASYA_ACCEPTS", _accepts(actor.spec.accepts))] if actor.spec.accepts else []),
     ]
 
 

@@ -11,6 +11,7 @@ from asya_manifest.pod import EnvVar
 from asya_manifest.problems import RuleBroken
 from asya_manifest.spec_part import SpecPart
 from asya_protocol import names
+from asya_protocol.acceptance import CONTROL
 from asya_protocol.durations import parse_duration
 
 TRIGGERS: Final = ("queueLength", "total", "ready")
@@ -190,6 +191,26 @@ class Delivery(SpecPart):
     """Crashes and time limits before the envelope becomes a dead letter; they cost no attempt."""
     dedup: Dedup | None = None
     """Off unless given."""
+
+
+class Accepts(SpecPart):
+    """What envelopes may bring to an actor to whose queue others than the mesh may write."""
+
+    routes: list[list[str]] = Field(default_factory=list, max_length=100)
+    """Whole routes that are taken, this actor in each; empty takes any."""
+    other_routes: Literal["refuse", "replace"] = "refuse"
+    """An envelope with another route ends in error-end, or gets the first of these."""
+    control_headers: list[str] = Field(default_factory=list, max_length=20)
+    """Headers that steer the mesh (`x-asya-fan-in`, `x-asya-lineage` and the like) are taken off, but for these."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        strange = [name for name in self.control_headers if name not in CONTROL]
+        if strange:
+            raise RuleBroken(Problem("controlHeaders", f"{quoted(strange[0])} is none of {', '.join(sorted(CONTROL))}"))
+        if self.other_routes == "replace" and not self.routes:
+            raise RuleBroken(Problem("otherRoutes", "replaces by the first of routes, and there is none"))
+        return self
 
 
 class Batch(SpecPart):

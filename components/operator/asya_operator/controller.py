@@ -18,6 +18,7 @@ from asya_kube.resources import Kind
 from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT
 from asya_operator.first_list import await_actors
 from asya_operator.metrics import Metrics
+from asya_operator.pod_starts import PodStarts
 from asya_operator.reconcile import Reconciler
 from asya_operator.tracing import ReconcileTracing
 from asya_operator.work_queue import WorkQueue
@@ -61,6 +62,7 @@ class Controller:
         self._tracing = tracing or ReconcileTracing()
         self._world = world
         self._reconciler = reconciler
+        self._starts = PodStarts()
         self._metrics = metrics
         self._workers = workers
         self._api = api
@@ -156,6 +158,8 @@ class Controller:
             self.beat_s = time.monotonic()
             self._metrics.waiting.set(len(self._queue))
             self._metrics.show_actors(self._world.actors(), lambda key: self._world.find(resources.SCALED_OBJECT, *key))
+            keys = [key for key, _ in self._world.actors()]
+            self._metrics.observe_starts(self._starts.new((key, pod) for key in keys for pod in self._world.pods(key)))
             await asyncio.sleep(5)
 
 

@@ -46,6 +46,14 @@ REPLICAS: Final = Metric(
     (*_ACTOR, "kind"),
     "replicas",
 )
+POD_START: Final = Metric(
+    "pod_start_seconds",
+    "histogram",
+    "From the scheduling of a pod of an actor to its readiness: image, processes, load of a model.",
+    _ACTOR,
+    "s",
+    (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
+)
 QUEUE: Final = Metric(
     "queue_envelopes",
     "gauge",
@@ -108,6 +116,7 @@ TABLE: Final = (
     ACTOR_STATUS,
     CONDITION,
     REPLICAS,
+    POD_START,
     QUEUE,
     DEAD,
     COUNTED,

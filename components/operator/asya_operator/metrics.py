@@ -44,6 +44,7 @@ class Metrics:
         self._status: Final = make.gauge(table.ACTOR_STATUS)
         self._condition: Final = make.gauge(table.CONDITION)
         self._replicas: Final = make.gauge(table.REPLICAS)
+        self._pod_start: Final = make.histogram(table.POD_START)
         self._queue: Final = make.gauge(table.QUEUE)
         self._dead: Final = make.gauge(table.DEAD)
         self._rounds: Final = make.counter(table.COUNTED)
@@ -100,6 +101,11 @@ class Metrics:
         for gauge, counted in ((self.actors, statuses), (self._ready, readiness)):
             for word, count in counted.items():
                 gauge.labels(word).set(count)
+
+    def observe_starts(self, starts: Iterable[tuple[Key, float]]) -> None:
+        """Pods of these actors became ready, so many seconds after they were scheduled."""
+        for (namespace, name), seconds in starts:
+            self._pod_start.labels(name, namespace).observe(seconds)
 
     def show_queues(self, depths: Iterable[tuple[Key, Depth]], dead: Iterable[tuple[Key, Depth]]) -> None:
         """Show what queues were last seen to hold."""

@@ -140,7 +140,7 @@ def test_type_is_another_name_of_kind():
         ({"transport": ""}, "spec.transport: string should have at least 1 character"),
         ({"scaling": {"minReplica": 1}}, "spec.scaling.minReplica: unknown field; did you mean 'minReplicas'?"),
         ({"retri": {}}, "spec.retri: unknown field; did you mean 'retry'?"),
-        ({"socket": {"zzz": 1}}, "spec.socket: unknown field; known here: batch, delivery, env, handler"),
+        ({"socket": {"zzz": 1}}, "spec.socket: unknown field; known here: accepts, batch, delivery, env, handler"),
         (
             {"scaling": {"minReplicas": 5, "maxReplicas": 3}},
             "spec.scaling.minReplicas: minReplicas (5) cannot be greater than maxReplicas (3)",

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from asya_protocol.acceptance import Acceptance
 from asya_protocol.envelope import format_time
 from asya_sidecar.core.actions import Ack, Decision
 from asya_sidecar.core.admit import Hop, Work, admit, in_time
@@ -151,3 +152,27 @@ def test_time_that_has_passed_since_its_admission_counts(make_work: MakeWork, ho
     assert isinstance(late, Decision)
     assert late.failed_reason == "deadline"
     assert in_time(make_work(), hop, NOW) == make_work()
+
+
+def test_an_edge_actor_sends_nobody_where_it_was_not_told(hop: Hop) -> None:
+    """A producer's route leads no further than the actor's manifest says, and runs nothing else."""
+    edge = replace(hop, accepts=Acceptance(routes=(("ocr", "next"),)))
+    taken = admit(envelope_bytes(route={"actors": ["ocr", "next"]}), edge, NOW)
+    assert isinstance(taken, Work)
+    refused = admit(envelope_bytes(route={"actors": ["ocr", "billing"]}), edge, NOW)
+    assert isinstance(refused, Decision)
+    assert (refused.failed_reason, refused.settlement) == ("not_accepted", Ack())
+    assert (
+        "Route not accepted: ocr takes ocr -> next, and not ocr -> billing"
+        in sent(refused.sends[0].body)["payload"]["error"]
+    )
+
+
+def test_what_the_handler_gets_has_the_route_that_the_edge_fixed(hop: Hop) -> None:
+    edge = replace(hop, accepts=Acceptance(routes=(("ocr", "next"),), other_routes="replace"))
+    taken = admit(
+        envelope_bytes(route={"actors": ["ocr", "billing"]}, headers={"x-asya-fan-in": {"g": 1}, "k": 1}), edge, NOW
+    )
+    assert isinstance(taken, Work)
+    document = json.loads(taken.body)
+    assert (document["route"]["actors"], document["headers"]) == (["ocr", "next"], {"k": 1})

@@ -11,6 +11,7 @@ import msgspec
 
 from asya_process.settings import flag, required, setting, whole, zero_is_unset
 from asya_protocol import names
+from asya_protocol.acceptance import Acceptance, NotAccepted, accept, read_acceptance
 from asya_protocol.claim import Claim, check_out
 from asya_protocol.durations import parse_duration
 from asya_protocol.envelope import Envelope, Route, parse_envelope, parse_id, parse_object, parse_route
@@ -45,6 +46,8 @@ class Hop:
     """Write what a handler's exception says, often a part of its input, into the log also above DEBUG."""
     limits: tuple[Rule, ...] = setting("ASYA_LIMITS", read_rules, "[]")
     """The limits that every call is asked for, as JSON: `spec.limits`, each with the figures of its `Limit`."""
+    accepts: Acceptance | None = setting("ASYA_ACCEPTS", read_acceptance, "")
+    """Which routes and control headers envelopes may bring here, as JSON: `spec.accepts`; empty is any."""
     timeout_s: float = setting("ASYA_RUNTIME_TIMEOUT", zero_is_unset(parse_duration), "5m")
     """One handler call; a handler that runs longer is ended and started again."""
 
@@ -98,6 +101,13 @@ def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
     if actual != hop.actor:
         text = f"Route mismatch: message routed to wrong actor (expected: {hop.actor}, actual: {actual})"
         return refuse(envelope, hop, text, "route_mismatch")
+    if hop.accepts is not None:
+        try:
+            taken = accept(envelope, hop.accepts, hop.actor)
+        except NotAccepted as exc:
+            return refuse(envelope, hop, str(exc), "not_accepted")
+        if taken is not envelope:
+            envelope, body = taken, taken.dump()
     if envelope.route.has_legs:
         body = envelope.dump()  # a runtime reads our form of the route
     return in_time(_work(envelope, body, hop.timeout_s, deadline_bound=False), hop, now)
