@@ -224,7 +224,8 @@ class AsyaMesh(pulumi.ComponentResource):
         o, queue = self._options, self._queue
         report = gateway.REPORT_SECRET if url and o.report_token is not None else ""
         traced = o.tracing.environment(o.system_namespace) if o.tracing is not None else {}
-        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report, traced)
+        more = {**(traced or {}), "ASYA_CREW_NAMESPACE": o.namespace}
+        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report, more)
         settings: dict[str, pulumi.Input[Any]] = {"config": dict(queue.config), "gateway": url}
         if self._store is not None:
             settings |= {"bucket": self._store.bucket, "endpoint": self._store.endpoint}
