@@ -47,6 +47,13 @@ def test_auto_mode_makes_an_internal_load_balancer_by_https() -> None:
     assert told["data"]["ASYA_GATEWAY_PUBLIC_URL"] == "https://asya.example.com"
 
 
+def test_the_load_balancer_goes_before_its_class_and_the_cluster() -> None:
+    """What is made last goes first: its controller must be there to take it away."""
+    seen = on_eks()
+    after = {name for _, name in seen.one(INGRESS).depends}
+    assert {"eks-ingressclass-asya-gateway", "eks-ingressclassparams-asya-gateway"} <= after
+
+
 def test_the_internet_reaches_it_from_named_addresses() -> None:
     seen = on_eks(gatewayScheme="internet-facing", gatewayCidrs=["203.0.113.0/24", "198.51.100.7/32"])
     assert seen.one("kubernetes:eks.amazonaws.com/v1:IngressClassParams").inputs["spec"]["scheme"] == "internet-facing"
