@@ -461,8 +461,8 @@ async def _forward(items: Any, add: Callable[[Any], None]) -> None:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def encode_json(value: Any) -> bytes:
-    """Write what a handler returned.
+def encode_json(value: Any, within: str = "") -> bytes:
+    """Write what a handler returned, all of it or the part that ``within`` names.
 
     Raises:
         TypeError: A value of this type is not JSON.
@@ -478,7 +478,7 @@ def encode_json(value: Any) -> bytes:
     except (TypeError, ValueError) as exc:
         error = exc if type(exc) in (TypeError, ValueError) else ValueError(str(exc))
     try:
-        place = " (at %s: %s)" % next(_not_json(value, ""))
+        place = " (at %s: %s)" % next(_not_json(value, within))
     except (StopIteration, RecursionError):
         place = ""
     broken = type(error)("handler result is not JSON: %s%s" % (error, place))
@@ -605,7 +605,7 @@ def error_item(code: str, exc: BaseException, stack: str | None = None) -> bytes
             frames = exc.__traceback__
             while frames is not None and frames.tb_frame.f_code.co_filename == error_item.__code__.co_filename:
                 frames = frames.tb_next  # ours, which tell nobody anything
-            stack = "".join(traceback.format_exception(kind, exc, frames or exc.__traceback__))
+            stack = "".join(traceback.format_exception(kind, exc, frames))
         except BaseException as broken:  # noqa: BLE001 - as above
             stack = "(its traceback cannot be written: %s)" % type(broken).__name__
     mro = [_clip(base.__name__) for base in kind.__mro__ if base not in dropped]
@@ -1430,7 +1430,8 @@ class Server:
             rest += b',"headers":' + encode_json(envelope["headers"])
 
         def write_payload(value: Any, index: int, count: int | None) -> bytes:
-            return b'{"payload":' + encode_json(value) + rest + b"}"
+            place = "" if count == 1 else "[%d]" % index
+            return b'{"payload":' + encode_json(value, place) + rest + b"}"
 
         return envelope["payload"], write_payload
 

@@ -33,6 +33,23 @@ class FoundResult:
         return {} if self.succeeded else {"code": failure.get("error"), **(failure.get("details") or {})}
 
     @property
+    def failed_at(self) -> str:
+        """The actor at which it failed; empty where that is not known, and of a success."""
+        from asya_protocol.partial import failed_place
+
+        route = {} if self.succeeded else self.envelope.get("route") or {}
+        actors, current = route.get("actors") or (), route.get("current", 0)
+        place = failed_place(actors, current, self.error.get("type"))
+        return str(actors[place]) if place < len(actors) else ""
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Indexes of the children without which its fan-out was joined; empty where it is whole."""
+        from asya_protocol.partial import missing_children
+
+        return missing_children(self.envelope.get("headers") or {}) if self.succeeded else ()
+
+    @property
     def cause(self) -> str:
         """Why it failed; empty of a success."""
         from asya_protocol.failure import failure_words
@@ -40,12 +57,14 @@ class FoundResult:
         return failure_words(self.error.get("code"), self.error)
 
     def as_json(self) -> dict[str, object]:
-        """Shape it for ``--json``: ``{"id", "status", "payload"}``, or ``"error"`` and what was given to the handler."""
+        """Shape it for ``--json``: `{"id", "status", "payload", "missing"?}`, or `"error"` and what the handler was given."""
         payload = self.envelope.get("payload")
         document: dict[str, object] = {"id": self.envelope.get("id"), "status": "succeeded", "payload": payload}
         if self.ended_early:
             # What is kept is what that actor was given.
             document |= {"payload": None, "ended": "early", "ended_at": self.ended_early}
+        if self.missing:
+            document["missing"] = list(self.missing)
         if not self.succeeded:
             given = payload.get("original_payload") if isinstance(payload, Mapping) else None
             document |= {"status": "failed", "payload": given, "error": self.error}

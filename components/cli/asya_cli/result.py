@@ -13,6 +13,7 @@ from asya_cli.exit_codes import DeadLettered, ExitCode, NotFound, TimedOut
 from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, home_option, json_option
 from asya_cli.plain_text import json_text
+from asya_protocol.partial import without
 
 if TYPE_CHECKING:
     from asya_manifest.explanation import Why
@@ -113,9 +114,8 @@ def print_result(console: Console, found: FoundResult) -> None:
         console.note(f"{document['id']} ended early at {found.ended_early}, whose handler returned nothing: no result")
         console.result(document, "null")
     elif found.succeeded:
+        if lacks := without(found.missing):
+            console.note(f"{document['id']} succeeded {lacks}")
         console.result(document, json_text(document["payload"], indent=2))
     else:
-        route = found.envelope.get("route") or {}
-        actors, current = route.get("actors") or (), route.get("current", 0)
-        actor = actors[current] if current < len(actors) else ""
-        console.failure("failed", str(document["id"]), actor, str(found.error.get("code") or ""), found.error)
+        console.failure("failed", str(document["id"]), found.failed_at, str(found.error.get("code") or ""), found.error)

@@ -201,7 +201,8 @@ def _of_store(
     found: dict[str, Any] = {"group": _group(store, envelope_id, collected_by)}
     result = find_result(store, environment, envelope_id)
     if result is not None:
-        found["end"] = (result[0].value, FoundResult(result[0] is Status.SUCCEEDED, result[1]).cause)
+        ended = FoundResult(result[0] is Status.SUCCEEDED, result[1])
+        found |= {"end": (result[0].value, ended.cause), "failed_at": ended.failed_at, "missing": ended.missing}
     cancels = CancelList(store)
     cancels.refresh()
     found["cancelled"] = any(name in cancels for name in names)

@@ -19,6 +19,7 @@ from asya_crew.groups import Entry, Group, Verdict, read_entry
 from asya_crew.settings import FAIL, PARTIAL, FanInSettings
 from asya_protocol import names
 from asya_protocol.envelope import parent_of, read_lineage
+from asya_protocol.partial import CHILDREN_MISSING
 
 logger = logging.getLogger("asya.crew")
 
@@ -167,7 +168,7 @@ class FanIn:
         if verdict is Verdict.FAIL:
             message = _explain(group)
             made["headers"][names.HEADER_FAILED] = message
-            details = {"type": "ChildrenMissing", "message": message}
+            details = {"type": CHILDREN_MISSING, "message": message}
             made["payload"] = {"error": "processing_error", "details": details, "original_payload": payloads}
         return made
 

@@ -124,6 +124,7 @@ class Reports:
                 actors=tuple(body.actors or ()),
                 shown=self._shown(body.mark),
                 how=body.ended,
+                missing=tuple(body.missing or ()),
             )
         except UnicodeDecodeError:
             return Refused.NO_TEXT

@@ -15,6 +15,7 @@ from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
 from asya_protocol.envelope import child_id
 from asya_protocol.failure import failure_words
+from asya_protocol.partial import without
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
 IN_TROUBLE: Final = WARNINGS | {"Terminating"}
@@ -92,6 +93,8 @@ class Evidence:
         record: The gateway's document; ``None`` when there is no gateway or it does not know it.
         events: The gateway's events, oldest first.
         end: ``succeeded`` or ``failed`` as the crew has persisted it, with the error.
+        failed_at: The actor at which it failed, as the crew has persisted it; empty where that is not known.
+        missing: Indexes of the children without which it was joined.
         cancelled: It, or what it came from, is on the list of cancels.
         last: The last settlement in the sidecars' logs, or an attempt that failed as the gateway was told last.
         running: Actor, attempt and seconds, of a handler that is at work on it.
@@ -106,6 +109,8 @@ class Evidence:
     record: Mapping[str, Any] | None = None
     events: Sequence[Mapping[str, Any]] = ()
     end: tuple[str, str] | None = None
+    failed_at: str = ""
+    missing: Sequence[int] = ()
     cancelled: bool = False
     last: StepFacts | None = None
     running: tuple[str, int, float] | None = None
@@ -232,12 +237,16 @@ def _ended(evidence: Evidence) -> Why | None:
             return None  # it is in the store, and its end actor still has to tell the gateway
         status = evidence.end[0] if evidence.end is not None else ""
     if status == "succeeded":
-        return Why("nothing", "it has succeeded", f"asya result {evidence.id}")
+        lacks = without(evidence.missing or (evidence.record or {}).get("missing") or ())
+        return Why("nothing", f"it has succeeded {lacks}".rstrip(), f"asya result {evidence.id}")
     if status != "failed" or evidence.dead is not None:
         return None
     if evidence.error == names.CANCELLED:
         return Why("cancelled", "its caller has cancelled it")
-    return Why("failed", f"it has failed: {evidence.error or 'nobody says why'}", f"asya result {evidence.id}")
+    result = (evidence.record or {}).get("result")
+    place = str(result.get("failed_actor") or "") if isinstance(result, dict) else ""
+    at = f" at {place or evidence.failed_at}" if place or evidence.failed_at else ""
+    return Why("failed", f"it has failed{at}: {evidence.error or 'nobody says why'}", f"asya result {evidence.id}")
 
 
 def _dead_letter(evidence: Evidence) -> Why | None:

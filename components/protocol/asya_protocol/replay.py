@@ -14,9 +14,8 @@ import msgspec
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route, parse_envelope, read_lineage
 from asya_protocol.errors import EnvelopeError
+from asya_protocol.partial import failed_place, missing_children
 
-CHILDREN_MISSING: Final = "ChildrenMissing"
-"""Type of the error of a group that could not be joined."""
 _TOKEN_CHARS: Final = 8
 _FRESH: Final = dict.fromkeys((names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_DELAY, names.HEADER_FAILED))
 
@@ -75,17 +74,12 @@ class Failed:
     def of_group(self) -> bool:
         """Whether it is the end of a group that could not be joined, which only its children can mend."""
         route = self.envelope.route
-        return self.type == CHILDREN_MISSING and route.current > 0 and route.actors[route.current - 1] == names.FAN_IN
+        return failed_place(route.actors, route.current, self.type) != route.current
 
     @property
     def missing(self) -> tuple[int, ...]:
         """Places of the children without which its group could not be joined; empty of any other failure."""
-        found = self.envelope.headers.get(names.HEADER_MISSING)
-        return (
-            tuple(place for place in found if isinstance(place, int))
-            if self.of_group and isinstance(found, list)
-            else ()
-        )
+        return missing_children(self.envelope.headers) if self.of_group else ()
 
     @property
     def cancelled(self) -> bool:

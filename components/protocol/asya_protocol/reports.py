@@ -121,6 +121,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         actors: The route.
         mark: What the gateway gave the envelope to show, from its headers; ours, as are ``by`` and ``retry``.
         ended: How, where that is not the end of its route.
+        missing: Indexes of the children without which its fan-out was joined; ours.
     """
 
     id: str | None = None
@@ -136,6 +137,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     actors: list[str] | None = None
     mark: str | None = None
     ended: HowEnded | None = None
+    missing: list[Index] | None = None
 
 
 class BatchEntry(msgspec.Struct, frozen=True, omit_defaults=True):

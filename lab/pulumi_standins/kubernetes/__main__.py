@@ -140,7 +140,8 @@ def connect(configuration: Properties) -> Store:
     """The recording folder, or the API server of the provider's kubeconfig."""
     namespace = str(configuration.get("namespace") or "")
     if RECORD_VARIABLE in os.environ:
-        return Recorder(Path(os.environ[RECORD_VARIABLE]), namespace)
+        upsert = str(configuration.get("upsertExistingObjects", "")).lower() == "true"
+        return Recorder(Path(os.environ[RECORD_VARIABLE]), namespace, upsert=upsert)
     kubeconfig = str(configuration.get("kubeconfig") or os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
     return ApiServer(kubeconfig, str(configuration.get("context") or ""), namespace)
 

@@ -25,21 +25,23 @@ _CLUSTER_SCOPED: Final = frozenset(
     | auto_mode.CLUSTER_SCOPED
 )  # fmt: skip
 POST_VARIABLE: Final = "STANDIN_KUBE_POST"
-"""Set: an object that exists is refused, as the real plugin refuses it since 4.29, which creates by POST."""
+"""Set: an object that exists is refused, as the real plugin refuses it since 4.29, which creates by POST unless it is told to
+take over what exists."""
 
 
 class Recorder:
     """A folder with one file per object, ``NAMESPACE/KIND.GROUP.NAME.json``; patches of others' objects in ``*.patch``."""
 
-    def __init__(self, folder: Path, namespace: str = "") -> None:
+    def __init__(self, folder: Path, namespace: str = "", *, upsert: bool = False) -> None:
         self.namespace = namespace or "default"
         self._folder = folder
+        self._posts = POST_VARIABLE in os.environ and not upsert
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
     def create(self, thing: Properties, *, dry: bool = False) -> Properties:
-        """Record it; with the variable set it must not be there."""
-        if POST_VARIABLE in os.environ and not dry and self.get(thing) is not None:
+        """Record it; by POST it must not be there."""
+        if self._posts and not dry and self.get(thing) is not None:
             raise Refused(f"{thing['kind']} {thing['metadata']['name']} already exists: AlreadyExists")
         return self.apply(thing, dry=dry)
 

@@ -157,7 +157,7 @@ def test_what_was_sent_past_the_gateway_is_found_in_logs_and_store(asya: Command
     done = asya("send", "good", "--payload", "{}", "--wait", "--json").document["id"]
     assert asya("why", done, "--json").document["held_by"] == "nothing"
     never = asya("why", "never-sent")
-    assert (never.code, "nothing is known of it" in never.out) == (5, True)
+    assert (never.code, "was never sent" in never.out) == (5, True)
 
 
 def test_with_a_gateway_alone_it_is_the_gateway_that_is_asked(asya: CommandLine, tmp_path: Path):

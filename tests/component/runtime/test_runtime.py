@@ -200,6 +200,7 @@ def test_a_result_that_can_never_be_json_names_its_place_and_is_permanent(do: st
     with running("answers.act") as runtime, runtime.connect() as client:
         (item,) = client.call(envelope({"do": do})) or []
         assert item["details"]["message"].startswith("handler result is not JSON: ")
+        assert "asya_runtime.py" not in item["details"]["traceback"], "the fault is in what the handler returned"
         assert item["details"]["message"].endswith(ending)
         assert item["details"]["permanent"] is True
         (item,) = client.call(envelope({"do": "raise", "with": "x"})) or []

@@ -33,12 +33,23 @@ def step(result: str, **more: Any) -> StepFacts:
     [
         (replace(BARE, record=record("succeeded")), "nothing", "it has succeeded"),
         (replace(BARE, end=("succeeded", "")), "nothing", "it has succeeded"),
+        (
+            replace(BARE, end=("succeeded", ""), missing=(1,)),
+            "nothing",
+            "it has succeeded without child 1 of its fan-out",
+        ),
         (replace(BARE, record=record("failed", error="no paper")), "failed", "it has failed: no paper"),
         (
             replace(BARE, record=record("failed", error="code", result={"details": {"type": "E", "message": "torn"}})),
             "failed",
             "it has failed: code: E: torn",
         ),
+        (
+            replace(BARE, record=record("failed", error="E", result={"failed_actor": "translate"})),
+            "failed",
+            "it has failed at translate: E",
+        ),
+        (replace(BARE, end=("failed", "E: torn"), failed_at="ocr"), "failed", "it has failed at ocr: E: torn"),
         (replace(BARE, end=("failed", "E: torn")), "failed", "it has failed: E: torn"),
         (replace(BARE, record=record("failed", error=names.CANCELLED)), "cancelled", "its caller has cancelled it"),
         (

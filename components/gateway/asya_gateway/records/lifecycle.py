@@ -15,6 +15,7 @@ import msgspec
 from asya_gateway.records.mark import NotShown, is_shown
 from asya_gateway.records.record import Event, Record
 from asya_protocol import names
+from asya_protocol.partial import without
 from asya_protocol.reports import Facts, HowEnded
 from asya_protocol.status import Status, advance
 
@@ -67,6 +68,7 @@ class Ended:
         message: In words, instead of the usual ones.
         shown: As of ``Progress``; the gateway's own ends show none.
         how: Where that is not the end of its route.
+        missing: Indexes of the children without which its fan-out was joined.
     """
 
     succeeded: bool
@@ -80,6 +82,7 @@ class Ended:
     message: str = ""
     shown: str | None = None
     how: HowEnded | None = None
+    missing: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +257,8 @@ def _final_message(report: Ended) -> str:
         return f"Ended early at '{report.actor}', whose handler returned nothing: there is no result"
     if report.succeeded:
         where = f", results stored at {report.stored_at}" if report.stored_at else ""
+        if lacks := without(report.missing):
+            return f"Envelope completed {lacks}{where}"
         return f"Envelope completed successfully{where}"
     if report.error and report.actor:
         return f"Envelope failed at actor '{report.actor}': {report.error}"

@@ -25,7 +25,7 @@ from typing import Final
 from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
-from asya_protocol.failure import last_place
+from asya_protocol.failure import failure_words, last_place
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import Retry
 from asya_protocol.trace import TraceContext
@@ -256,7 +256,7 @@ def _on_timeout(work: Work, hop: Hop, moment: Moment, limit_s: float, error: Err
 
 
 def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Moment) -> Decision:
-    cause = f"{error.code}: {error.type}: {error.message}" if error.type else f"{error.code}: {error.message}"
+    cause = failure_words(error.code, {"type": error.type, "message": error.message, "traceback": error.traceback})
     policy = hop.retry
     delay_s = policy.delay_s(work.attempt, moment.chance)
     if (pause_s := asked_pause_s(error)) is not None:

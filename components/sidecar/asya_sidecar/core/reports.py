@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, format_time, left_early_at
+from asya_protocol.partial import failed_place, missing_children
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody, Retry
 from asya_protocol.status import Status
@@ -23,6 +24,8 @@ _TEXT: Final = msgspec.json.Decoder(str)
 _NOTHING: Final = msgspec.Raw(b"null")
 _EMPTY: Final = frozenset({b"null", b"{}", b'""', b"[]"})
 """Values that tell nothing."""
+MOST_MISSING: Final = 1_000
+"""Children that a report names as missing."""
 LONGEST_CAUSE: Final = 1_000
 """Characters of a cause that are reported; a handler's exception may hold its whole input."""
 
@@ -71,7 +74,8 @@ def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: dat
         returned = items[0].payload if items else _NOTHING
         result = returned if bytes(returned) not in _EMPTY else envelope.payload
         told = result if bytes(result) != b"null" else msgspec.UNSET
-        return (_final(envelope, replace(good, result=told), now),)
+        missing = missing_children(envelope.headers)[:MOST_MISSING]
+        return (_final(envelope, replace(good, result=told, missing=list(missing) or None), now),)
     if hop.actor != hop.error_end:
         return ()
     payload = _fields(envelope.payload)
@@ -118,12 +122,17 @@ def _fields(payload: msgspec.Raw) -> dict[str, msgspec.Raw]:
 def _failed(envelope: Envelope, body: FinalBody, now: datetime) -> Report:
     """Say also where it failed."""
     route = envelope.route
+    details = {} if isinstance(body.error_details, msgspec.UnsetType) else _fields(body.error_details)
+    kind = None
+    with suppress(msgspec.DecodeError):
+        kind = _TEXT.decode(details.get("type", b""))
+    place = failed_place(route.actors, route.current, kind)
     where = replace(
         body,
         status=Status.FAILED.value,
-        current_actor_idx=route.current,
+        current_actor_idx=place,
         actors=list(route.actors) or None,
-        current_actor_name=route.actor,
+        current_actor_name=route.actors[place] if place != route.current else route.actor,
     )
     return _final(envelope, where, now)
 

@@ -143,10 +143,12 @@ def test_creating_what_exists_is_refused_where_the_real_plugin_refuses(
     store.create(thing("ConfigMap"))
     store.create(thing("ConfigMap"))
     monkeypatch.setenv(recorder.POST_VARIABLE, "1")
+    store = recorder.Recorder(tmp_path)
     with pytest.raises(Refused, match="ConfigMap a already exists"):
         store.create(thing("ConfigMap"))
     store.create(thing("ConfigMap"), dry=True)
     store.apply(thing("ConfigMap"))
+    recorder.Recorder(tmp_path, upsert=True).create(thing("ConfigMap"))
 
 
 def test_auto_mode_brings_its_own_kinds() -> None:
