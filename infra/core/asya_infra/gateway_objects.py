@@ -85,6 +85,11 @@ def gateway_objects(
     ]
 
 
+def public_url(way: Ingress | None) -> str:
+    """Where callers from outside reach the gateway; empty without a way."""
+    return f"https://{way.host}" if way is not None else ""
+
+
 def ingress(namespace: str, way: Ingress) -> Manifest:
     """The way in from outside. Who may come is the controller's to say, and who may call the gateway's tokens'.
 

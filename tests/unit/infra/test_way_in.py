@@ -43,6 +43,8 @@ def test_auto_mode_makes_an_internal_load_balancer_by_https() -> None:
     assert notes["alb.ingress.kubernetes.io/listen-ports"] == '[{"HTTPS":443}]'
     assert "alb.ingress.kubernetes.io/inbound-cidrs" not in notes
     assert seen.exports["gatewayPublicUrl"] == "https://asya.example.com"
+    told = seen.one("kubernetes:core/v1:ConfigMap", "mesh-gateway-configmap-asya-system-asya-gateway-config").inputs
+    assert told["data"]["ASYA_GATEWAY_PUBLIC_URL"] == "https://asya.example.com"
 
 
 def test_the_internet_reaches_it_from_named_addresses() -> None:
