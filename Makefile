@@ -145,6 +145,11 @@ test-charts: $(STAMP) ## The Helm charts, as both living generations of Helm, bu
 	@$(BIN)/python -m lab.installs.prometheus_definitions >/dev/null
 	@$(BIN)/pytest -n 2 tests/charts $(PYTEST_ARGS)
 
+.PHONY: test-tofu
+test-tofu: $(STAMP) ## The OpenTofu modules beside the Pulumi program, by OpenTofu itself, built the first time (ten minutes); no provider
+	@nice -n 10 $(BIN)/python -m lab.installs.opentofu >/dev/null
+	@$(BIN)/pytest tests/tofu $(PYTEST_ARGS)
+
 .PHONY: test-observability
 test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, spans through a real collector, built the first time
 	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("asya", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("asya")
 
-TIERS = ("unit", "security", "contract", "component", "charts", "stack", "e2e")
+TIERS = ("unit", "security", "contract", "component", "charts", "tofu", "stack", "e2e")
 TABLE = "table"
 
 

@@ -71,14 +71,19 @@ def release(
     archives = charts.package(version, by_tag, target / "charts")
     told = [*pushed.values(), *(charts.push(archive, registry) for archive in archives if registry)]
     (target / "pushed.txt").write_text("".join(f"{each}\n" for each in told), encoding="utf-8")
-    _sign(told)
+    sign(told)
     if index:
         uv("publish", "--publish-url", index, *map(str, wheels))
     _sum_up(target)
     return target
 
 
-def _sign(names: list[str]) -> None:
+def sign(names: list[str]) -> None:
+    """Sign images and charts, by digest, with cosign where it is.
+
+    Raises:
+        LabError: It refuses; holds its own last words.
+    """
     program = shutil.which("cosign")
     if program is None:
         print("release: nothing is signed: cosign is not on PATH")

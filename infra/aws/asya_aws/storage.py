@@ -16,6 +16,10 @@ BACKUP_DAYS = 7
 CLAIM = "alias/asya-queues-"
 """An alias is there once in an account and region, so two meshes cannot take each other's envelopes."""
 OLD_VERSION_DAYS = 30
+RESULTS = ("happy-asya/", "error-asya/")
+"""Prefixes of what is kept as results."""
+PASSING = ("claims/", "fan-in/", "cancelled/")
+"""Prefixes of what only envelopes on their way need."""
 
 
 class MeshKey(pulumi.ComponentResource):
@@ -141,11 +145,8 @@ class ResultStore(pulumi.ComponentResource):
 
 def _lifecycle(settings: AwsSettings) -> list[dict[str, Any]]:
     ages = {
-        "happy-asya/": settings.result_days,
-        "error-asya/": settings.result_days,
-        "claims/": settings.claim_days,
-        "fan-in/": settings.claim_days,
-        "cancelled/": settings.claim_days,
+        **dict.fromkeys(RESULTS, settings.result_days),
+        **dict.fromkeys(PASSING, settings.claim_days),
     }
     expiring = [
         {"id": prefix.rstrip("/"), "status": "Enabled", "filter": {"prefix": prefix}, "expiration": {"days": days}}

@@ -60,6 +60,8 @@ class Mesh:
     release: Release
     sent: dict[str, int] = field(default_factory=dict)
     """Numbers of calls, by the id of the envelope that each made."""
+    unanswered: int = 0
+    """Calls that reached a gateway as it ended, so that their callers do not know whether they were taken."""
 
     def __post_init__(self) -> None:
         self.store, self._mended = self.folder / "store", self.folder / "mended"
@@ -117,9 +119,13 @@ class Mesh:
         """Call until it is over; while the gateway is replaced nobody listens, and the call is made again."""
         while not over.is_set():
             number = len(self.sent) + 1
-            with contextlib.suppress(httpx2.ConnectError):
+            try:
                 async with self.gateway.client() as http:
                     self.sent[(await call(http, "squares", number=number))["envelope_id"]] = number
+            except httpx2.ConnectError:
+                pass
+            except (httpx2.ReadError, httpx2.RemoteProtocolError):
+                self.unanswered += 1
             await asyncio.sleep(PACE_S)
 
     async def replace_gateway(self, release: Release) -> None:
