@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from asya_cli.doctor import Finding, installed_by
-from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, problems
+from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, parsed, problems
 from asya_manifest.support_ends import support_ends
 
 LIMIT: Final = "20s"

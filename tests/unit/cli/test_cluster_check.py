@@ -60,7 +60,10 @@ def test_a_keda_with_a_known_hole_is_named_with_its_cure() -> None:
 
 def test_no_keda_is_only_optional_and_an_unknown_one_is_let_be() -> None:
     assert (cluster_check.read_keda({}).found, cluster_check.read_keda({}).required) == (False, False)
-    assert cluster_check.read_keda({"metadata": {}}).found
+    for labels in ({}, {"app.kubernetes.io/version": "main"}):
+        unknown = cluster_check.read_keda({"metadata": {"labels": labels}})
+        assert unknown.found
+        assert "known holes are not looked for" in unknown.detail
     assert cluster_check.read_keda(KEDA).detail == "2.21.0"
 
 
