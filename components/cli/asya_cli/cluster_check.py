@@ -130,7 +130,9 @@ def _operator(deployment: Mapping[str, Any]) -> _Operator | None:
 def _judged(part: Part, version: str, purpose: str) -> Finding:
     wrong = problems(part, version)
     if not wrong:
-        detail = version or "its version is not said; known holes are not looked for"
+        detail = version or "there"
+        if parsed(version) is None:
+            detail += "; its version cannot be read, so known holes are not looked for"
         if (ends := support_ends(part, version)) is not None and ends < datetime.now(UTC).date():
             detail += f"; nobody mends it any more: support of its series ended on {ends}, unless your provider goes on"
         return Finding(part, found=True, required=True, detail=detail, purpose=purpose)
