@@ -32,8 +32,7 @@ def examine() -> Iterator[Finding]:
     try:
         yield read_kubernetes(_ask("version"))
         yield read_keda(_ask("get", "crd", KEDA_DEFINITION, "--ignore-not-found"))
-        definition = read_definition(_ask("get", "crd", ACTORS, "--ignore-not-found"))
-        yield definition
+        yield read_definition(_ask("get", "crd", ACTORS, "--ignore-not-found"))
         yield read_operators(_ask("get", "deployments", "--all-namespaces", "--selector", OPERATORS))
     except CannotAsk as exc:
         yield Finding(
@@ -62,13 +61,13 @@ def read_keda(definition: Mapping[str, Any]) -> Finding:
 
 
 def read_definition(definition: Mapping[str, Any]) -> Finding:
-    """Whether the cluster knows AsyncActors; empty is not."""
+    """Whether the cluster knows AsyncActors; empty is a cluster without a mesh, which may still get one."""
     conditions = (definition.get("status") or {}).get("conditions") or []
     serves = any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
     return Finding(
         "AsyncActor",
         found=serves,
-        required=True,
+        required=bool(definition),
         detail=f"{ACTORS} is served" if serves else f"{ACTORS} is not installed, or not served yet",
         purpose="actors",
         cure="" if serves else f"helm install asya-operator, see {_INSTALL}",
@@ -76,7 +75,7 @@ def read_definition(definition: Mapping[str, Any]) -> Finding:
 
 
 def read_operators(deployments: Mapping[str, Any]) -> Finding:
-    """Whether an operator is at work, of whichever release name, and no two keep the same actors."""
+    """Whether an operator that is there is at work, of whichever release name, and no two keep the same actors."""
     found = [operator for each in deployments.get("items") or [] if (operator := _operator(each)) is not None]
     ready = [each for each in found if each.ready]
     cure = f"helm install asya-operator, see {_INSTALL}"
@@ -90,7 +89,7 @@ def read_operators(deployments: Mapping[str, Any]) -> Finding:
     told = ", ".join(map(str, ready or found))
     words = f"{told} is ready" if ready else f"{told} is not ready" if found else "no Deployment of an operator"
     return Finding(
-        "operator", found=bool(ready), required=True, detail=words, purpose="actors", cure="" if ready else cure
+        "operator", found=bool(ready), required=bool(found), detail=words, purpose="actors", cure="" if ready else cure
     )
 
 

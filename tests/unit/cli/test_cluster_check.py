@@ -75,6 +75,13 @@ def test_an_operator_counts_when_it_is_ready_whatever_its_release_is_called() ->
     assert cluster_check.read_operators({"items": [operator(0), operator(1)]}).found
 
 
+def test_a_cluster_without_a_mesh_is_fit_and_one_with_half_of_it_is_not() -> None:
+    assert not cluster_check.read_definition({}).required
+    assert not cluster_check.read_operators({"items": [GATEWAY]}).required
+    assert cluster_check.read_definition({"metadata": {}, "status": {}}).required
+    assert cluster_check.read_operators({"items": [operator(0)]}).required
+
+
 @pytest.mark.parametrize(
     ("other", "fine"),
     [
