@@ -17,6 +17,7 @@ from asya_protocol import names
 from asya_transport.factory import open_admin
 from asya_transport.port import QueueSpec
 from asya_transport.settings import read_transport_settings
+from bench import gateway_health as health
 from bench.figures import Bound, Report, percentile
 from bench.run import cpu_s, resident_mib
 from lab.servers.postgres import PostgresServer
@@ -50,6 +51,7 @@ def measure(report: Report) -> None:
         asyncio.run(_make_queue(environ))
         kept = _run(report, "Postgres", {**environ, "ASYA_DATABASE_URL": postgres.new_database()}, POSTGRES_S)
         fast = _run(report, "memory", {**environ, "ASYA_DATABASE_URL": "memory:"}, MEMORY_S)
+        health.measure(report, {**environ, "ASYA_DATABASE_URL": "memory:"})
         report.add("Postgres as a share of memory", kept / fast, "", None, "calls per second, same run and broker")
 
 

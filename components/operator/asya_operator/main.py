@@ -90,7 +90,8 @@ class _Process:
         self._metrics = Metrics()
         self._tracing = open_reconcile_tracing(settings.traces, self._metrics.registry)
         self._api = KubeApi(self._metrics.observe_call)
-        self._world = World(settings.operator_class)
+        places = {name: each.place for name, each in settings.transports.by_name.items()}
+        self._world = World(settings.operator_class, places, settings.crew_namespace)
         self._queues = Queues(
             self._api, settings.runtime_namespace, settings.queue_names, manage=settings.manage_queues
         )

@@ -105,6 +105,9 @@ class OperatorSettings:
     """Secret whose key `token` sidecars read as their `ASYA_GATEWAY_TOKEN`, where the gateway wants tokens."""
     operator_class: str = setting("ASYA_OPERATOR_CLASS", _class, "")
     """Keep the actors whose `spec.operatorClass` is this, and no others; empty keeps those that name none."""
+    crew_namespace: str = setting("ASYA_CREW_NAMESPACE", str, "")
+    """Only in this namespace may `happy-end`, `error-end` and `fan-in` be, to which all actors send; empty is where they
+    were made first."""
     namespaces: frozenset[str] = setting("ASYA_WATCH_NAMESPACES", words, "")
     """Namespaces whose actors are kept, with commas between them; empty keeps those of all."""
     monitor_labels: tuple[tuple[str, str], ...] = setting("ASYA_POD_MONITOR_LABELS", _labels, "")

@@ -189,6 +189,14 @@ class TransportConfig:
     """Whose actors may name it; none are all."""
 
     @property
+    def place(self) -> str:
+        """Where its queues are: of two transports that lead to one broker or account, the same."""
+        config = self.config
+        if isinstance(config, RabbitMqConfig):
+            return f"rabbitmq {config.host.lower()}:{config.port} {config.vhost}"
+        return f"sqs {config.endpoint.rstrip('/') or config.region} {config.account_id}"
+
+    @property
     def secrets(self) -> tuple[SecretRef, ...]:
         """By which the operator signs in: password and user name; or the access key's id and its secret, in this order."""
         if isinstance(self.config, RabbitMqConfig):

@@ -12,11 +12,14 @@ from asya_kube.resources import Kind
 from asya_manifest.errors import InvalidLimit
 from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT, RUNTIME_CONFIG_MAP
 from asya_manifest.limit import LimitSpec, parse_limit
+from asya_protocol import names
 
 Key = tuple[str, str]
 """Namespace and name of an actor."""
 _Queue = tuple[str, str]
-"""Transport and actor's name: what names a queue."""
+"""Where queues of its transport are, and the actor's name: what names a queue."""
+CREW: Final = frozenset({names.HAPPY_END, names.ERROR_END, names.FAN_IN})
+"""To whom every actor of a mesh sends."""
 _HEAVY: Final = ("managedFields",)
 _WORKLOADS: Final = frozenset({resources.DEPLOYMENT.kind, resources.STATEFUL_SET.kind})
 _READ_OF_WORKLOADS: Final = frozenset({"replicas", "updateStrategy"})
@@ -31,10 +34,16 @@ class World:
 
     Args:
         operator_class: Of the actors that are ours; others are seen, and left to their operator.
+        places: Where the queues of each transport are; two transports may lead to one broker.
+        crew_namespace: To which the names of the crew belong; empty is whoever is first.
     """
 
-    def __init__(self, operator_class: str = "") -> None:
+    def __init__(
+        self, operator_class: str = "", places: Mapping[str, str] | None = None, crew_namespace: str = ""
+    ) -> None:
         self._class = operator_class
+        self._places = places or {}
+        self._crew_namespace = crew_namespace
         self._others: set[Key] = set()
         self._actors: dict[Key, dict[str, Any]] = {}
         self._by_queue: dict[_Queue, set[Key]] = {}
@@ -67,12 +76,16 @@ class World:
         return list(self._pods.get(key, {}).values())
 
     def rival(self, key: Key) -> Key | None:
-        """The older actor that uses the same queue from another namespace; ``None`` when the queue is this actor's.
+        """The actor that has the same queue from another namespace; ``None`` when the queue is this actor's.
 
-        The first created keeps the queue; of two of the same second the first by namespace.
+        The first created keeps the queue; of two of the same second the first by namespace. Those of the crew belong to
+        its namespace, whether its actor is there or not.
         """
+        namespace, name = key
+        if name in CREW and self._crew_namespace:
+            return None if namespace == self._crew_namespace else (self._crew_namespace, name)
         actor = self._actors.get(key)
-        sharing = self._by_queue.get(_queue(key, actor), set()) if actor else set()
+        sharing = self._by_queue.get(self._queue(key, actor), set()) if actor else set()
         first = min(sharing, key=self._age, default=key)
         return None if first == key else first
 
@@ -112,14 +125,14 @@ class World:
 
     def _note_actor(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
         before = self._actors.get(key)
-        sharing = self._by_queue.setdefault(_queue(key, body), set())
+        sharing = self._by_queue.setdefault(self._queue(key, body), set())
         affected: set[Key] = set()
-        if before is not None and _queue(key, before) != _queue(key, body):
-            left = self._by_queue.get(_queue(key, before), set())
+        if before is not None and self._queue(key, before) != self._queue(key, body):
+            left = self._by_queue.get(self._queue(key, before), set())
             left.discard(key)
             affected |= left
             if not left:
-                self._by_queue.pop(_queue(key, before), None)
+                self._by_queue.pop(self._queue(key, before), None)
         if gone:
             self._actors.pop(key, None)
             sharing.discard(key)
@@ -130,7 +143,7 @@ class World:
         if not gone:
             sharing.add(key)
         elif not sharing:  # names are users' to choose, and they may make and delete actors without end
-            self._by_queue.pop(_queue(key, body), None)
+            self._by_queue.pop(self._queue(key, body), None)
         return [key, *sorted(affected)]
 
     def _note_limit(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> list[Key]:
@@ -164,12 +177,12 @@ class World:
         else:
             self._objects[key] = _version_alone(body)
 
+    def _queue(self, key: Key, body: Mapping[str, Any]) -> _Queue:
+        transport = str((body.get("spec") or {}).get("transport", ""))
+        return self._places.get(transport, transport), key[1]
+
     def _age(self, key: Key) -> tuple[str, str]:
         return str(self._actors[key]["metadata"].get("creationTimestamp", "")), key[0]
-
-
-def _queue(key: Key, body: Mapping[str, Any]) -> _Queue:
-    return str((body.get("spec") or {}).get("transport", "")), key[1]
 
 
 def _named_limits(actor: Mapping[str, Any]) -> set[str]:

@@ -147,7 +147,7 @@ class AsyaMesh(pulumi.ComponentResource):
             "transport": self.transport,
             "queueUrl": self.queue_url,
             "gatewayUrl": self.gateway_url,
-            "gatewayPublicUrl": pulumi.Output.from_input(f"https://{o.ingress.host}" if o.ingress else ""),
+            "gatewayPublicUrl": pulumi.Output.from_input(gateway.public_url(o.ingress)),
             "platform": self._platform_facts(),
         }
         self.register_outputs(self.outputs)
@@ -224,7 +224,8 @@ class AsyaMesh(pulumi.ComponentResource):
         o, queue = self._options, self._queue
         report = gateway.REPORT_SECRET if url and o.report_token is not None else ""
         traced = o.tracing.environment(o.system_namespace) if o.tracing is not None else {}
-        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report, traced)
+        more = {**(traced or {}), "ASYA_CREW_NAMESPACE": o.namespace}
+        manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report, more)
         settings: dict[str, pulumi.Input[Any]] = {"config": dict(queue.config), "gateway": url}
         if self._store is not None:
             settings |= {"bucket": self._store.bucket, "endpoint": self._store.endpoint}
@@ -247,7 +248,10 @@ class AsyaMesh(pulumi.ComponentResource):
             tokens=tokens,
             report_token=o.report_token,
             queue_prefix=o.queue_prefix,
-            more=o.tracing.environment(o.system_namespace) if o.tracing is not None else {},
+            more={
+                **(o.tracing.environment(o.system_namespace) if o.tracing is not None else {}),
+                **({"ASYA_GATEWAY_PUBLIC_URL": gateway.public_url(o.ingress)} if o.ingress is not None else {}),
+            },
         )
         if o.ingress is not None:
             manifests.append(gateway.ingress(o.system_namespace, o.ingress))

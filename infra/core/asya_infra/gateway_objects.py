@@ -85,10 +85,17 @@ def gateway_objects(
     ]
 
 
+def public_url(way: Ingress | None) -> str:
+    """Where callers from outside reach the gateway; empty without a way."""
+    return f"https://{way.host}" if way is not None else ""
+
+
 def ingress(namespace: str, way: Ingress) -> Manifest:
     """The way in from outside. Who may come is the controller's to say, and who may call the gateway's tokens'.
 
-    Nobody waits for it: the controller takes minutes, and a name in DNS is made after it.
+    Nobody waits for it to come: the controller takes minutes, and a name in DNS is made after it. Its end is waited for, as the
+    annotation holds for that of few kinds (provider/pkg/metadata/overrides.go of pulumi-kubernetes): a load balancer that
+    stayed would hold the VPC.
     """
     backend = {"service": {"name": NAME, "port": {"name": "http"}}}
     rule = {"host": way.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}

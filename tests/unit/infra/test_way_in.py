@@ -43,6 +43,15 @@ def test_auto_mode_makes_an_internal_load_balancer_by_https() -> None:
     assert notes["alb.ingress.kubernetes.io/listen-ports"] == '[{"HTTPS":443}]'
     assert "alb.ingress.kubernetes.io/inbound-cidrs" not in notes
     assert seen.exports["gatewayPublicUrl"] == "https://asya.example.com"
+    told = seen.one("kubernetes:core/v1:ConfigMap", "mesh-gateway-configmap-asya-system-asya-gateway-config").inputs
+    assert told["data"]["ASYA_GATEWAY_PUBLIC_URL"] == "https://asya.example.com"
+
+
+def test_the_load_balancer_goes_before_its_class_and_the_cluster() -> None:
+    """What is made last goes first: its controller must be there to take it away."""
+    seen = on_eks()
+    after = {name for _, name in seen.one(INGRESS).depends}
+    assert {"eks-ingressclass-asya-gateway", "eks-ingressclassparams-asya-gateway"} <= after
 
 
 def test_the_internet_reaches_it_from_named_addresses() -> None:

@@ -159,3 +159,28 @@ def test_a_limit_concerns_the_actors_of_its_namespace_that_name_it() -> None:
     world.note(resources.LIMIT, "ADDED", limit)
     assert world.note(resources.LIMIT, "DELETED", limit) == [("a", "ask")]
     assert world.limits("a") == {}
+
+
+def test_transports_that_lead_to_one_broker_have_one_queue() -> None:
+    """Under another transport's name an actor would take, or delete, what waits for the older one."""
+    world = World(places={"main": "rabbitmq mq:5672 /", "also": "rabbitmq mq:5672 /", "other": "rabbitmq mq:5672 b"})
+    for body in (
+        actor("ocr", "first", "2026-01-01T00:00:00Z", "main"),
+        actor("ocr", "second", "2026-01-02T00:00:00Z", "also"),
+        actor("ocr", "third", "2026-01-03T00:00:00Z", "other"),
+    ):
+        world.note(resources.ACTOR, None, body)
+    assert [world.rival((namespace, "ocr")) for namespace in ("first", "second", "third")] == [
+        None,
+        ("first", "ocr"),
+        None,
+    ]
+
+
+def test_the_names_of_the_crew_belong_to_its_namespace_also_while_it_is_away() -> None:
+    world = World(crew_namespace="crew")
+    world.note(resources.ACTOR, None, actor("error-end", "team", "2026-01-01T00:00:00Z"))
+    assert world.rival(("team", "error-end")) == ("crew", "error-end")
+    world.note(resources.ACTOR, None, actor("error-end", "crew", "2026-02-01T00:00:00Z"))
+    assert world.rival(("crew", "error-end")) is None
+    assert world.rival(("team", "error-end")) == ("crew", "error-end")

@@ -160,7 +160,7 @@ async def open_world(broker: Mapping[str, str], folder: Path) -> AsyncIterator[W
         "ASYA_DATABASE_URL": f"sqlite:{folder}/gateway.db",
         "ASYA_GATEWAY_TOKENS": f"{ADMIN} {READER}|read {REPORTER}|report",
         "ASYA_GATEWAY_ACTORS": f"mesh:{home}/status.json",
-        "ASYA_GATEWAY_SAMPLE_EVERY": "100ms",
+        "ASYA_GATEWAY_SAMPLE_EVERY": "250ms",
     }
     with Gateway(environ) as gateway:
         reporting = {"ASYA_GATEWAY_URL": gateway.url, "ASYA_GATEWAY_TOKEN": REPORTER}
