@@ -94,6 +94,10 @@ def wait_for_result(
                 why = look()
                 if why is not None and why.held_by == "dead_letter":
                     raise DeadLettered(why.because, why.cure)
+                if why is not None and why.held_by == "duplicate" and trace_id is not None:
+                    console.note(f"{envelope_id}: {why.because}")
+                    trace_id = None  # dedup has made the end before the end of this send too
+                    continue
                 step(f"no result yet after {wait_s - left_s:.0f} of {wait_s:g} s{f': {why.because}' if why else ''}")
                 quiet_s = time.monotonic() - deadline + wait_s + SAY_EVERY_S
             time.sleep(min(poll_s, left_s))

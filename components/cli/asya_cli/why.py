@@ -107,6 +107,8 @@ def gather(
             if info is None:
                 raise
             console.warn(exc.cause)
+    if trace_id and found.get("trace", (trace_id, ""))[0] != trace_id:
+        found = {}  # the gateway tells of another envelope with this id
     if info is not None:
         trace = found.get("trace", ("", ""))
         found |= _of_mesh(info, envelope_id, trace_id)
@@ -174,7 +176,7 @@ def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[s
     if store is not None:
         parents = steps[-1].parents if steps else ()
         group = steps[-1].group if steps and steps[-1].result == "collected" else ""
-        found |= _of_store(store, environment, envelope_id, (envelope_id, *parents), group)
+        found |= _of_store(store, environment, envelope_id, (envelope_id, *parents), group, trace_id=trace_id)
     return found
 
 
@@ -191,7 +193,13 @@ def _max_attempts(info: "MeshInfo") -> dict[str, int]:
 
 
 def _of_store(
-    store: "Store", environment: Mapping[str, str], envelope_id: str, names: Iterable[str], collected_by: str
+    store: "Store",
+    environment: Mapping[str, str],
+    envelope_id: str,
+    names: Iterable[str],
+    collected_by: str,
+    *,
+    trace_id: str | None,
 ) -> dict[str, Any]:
     from asya_cli.found_result import FoundResult
     from asya_protocol.status import Status
@@ -199,7 +207,7 @@ def _of_store(
     from asya_store.results import find_result
 
     found: dict[str, Any] = {"group": _group(store, envelope_id, collected_by)}
-    result = find_result(store, environment, envelope_id)
+    result = find_result(store, environment, envelope_id, trace_id)
     if result is not None:
         ended = FoundResult(result[0] is Status.SUCCEEDED, result[1])
         found |= {"end": (result[0].value, ended.cause), "failed_at": ended.failed_at, "missing": ended.missing}

@@ -17,7 +17,7 @@ from asya_protocol.envelope import child_id
 from asya_protocol.failure import failure_words
 from asya_protocol.partial import without
 
-SETTLED_FOR_GOOD: Final = frozenset({"end_consumed", "duplicate"})
+SETTLED_FOR_GOOD: Final = frozenset({"end_consumed"})
 IN_TROUBLE: Final = WARNINGS | {"Terminating"}
 """Statuses of actors, in a cluster or a local mesh, that may be why nothing moves."""
 
@@ -249,6 +249,14 @@ def _ended(evidence: Evidence) -> Why | None:
     return Why("failed", f"it has failed{at}: {evidence.error or 'nobody says why'}", f"asya result {evidence.id}")
 
 
+def _duplicate(evidence: Evidence) -> Why | None:
+    last = evidence.last
+    if last is None or last.result != "duplicate":
+        return None
+    text = f"{last.actor} has done it before, so that it was not run again; its end is that of the send before"
+    return Why("duplicate", text, f"asya result {evidence.id}")
+
+
 def _dead_letter(evidence: Evidence) -> Why | None:
     dead = evidence.dead
     if dead is None:
@@ -358,7 +366,7 @@ def _unknown(evidence: Evidence) -> Why | None:
 
 
 RULES: Final[Sequence[Rule]] = (
-    _ended, _dead_letter, _running, _cancelling, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
+    _ended, _duplicate, _dead_letter, _running, _cancelling, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
 )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ class Admission:
             return Decision(Release(AWAY_PAUSE_S), "released", failed_reason="store_error", cause=str(exc))
         match verdict:
             case Verdict.DONE:
-                return Decision(Ack(), "duplicate", cause="done before, within the dedup window")
+                return Decision(Ack(), "duplicate", cause="done before, within the dedup window", about=work.envelope)
             case Verdict.BUSY:
                 return Decision(Release(BUSY_PAUSE_S), "released", cause="another delivery of it is being worked on")
         return None
@@ -190,7 +190,7 @@ class Admission:
         except StoreUnavailable as exc:
             return Decision(Release(AWAY_PAUSE_S), "released", failed_reason="store_error", cause=str(exc))
         except ClaimRedeemed as exc:
-            return Decision(Ack(), "duplicate", cause=f"payload was used and given up: {exc}")
+            return Decision(Ack(), "duplicate", cause=f"payload was used and given up: {exc}", about=work.envelope)
         except (ClaimLost, InvalidEnvelope) as exc:
             return self._refuse(work, str(exc))
 

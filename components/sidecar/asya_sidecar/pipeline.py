@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol import names
-from asya_protocol.envelope import ancestors
+from asya_protocol.envelope import Envelope, ancestors
 from asya_protocol.errors import TransportError
 from asya_protocol.trace import trace_id_of
 from asya_sidecar.admission import Admission
@@ -254,11 +254,12 @@ class Pipeline:
         if self._tracing is not None and trail is not None:
             self._tracing.finish(trail, work, delivery.body, done)
         level = logging.INFO if done.failed_reason is None else logging.WARNING
+        envelope = work.envelope if work else done.about
         log.log(
             level,
             "envelope settled",
             extra={
-                "envelope_id": work.envelope.id if work else "",
+                "envelope_id": envelope.id if envelope else "",
                 "actor": self._hop.actor,
                 "result": done.result,
                 "disposition": type(done.settlement).__name__,
@@ -275,7 +276,7 @@ class Pipeline:
                 **({"delivery": work.delivery} if work and done.failed_reason else {}),
                 # Not of the handler's own errors, which use up attempts.
                 **({"deliveries": self._hop.max_deliveries} if done.result == "retried" and not done.kind else {}),
-                **({"trace_id": trace_id} if (trace_id := _trace_id(work, trail)) else {}),
+                **({"trace_id": trace_id} if (trace_id := _trace_id(envelope, trail)) else {}),
             },
         )
 
@@ -307,7 +308,7 @@ class Pipeline:
                 await self._handling.cancel(self._admission.is_cancelled)
 
 
-def _trace_id(work: Work | None, trail: Trail | None) -> str | None:
+def _trace_id(envelope: Envelope | None, trail: Trail | None) -> str | None:
     if trail is not None:
         return trail.context.trace_id
-    return None if work is None else trace_id_of(work.envelope.headers.get(names.HEADER_TRACEPARENT))
+    return None if envelope is None else trace_id_of(envelope.headers.get(names.HEADER_TRACEPARENT))

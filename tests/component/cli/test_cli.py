@@ -49,6 +49,8 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     (folder / "handlers.py").write_text(HANDLERS)
     for name in ("greet", "forget"):
         (folder / f"{name}.yaml").write_text(MANIFEST.format(name=name))
+    once = MANIFEST.format(name="greet").replace("name: greet", "name: once") + "\n  delivery: {dedup: {window: 1h}}\n"
+    (folder / "once.yaml").write_text(once)
     command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
     up = command_line("local", "up", "-f", str(folder), "--transport", "memory")
     try:
@@ -131,11 +133,19 @@ def test_a_wait_is_for_the_end_of_this_send(asya: CommandLine):
         assert json.loads(answer.out) == {"message": f"Hello {who}!"}
 
 
+def test_a_wait_for_a_send_that_dedup_drops_ends_with_the_end_of_the_send_before(asya: CommandLine):
+    """And says so, instead of waiting for an end that never comes."""
+    send = ("send", "once", "--id", "same", "--payload", '{"who": "you"}', "--wait", "--timeout", "120s")
+    first, second = asya(*send), asya(*send)
+    assert json.loads(first.out) == json.loads(second.out) == {"message": "Hello you!"}
+    assert "same: once has done it before, so that it was not run again" in second.err
+
+
 @pytest.mark.parametrize("route", [["gret"], ["greet", "gret"]])
 def test_an_actor_that_the_mesh_does_not_have_is_refused_with_the_nearest_name(asya: CommandLine, route: list[str]):
     answer = asya("send", *route, "--payload", '{"who": "you"}')
     assert (answer.code, answer.out) == (1, "")
-    text = "this mesh has no actor 'gret', only fan-in, forget, greet; did you mean 'greet'?"
+    text = "this mesh has no actor 'gret', only fan-in, forget, greet, once; did you mean 'greet'?"
     assert text in answer.err
 
 

@@ -34,6 +34,11 @@ def step(result: str, **more: Any) -> StepFacts:
         (replace(BARE, record=record("succeeded")), "nothing", "it has succeeded"),
         (replace(BARE, end=("succeeded", "")), "nothing", "it has succeeded"),
         (
+            replace(BARE, last=step("duplicate", cause="done before, within the dedup window")),
+            "duplicate",
+            "ocr has done it before, so that it was not run again; its end is that of the send before",
+        ),
+        (
             replace(BARE, end=("succeeded", ""), missing=(1,)),
             "nothing",
             "it has succeeded without child 1 of its fan-out",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from asya_protocol.envelope import Envelope
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody
 
 MessageType = Literal["routing", "happy_end", "error_end", "notice"]
@@ -107,6 +108,7 @@ class Decision:
         cause: For people, why it failed. May hold what a handler's exception says, and so a part of the payload.
         kind: The same without the handler's words, for logs; empty where the cause has none of them.
         use: What the handler told of its actor's limits.
+        about: The envelope, where it was not let in and nothing else names it to logs.
     """
 
     settlement: Settlement
@@ -117,6 +119,7 @@ class Decision:
     cause: str = ""
     kind: str = ""
     use: Use | None = None
+    about: Envelope | None = None
 
     def logged(self, causes: bool) -> str:
         """What a log above DEBUG may say of the cause: with ``causes`` all, else nothing of the handler's words."""
