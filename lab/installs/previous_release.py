@@ -45,7 +45,7 @@ THIS: Final = Release("this checkout", Path(sys.executable), ROOT)
 
 
 def previous_release() -> Release:
-    """The release before this one. Skips where the history lacks its commit; where CI is set that fails, but for a shallow clone."""
+    """The release before this one. Skips where the history lacks its commit, which in a whole clone fails where CI is set."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     done = pinned_folder(f"previous-{COMMIT[:7]}-python{version}", [Path(__file__)])
     if not done.is_dir() and not _known():
