@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -28,14 +29,15 @@ class ApiServer:
 
     Args:
         tree: The checkout whose definition of AsyncActor it gets.
+        definitions: Whether it gets one; KEDA's it always gets.
 
     Attributes:
         folder: Where everything of it lies; goes with it.
         kubeconfig: The administrator's.
     """
 
-    def __init__(self, tree: Path = ROOT) -> None:
-        self._tree = tree
+    def __init__(self, tree: Path = ROOT, *, definitions: bool = True) -> None:
+        self._tree, self._definitions = tree, definitions
         self.folder = Path(tempfile.mkdtemp(prefix="asya-bench-api-"))
         self.kubeconfig = self.folder / "kubeconfig"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -44,26 +46,38 @@ class ApiServer:
         """Start it and give it the definitions of AsyncActor and of KEDA's objects.
 
         Raises:
-            RuntimeError: It did not become ready; the text says where its log is.
+            RuntimeError: It did not become ready; the text has the end of its logs.
         """
+        try:
+            return self._begin()
+        except BaseException:
+            self._end()
+            raise
+
+    def _begin(self) -> Self:
         build()
         port, client, peer = free_ports(3)
         certificates.create(self.folder / "pki", "DNS:localhost,IP:127.0.0.1")
         self._start("etcd", f"--data-dir={self.folder}/etcd", "--unsafe-no-fsync", *_etcd_addresses(client, peer))
         self._start("kube-apiserver", *_api_flags(self.folder / "pki", port, client))
         self.kubeconfig.write_text(yaml.safe_dump(_kubeconfig(self.folder / "pki", port)), encoding="utf-8")
-        self._until_ready()
+        self._until(lambda: self.kubectl("get", "--raw", "/readyz"))
         keda = yaml.safe_load_all((choice.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
         definitions = [each for each in keda if each and each["apiVersion"].startswith(_CRDS)]
         self.apply(yaml.safe_dump_all(definitions))
-        self.apply((self._tree / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
-        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        if self._definitions:
+            self.apply((self._tree / "deploy/operator/crd.yaml").read_text(encoding="utf-8"))
+        # kubectl wait fails, instead of waiting, where a definition has no conditions yet.
+        self._until(lambda: self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End both processes, and remove what they left."""
+        self._end()
+
+    def _end(self) -> None:
         for process in reversed(self._processes):
             process.terminate()
             try:
@@ -112,14 +126,16 @@ class ApiServer:
             argv = [str(choice.cache_folder() / "bin" / part), *flags]
             self._processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
-    def _until_ready(self) -> None:
+    def _until(self, asked: Callable[[], str]) -> None:
+        """Ask until it is not refused."""
         ends = time.monotonic() + START_S
         while True:
             try:
-                self.kubectl("get", "--raw", "/readyz")
+                asked()
             except RuntimeError as exc:
                 if time.monotonic() > ends:
-                    raise RuntimeError(f"no API server after {START_S:g} s; logs are in {self.folder}") from exc
+                    logs = "\n".join(path.read_text(errors="replace")[-1000:] for path in self.folder.glob("*.log"))
+                    raise RuntimeError(f"no API server after {START_S:g} s: {exc}\n{logs}") from exc
                 time.sleep(0.3)
             else:
                 return

@@ -3,11 +3,21 @@
 from importlib.metadata import version
 from typing import Final
 
+from asya_infra import collector, monitoring
 from asya_oss import images
 from lab.images.catalogue import IMAGES
 
-THIRD_PARTIES: Final = (images.POSTGRES, images.RABBITMQ, images.SEAWEEDFS)
-"""Only where the chart's own PostgreSQL is wanted (asya-gateway), or the Pulumi program's broker and store (profile oss)."""
+THIRD_PARTIES: Final = (
+    images.POSTGRES,
+    images.RABBITMQ,
+    images.SEAWEEDFS,
+    monitoring.PROMETHEUS_IMAGE,
+    monitoring.GRAFANA_IMAGE,
+    images.POSTGRES_EXPORTER,
+    collector.IMAGE,
+)
+"""Only where the chart's own PostgreSQL is wanted (asya-gateway), or what the Pulumi program installs besides: broker and store
+(profile oss), `asya:monitoring`, `asya:collector`."""
 
 
 def main() -> None:

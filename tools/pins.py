@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from asya_infra import monitoring
+from asya_infra import collector, monitoring
 from asya_manifest.support_ends import ENDS
 from asya_oss import images
 from lab.cluster import pins as cluster
@@ -81,6 +81,8 @@ PINS: Final = (
     Pin("KEDA", cluster.KEDA, {"2.21": AGAIN}, LOOKED),
     Pin("etcd", cluster.ETCD, {"3.6": AGAIN}, LOOKED),
     Pin("SeaweedFS", images.SEAWEEDFS, {"4": AGAIN}, LOOKED),
+    Pin("postgres_exporter", images.POSTGRES_EXPORTER, {"0.20": AGAIN}, LOOKED),
+    Pin("OpenTelemetry's collector", collector.IMAGE, {"0.162": AGAIN}, LOOKED),
     Pin("Pulumi's engine", engine.PULUMI, {"3": AGAIN}, LOOKED),
 )
 

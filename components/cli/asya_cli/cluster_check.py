@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from asya_cli.doctor import Finding, installed_by
-from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, problems
+from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, parsed, problems
 from asya_manifest.support_ends import support_ends
 
 LIMIT: Final = "20s"
@@ -32,8 +32,7 @@ def examine() -> Iterator[Finding]:
     try:
         yield read_kubernetes(_ask("version"))
         yield read_keda(_ask("get", "crd", KEDA_DEFINITION, "--ignore-not-found"))
-        definition = read_definition(_ask("get", "crd", ACTORS, "--ignore-not-found"))
-        yield definition
+        yield read_definition(_ask("get", "crd", ACTORS, "--ignore-not-found"))
         yield read_operators(_ask("get", "deployments", "--all-namespaces", "--selector", OPERATORS))
     except CannotAsk as exc:
         yield Finding(
@@ -62,13 +61,13 @@ def read_keda(definition: Mapping[str, Any]) -> Finding:
 
 
 def read_definition(definition: Mapping[str, Any]) -> Finding:
-    """Whether the cluster knows AsyncActors; empty is not."""
+    """Whether the cluster knows AsyncActors; empty is a cluster without a mesh, which may still get one."""
     conditions = (definition.get("status") or {}).get("conditions") or []
     serves = any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
     return Finding(
         "AsyncActor",
         found=serves,
-        required=True,
+        required=bool(definition),
         detail=f"{ACTORS} is served" if serves else f"{ACTORS} is not installed, or not served yet",
         purpose="actors",
         cure="" if serves else f"helm install asya-operator, see {_INSTALL}",
@@ -76,7 +75,7 @@ def read_definition(definition: Mapping[str, Any]) -> Finding:
 
 
 def read_operators(deployments: Mapping[str, Any]) -> Finding:
-    """Whether an operator is at work, of whichever release name, and no two keep the same actors."""
+    """Whether an operator that is there is at work, of whichever release name, and no two keep the same actors."""
     found = [operator for each in deployments.get("items") or [] if (operator := _operator(each)) is not None]
     ready = [each for each in found if each.ready]
     cure = f"helm install asya-operator, see {_INSTALL}"
@@ -90,7 +89,7 @@ def read_operators(deployments: Mapping[str, Any]) -> Finding:
     told = ", ".join(map(str, ready or found))
     words = f"{told} is ready" if ready else f"{told} is not ready" if found else "no Deployment of an operator"
     return Finding(
-        "operator", found=bool(ready), required=True, detail=words, purpose="actors", cure="" if ready else cure
+        "operator", found=bool(ready), required=bool(found), detail=words, purpose="actors", cure="" if ready else cure
     )
 
 
@@ -130,7 +129,9 @@ def _operator(deployment: Mapping[str, Any]) -> _Operator | None:
 def _judged(part: Part, version: str, purpose: str) -> Finding:
     wrong = problems(part, version)
     if not wrong:
-        detail = version or "its version is not said; known holes are not looked for"
+        detail = version or "there"
+        if parsed(version) is None:
+            detail += "; its version cannot be read, so known holes are not looked for"
         if (ends := support_ends(part, version)) is not None and ends < datetime.now(UTC).date():
             detail += f"; nobody mends it any more: support of its series ended on {ends}, unless your provider goes on"
         return Finding(part, found=True, required=True, detail=detail, purpose=purpose)

@@ -24,6 +24,7 @@ def failure_words(error: str | None, details: Mapping[str, Any] | None = None) -
 def own_place(traceback: str) -> str:
     """Name the innermost frame in the user's own code as ``last_place`` does; where all are libraries', the innermost."""
     frames = _FRAME.findall(traceback)
+    frames = [frame for frame in frames if not frame[0].endswith("asya_runtime.py")]  # ours say nothing of the cause
     own = [frame for frame in frames if not _LIBRARY.search(frame[0])]
     return _place(*(own or frames)[-1]) if frames else ""
 

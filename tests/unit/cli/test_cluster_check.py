@@ -60,7 +60,10 @@ def test_a_keda_with_a_known_hole_is_named_with_its_cure() -> None:
 
 def test_no_keda_is_only_optional_and_an_unknown_one_is_let_be() -> None:
     assert (cluster_check.read_keda({}).found, cluster_check.read_keda({}).required) == (False, False)
-    assert cluster_check.read_keda({"metadata": {}}).found
+    for labels in ({}, {"app.kubernetes.io/version": "main"}):
+        unknown = cluster_check.read_keda({"metadata": {"labels": labels}})
+        assert unknown.found
+        assert "known holes are not looked for" in unknown.detail
     assert cluster_check.read_keda(KEDA).detail == "2.21.0"
 
 
@@ -70,6 +73,13 @@ def test_an_operator_counts_when_it_is_ready_whatever_its_release_is_called() ->
     assert (waiting.found, "asya-system/mesh-asya-operator is not ready" in waiting.detail) == (False, True)
     assert "kubectl logs -n asya-system deployment/mesh-asya-operator" in waiting.cure
     assert cluster_check.read_operators({"items": [operator(0), operator(1)]}).found
+
+
+def test_a_cluster_without_a_mesh_is_fit_and_one_with_half_of_it_is_not() -> None:
+    assert not cluster_check.read_definition({}).required
+    assert not cluster_check.read_operators({"items": [GATEWAY]}).required
+    assert cluster_check.read_definition({"metadata": {}, "status": {}}).required
+    assert cluster_check.read_operators({"items": [operator(0)]}).required
 
 
 @pytest.mark.parametrize(

@@ -176,9 +176,9 @@ def test_network_policies_hold_in_node_groups_as_well() -> None:
 
 
 def test_an_upgrade_moves_cluster_nodes_and_add_ons() -> None:
-    seen = groups(kubernetesVersion="1.36")
-    assert seen.one("aws:eks/cluster:Cluster").inputs["version"] == "1.36"
-    assert {each.inputs["version"] for each in seen.of_type("aws:eks/nodeGroup:NodeGroup")} == {"1.36"}
+    seen = groups(kubernetesVersion="1.35")
+    assert seen.one("aws:eks/cluster:Cluster").inputs["version"] == "1.35"
+    assert {each.inputs["version"] for each in seen.of_type("aws:eks/nodeGroup:NodeGroup")} == {"1.35"}
     versions = {each.inputs["addonVersion"] for each in seen.of_type("aws:eks/addon:Addon")}
     assert versions == {"v1.0.0-eksbuild.1"}
 

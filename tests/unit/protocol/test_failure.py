@@ -27,6 +27,8 @@ def test_the_place_is_the_innermost_frame_of_the_users_own_code():
     assert last_place(STACK) == "decoder.py:355 in decode"
     assert own_place(GROUP) == "tg.py:4 in one"
     assert own_place(STACK.replace("/srv/pages", "/usr/lib/python3.11/x")) == "decoder.py:355 in decode"
+    ours = '  File "/opt/asya/asya_runtime.py", line 483, in encode_json\n'
+    assert (own_place(ours), own_place(STACK + ours)) == ("", "pages.py:12 in translate")
     assert own_place("no frames") == own_place("") == ""
 
 

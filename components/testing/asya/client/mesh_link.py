@@ -1,6 +1,7 @@
 """The way to a local mesh past its gateway: envelopes are put on its queues, results read from its store."""
 
 import asyncio
+import logging
 import os
 import secrets
 import time
@@ -19,6 +20,7 @@ from asya_protocol import names
 from asya_protocol.envelope import left_early_at
 from asya_protocol.errors import AsyaError, TransportUnavailable
 from asya_protocol.new_envelope import new_envelope
+from asya_protocol.partial import missing_children, without
 from asya_protocol.status import Status
 from asya_protocol.trace import trace_id_of
 from asya_store.claims import ClaimCheck
@@ -26,6 +28,8 @@ from asya_store.factory import open_store
 from asya_store.results import find_result
 from asya_transport.factory import open_transport
 from asya_transport.settings import read_transport_settings
+
+log: Final = logging.getLogger("asya.client")
 
 CONNECT_LIMIT_S: Final = 30.0
 POLL_S: Final = 0.1
@@ -98,7 +102,7 @@ class MeshLink:
         while True:
             found = await asyncio.to_thread(find_result, store, self._environment, sent.id, sent.trace_id or None)
             if found is not None:
-                return _result(sent, *found)
+                return read_end(sent, *found)
             await asyncio.sleep(POLL_S)
 
     async def close(self) -> None:
@@ -113,10 +117,17 @@ class MeshLink:
                 self._connected = True
 
 
-def _result(sent: Sent, status: Status, envelope: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+def read_end(sent: Sent, status: Status, envelope: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Read what an end actor kept: the result, ``None`` where the envelope left early; warns of one that is partial.
+
+    Raises:
+        EnvelopeFailed: It failed.
+    """
     payload = envelope.get("payload")
     if status is Status.SUCCEEDED:
         route = envelope.get("route") or {}
+        if lacks := without(missing_children(envelope.get("headers") or {})):
+            log.warning("%s succeeded %s", sent.id, lacks)
         early = left_early_at(route.get("actors") or (), route.get("current", 0))
         return None if early else payload  # what is kept of one that left early is what its last handler was given
     failure = payload if isinstance(payload, dict) else {"error": payload}
