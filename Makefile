@@ -37,7 +37,7 @@ PARALLEL := -n 2 --dist loadgroup
 CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
 PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
 # What runs in users' pods, under the newest Python too.
-NEWEST_PYTHON_TESTS := $(addprefix tests/unit/,protocol process transport store sidecar crew manifest) tests/component/sidecar/test_bad_input.py
+NEWEST_PYTHON_TESTS := $(addprefix tests/unit/,protocol process transport store sidecar crew manifest)
 RUNTIME_TESTS := tests/contract/runtime tests/component/runtime
 
 ##@ Start here

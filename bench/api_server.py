@@ -16,7 +16,7 @@ from typing import Final, Self
 import yaml
 
 from lab.checkout import ROOT
-from lab.cluster import certificates, pins
+from lab.cluster import certificates, choice
 from lab.cluster.build import build
 from lab.servers.ports import free_port, free_ports
 
@@ -62,7 +62,7 @@ class ApiServer:
         self._start("kube-apiserver", *_api_flags(self.folder / "pki", port, client))
         self.kubeconfig.write_text(yaml.safe_dump(_kubeconfig(self.folder / "pki", port)), encoding="utf-8")
         self._until(lambda: self.kubectl("get", "--raw", "/readyz"))
-        keda = yaml.safe_load_all((pins.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
+        keda = yaml.safe_load_all((choice.cache_folder() / "keda.yaml").read_text(encoding="utf-8"))
         definitions = [each for each in keda if each and each["apiVersion"].startswith(_CRDS)]
         self.apply(yaml.safe_dump_all(definitions))
         if self._definitions:
@@ -123,7 +123,7 @@ class ApiServer:
 
     def _start(self, part: str, *flags: str) -> None:
         with (self.folder / f"{part}.log").open("wb") as log:
-            argv = [str(pins.cache_folder() / "bin" / part), *flags]
+            argv = [str(choice.cache_folder() / "bin" / part), *flags]
             self._processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def _until(self, asked: Callable[[], str]) -> None:
@@ -142,7 +142,7 @@ class ApiServer:
 
 
 def _kubectl() -> str:
-    return shutil.which("kubectl", path=f"{os.environ.get('PATH', '')}:{pins.cache_folder() / 'bin'}") or "kubectl"
+    return shutil.which("kubectl", path=f"{os.environ.get('PATH', '')}:{choice.cache_folder() / 'bin'}") or "kubectl"
 
 
 def _etcd_addresses(client: int, peer: int) -> list[str]:

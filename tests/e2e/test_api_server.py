@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bench.api_server import ApiServer
-from lab.cluster import pins
+from lab.cluster import choice
 from lab.installs.helm import VERSIONS, helm
 from lab.installs.previous_release import THIS, previous_release
 from lab.servers.rabbitmq import Address, rabbitmq_server
@@ -138,7 +138,7 @@ def test_an_operator_of_one_namespace_needs_no_right_elsewhere(
 ) -> None:
     values = ["--set", "watchNamespaces={team-a}", "--set", "rbac.roles=false", "--namespace", "first"]
     rendered = subprocess.run(
-        [str(helm(max(VERSIONS))), "template", "only", str(CHART), "--kube-version", pins.KUBERNETES, *values],
+        [str(helm(max(VERSIONS))), "template", "only", str(CHART), "--kube-version", choice.kubernetes(), *values],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     wanted = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount"}
@@ -266,7 +266,7 @@ def test_a_chart_refuses_a_keda_that_is_too_old_or_has_a_known_hole(
 def test_the_command_line_finds_the_same(api: ApiServer, cluster: Cluster) -> None:
     def doctor(keda: str) -> dict[str, dict[str, Any]]:
         cluster.kubectl("label", "crd", "scaledobjects.keda.sh", f"app.kubernetes.io/version={keda}", "--overwrite")
-        path = f"{pins.cache_folder() / 'bin'}:{os.environ['PATH']}"
+        path = f"{choice.cache_folder() / 'bin'}:{os.environ['PATH']}"
         done = subprocess.run(
             [sys.executable, "-c", "from asya_cli.main import main; main()", "doctor", "--cluster", "--json"],
             capture_output=True, text=True, check=False, env={**os.environ, "KUBECONFIG": str(api.kubeconfig), "PATH": path},
@@ -274,7 +274,7 @@ def test_the_command_line_finds_the_same(api: ApiServer, cluster: Cluster) -> No
         return {each["name"]: each for each in json.loads(done.stdout)["checks"]}
 
     good, bad = doctor("2.21.0"), doctor("2.20.1")
-    assert good["Kubernetes"]["detail"] == f"v{pins.KUBERNETES}"
+    assert good["Kubernetes"]["detail"] == f"v{choice.kubernetes()}"
     assert (good["KEDA"]["found"], good["AsyncActor"]["found"], good["operator"]["found"]) == (True, True, False)
     assert not bad["KEDA"]["found"]
     assert "CVE-2026-77524" in bad["KEDA"]["detail"]

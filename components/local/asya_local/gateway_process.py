@@ -156,6 +156,7 @@ class Gateway:
             "ASYA_GATEWAY_ACTORS": f"mesh:{self._state.home / 'status.json'}",
             "ASYA_GATEWAY_MARKED_REPORTS": "true",  # all processes of this mesh are of one version
             "ASYA_GATEWAY_TOOLS_RELOAD": "500ms",  # whoever edits a tool file here waits for it
+            "ASYA_GATEWAY_SAMPLE_EVERY": "5s",  # an hour of charts: the status is of this second, and costs nothing
             "ASYA_DATABASE_URL": f"sqlite:{self._state.home / 'gateway.db'}",
             **({"ASYA_CONFIG_PATH": str(tools)} if tools is not None else {}),
             MARKER: self._state.mesh_id,

@@ -45,6 +45,7 @@ def test_it_is_told_the_broker_a_database_its_tokens_and_whose_actors_to_show(tm
         "ASYA_GATEWAY_ACTORS": f"mesh:{tmp_path}/status.json",
         "ASYA_GATEWAY_MARKED_REPORTS": "true",
         "ASYA_GATEWAY_TOOLS_RELOAD": "500ms",
+        "ASYA_GATEWAY_SAMPLE_EVERY": "5s",
         "ASYA_DATABASE_URL": f"sqlite:{tmp_path}/gateway.db",
         "ASYA_CONFIG_PATH": str(tmp_path / "tools.yaml"),
         MARKER: StateFolder(tmp_path).mesh_id,
