@@ -75,16 +75,6 @@ def test_an_actor_is_taken_over_when_asked_and_then_is_the_program_s(
     code, said = other.make("up", "cluster")
     assert code != 0 and "the stack wordcount/cluster made it" in said, said[-3000:]
 
-    changed_by_hand(room)
-    program = words.root / "__main__.py"
-    program.write_text(program.read_text(encoding="utf-8").replace('"words.rank", 5', '"words.rank", 6'))
-    code, said = words.make("up", "cluster")
-    assert code == 0, said[-3000:]
-    rank = actors(room)["rank"]
-    assert rank["spec"]["scaling"]["maxReplicas"] == 6
-    assert "handed/by" not in rank["metadata"]["annotations"]
-    assert rank["metadata"]["annotations"]["kept/by"] == "ops"
-
     code, said = words.make("down", "cluster")
     assert code == 0, said[-3000:]
     assert actors(room) == {}
@@ -95,14 +85,6 @@ def another_project(words: Checkout, tmp_path: Path, capfd: pytest.CaptureFixtur
     project = root / "Pulumi.yaml"
     project.write_text(project.read_text(encoding="utf-8").replace("name: wordcount", "name: others"), encoding="utf-8")
     return Checkout(root, tmp_path / "others-state", capfd)
-
-
-def changed_by_hand(cluster: Cluster) -> None:
-    """As people do: what the program names, what it does not, and the same under a name of their own."""
-    patch = '{"spec": {"scaling": {"maxReplicas": 9}}}'
-    cluster.kubectl("-n", ROOM, "patch", "asyncactor", "rank", "--type=merge", "-p", patch)
-    cluster.kubectl("-n", ROOM, "annotate", "asyncactor", "rank", "handed/by=kubectl")
-    cluster.kubectl("-n", ROOM, "annotate", "asyncactor", "rank", "kept/by=ops", "--field-manager=ops")
 
 
 def adopting(tmp_path: Path, capfd: pytest.CaptureFixture[str], image: str) -> Checkout:
