@@ -25,6 +25,8 @@ export PIP_DEFAULT_TIMEOUT ?= 60
 export npm_config_fetch_retries ?= 5
 # An activated environment of something else must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Where bytecode may not be kept, every process that a test or a mesh starts compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 SOURCES := components infra tools lab tests examples bench
 # Folders that are no packages, so that mypy has to be told where their modules start.
