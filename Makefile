@@ -173,6 +173,7 @@ test-runtime: $(STAMP) ## The runtime alone, on every Python from 3.7 to 3.14 th
 .PHONY: e2e
 e2e: $(STAMP) test-servers cluster images ## Actors on a real Kubernetes, which it starts and leaves up (make cluster-down ends it)
 	@$(BIN)/python -m lab.installs.aws_cli
+	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null
 	@$(BIN)/pytest tests/e2e --ignore tests/e2e/stack $(PYTEST_ARGS)
 
 .PHONY: e2e-stack

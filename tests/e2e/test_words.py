@@ -42,6 +42,7 @@ def test_a_pods_crash_is_told_by_its_signal_or_exit_code(cluster: Cluster, rabbi
     once = {"maxDeliveries": 1}
     leaves = actor("leaves", "rabbitmq", scaling={"enabled": True, "minReplicas": 1}, delivery=once)
     cluster.apply(handler("leaves", LEAVES), leaves, namespace=rabbit)
+    wait_for_status(cluster, "leaves", rabbit, "Running")
     for name, kill, words in (
         ("left", False, "the runtime ended with exit code 3 (delivered 1 times)"),
         ("killed", True, "the runtime was ended by SIGKILL (out of memory?) (delivered 1 times)"),
