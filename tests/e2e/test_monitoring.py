@@ -98,4 +98,4 @@ def test_a_stall_fires_its_alert_and_clears(cluster: Cluster, wire: Wire, stalle
             series = f'{name}{{queue="{NAME}"}}'
             eventually(lambda asked=series: server.query(asked), bool, SOON_S, series)  # type: ignore[misc]
         parts = {each["metric"]["part"] for each in server.query("asya_operator_part_version")}
-        assert parts >= {"Kubernetes", "RabbitMQ"}
+        assert parts >= {"Kubernetes", "KEDA"}
