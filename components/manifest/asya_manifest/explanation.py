@@ -358,7 +358,7 @@ def _unknown(evidence: Evidence) -> Why | None:
     troubled = [facts for facts in waiting if facts.status in IN_TROUBLE]
     if troubled:
         said = "; ".join(_said(facts) for facts in troubled)
-        at = ", ".join(facts.name for facts in troubled)
+        at = ", ".join(facts.name for facts in waiting)  # it may as well wait at one that is well
         text = f"{said}; no actor has settled it yet: it waits at {at}, or was never sent"
         return Why("unknown", text, f"asya local logs {troubled[0].name}")
     where = f"; envelopes wait at {', '.join(facts.name for facts in waiting)}" if waiting else ""

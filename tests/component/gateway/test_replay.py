@@ -107,7 +107,7 @@ def test_from_its_start_every_hop_runs_again(asya: CommandLine) -> None:
     reports = [event.document for event in gateway(asya).history(envelope_id)]
     assert [
         each["envelope_state"] for each in reports if each.get("actor") == "first" and "envelope_state" in each
-    ].count("completed") == 2
+    ].count("processing") == 2  # the last "completed" may come after the end, which is final
 
 
 def test_one_that_fails_again_can_be_replayed_again(asya: CommandLine) -> None:

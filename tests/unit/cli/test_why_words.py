@@ -108,6 +108,11 @@ def step(result: str, **more: Any) -> StepFacts:
             "ocr is RuntimeError: E: torn; no actor has settled it yet: it waits at ocr, or was never sent",
         ),
         (
+            replace(BARE, actors={"a": replace(OCR, name="a", status="RuntimeError", message="E: torn"), "ocr": OCR}),
+            "unknown",
+            "a is RuntimeError: E: torn; no actor has settled it yet: it waits at a, ocr, or was never sent",
+        ),
+        (
             replace(BARE, last=StepFacts(0.0, "", "sent", to="ocr"), actors=ACTORS),
             "queue",
             "it waits in the queue of ocr; 12 queued, 3 in hand, 1 of 2 replicas ready",
