@@ -57,6 +57,11 @@ def test_a_mesh_and_its_actors_from_nothing_to_nothing(
 
         code, said = words.make("up", "cluster")
         assert code == 0 and "unchanged" in said and "created" not in said and "updated" not in said, said[-3000:]
+
+        program = words.root / "__main__.py"
+        program.write_text(program.read_text(encoding="utf-8").replace("words.rank", "words.rnak"), encoding="utf-8")
+        code, said = words.make("up", "cluster")
+        assert code != 0 and "cannot load its handler" in said and "rnak" in said, said[-3000:]
     finally:
         gone = [words.make("down", "cluster"), mesh.make("down", environment)]
     assert [code for code, _ in gone] == [0, 0], "\n".join(said[-3000:] for _, said in gone)
