@@ -1,0 +1,69 @@
+"""A local mesh of the kinds of actors that users write, driven by the command line; a file for each thing that they meet."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.command_line import CommandLine
+from tests.support.mesh import write_actor
+
+HANDLERS = {
+    "split": "def handle(p):\n    return [{'n': n, 'bad': n == p.get('bad')} for n in range(p['of'])]\n",
+    "weak": "def handle(p):\n    if p['bad']:\n        raise KeyError('no paper')\n    return p['n']\n",
+    "total": "def handle(p):\n    return {'got': p}\n",
+    "slow": "import time\ndef handle(p):\n    time.sleep(p['s'])\n    return {'at': time.time()}\n",
+    "ticking": (
+        "import asyncio\nticks, task = 0, None\nasync def tick():\n    global ticks\n    while True:\n"
+        "        await asyncio.sleep(0.02)\n        ticks += 1\n"
+        "async def handle(p):\n    global task\n    task = task or asyncio.create_task(tick())\n    return {'ticks': ticks}\n"
+    ),
+    "broken": "\nimport nobody_has_it\ndef handle(p):\n    return p\n",
+}
+TWO = {"enabled": True, "minReplicas": 2, "maxReplicas": 2}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One mesh for them all."""
+    for item in items:
+        if "component/users" in item.path.as_posix():
+            item.add_marker(pytest.mark.xdist_group("users"))
+
+
+@pytest.fixture(scope="session")
+def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """The command line in the folder of a mesh that is up."""
+    folder = tmp_path_factory.mktemp("users")
+    for name, code in HANDLERS.items():
+        write_actor(folder, name, code, retry={"maxAttempts": 1}, **({"scaling": TWO} if name == "slow" else {}))
+    command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
+    try:
+        up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")
+        assert up.code == 0, up.err
+        yield command_line
+    finally:
+        assert command_line("local", "down").code == 0
+
+
+def sent(asya: CommandLine, *route: str, payload: Any, envelope_id: str) -> str:
+    """Send one envelope."""
+    done = asya("send", *route, "--id", envelope_id, "--payload", json.dumps(payload))
+    assert done.code == 0, done.err
+    return envelope_id
+
+
+def ended(asya: CommandLine, envelope_id: str) -> tuple[int, Any]:
+    """Wait for an end: the exit code of ``asya result``, and its document."""
+    done = asya("result", envelope_id, "--wait", "90s", "--json")
+    return done.code, json.loads(done.out) if done.out else done.err
+
+
+def soon(look: Any, wanted: str, limit_s: float = 90.0) -> str:
+    """Ask until the answer has some words."""
+    until_s = time.monotonic() + limit_s
+    while wanted not in (said := str(look())):
+        assert time.monotonic() < until_s, said
+        time.sleep(0.2)
+    return said
