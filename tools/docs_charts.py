@@ -5,7 +5,6 @@ is read off the values' defaults and the tables of `tools.charts_tables`. By han
 templates of what ``deploy`` has as an example only.
 """
 
-import argparse
 import json
 import re
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from lab.checkout import ROOT
 from tools.charts_schema import actor_schema, values_schema
 from tools.charts_tables import CHARTS, SCHEMAS
 from tools.charts_template import HELPERS, Template
-from tools.tree import write_or_compare
+from tools.tree import write_all
 
 DEPLOY: Final = ROOT / "deploy"
 FOLDER: Final = DEPLOY / "helm-charts"
@@ -33,11 +32,7 @@ HEADER: Final = "{{- /* Made from deploy/SOURCE by `make docs`. */ -}}\n"
 
 def main() -> None:
     """Write the files, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a file differs")
-    arguments = parser.parse_args()
-    for path, text in files():
-        write_or_compare(path, text, check=arguments.check, command="make docs")
+    write_all(files(), __doc__)
 
 
 def files() -> Iterator[tuple[Path, str]]:

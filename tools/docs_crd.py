@@ -1,6 +1,5 @@
 """Write what of deploy/operator comes from the operator's models, definitions and policy; with ``--check`` only compare."""
 
-import argparse
 from typing import Final
 
 import yaml
@@ -8,7 +7,7 @@ import yaml
 from asya_operator.crd import dump_crd, dump_limit_crd
 from asya_operator.specs.admission_policy import admission_policy
 from lab.checkout import ROOT
-from tools.tree import write_or_compare
+from tools.tree import write_all
 
 FOLDER: Final = ROOT / "deploy" / "operator"
 _POLICY: Final = """# Kubernetes itself refuses what the operator does: kubectl apply -f deploy/operator/admission-policy.yaml
@@ -18,13 +17,9 @@ _POLICY: Final = """# Kubernetes itself refuses what the operator does: kubectl 
 
 def main() -> None:
     """Write the definitions, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 when the file differs")
-    arguments = parser.parse_args()
     policy = yaml.safe_dump_all(admission_policy(), sort_keys=False, width=10_000)
     files = {"crd.yaml": dump_crd(), "crd-limits.yaml": dump_limit_crd(), "admission-policy.yaml": _POLICY + policy}
-    for name, text in files.items():
-        write_or_compare(FOLDER / name, text, check=arguments.check, command="make docs")
+    write_all(((FOLDER / name, text) for name, text in files.items()), __doc__)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 Generated are the IAM documents, as templates whose variables are the fields of a ``Scope``, and the prefixes of the bucket.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from asya_aws import policies, storage
 from asya_aws.scope import Scope
 from asya_infra.installation import CREW
 from lab.checkout import ROOT
-from tools.tree import write_or_compare
+from tools.tree import write_all
 
 FOLDER: Final = ROOT / "deploy" / "tofu" / "aws" / "made"
 SCOPE: Final = Scope(
@@ -30,11 +29,7 @@ ACTOR: Final = "${actor}"
 
 def main() -> None:
     """Write the files, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a file differs")
-    arguments = parser.parse_args()
-    for path, text in files():
-        write_or_compare(path, text, check=arguments.check, command="make docs")
+    write_all(files(), __doc__)
 
 
 def files() -> Iterator[tuple[Path, str]]:

@@ -58,6 +58,20 @@ def write_or_compare(page: Path, text: str, *, check: bool, command: str) -> Non
         print(f"{shown}: agrees with the code")
 
 
+def write_all(files: Iterable[tuple[Path, str]], told: str | None) -> None:
+    """Be a command that writes generated files; with ``--check`` it only compares.
+
+    Args:
+        files: Each with its text.
+        told: What ``--help`` says.
+    """
+    parser = argparse.ArgumentParser(description=told)
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a file differs")
+    check = parser.parse_args().check
+    for path, text in files:
+        write_or_compare(path, text, check=check, command="make docs")
+
+
 def write_between(page: Path, begin: str, end: str, lines: Iterable[str], told: str | None) -> None:
     """Be a command that writes what stands between two markers of a page; with ``--check`` it only compares.
 

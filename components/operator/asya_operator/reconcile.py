@@ -43,8 +43,9 @@ from asya_operator.status.events import transitions
 from asya_operator.status.observation import Finding, Observed
 from asya_operator.status.replicas import desired_replicas, latest_failure
 from asya_operator.transport_config import TransportConfig, TransportRefused
-from asya_operator.world import CREW, Key, World
+from asya_operator.world import Key, World
 from asya_process.backoff import pause_after
+from asya_protocol import names
 from asya_protocol.errors import AsyaError
 
 log: Final = logging.getLogger(__name__)
@@ -239,7 +240,7 @@ class Reconciler:
             findings.queue = Finding(
                 "QueueNameTaken",
                 f"queue {queue} belongs to AsyncActor {rival[0]}/{rival[1]}, which "
-                f"{'alone may have that name' if rival[1] in CREW else 'is older'}: queues are named by the "
+                f"{'alone may have that name' if rival[1] in names.CREW else 'is older'}: queues are named by the "
                 "actor alone; give this actor another name",
             )
             return None

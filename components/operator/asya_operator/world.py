@@ -18,8 +18,6 @@ Key = tuple[str, str]
 """Namespace and name of an actor."""
 _Queue = tuple[str, str]
 """Where queues of its transport are, and the actor's name: what names a queue."""
-CREW: Final = frozenset({names.HAPPY_END, names.ERROR_END, names.FAN_IN})
-"""To whom every actor of a mesh sends."""
 _HEAVY: Final = ("managedFields",)
 _WORKLOADS: Final = frozenset({resources.DEPLOYMENT.kind, resources.STATEFUL_SET.kind})
 _READ_OF_WORKLOADS: Final = frozenset({"replicas", "updateStrategy"})
@@ -82,7 +80,7 @@ class World:
         its namespace, whether its actor is there or not.
         """
         namespace, name = key
-        if name in CREW and self._crew_namespace:
+        if name in names.CREW and self._crew_namespace:
             return None if namespace == self._crew_namespace else (self._crew_namespace, name)
         actor = self._actors.get(key)
         sharing = self._by_queue.get(self._queue(key, actor), set()) if actor else set()

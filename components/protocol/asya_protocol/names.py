@@ -10,6 +10,8 @@ ERROR_END: Final = "error-end"
 """Actor that persists failed envelopes; routes never list it."""
 FAN_IN: Final = "fan-in"
 """Actor that joins the children of a fan-out into one envelope; routes list it where they want that."""
+CREW: Final = (HAPPY_END, ERROR_END, FAN_IN)
+"""The actors that come with a mesh, to which every other sends."""
 RESERVED_ACTORS: Final = frozenset({HAPPY_END, ERROR_END})
 """Actors that the sidecars send to by themselves."""
 

@@ -6,13 +6,11 @@ from typing import Any, Final
 
 import yaml
 
+from asya_protocol.names import CREW
+
 LOOK_S: Final = 1.0
 DONE: Final = frozenset({"Running", "Napping"})
 """Statuses of an actor that can take envelopes."""
-
-
-OURS: Final = frozenset({"happy-end", "error-end", "fan-in"})
-"""Actors whose handlers come with Asya."""
 
 
 class ActorFailed(Exception):
@@ -56,7 +54,7 @@ def await_actor(*, kubeconfig: str, context: str | None, namespace: str, actor: 
                 )
             time.sleep(LOOK_S)
         left_s = deadline - time.monotonic()
-        naps = status == "Napping" and actor not in OURS
+        naps = status == "Napping" and actor not in CREW
         if naps and (trouble := find_trouble(api, namespace, actor, left_s)):
             raise ActorFailed(f"actor {actor} in {namespace} cannot load its handler: {trouble}")
         return {"status": status}

@@ -166,6 +166,11 @@ class AsyaMesh(pulumi.ComponentResource):
         ready = [installation.pulling(m, images if part == "keda" else {}, auth=auth) for m in marked]
         return list(apply_all(f"{self._name}-{part}" if part else self._name, ready, self._child(after)))
 
+    def _traced(self) -> dict[str, str]:
+        """What the operator and the gateway are told of traces."""
+        o = self._options
+        return o.tracing.environment(o.system_namespace) if o.tracing is not None else {}
+
     def _monitoring(self, namespaces: Sequence[KubernetesObject]) -> None:
         o = self._options
         servers = [each for each in (self._queue, self._store, self._database) if each is not None and each.metrics]
@@ -223,8 +228,7 @@ class AsyaMesh(pulumi.ComponentResource):
     def _operator(self, shared: Sequence[KubernetesObject], url: str) -> list[KubernetesObject]:
         o, queue = self._options, self._queue
         report = gateway.REPORT_SECRET if url and o.report_token is not None else ""
-        traced = o.tracing.environment(o.system_namespace) if o.tracing is not None else {}
-        more = {**(traced or {}), "ASYA_CREW_NAMESPACE": o.namespace}
+        more = {**self._traced(), "ASYA_CREW_NAMESPACE": o.namespace}
         manifests = installation.operator_objects(o.images, o.system_namespace, o.queue_prefix, report, more)
         settings: dict[str, pulumi.Input[Any]] = {"config": dict(queue.config), "gateway": url}
         if self._store is not None:
@@ -249,7 +253,7 @@ class AsyaMesh(pulumi.ComponentResource):
             report_token=o.report_token,
             queue_prefix=o.queue_prefix,
             more={
-                **(o.tracing.environment(o.system_namespace) if o.tracing is not None else {}),
+                **self._traced(),
                 **({"ASYA_GATEWAY_PUBLIC_URL": gateway.public_url(o.ingress)} if o.ingress is not None else {}),
             },
         )

@@ -28,7 +28,7 @@ STORE_CONFIG: Final = "asya-store"
 STORE_SECRET: Final = "asya-store-credentials"  # noqa: S105 - a name
 SYSTEM_NAMESPACE: Final = "asya-system"
 """In the files."""
-CREW: Final = ("happy-end", "error-end", "fan-in")
+CREW: Final = names.CREW
 
 
 @cache

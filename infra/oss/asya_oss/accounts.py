@@ -67,11 +67,20 @@ def password_of(settings: Settings, part: str) -> pulumi.Output[str]:
     Raises:
         ConfigError: ``asya:password`` is not set.
     """
+    return pulumi.Output.secret(root_password(settings).apply(lambda root: derived(root, part)))
+
+
+def root_password(settings: Settings) -> pulumi.Output[str]:
+    """``asya:password`` itself: of a broker that exists.
+
+    Raises:
+        ConfigError: It is not set.
+    """
     if settings.password is None:
         raise ConfigError(
             "asya:password", "is not set: pulumi config set --secret asya:password $(openssl rand -hex 24)"
         )
-    return pulumi.Output.secret(settings.password.apply(lambda root: derived(root, part)))
+    return settings.password
 
 
 def derived(root: str, part: str) -> str:

@@ -12,7 +12,7 @@ from asya_infra.pod_shapes import resources, settings_digest
 from asya_infra.ports import Cluster, Queue
 from asya_infra.settings import Settings
 from asya_oss import images
-from asya_oss.accounts import Account, accounts, definitions, password_of
+from asya_oss.accounts import Account, accounts, definitions, password_of, root_password
 from asya_oss.server import Server
 
 NAME: Final = "asya-rabbitmq"
@@ -112,7 +112,7 @@ def rabbitmq_endpoint(settings: Settings) -> Queue:
     host = pulumi.Output.from_input(parts.hostname)
     management = settings.rabbitmq_management_url
     user = unquote(parts.username or USER)
-    return _queue(host, port, user, _password(settings), vhost=vhost, management=management, tls=tls)
+    return _queue(host, port, user, root_password(settings), vhost=vhost, management=management, tls=tls)
 
 
 def _queue(
@@ -196,11 +196,3 @@ def sqs_endpoint(settings: Settings) -> Queue:
             "AWS_SECRET_ACCESS_KEY": settings.secret_key,
         },
     )
-
-
-def _password(settings: Settings) -> pulumi.Output[str]:
-    if settings.password is None:
-        raise ConfigError(
-            "asya:password", "is not set: pulumi config set --secret asya:password $(openssl rand -hex 24)"
-        )
-    return settings.password

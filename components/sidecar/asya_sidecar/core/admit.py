@@ -101,14 +101,14 @@ def admit(body: bytes, hop: Hop, now: datetime) -> Work | Decision:
     if actual != hop.actor:
         text = f"Route mismatch: message routed to wrong actor (expected: {hop.actor}, actual: {actual})"
         return refuse(envelope, hop, text, "route_mismatch")
+    changed = False
     if hop.accepts is not None:
         try:
             taken = accept(envelope, hop.accepts, hop.actor)
         except NotAccepted as exc:
             return refuse(envelope, hop, str(exc), "not_accepted")
-        if taken is not envelope:
-            envelope, body = taken, taken.dump()
-    if envelope.route.has_legs:
+        changed, envelope = taken is not envelope, taken
+    if changed or envelope.route.has_legs:
         body = envelope.dump()  # a runtime reads our form of the route
     return in_time(_work(envelope, body, hop.timeout_s, deadline_bound=False), hop, now)
 
