@@ -109,7 +109,9 @@ def test_only_what_does_not_mend_itself_is_told_of_a_pod_that_has_not_begun() ->
     assert stuck(in_state(waiting={"reason": "ContainerCreating"})) == stuck(in_state(running={})) == stuck({}) == ""
 
 
-@pytest.mark.parametrize(("kind", "may_make_pods"), [("Deployment", True), ("StatefulSet", True), ("Deployment", False)])
+@pytest.mark.parametrize(
+    ("kind", "may_make_pods"), [("Deployment", True), ("StatefulSet", True), ("Deployment", False)]
+)
 async def test_an_actor_that_naps_and_cannot_load_its_handler_is_told_with_the_place(
     *, kind: str, may_make_pods: bool
 ) -> None:
