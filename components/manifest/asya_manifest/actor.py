@@ -108,7 +108,7 @@ class ActorSpec(SpecPart):
     batch: Batch | None = None
     """One call for several envelopes; off unless given."""
     stream: bool = False
-    """What a generator yields are pieces of a stream, which go past the queues to whoever reads; what it returns is the result."""
+    """What a generator yields are pieces of a stream, past the queues to whoever reads; what it returns is the result."""
     limits: list[LimitUse] = Field(default_factory=list, max_length=10)
     """What every call of the handler is asked for, each once."""
     accepts: Accepts | None = None

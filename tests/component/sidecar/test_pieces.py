@@ -1,4 +1,4 @@
-"""Pieces of streams on their way to a gateway: in order, in batches, never in the way of anything, counted where they are lost."""
+"""Pieces of streams on their way to a gateway: in order, in batches, in nobody's way, counted where they are lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
