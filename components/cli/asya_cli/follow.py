@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asya_cli.console import Console
 from asya_cli.exit_codes import ExitCode, TimedOut
 from asya_cli.plain_text import json_text
+from asya_cli.streamed import PieceWriter
 from asya_cli.why import because, by_gateway
 from asya_protocol.status import Status
 
@@ -27,15 +28,21 @@ EXIT_CODES: Final = {
 Show = Callable[["Event"], None]
 
 
-def until_end(gateway: "Gateway", envelope_id: str, limit_s: float, show: Show) -> "End":
-    """Follow an envelope to its end.
+def until_end(
+    gateway: "Gateway", envelope_id: str, limit_s: float, show: Show, pieces: PieceWriter | None = None
+) -> "End":
+    """Follow an envelope to its end; ``pieces`` writes what its handlers stream.
 
     Raises:
         TimedOut: It has not ended in time; it goes on.
         SystemExit: Ctrl-C.
     """
     try:
-        for event in gateway.follow(envelope_id, limit_s):
+        for event in gateway.follow(envelope_id, limit_s, show=None if pieces is None else pieces.show):
+            if pieces is not None and pieces.last_s is not None:
+                if event.end is None:
+                    continue  # the stream says how far it is, and is not cut into by other lines
+                pieces.end_line()
             show(event)
             if event.end is not None:
                 return event.end
@@ -79,8 +86,8 @@ def event_line(document: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Show]:
-    """Show events as they come: a bar on a terminal, plain lines elsewhere."""
+def progress(console: Console, pieces: PieceWriter | None = None) -> Iterator[Show]:
+    """Show events as they come: a bar on a terminal, until the first of ``pieces``; plain lines elsewhere."""
     if not sys.stderr.isatty():
         yield lambda event: console.note(event_line(event.document))
         return
@@ -90,6 +97,9 @@ def progress(console: Console) -> Iterator[Show]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=RichConsole(stderr=True), transient=True) as bar:
         task = bar.add_task("waiting", total=100)
+
+        if pieces is not None:
+            pieces.first = bar.stop
 
         def show(event: "Event") -> None:
             document = event.document

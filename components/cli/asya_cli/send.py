@@ -54,6 +54,7 @@ def send(
     """
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
+    from asya_cli.streamed import Following, PieceWriter
     from asya_cli.why import because, gather
     from asya_local.sent import SendNote, note_sent
     from asya_protocol.trace import trace_id_of
@@ -76,6 +77,9 @@ def send(
             raise NotFound(f"this mesh has no actor {actor!r}, only {only}{nearest(actor, known)}", "asya local status")
     environment = broker_environment(mesh)
     store = open_store(environment)
+    following = Following(home, envelope.id, PieceWriter())
+    if wait and not as_json:
+        following.begin()
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())
     now_s, trace_id = time.time(), trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
     deliver(environment, actors[0], body)
@@ -92,6 +96,7 @@ def send(
         lambda: because(lambda: gather(envelope.id, None, None, home, console, trace_id=trace_id)),
         trace_id=trace_id,
     )
+    following.end()
     print_result(console, found)
     sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
 
