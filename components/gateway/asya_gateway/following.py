@@ -3,17 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from typing import Final
 
 from asya_gateway.pieces import topic_of
 from asya_gateway.pubsub import Bell
-from asya_gateway.records.pieces import Place, Told
+from asya_gateway.records.pieces import LATE_S, Place, Told
 from asya_gateway.records.record import Event, closing_event, with_runs
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE_S
-
-LATE_S: Final = 1.0
-"""For so long an end waits for pieces that are on their way: they go past the queues, and may come behind it."""
 
 
 async def follow_pieces(app: App, envelope_id: str, place: Place | None = None) -> AsyncIterator[Told | None]:
@@ -71,11 +67,14 @@ async def follow_all(
                 return
             if app.pubsub.stopping:
                 return
+            more_s = app.pieces.more_in_s(envelope_id)
+            patience_s = max(late_s - loop.time(), 0.0) if reader.over else silence_s
             try:
-                async with asyncio.timeout(max(late_s - loop.time(), 0.0) if reader.over else silence_s):
+                async with asyncio.timeout(patience_s if more_s is None else min(patience_s, more_s)):
                     await bell.wait()
             except TimeoutError:
-                if not reader.over:
+                streamed.set()
+                if not reader.over and (more_s is None or more_s > patience_s):
                     changed.set()  # a notice may have been lost
                     yield reader.after, None
 
@@ -93,7 +92,7 @@ class _Reader:
         self.over = False
 
     def pieces(self) -> list[Told]:
-        told = self._app.pieces.board.after(self._id, self.place)
+        told = self._app.pieces.after(self._id, self.place)
         if told:
             self.place = told[-1].place
         return told

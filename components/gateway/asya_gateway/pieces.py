@@ -16,7 +16,7 @@ import msgspec
 from asya_gateway.metrics import Metrics
 from asya_gateway.pubsub import PubSub
 from asya_gateway.records.mark import is_shown
-from asya_gateway.records.pieces import PieceBoard
+from asya_gateway.records.pieces import PieceBoard, Place, Told
 from asya_gateway.store.port import EnvelopeStore
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.pieces import PieceBatch
@@ -64,6 +64,16 @@ class Pieces:
         self._marked = marked
         self._clock = clock
         pubsub.hear(NOTICE, self._hear)
+
+    def after(self, envelope_id: str, place: Place | None) -> list[Told]:
+        """What a reader at a place has not had yet; ``None`` is before everything."""
+        return self.board.after(envelope_id, place, self._clock())
+
+    def more_in_s(self, envelope_id: str) -> float | None:
+        """After how many seconds more may be told although nothing comes; ``None`` where nothing is held back."""
+        now_s = self._clock()
+        until_s = self.board.held_until_s(envelope_id, now_s)
+        return None if until_s is None else until_s - now_s
 
     async def take(self, batch: PieceBatch) -> bool:
         """Take a batch; false where it does not show the mark of its envelope.

@@ -3,11 +3,15 @@
 Of each envelope the runs are kept in the order in which they came, with their pieces in order. A run that begins at a place of
 the route where another one was, or before it, takes the place of that one: its handler is called again, and the stream starts
 anew. A place in a stream is a run's name and the number of the piece that comes next, the same in every replica.
+
+Each actor's sidecar tells its pieces for itself, so that those of the next actor may be faster. They are held back until the
+run before has said that it ended, for a second at most; what comes of that run afterwards is lost.
 """
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -17,6 +21,8 @@ from asya_protocol.pieces import PieceBatch
 MOST_PIECES: Final = 20_000
 MOST_BYTES: Final = 4 * 1024 * 1024
 """Of one envelope's pieces."""
+LATE_S: Final = 1.0
+"""So long the end of a run is waited for."""
 MOST_RUNS: Final = 200
 """Of one envelope, those included whose place another one took."""
 
@@ -57,9 +63,10 @@ class Gap:
 Told = Piece | Anew | Gap
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Kept:
     about: PieceBatch
+    began_s: float
     next: int = 0
     ended: bool = False
     pieces: deque[tuple[int, msgspec.Raw]] = field(default_factory=deque)
@@ -117,7 +124,10 @@ class PieceBoard:
             return Taken()
         kept = next((run for run in stream.runs if run.about.run == batch.run), None)
         if kept is None:
-            kept = self._begin(stream, batch)
+            kept = self._begin(stream, batch, now_s)
+        behind = stream.runs[stream.runs.index(kept) + 1 :]
+        if behind and now_s >= behind[0].began_s + LATE_S:
+            return Taken(lost=len(batch.pieces))
         new, lost = 0, 0
         for number, body in enumerate(batch.pieces, batch.first):
             if number < kept.next:
@@ -132,7 +142,7 @@ class PieceBoard:
             kept.ended = True
         return Taken(new, lost, self._make_room(stream, batch.id))
 
-    def _begin(self, stream: _Stream, batch: PieceBatch) -> _Kept:
+    def _begin(self, stream: _Stream, batch: PieceBatch, now_s: float) -> _Kept:
         left = [run for run in stream.runs if run.about.hop < batch.hop]
         for run in stream.runs:
             if run not in left:
@@ -141,7 +151,7 @@ class PieceBoard:
         stream.gone = {name: min(hop, batch.hop) for name, hop in stream.gone.items()}
         while len(stream.gone) > MOST_RUNS:
             del stream.gone[next(iter(stream.gone))]
-        kept = _Kept(msgspec.structs.replace(batch, pieces=[], first=0))
+        kept = _Kept(msgspec.structs.replace(batch, pieces=[], first=0), now_s)
         stream.runs = [*left, kept][-MOST_RUNS:]
         return kept
 
@@ -165,13 +175,16 @@ class PieceBoard:
         stream.count += count
         self._bytes += size
 
-    def after(self, envelope_id: str, place: Place | None) -> list[Told]:
-        """What a reader at a place has not had yet; ``None`` is before everything."""
+    def after(self, envelope_id: str, place: Place | None, now_s: float) -> list[Told]:
+        """What a reader at a place has not had yet and may have now; ``None`` is before everything."""
         stream = self._streams.get(envelope_id)
         if stream is None:
             return []
         told: list[Told] = []
+        held = _held(stream, now_s)
         for kept, expected in _rest(stream, place, told):
+            if kept in held:
+                break
             name, had = kept.about.run, expected
             for number, body in kept.pieces:
                 if number < had:
@@ -181,6 +194,12 @@ class PieceBoard:
                 had = number + 1
                 told.append(Piece(Place(name, had), body))
         return told
+
+    def held_until_s(self, envelope_id: str, now_s: float) -> float | None:
+        """When more may be told although nothing comes; ``None`` where nothing is held back."""
+        stream = self._streams.get(envelope_id)
+        held = [] if stream is None else _held(stream, now_s)
+        return held[0].began_s + LATE_S if held else None
 
     def has_ended(self, envelope_id: str) -> bool:
         """Whether no piece is on its way: every run that is known has said that it ended."""
@@ -212,6 +231,14 @@ class PieceBoard:
         stream = self._streams.pop(envelope_id, None)
         if stream is not None:
             self._bytes -= stream.bytes
+
+
+def _held(stream: _Stream, now_s: float) -> Sequence[_Kept]:
+    """The runs that are behind one that has not ended."""
+    for index, (run, following) in enumerate(pairwise(stream.runs), 1):
+        if not run.ended and now_s < following.began_s + LATE_S:
+            return stream.runs[index:]
+    return ()
 
 
 def _rest(stream: _Stream, place: Place | None, told: list[Told]) -> Sequence[tuple[_Kept, int]]:
