@@ -1,7 +1,8 @@
 """The end of an actor: its workload goes first, then its queue if nothing is lost by it, then the finalizer.
 
 A queue that holds anything stays, with its dead letters, and an Event says so: whoever applies the actor again goes on
-where it stopped, in the same namespace (``kept_queues``). ``asya.sh/delete-queue: "true"`` on the actor deletes it with its content.
+where it stopped, in the same namespace (``kept_queues``). ``asya.sh/delete-queue: "true"`` on the actor deletes it with
+its content.
 """
 
 import logging
@@ -47,6 +48,7 @@ class Finisher:
         queues: Queues,
         recorder: Recorder,
         settings: OperatorSettings,
+        *,
         kept: KeptQueues,
     ) -> None:
         self._api = api

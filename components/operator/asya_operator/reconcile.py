@@ -149,7 +149,7 @@ class Reconciler:
         self._applied = Applied()
         self._unsettled: dict[Key, int] = {}
         self._credentials = CredentialRetries()
-        self._finisher = Finisher(api, world, queues, recorder, settings, kept)
+        self._finisher = Finisher(api, world, queues, recorder, settings, kept=kept)
         self.pod_monitors = False
         """Whether the cluster knows PodMonitors."""
 

@@ -98,7 +98,7 @@ class World:
     def is_left_behind(self, key: Key) -> bool:
         """Whether an actor's queue is kept for another namespace that has no actor with it at present."""
         actor = self._actors.get(key)
-        if actor is None or key[1] in names.CREW and self._crew_namespace:
+        if actor is None or (key[1] in names.CREW and self._crew_namespace):
             return False
         queue = self._queue(key, actor)
         keeper = self.kept.get(kept_key(*queue), key[0])

@@ -89,8 +89,10 @@ class Stage:
         transports = parse_transports(json.dumps(TRANSPORTS))
         settings = OperatorSettings(transports=transports)
         self.world = World()
-        parts: tuple[Any, ...] = (self.api, self.world, self.queues, self.recorder, settings, KeptQueues(self.api, "asya-system"))  # type: ignore[arg-type]
-        self.finisher = Finisher(*parts)
+        api: Any = self.api
+        kept = KeptQueues(api, "asya-system")
+        parts: tuple[Any, ...] = (api, self.world, self.queues, self.recorder, settings)
+        self.finisher = Finisher(*parts, kept=kept)
 
 
 async def test_a_broker_that_stumbles_is_asked_again() -> None:
