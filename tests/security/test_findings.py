@@ -1,4 +1,4 @@
-"""Every finding of the two reviews has a test that is there, or words that SECURITY.md has: the tables of README.md, checked."""
+"""Every finding of the two reviews has a test that is there, or words that SECURITY.md has: README.md's tables, checked."""
 
 import re
 from fnmatch import fnmatchcase
