@@ -24,12 +24,10 @@ class Step(StepFacts):
     """One settlement of the envelope, with what only a sidecar's own log tells of it.
 
     Attributes:
-        parents: Ids of the envelopes whose fan-outs it comes from.
         group: Id of the group that fan-in is to join it with.
         trace_id: Of the trace that it belongs to.
     """
 
-    parents: tuple[str, ...] = ()
     group: str = ""
     trace_id: str = ""
 

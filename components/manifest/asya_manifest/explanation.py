@@ -50,6 +50,7 @@ class StepFacts:
         again_in_s: Seconds until it comes again, of one that was sent again.
         delivery: Which delivery of the attempt failed.
         deliveries: How many there are, where a crash or a timeout used one up; it costs no attempt.
+        parents: Ids of the envelopes whose fan-outs it comes from, its parent's first, as a sidecar's own log tells.
     """
 
     at_s: float
@@ -61,6 +62,7 @@ class StepFacts:
     again_in_s: float | None = None
     delivery: int | None = None
     deliveries: int | None = None
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,10 @@ def _ended(evidence: Evidence) -> Why | None:
             return None  # it is in the store, and its end actor still has to tell the gateway
         status = evidence.end[0] if evidence.end is not None else ""
     if status == "succeeded":
-        lacks = without(evidence.missing or (evidence.record or {}).get("missing") or ())
+        record = evidence.record or {}
+        if any(event.get("ended") == "joined" for event in evidence.events):
+            return _joined(str(record.get("parent_id")))
+        lacks = without(evidence.missing or record.get("missing") or ())
         return Why("nothing", f"it has succeeded {lacks}".rstrip(), f"asya result {evidence.id}")
     if status != "failed" or evidence.dead is not None:
         return None
@@ -247,6 +252,10 @@ def _ended(evidence: Evidence) -> Why | None:
     place = str(result.get("failed_actor") or "") if isinstance(result, dict) else ""
     at = f" at {place or evidence.failed_at}" if place or evidence.failed_at else ""
     return Why("failed", f"it has failed{at}: {evidence.error or 'nobody says why'}", f"asya result {evidence.id}")
+
+
+def _joined(parent: str) -> Why:
+    return Why("nothing", f"fan-in joined it with its siblings into {parent}", f"asya result {parent}")
 
 
 def _duplicate(evidence: Evidence) -> Why | None:
@@ -300,9 +309,9 @@ def _retry(evidence: Evidence) -> Why | None:
 
 
 def _fan_in(evidence: Evidence) -> Why | None:
-    group = evidence.group
+    group, last = evidence.group, evidence.last
     if group is None:
-        return None
+        return _joined(last.parents[0]) if last is not None and last.result == "collected" and last.parents else None
     count = "nobody knows yet how many" if group.count is None else str(group.count)
     some = ", ".join(str(index) for index in group.missing[:10])
     missing = f"; missing: {some}{' and more' if len(group.missing) > 10 else ''}" if group.missing else ""

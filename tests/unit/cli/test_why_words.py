@@ -133,6 +133,16 @@ def step(result: str, **more: Any) -> StepFacts:
             "fan-in waits for its siblings: 2 of nobody knows yet how many are there",
         ),
         (
+            replace(BARE, record=record(status="succeeded", parent_id="book"), events=[{"ended": "joined"}]),
+            "nothing",
+            "fan-in joined it with its siblings into book",
+        ),
+        (
+            replace(BARE, last=step("collected", parents=("book", "shelf"))),
+            "nothing",
+            "fan-in joined it with its siblings into book",
+        ),
+        (
             replace(BARE, actors=ACTORS, last=step("success", to="print")),
             "no_actor",
             "its next actor print is not there, only ocr, translate",
