@@ -24,7 +24,8 @@ PAGE_HEAD: Final = """\
 One section per alert of [deploy/monitoring/rules.yaml](../deploy/monitoring/rules.yaml). `page` wants a person now, `ticket`
 within the day. Without a Prometheus `asya doctor --cluster` says which of them are true now, as far as one look can tell:
 dead letters, statuses, scalers, brokers that are away, versions, certificates, tokens. [metrics.md](metrics.md) has every
-metric, [operator.md](operator.md#statuses) every status of an actor. This page is made from the alerts' own table by `make docs`.
+metric, [operator.md](operator.md#statuses) every status of an actor. This page is made from the alerts' own table by
+`make docs`.
 """
 
 
