@@ -8,11 +8,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from asya_process.otlp import requests_of
-from asya_process.spans import Span
+from asya_process.spans import Span, Value
 from asya_protocol.trace import TraceContext
 
 OWN = TraceContext("a" * 32, "b" * 16)
-ATTRIBUTES = {"text": "äöü", "n": 7, "minus": -1, "zero": 0, "cost": 0.25, "yes": True, "empty": ""}
+ATTRIBUTES: dict[str, Value] = {"text": "äöü", "n": 7, "minus": -1, "zero": 0, "cost": 0.25, "yes": True, "empty": ""}
 
 
 def context(of: TraceContext, *, remote: bool) -> SpanContext:

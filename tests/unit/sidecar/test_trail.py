@@ -44,9 +44,12 @@ def test_what_is_not_sampled_is_not_recorded() -> None:
 def test_a_trace_that_begins_unrecorded_has_the_id_that_decided_it() -> None:
     """The next hop must find it in the header that it is not recorded."""
     asked: list[str] = []
-    trail = begin_trail(
-        {}, lambda: ("f" * 32, OWN), lambda trace_id, _: bool(asked.append(trace_id)), received_s=1.0, taken_s=1.0
-    )
+
+    def no(trace_id: str, _came: TraceContext | None) -> bool:
+        asked.append(trace_id)
+        return False
+
+    trail = begin_trail({}, lambda: ("f" * 32, OWN), no, received_s=1.0, taken_s=1.0)
     assert trail is not None
     assert (trail.context, asked) == (TraceContext("f" * 32, OWN, sampled=False), ["f" * 32])
     assert not trail.recorded
