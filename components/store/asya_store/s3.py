@@ -64,13 +64,13 @@ def open_s3_client(settings: StoreSettings) -> "S3Client":
     return client
 
 
-def _expect(owner: str, params: dict[str, Any], model: "OperationModel", **_: object) -> dict[str, Any]:
+def _expect(owner: str, params: dict[str, Any], model: "OperationModel", **_: object) -> None:
     """Say in every request whose bucket it means; whoever took the name first could otherwise let us write into theirs.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
-    knows = model.input_shape is not None and "ExpectedBucketOwner" in model.input_shape.members
-    return {**params, "ExpectedBucketOwner": owner} if knows else params
+    if model.input_shape is not None and "ExpectedBucketOwner" in model.input_shape.members:
+        params["ExpectedBucketOwner"] = owner
 
 
 class S3Store:
