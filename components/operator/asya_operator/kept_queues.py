@@ -5,7 +5,6 @@ again; until it is empty that may be its own namespace only. The list is a Confi
 the next leader knows it.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,11 +15,6 @@ from asya_kube.resources import CONFIG_MAP
 log: Final = logging.getLogger(__name__)
 
 NAME: Final = "asya-kept-queues"
-
-
-def kept_key(place: str, actor: str) -> str:
-    """Name a queue in the list: the keys of a ConfigMap are letters, digits, ``-``, ``_`` and ``.``."""
-    return f"{actor}.{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
 
 class KeptQueues:
@@ -38,7 +32,7 @@ class KeptQueues:
         self._name = f"{NAME}-{operator_class}" if operator_class else NAME
 
     async def load(self) -> dict[str, str]:
-        """Read the list: namespaces by ``kept_key``.
+        """Read the list: namespaces by ``world.kept_key``.
 
         Raises:
             ApiUnavailable: The API server asks for patience.

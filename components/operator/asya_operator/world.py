@@ -3,6 +3,7 @@
 Objects are kept trimmed to what is read of them, so that a thousand actors with their pods stay within tens of MB.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -12,7 +13,6 @@ from asya_kube.resources import Kind
 from asya_manifest.errors import InvalidLimit
 from asya_manifest.labels import LABEL_ACTOR, LABEL_SCALED_OBJECT, RUNTIME_CONFIG_MAP
 from asya_manifest.limit import LimitSpec, parse_limit
-from asya_operator.kept_queues import kept_key
 from asya_protocol import names
 
 Key = tuple[str, str]
@@ -206,6 +206,11 @@ class World:
 
     def _age(self, key: Key) -> tuple[str, str]:
         return str(self._actors[key]["metadata"].get("creationTimestamp", "")), key[0]
+
+
+def kept_key(place: str, actor: str) -> str:
+    """Name a queue in the list of those that are kept: a ConfigMap's keys are letters, digits, ``-``, ``_`` and ``.``. Pure."""
+    return f"{actor}.{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
 
 def _named_limits(actor: Mapping[str, Any]) -> set[str]:

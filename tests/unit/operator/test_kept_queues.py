@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from asya_kube.api import ApiError, ApiSilent
-from asya_operator.kept_queues import KeptQueues, kept_key
+from asya_operator.kept_queues import KeptQueues
+from asya_operator.world import kept_key
 
 
 class Api:
