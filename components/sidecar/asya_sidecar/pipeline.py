@@ -32,6 +32,7 @@ from asya_sidecar.handling import Handling
 from asya_sidecar.intake import TICK_S, Intake
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
+from asya_sidecar.piece_sender import PieceSender
 from asya_sidecar.runtime_client import RuntimeClient, RuntimeNotReady
 from asya_sidecar.tracing import HopTracing
 from asya_transport.port import Consumer, Delivery
@@ -62,6 +63,7 @@ class Pipeline:
         batch_wait_s: float = 0.0,
         drain_timeout_s: float = 25.0,
         tracing: HopTracing | None = None,
+        pieces: PieceSender | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         pace = pace or Pace(len(runtimes) * batch_size)
@@ -72,7 +74,7 @@ class Pipeline:
         self._metrics = metrics
         metrics.slots(len(runtimes))
         self._admission = admission or Admission(hop)
-        self._handling = Handling(hop, performer, metrics, pace, clock=clock)
+        self._handling = Handling(hop, performer, metrics, pace, pieces=pieces, clock=clock)
         self._intake = Intake(
             consumer,
             pace,
