@@ -1,6 +1,7 @@
 """The moment before which no handler may take an envelope: what a sender may ask for, and what is refused."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -67,9 +68,9 @@ def test_what_is_left_never_falls_below_nothing() -> None:
 def test_an_envelope_whose_deadline_passes_while_it_waits_is_not_made() -> None:
     """The clock of a deadline runs while an envelope waits."""
     at = NOW + timedelta(minutes=20)
-    ids = {"envelope_id": "e", "trace_id": "a" * 32, "span_id": "b" * 16}
+    make = partial(new_envelope, ["ocr"], b"1", envelope_id="e", trace_id="a" * 32, span_id="b" * 16, not_before=at)
     with pytest.raises(InvalidEnvelope, match="its deadline 2026-12-01T07:05:00Z passes while it waits until"):
-        new_envelope(["ocr"], b"1", not_before=at, deadline=NOW + timedelta(minutes=5), **ids)
-    made = new_envelope(["ocr"], b"1", not_before=at, deadline=at + timedelta(minutes=5), **ids)
+        make(deadline=NOW + timedelta(minutes=5))
+    made = make(deadline=at + timedelta(minutes=5))
     assert made.headers[names.HEADER_NOT_BEFORE] == format_time(at)
     assert parse_moment(made.headers[names.HEADER_NOT_BEFORE]) == at
