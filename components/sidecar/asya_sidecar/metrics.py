@@ -33,6 +33,7 @@ class Metrics:
         self._send_s = make.histogram(table.SEND)
         self._reports = make.counter(table.REPORTS)
         self._reports_waiting = make.gauge(table.REPORTS_WAITING)
+        self._pieces = make.counter(table.PIECES)
         self._limited = make.counter(table.LIMIT_WAITS)
         self._told_coalesced = self._told_dropped = 0
         self._active = make.gauge(table.ACTIVE)
@@ -159,6 +160,10 @@ class Metrics:
     def reported(self, kind: str, result: str) -> None:
         """The gateway took a report, refused it, or could not be asked."""
         self._reports.labels(kind, result).inc()
+
+    def streamed(self, result: str, count: int) -> None:
+        """So many pieces of streams were delivered, dropped or refused."""
+        self._pieces.labels(self.actor, result).inc(count)
 
     def reports_waiting(self, waiting: int, coalesced: int, dropped: int) -> None:
         """So many reports wait; so many have given way to newer ones, or were given up, since the start."""
