@@ -36,7 +36,8 @@ class Metrics:
         self._pieces = make.counter(table.PIECES)
         self._limited = make.counter(table.LIMIT_WAITS)
         self._told_coalesced = self._told_dropped = 0
-        self._active = make.gauge(table.ACTIVE)
+        self._in_hand = 0
+        make.watch(table.ACTIVE, lambda: {(): self._in_hand})
         self._cold_start = make.gauge(table.COLD_START)
         self._oldest = make.gauge(table.OLDEST)
         self._refused = make.counter(table.CUSTOM_REFUSED)
@@ -134,7 +135,7 @@ class Metrics:
 
     def in_hand(self, count: int) -> None:
         """So many envelopes are being processed now."""
-        self._active.set(count)
+        self._in_hand = count
 
     def leases_extended(self, count: int) -> None:
         """So many deliveries stay ours for longer."""
