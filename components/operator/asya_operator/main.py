@@ -26,6 +26,7 @@ from asya_operator.probes import Endpoints
 from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
+from asya_operator.specs.companions import knows_native_histograms
 from asya_operator.surroundings import Surroundings
 from asya_operator.tracing import open_reconcile_tracing
 from asya_operator.world import World
@@ -185,6 +186,7 @@ class _Process:
         try:
             found = await self._api.get(resources.CRD, None, f"{monitor.plural}.{monitor.group}")
             self._reconciler.pod_monitors = found is not None
+            self._reconciler.native_histograms = found is not None and knows_native_histograms(found)
             if await self._api.get(resources.CRD, None, f"{actor.plural}.{actor.group}") is None:
                 log.warning("the AsyncActor CRD is not installed yet; apply deploy/operator/crd.yaml")
         except ApiUnavailable:
