@@ -19,6 +19,7 @@ from asya_kube import resources
 from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_operator.controller import Controller
 from asya_operator.event_recorder import Recorder
+from asya_operator.kept_queues import KeptQueues
 from asya_operator.lease import Election, hold_apart, lease_name
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
@@ -97,6 +98,7 @@ class _Process:
             self._api, settings.runtime_namespace, settings.queue_names, manage=settings.manage_queues
         )
         self._depths = Depths()
+        self._kept = KeptQueues(self._api, settings.runtime_namespace, settings.operator_class)
         self._reconciler = Reconciler(
             api=self._api,
             world=self._world,
@@ -105,6 +107,7 @@ class _Process:
             recorder=Recorder(self._api),
             settings=settings,
             runtime_source=runtime_source,
+            kept=self._kept,
         )
         self._controller = Controller(
             self._world,
@@ -141,6 +144,7 @@ class _Process:
         self._leading = True
         self._metrics.leader.set(1)
         await self._check_cluster()
+        self._world.kept.update(await self._kept.load())
         return await self._work(stop, lost)
 
     async def close(self) -> None:
