@@ -12,6 +12,7 @@ from typing import Any, Final
 import pulumi
 
 from asya_aws import policies
+from asya_aws.flow_logs import keep_flow_logs
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
 
@@ -107,6 +108,8 @@ class Network(pulumi.ComponentResource):
             policy=scope.apply(lambda known: policies.endpoint_policy(known, settings.s3_buckets)).apply(policies.dump),
             opts=self._child,
         )
+        if settings.flow_log_days:
+            keep_flow_logs(name, self._vpc.id, settings, self._child)
         if settings.nat == "none" or settings.endpoints:
             routes += self._interfaces(settings.cidr, private, ask)
         self.vpc_id = self._vpc.id
