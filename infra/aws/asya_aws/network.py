@@ -75,6 +75,7 @@ class Network(pulumi.ComponentResource):
         from pulumi_aws import ec2, get_region_output
 
         self._ec2, self._name, self._child = ec2, name, pulumi.ResourceOptions(parent=self)
+        self._stays = settings.protect
         ask = pulumi.InvokeOptions(parent=self)
         zones = _ordinary_zones(ask)
         self._zones = [zones[place] for place in range(settings.zones)]
@@ -119,8 +120,10 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpcId": self.vpc_id, "privateSubnetIds": self.private_subnet_ids})
 
     def _subnets(self, kind: str, cidrs: list[str], tags: dict[str, str]) -> list[Any]:
-        # Zones come and go, and a place in their list is then another zone's; a subnet stays where it was made.
-        stays = pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["availabilityZone"]))
+        # Zones come and go, and a place in their list is then another zone's; a subnet stays where it was made. And it stays,
+        # for nodes live in it: fewer zones are refused in the preview, where AWS would refuse half-way.
+        kept = pulumi.ResourceOptions(ignore_changes=["availabilityZone"], protect=self._stays)
+        stays = pulumi.ResourceOptions.merge(self._child, kept)
         return [
             self._ec2.Subnet(
                 f"{self._name}-{kind}-{place}",

@@ -114,7 +114,7 @@ class AwsSettings:
     existing_bucket: str = ""
     """`asya:existingBucket`: a bucket that exists; then none is made, and its age rules and encryption are its own."""
     protect: bool = True
-    """`asya:protect`: refuse to delete cluster, database, bucket and key; false also empties the bucket when it goes
+    """`asya:protect`: refuse to delete cluster, subnets, database, bucket and key; false also empties the bucket when it goes
     and ends the cluster's own logs."""
     bucket_versioning: bool = False
     """`asya:bucketVersioning`: keep what is overwritten or deleted in the bucket, for 30 days."""
