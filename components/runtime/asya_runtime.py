@@ -18,6 +18,8 @@ Promises:
   clean up; after that the process ends as above.
 * With ASYA_BATCH_SIZE the handler gets a list of payloads and returns a list of as many results; an exception object in a
   result's place fails that one only.
+* ``yield "FLY", piece`` (with ASYA_STREAM: every ``yield``) hands a piece to a sidecar that takes pieces. It never makes the
+  handler wait: where the sidecar does not read, the oldest pieces are lost, and the numbers of the others say how many.
 * SIGTERM and SIGINT: socket and ready file go at once, requests that were already sent are answered, exit code 0.
   A second signal drops those that have not started.
 * Payloads and results are never logged.
@@ -62,6 +64,11 @@ MAX_BATCH = 10000
 
 STREAM_ITEMS = 20  # a generator's items leave in frames of at most so many ...
 STREAM_LINGER_S = 0.05  # ... and at the latest so long after they were made
+
+PIECE_BYTES = 65536  # the largest piece of a stream; a frame of them is as large, which a socket takes without waiting
+PIECES_HELD = 1000  # so many wait for a sidecar that does not read
+PIECES_LINGER_S = 0.01
+
 MAX_DETAIL_CHARS = 32768  # an error must fit, with the original payload, into an envelope of 256 KiB
 
 # A handler that never releases the interpreter's lock (a runaway regular expression) also stops the watchdog thread. A C timer
@@ -80,8 +87,8 @@ TELL_LOADING_S = 30.0  # where loading takes longer, the log says where it stand
 
 # A signal that comes in the instant before the main thread blocks would only be seen when it wakes again.
 SIGNAL_POLL_S = 0.5
-VERBS = {"FLY": "yield the whole result once", **dict.fromkeys(("GET", "SET", "DEL"), "set ASYA_HANDLER_MODE=envelope")}
-"""What handlers of Asya from 0.5.4 on yield to steer their envelope; as payloads they would be sent to the next actor."""
+VERBS = {"FLY": 2, "GET": 2, "SET": 3, "DEL": 2}
+"""What handlers of Asya from 0.5.4 on yield to stream and to steer their envelope, and how many values each is."""
 
 logger = logging.getLogger("asya.runtime")
 _NO_CALL = dict.fromkeys(["asya_" + name for name in ("envelope_id", "actor", "hop", "attempt", "trace_id")], "")
@@ -117,6 +124,7 @@ class Settings:
         self.ready_path = os.path.join(self.socket_dir, READY_NAME)
         self.concurrency = _read_count(environ, "ASYA_CONCURRENCY", MAX_CONCURRENCY) or 1
         self.batch = _read_count(environ, "ASYA_BATCH_SIZE", MAX_BATCH)  # None: the handler takes one payload
+        self.stream = _read_switch(environ, "ASYA_STREAM", "false")  # what a generator yields are pieces
         self.socket_chmod = _read_chmod(environ)  # None (variable set and empty) leaves the permissions alone
         if self.mode not in MODES:
             raise StartupError("Invalid ASYA_HANDLER_MODE=%s: not in %r" % (self.mode, MODES))
@@ -127,8 +135,8 @@ class Settings:
             raise StartupError(words % self.handler)
 
 
-def _read_switch(environ: Mapping[str, str], variable: str) -> bool:
-    text = (environ.get(variable) or "true").strip().lower()
+def _read_switch(environ: Mapping[str, str], variable: str, default: str = "true") -> bool:
+    text = (environ.get(variable) or default).strip().lower()
     if text in ("true", "1", "yes", "on"):
         return True
     if text in ("false", "0", "no", "off"):
@@ -448,12 +456,31 @@ async def _guard(awaitable: Any) -> tuple[Any, BaseException | None]:
         return None, exc
 
 
-async def _forward(items: Any, add: Callable[[Any], None]) -> None:
+async def _forward(items: Any, take: Callable[[Any], Any]) -> None:
+    answer = None
     try:
-        async for value in items:
-            add(value)
+        while True:
+            try:
+                value = await items.asend(answer)
+            except StopAsyncIteration:
+                return
+            answer = take(value)
     finally:
         await items.aclose()
+
+
+def _drive(items: Any, take: Callable[[Any], Any]) -> Any:
+    """Run a generator to its end, and return what it returned; what ``take`` answers is the value of its ``yield``."""
+    answer = None
+    try:
+        while True:
+            try:
+                value = items.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = take(value)
+    finally:
+        items.close()
 
 
 # --- JSON and the envelope's rules ------------------------------------------------------------------------------------
@@ -661,6 +688,7 @@ class Connection:
         self.sock = sock
         self.turn = threading.Lock()
         self.request: Request | None = None  # the latest; a cancel frame means this one
+        self.takes_pieces = False
 
     def send(self, body: bytes) -> None:
         """Send one frame.
@@ -677,6 +705,12 @@ class Connection:
                 self.sock.sendall(body, socket.MSG_NOSIGNAL)
         except OSError as exc:
             raise ClientGone(str(exc)) from None
+
+    def is_free(self) -> bool:
+        """Whether a frame of pieces can be sent without waiting; a Unix socket says so while most of its buffer is empty."""
+        poller = select.poll()
+        poller.register(self.sock, select.POLLOUT)
+        return any(events & select.POLLOUT for _, events in poller.poll(0))
 
     def stop_reading(self) -> None:
         """Refuse what the client sends from now on; what has arrived can still be read."""
@@ -734,6 +768,9 @@ class Request:
         self.count = 0
         self._held: list[bytes] = []
         self._flushed = 0.0
+        self._pieces: list[bytes] = []  # the newest of ``_flown``
+        self._flown = 0
+        self._flown_at = 0.0
 
     def add(self, item: bytes, linger: Alarm) -> float:
         """Take one item of a generator, and return the seconds for which a slow reader held it up.
@@ -755,14 +792,49 @@ class Request:
                 linger.set_earlier(start + STREAM_LINGER_S)
         return time.monotonic() - start
 
-    def flush(self) -> None:
-        """Send what is held, from the linger alarm."""
+    def fly(self, piece: bytes, linger: Alarm) -> None:
+        """Take one piece of a stream, and send it where the client reads.
+
+        Raises:
+            ClientGone: Nobody reads; the generator may stop.
+        """
         with self.lock:
-            if self._held and not self.done:
+            if self.gone:
+                raise ClientGone("connection closed while pieces were sent")
+            self._flown += 1
+            if not (self.streams and self.connection.takes_pieces):
+                return
+            self._pieces.append(piece)
+            if len(self._pieces) > PIECES_HELD:
+                del self._pieces[0]
+            if time.monotonic() - self._flown_at >= PIECES_LINGER_S:
+                self._send_pieces(False)
+            if self._pieces:
+                linger.set_earlier(time.monotonic() + PIECES_LINGER_S)
+
+    def flush(self) -> bool:
+        """Send what is held, from the linger alarm; whether pieces are left, for which the client has no room."""
+        with self.lock:
+            if not self.done:
                 try:
-                    self._flush()
+                    if self._held:
+                        self._flush()
+                    self._send_pieces(False)
                 except ClientGone:
                     self.gone = True
+            return bool(self._pieces) and not self.done and not self.gone
+
+    def _send_pieces(self, wait: bool) -> None:
+        while self._pieces and (wait or self.connection.is_free()):
+            first, size, count = self._flown - len(self._pieces), 0, 0
+            for piece in self._pieces:
+                if count and size + len(piece) >= PIECE_BYTES:
+                    break
+                size, count = size + len(piece) + 1, count + 1
+            body = b'{"pieces":[' + b",".join(self._pieces[:count]) + b'],"first":%d}' % first
+            del self._pieces[:count]
+            self.connection.send(body)
+        self._flown_at = time.monotonic()
 
     def _flush(self) -> None:
         body = b'{"more":[' + b",".join(self._held) + b"]}"
@@ -822,6 +894,7 @@ class Request:
             raise ClientGone("answered by the watchdog")
         self.done = True
         self._held = []
+        self._send_pieces(True)
         for frame in frames:
             self.connection.send(frame)
 
@@ -1231,6 +1304,7 @@ class Server:
             return
         streams = _is_hello(first)
         if streams:
+            connection.takes_pieces = json.loads(first.decode("utf-8"))["asya"].get("pieces") is True
             connection.send(self._hello())
         else:
             self._submit(Request(connection, [first], False, None))
@@ -1341,35 +1415,49 @@ class Server:
         return result
 
     def _call(self, request: Request, envelope: dict[str, Any]) -> None:
-        argument, write = self._prepare(envelope)
+        argument, write, desk = self._prepare(envelope)
         _CALL.set(_about([envelope]))
         result = self._run_handler(request, argument)
 
-        def add(value: Any) -> None:
+        def take(value: Any) -> Any:
             if isinstance(value, tuple) and value and isinstance(value[0], str) and value[0] in VERBS:
-                raise TypeError("yield %r is a verb that this runtime has not; %s" % (value[0], VERBS[value[0]]))
-            spent_s = request.add(write(value, request.count, None), self._linger)
-            if spent_s > 0.01:
-                self._watchdog.postpone(request, spent_s)
+                verb = value[0]
+                if len(value) != VERBS[verb]:
+                    raise TypeError("yield %r takes %d value(s) behind the verb" % (verb, VERBS[verb] - 1))
+                if verb != "FLY":
+                    if desk is None:
+                        raise TypeError(
+                            "yield %r: with ASYA_HANDLER_MODE=envelope a handler has its whole envelope" % verb
+                        )
+                    return desk.do(*value)
+                value = value[1]
+            elif not self.settings.stream:
+                spent_s = request.add(write(value, request.count, None), self._linger)
+                if spent_s > 0.01:
+                    self._watchdog.postpone(request, spent_s)
+                return None
+            request.fly(_write_piece(value), self._linger)
+            return None
 
+        is_list = isinstance(result, (list, tuple))
         if isinstance(result, types.GeneratorType):
-            try:
-                for value in result:
-                    add(value)
-            finally:
-                result.close()
-            request.in_handler = False
-            request.finish(is_list=True)
+            result, is_list = _drive(result, take), True
+            if self.settings.stream:
+                is_list = isinstance(result, (list, tuple))
+            else:
+                result = None  # of a generator that fans out
         elif isinstance(result, types.AsyncGeneratorType):
-            self._loop.run(_forward(result, add), request)
-            request.in_handler = False
-            request.finish(is_list=True)
-        else:
-            items = _write_result(result, write)
-            request.in_handler = False
-            if len(items) == 1 and isinstance(result, (list, tuple)):
-                request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
-            request.finish(items, is_list=isinstance(result, (list, tuple)))
+            if self.settings.stream:
+                raise TypeError(
+                    'ASYA_STREAM: an asynchronous generator returns no result; yield "FLY", piece without it'
+                )
+            self._loop.run(_forward(result, take), request)
+            result, is_list = None, True
+        items = _write_result(result, write)
+        request.in_handler = False
+        if len(items) == 1 and is_list:
+            request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
+        request.finish(items, is_list=is_list)
 
     def _call_batch(self, request: Request) -> None:
         """Call the handler once with every payload that is fit for it; what is not is answered for by itself."""
@@ -1380,7 +1468,7 @@ class Server:
                 envelope = decode_envelope(body)
                 if self.settings.validate:
                     validate_envelope(envelope)
-                argument, write = self._prepare(envelope)
+                argument, write, _ = self._prepare(envelope)
             except (ValueError, RecursionError) as exc:
                 frames.append(b"[" + error_item("msg_parsing_error", exc) + b"]")
             else:
@@ -1399,14 +1487,15 @@ class Server:
         answers = iter([_answer_one(result, write) for result, write in zip(results, writers)])  # noqa: B905 - Python 3.7
         request.finish_batch([next(answers) if frame is None else frame for frame in frames])
 
-    def _prepare(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes]]:
-        """Choose what the handler gets, and how each of its outputs is written.
+    def _prepare(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes], Desk | None]:
+        """Choose what the handler gets, how each of its outputs is written, and what its verbs work on.
 
         Outputs are written as soon as they are there, so that what a handler changes later does not reach them, and what
         the route was is read before the call, so that a handler may change its envelope in place.
         """
         if self.settings.mode == "payload":
-            return self._prepare_payload(envelope)
+            desk = Desk(envelope)
+            return envelope["payload"], desk.write, desk
         before = json.loads(_ENCODER.encode(envelope["route"])) if self.settings.validate else None
 
         def write_envelope(value: Any, index: int, count: int | None) -> bytes:
@@ -1420,24 +1509,113 @@ class Server:
                     raise ValueError("Invalid output envelope[%s]: %s" % (place, exc)) from None
             return encode_json(value)
 
-        return envelope, write_envelope
-
-    def _prepare_payload(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes]]:
-        route = dict(envelope["route"])
-        route["current"] = route.get("current", 0) + 1
-        rest = b',"route":' + encode_json(route)
-        if "headers" in envelope:
-            rest += b',"headers":' + encode_json(envelope["headers"])
-
-        def write_payload(value: Any, index: int, count: int | None) -> bytes:
-            place = "" if count == 1 else "[%d]" % index
-            return b'{"payload":' + encode_json(value, place) + rest + b"}"
-
-        return envelope["payload"], write_payload
+        return envelope, write_envelope, None
 
     def _flush_streams(self) -> None:
-        for request in list(self._running):
-            request.flush()
+        left = [request for request in list(self._running) if request.flush()]
+        if left:
+            self._linger.set_earlier(time.monotonic() + STREAM_LINGER_S)
+
+
+class Desk:
+    """Route and headers of the outputs of one call; its generator reads and changes them by the verbs GET, SET and DEL.
+
+    Verbs, paths and who may write what are those of the original's 1.x (docs/reference/specs/abi-protocol.md there); read is
+    also ``.payload``, and no envelope here has a ``.status`` to write.
+    """
+
+    def __init__(self, envelope: dict[str, Any]) -> None:
+        self._envelope = envelope
+        self._route = dict(envelope["route"])
+        self._route["current"] = self._route.get("current", 0) + 1
+        self._headers = envelope.get("headers")
+        self._has_headers = "headers" in envelope
+        self._write_rest()
+
+    def _write_rest(self) -> None:
+        self._rest = b',"route":' + encode_json(self._route)
+        if self._has_headers:
+            self._rest += b',"headers":' + encode_json(self._headers)
+
+    def write(self, value: Any, index: int, count: int | None) -> bytes:
+        """Write one output."""
+        return b'{"payload":' + encode_json(value, "" if count == 1 else "[%d]" % index) + self._rest + b"}"
+
+    def do(self, verb: str, path: Any, value: Any = None) -> Any:
+        """Carry out GET, SET or DEL.
+
+        Raises:
+            ValueError, TypeError: There is no such path, or what is set does not fit; the text says what does.
+        """
+        keys = _read_path(path)
+        actors, current = self._route["actors"], self._route["current"]
+        route = {"prev": actors[: current - 1], "curr": actors[current - 1], "next": actors[current:]}
+        readable = {name: self._envelope.get(name) for name in ("id", "parent_id", "status", "payload")}
+        readable.update(route=route, headers=self._headers or {})
+        document = json.loads(
+            _ENCODER.encode({name: readable[name] for name in keys[:1] if name in readable})
+        )  # a copy
+        if verb != "GET" and keys[:2] != ["route", "next"] and keys[0] != "headers":
+            raise ValueError("yield %r, %r: only .route.next and .headers can be changed" % (verb, path))
+        if verb != "SET" and any(isinstance(key, slice) for key in keys):
+            raise ValueError("yield %r, %r: a range can only be set" % (verb, path))
+        try:
+            node: Any = document
+            for key in keys[:-1]:
+                node = node[key]
+            if verb == "GET":
+                return node[keys[-1]]
+            if verb == "SET":
+                node[keys[-1]] = json.loads(encode_json(value))
+            elif len(keys) == 1 + (keys[0] == "route"):
+                node[keys[-1]] = type(node[keys[-1]])()  # all of it
+            else:
+                del node[keys[-1]]
+        except (LookupError, TypeError) as exc:
+            raise ValueError(
+                "yield %r, %r: there is no such place (%s: %s)" % (verb, path, type(exc).__name__, exc)
+            ) from None
+        headers, left = document.get("headers", self._headers), document.get("route", route)["next"]
+        if not isinstance(headers, (dict, type(None))):
+            raise TypeError("yield 'SET', '.headers': headers are a dict, not %s" % type(headers).__name__)
+        if not isinstance(left, list) or not all(isinstance(actor, str) and actor for actor in left):
+            raise TypeError("yield 'SET', %r: .route.next is a list of names of actors" % path)
+        self._route = dict(self._route, actors=actors[:current] + left)
+        self._headers, self._has_headers = headers, self._has_headers or bool(headers)
+        self._write_rest()
+        return None
+
+
+_PATH = re.compile(r'\.([A-Za-z_][\w-]*)|\["([^"]+)"\]|\[(-?\d+)\]|\[(-?\d*):(-?\d*)\]')
+
+
+def _read_path(path: Any) -> list[Any]:
+    """Cut ``.route.next[:0]`` into keys, indexes and ranges."""
+    keys: list[Any] = []
+    at = 0
+    while isinstance(path, str) and path.startswith(".") and at < len(path):
+        found = _PATH.match(path, at)
+        if found is None:
+            break
+        name, quoted, index, start, stop = found.groups()
+        key: Any = name or quoted
+        if key is None:
+            bounds = slice(int(start) if start else None, int(stop) if stop else None) if index is None else None
+            key = int(index) if bounds is None else bounds
+        keys.append(key)
+        at = found.end()
+    if not keys or at < len(path):
+        raise ValueError(
+            '%r is no path like .headers.name, .headers["a.b"], .route.next[0] or .route.next[:0]' % (path,)
+        )
+    return keys
+
+
+def _write_piece(value: Any) -> bytes:
+    body = encode_json(value)
+    if len(body) > PIECE_BYTES:
+        raise ValueError("a piece of %d bytes is over the limit of %d: yield less at a time" % (len(body), PIECE_BYTES))
+    return body
 
 
 def _write_result(result: Any, write: Callable[[Any, int, int | None], bytes]) -> list[bytes]:

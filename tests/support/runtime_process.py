@@ -70,8 +70,8 @@ class Client:
             data += piece
         return data
 
-    def hello(self) -> dict[str, Any]:
-        self.send({"asya": {"protocol": 2}})
+    def hello(self, **more: object) -> dict[str, Any]:
+        self.send({"asya": {"protocol": 2, **more}})
         frame = self.receive()
         assert frame is not None, "the runtime closed the connection instead of answering the hello"
         document: dict[str, Any] = json.loads(frame)
@@ -96,6 +96,21 @@ class Client:
                 more.append(document["more"])
                 continue
             return more, document
+
+    def stream(self, body: bytes | object) -> tuple[list[tuple[int, Any]], list[Any] | None]:
+        """Our exchange, hello said with ``pieces=True``: the pieces with their numbers, and all items."""
+        self.send({"asya": {}})
+        self.send(body)
+        pieces: list[tuple[int, Any]] = []
+        items: list[Any] = []
+        while True:
+            frame = self.receive()
+            document = None if frame is None else json.loads(frame)
+            if isinstance(document, dict):
+                pieces += enumerate(document.get("pieces", []), document.get("first", 0))
+                items += document.get("more", [])
+                continue
+            return pieces, None if document is None else items + document
 
 
 class RuntimeProcess:

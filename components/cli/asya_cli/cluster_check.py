@@ -6,13 +6,17 @@
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any, Final
 
+from asya_cli.cluster_alerts import firing, told_at_once
+from asya_cli.cluster_figures import CannotAsk, Figures, Seen
 from asya_cli.doctor import Finding, installed_by
+from asya_manifest.alerts import ALERTS
 from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, parsed, problems
 from asya_manifest.support_ends import support_ends
 
@@ -23,17 +27,15 @@ _INSTALL: Final = "docs/install.md"
 _KEDA: Final = "https://keda.sh/docs/latest/deploy/"
 
 
-class CannotAsk(Exception):
-    """kubectl could not ask; the text is its own last line."""
-
-
 def examine() -> Iterator[Finding]:
     """Look at everything, in the order in which it is installed; end where the cluster does not answer."""
     try:
         yield read_kubernetes(_ask("version"))
         yield read_keda(_ask("get", "crd", KEDA_DEFINITION, "--ignore-not-found"))
         yield read_definition(_ask("get", "crd", ACTORS, "--ignore-not-found"))
-        yield read_operators(_ask("get", "deployments", "--all-namespaces", "--selector", OPERATORS))
+        deployments = _ask("get", "deployments", "--all-namespaces", "--selector", OPERATORS)
+        yield read_operators(deployments)
+        yield from read_alerts(Figures(_ask, _said).look(deployments), time.time())
     except CannotAsk as exc:
         yield Finding(
             "cluster",
@@ -93,6 +95,21 @@ def read_operators(deployments: Mapping[str, Any]) -> Finding:
     )
 
 
+def read_alerts(seen: Seen, now_s: float) -> Iterator[Finding]:
+    """Tell what Prometheus would alert of, as far as one look can, and what could not be looked at."""
+    found = firing(seen.samples, now_s)
+    for each in found:
+        name, detail, cure = each.alert.name, each.summary, each.alert.mend
+        yield Finding(name, found=False, required=False, detail=detail, purpose=each.alert.look, cure=cure, alert=True)
+    if seen.samples and not found:
+        count = sum(told_at_once(alert) for alert in ALERTS)
+        detail = f"none of the {count} that one look can tell, of {len(ALERTS)}; the others need a Prometheus"
+        yield Finding("alerts", found=True, required=False, detail=detail, purpose="what docs/runbooks.md has")
+    for what, why in seen.unread.items():
+        purpose = "alerts of it"
+        yield Finding(what, found=False, required=False, detail=why, purpose=purpose, cure="kubectl auth can-i --list")
+
+
 @dataclass(frozen=True, slots=True)
 class _Operator:
     """One Deployment of an operator: which actors it keeps."""
@@ -146,16 +163,21 @@ def _judged(part: Part, version: str, purpose: str) -> Finding:
 
 
 def _ask(*arguments: str) -> dict[str, Any]:
+    said = _said(*arguments, "--output", "json")
+    found: dict[str, Any] = json.loads(said) if said.strip() else {}
+    return found
+
+
+def _said(*arguments: str) -> str:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         raise CannotAsk("kubectl is not on PATH")
-    argv = [kubectl, *arguments, f"--request-timeout={LIMIT}", "--output", "json"]
+    argv = [kubectl, *arguments, f"--request-timeout={LIMIT}"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    said = done.stderr.strip().splitlines()
+    problem = done.stderr.strip().splitlines()
     if done.returncode != 0:
-        raise CannotAsk(said[-1] if said else f"kubectl ended with {done.returncode}")
-    found: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
-    return found
+        raise CannotAsk(problem[-1] if problem else f"kubectl ended with {done.returncode}")
+    return done.stdout
 
 
 def _cure_of_access() -> str:

@@ -31,7 +31,7 @@ SAY_EVERY_S: Final = 5.0
 @home_option
 @json_option
 def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
-    """Print the result of the envelope ID; exit code 1 when it failed or nothing is known of it."""
+    """Print the result of the envelope ID; exit code 1 when it failed or there is none yet."""
     from asya_cli.running_mesh import broker_environment, require_mesh
     from asya_cli.why import because, gather
 
@@ -70,7 +70,7 @@ def wait_for_result(
         poll_s: Pause between looks.
 
     Raises:
-        NotFound: Nothing is known of it, and nobody wanted to wait.
+        NotFound: There is none, and nobody wanted to wait; it says where the envelope is, where that is known.
         TimedOut: It did not come in time.
         DeadLettered: It never will by itself.
     """
@@ -101,11 +101,12 @@ def wait_for_result(
                 step(f"no result yet after {wait_s - left_s:.0f} of {wait_s:g} s{f': {why.because}' if why else ''}")
                 quiet_s = time.monotonic() - deadline + wait_s + SAY_EVERY_S
             time.sleep(min(poll_s, left_s))
+    why = look()
     if wait_s:
-        cause, why = f"no result of {envelope_id} within {wait_s:g} s", look()
-        if why is not None:
-            raise TimedOut(f"{cause}: {why.because}", why.cure or f"asya result {envelope_id} --wait 5m")
-        raise TimedOut(cause, f"asya result {envelope_id} --wait 5m")
+        cause, cure = f"no result of {envelope_id} within {wait_s:g} s", f"asya result {envelope_id} --wait 5m"
+        raise TimedOut(f"{cause}: {why.because}", why.cure or cure) if why is not None else TimedOut(cause, cure)
+    if why is not None and why.held_by != "unknown":
+        raise NotFound(f"no result of {envelope_id}: {why.because}", why.cure)
     raise NotFound(f"nothing is known of {envelope_id}", f"wait for it: asya result {envelope_id} --wait 30s")
 
 

@@ -24,12 +24,10 @@ class Step(StepFacts):
     """One settlement of the envelope, with what only a sidecar's own log tells of it.
 
     Attributes:
-        parents: Ids of the envelopes whose fan-outs it comes from.
         group: Id of the group that fan-in is to join it with.
         trace_id: Of the trace that it belongs to.
     """
 
-    parents: tuple[str, ...] = ()
     group: str = ""
     trace_id: str = ""
 
@@ -102,6 +100,7 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
             delivery=entry.get("delivery"),
             deliveries=entry.get("deliveries"),
             again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
+            until=str(entry.get("until", "")),
             parents=tuple(str(parent) for parent in entry.get("parents", ())),
             group=str(entry.get("group", "")),
             trace_id=str(entry.get("trace_id", "")),

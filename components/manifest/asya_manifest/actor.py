@@ -107,6 +107,8 @@ class ActorSpec(SpecPart):
     """What a crash means."""
     batch: Batch | None = None
     """One call for several envelopes; off unless given."""
+    stream: bool = False
+    """What a generator yields are pieces of a stream, past the queues to whoever reads; what it returns is the result."""
     limits: list[LimitUse] = Field(default_factory=list, max_length=10)
     """What every call of the handler is asked for, each once."""
     accepts: Accepts | None = None
@@ -120,6 +122,14 @@ class ActorSpec(SpecPart):
         if not isinstance(data, Mapping) or not {"handler", "image", "env"} & data.keys():
             return data
         return {**data, "workload": _with_short_form(data)}
+
+    @model_validator(mode="after")
+    def _refuse_stream_of_batches(self) -> Self:
+        if self.stream and self.batch is not None:
+            raise RuleBroken(
+                Problem("stream", "a handler that takes batches returns lists and streams nothing; set one of them")
+            )
+        return self
 
 
 class Metadata(BaseModel):

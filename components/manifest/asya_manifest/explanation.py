@@ -8,13 +8,15 @@ handler at work, a dead letter) before what can only be concluded (it waits in a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
-from asya_protocol.envelope import child_id
+from asya_protocol.durations import format_duration
+from asya_protocol.envelope import child_id, format_time
 from asya_protocol.failure import failure_words
+from asya_protocol.not_before import parse_moment
 from asya_protocol.partial import without
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed"})
@@ -50,6 +52,8 @@ class StepFacts:
         again_in_s: Seconds until it comes again, of one that was sent again.
         delivery: Which delivery of the attempt failed.
         deliveries: How many there are, where a crash or a timeout used one up; it costs no attempt.
+        parents: Ids of the envelopes whose fan-outs it comes from, its parent's first, as a sidecar's own log tells.
+        until: The moment for which it waits since then, RFC 3339; empty where for none.
     """
 
     at_s: float
@@ -61,6 +65,8 @@ class StepFacts:
     again_in_s: float | None = None
     delivery: int | None = None
     deliveries: int | None = None
+    parents: tuple[str, ...] = ()
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,22 @@ class Evidence:
         return self.last.at_s + self.last.again_in_s
 
     @property
+    def until_s(self) -> float | None:
+        """The moment before which no handler may take it, seconds since 1970; ``None`` where there is none to come."""
+        told = next((event for event in reversed(self.events) if event.get("envelope_state")), None)
+        if self.last is not None:
+            found: object = self.last.until
+        elif told is not None:
+            found = told.get("until")
+        else:
+            found = ((self.record or {}).get("headers") or {}).get(names.HEADER_NOT_BEFORE)
+        try:
+            until_s = parse_moment(found).timestamp()
+        except ValueError:
+            return None
+        return until_s if until_s > self.now_s else None
+
+    @property
     def attempts(self) -> int | None:
         """Attempts of the handler where it is, one that runs included; ``None`` when unknown."""
         if self.running is not None:
@@ -237,7 +259,10 @@ def _ended(evidence: Evidence) -> Why | None:
             return None  # it is in the store, and its end actor still has to tell the gateway
         status = evidence.end[0] if evidence.end is not None else ""
     if status == "succeeded":
-        lacks = without(evidence.missing or (evidence.record or {}).get("missing") or ())
+        record = evidence.record or {}
+        if any(event.get("ended") == "joined" for event in evidence.events):
+            return _joined(str(record.get("parent_id")))
+        lacks = without(evidence.missing or record.get("missing") or ())
         return Why("nothing", f"it has succeeded {lacks}".rstrip(), f"asya result {evidence.id}")
     if status != "failed" or evidence.dead is not None:
         return None
@@ -247,6 +272,10 @@ def _ended(evidence: Evidence) -> Why | None:
     place = str(result.get("failed_actor") or "") if isinstance(result, dict) else ""
     at = f" at {place or evidence.failed_at}" if place or evidence.failed_at else ""
     return Why("failed", f"it has failed{at}: {evidence.error or 'nobody says why'}", f"asya result {evidence.id}")
+
+
+def _joined(parent: str) -> Why:
+    return Why("nothing", f"fan-in joined it with its siblings into {parent}", f"asya result {parent}")
 
 
 def _duplicate(evidence: Evidence) -> Why | None:
@@ -285,9 +314,19 @@ def _cancelling(evidence: Evidence) -> Why | None:
     return Why("cancelling", f"it is cancelled; it ends when its turn comes at {evidence.where or 'its actor'}")
 
 
+def _moment(evidence: Evidence) -> Why | None:
+    until_s = evidence.until_s
+    if until_s is None:
+        return None
+    moment = format_time(datetime.fromtimestamp(until_s, UTC))
+    left = format_duration(round(until_s - evidence.now_s))
+    at = f" at {evidence.where}" if evidence.where else ""
+    return Why("moment", f"it waits{at} until {moment}, for another {left}", f"end it: asya cancel {evidence.id}")
+
+
 def _retry(evidence: Evidence) -> Why | None:
     last, due_s = evidence.last, evidence.next_try_s
-    if last is None or due_s is None or last.to:
+    if last is None or due_s is None or last.to or last.result == "waiting":
         return None
     left_s = due_s - evidence.now_s
     when = f"in {left_s:.1f} s" if left_s > 0 else f"due for {-left_s:.0f} s: it waits in the queue"
@@ -295,14 +334,18 @@ def _retry(evidence: Evidence) -> Why | None:
         when += f"; {_said(facts)}"
     if last.result == "released":
         return Why("gateway", f"its end cannot be told to the gateway: {last.cause}; again {when}", "asya local status")
+    if last.result == "limited":
+        return Why(
+            "limit", f"it waits at {last.actor}, at no cost, for {last.cause}; it asks again {when}", "asya limits"
+        )
     which = f"attempt {last.attempt}" if last.deliveries is None else f"delivery {last.delivery} of {last.deliveries}"
     return Why("retry", f"{which} at {last.actor} failed: {last.cause}; the next one {when}")
 
 
 def _fan_in(evidence: Evidence) -> Why | None:
-    group = evidence.group
+    group, last = evidence.group, evidence.last
     if group is None:
-        return None
+        return _joined(last.parents[0]) if last is not None and last.result == "collected" and last.parents else None
     count = "nobody knows yet how many" if group.count is None else str(group.count)
     some = ", ".join(str(index) for index in group.missing[:10])
     missing = f"; missing: {some}{' and more' if len(group.missing) > 10 else ''}" if group.missing else ""
@@ -366,7 +409,7 @@ def _unknown(evidence: Evidence) -> Why | None:
 
 
 RULES: Final[Sequence[Rule]] = (
-    _ended, _duplicate, _dead_letter, _running, _cancelling, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
+    _ended, _duplicate, _dead_letter, _running, _cancelling, _moment, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
 )  # fmt: skip
 
 

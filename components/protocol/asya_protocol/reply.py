@@ -2,7 +2,8 @@
 
 A *final* frame is a JSON array: ``[]`` (abort), one or more items ``{"payload", "route", "headers"?}``, or an item
 ``{"error": code, "details"?: {"message", "type", "mro"?, "traceback"}}``. On connections opened with our hello
-(docs/protocol.md) frames ``{"more": [item, ...]}`` may precede it, so that a generator's items leave as they are made.
+(docs/protocol.md) frames ``{"more": [item, ...]}`` may precede it, so that a generator's items leave as they are made, and
+frames ``{"pieces": [value, ...], "first": n}`` of a stream that goes past the queues.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ PERMANENT_CODES: Final = frozenset({"msg_parsing_error"})
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY: Final = msgspec.json.Decoder()
+_COUNT: Final = msgspec.json.Decoder(int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +85,22 @@ class ReplyFrame:
         items: Outputs in order, up to the first error.
         error: The error that ended them, if any.
         final: No further frame follows for this request.
+        pieces: Of a stream, each a JSON value.
+        first: Number of the first of them, from 0; the numbers that are left out were lost on the way.
     """
 
     items: tuple[Item, ...] = ()
     error: ErrorItem | None = None
     final: bool = field(default=True)
+    pieces: tuple[msgspec.Raw, ...] = ()
+    first: int = 0
 
 
 def parse_reply(frame: bytes) -> ReplyFrame:
     """Read one frame of the runtime's answer.
 
     Raises:
-        ReplyError: Neither an array nor ``{"more": [...]}``, or an item is no object.
+        ReplyError: Neither an array nor ``{"more": [...]}`` nor pieces, or an item is no object.
     """
     items = _read_plain(frame)
     if items is not None:
@@ -102,7 +108,11 @@ def parse_reply(frame: bytes) -> ReplyFrame:
     try:
         frame.decode("utf-8")
         if frame.lstrip()[:1] == b"{":
-            return _collect(_ARRAY.decode(_OBJECT.decode(frame)["more"]), final=False)
+            fields = _OBJECT.decode(frame)
+            if "pieces" in fields:
+                pieces = tuple(_ARRAY.decode(fields["pieces"]))
+                return ReplyFrame(final=False, pieces=pieces, first=_COUNT.decode(fields["first"]))
+            return _collect(_ARRAY.decode(fields["more"]), final=False)
         return _collect(_ARRAY.decode(frame), final=True)
     except (KeyError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as exc:
         raise ReplyError(f"failed to parse runtime response: {exc}") from exc

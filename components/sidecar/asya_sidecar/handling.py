@@ -21,6 +21,7 @@ from asya_sidecar.core.trail import share_call
 from asya_sidecar.core.window import Pace
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import AWAY, IMPOSSIBLE, Performer
+from asya_sidecar.piece_sender import PieceSender
 from asya_sidecar.runtime_client import RuntimeClient
 
 log: Final = logging.getLogger(__name__)
@@ -51,9 +52,11 @@ class Handling:
         metrics: Metrics,
         pace: Pace,
         *,
+        pieces: PieceSender | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hop = hop
+        self._pieces = pieces or PieceSender(None, None, metrics)
         self._performer = performer
         self._metrics = metrics
         self._pace = pace
@@ -89,13 +92,14 @@ class Handling:
                 self._performer.post(reports)
                 await self._performer.send_all(sends, works[0].trail)
 
+        stream = self._pieces.open(works[0], self._hop.actor)
         started_s = self._pace.calls[runtime] = self._clock()
         call = self._running[runtime] = Call(works, started_s)
         for work in works:
             self._metrics.attempted(again=work.attempt > 1 or work.delivery > 1)
         try:
             timeout_s = min(work.timeout_s for work in works)
-            outcomes = await runtime.call([work.body for work in works], timeout_s, on_items)
+            outcomes = await runtime.call([work.body for work in works], timeout_s, on_items, stream.add)
         except IMPOSSIBLE as exc:
             refused = [refuse(work.envelope, self._hop, str(exc), "routing_error") for work in works]
             return [without_group(each, work, self._hop) for each, work in zip(refused, works, strict=True)]
@@ -103,6 +107,7 @@ class Handling:
             released = Decision(Release(), "released", failed_reason="routing_error", cause=str(exc))
             return [released for _ in works]
         finally:
+            stream.end()
             self._running.pop(runtime, None)
             self._pace.calls.pop(runtime, None)
             spent_s = self._clock() - started_s

@@ -24,6 +24,7 @@ from asya_sidecar.health_server import Endpoints
 from asya_sidecar.limits import Limits
 from asya_sidecar.metrics import Metrics
 from asya_sidecar.performer import Performer
+from asya_sidecar.piece_sender import PieceSender
 from asya_sidecar.pipeline import Pipeline
 from asya_sidecar.reporter import GatewayReporter
 from asya_sidecar.runtime_client import Features, RuntimeClient
@@ -91,6 +92,7 @@ async def _work(
         reporter = GatewayReporter(settings.gateway_url, settings.gateway_token, metrics)
         if settings.gateway_token and (ends_s := token_ends_s(settings.gateway_token)) is not None:
             metrics.show_token(ends_s)
+    pieces = PieceSender(settings.gateway_url, settings.gateway_token, metrics)
     store = open_store(settings.store)
     claims = ClaimCheck(store, settings.claim_over_bytes or sys.maxsize) if store is not None else None
     cancels = CancelList(store) if store is not None and settings.cancel_poll_s else None
@@ -122,6 +124,7 @@ async def _work(
         batch_wait_s=settings.batch_wait_s,
         drain_timeout_s=settings.drain_timeout_s,
         tracing=tracing,
+        pieces=pieces,
     )
     state.pipeline, state.consumer = pipeline, consumer
     log.info(
@@ -129,6 +132,7 @@ async def _work(
         extra={"actor": settings.hop.actor, "transport": transport.name, **asdict(shape)},
     )
     reporting = asyncio.create_task(reporter.run()) if reporter else None
+    streaming = asyncio.create_task(pieces.run())
     noted = None if tracing is None else tracing.usage.note
     custom = CustomMetrics(metrics, settings.custom_metrics, noted) if settings.metrics_enabled else None
     if custom is not None:
@@ -139,14 +143,16 @@ async def _work(
         if custom is not None:
             await custom.close()
         # Side by side: each may take a share of what the drain has left of the grace.
-        await asyncio.gather(_close_reports(reporter, reporting), _close_traces(tracing))
+        await asyncio.gather(
+            _close_client(reporter, reporting), _close_client(pieces, streaming), _close_traces(tracing)
+        )
 
 
-async def _close_reports(reporter: GatewayReporter | None, reporting: "asyncio.Task[None] | None") -> None:
-    if reporter is not None and reporting is not None:
-        reporting.cancel()
-        await asyncio.gather(reporting, return_exceptions=True)
-        await reporter.close()
+async def _close_client(client: GatewayReporter | PieceSender | None, sending: "asyncio.Task[None] | None") -> None:
+    if client is not None and sending is not None:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await client.close()
 
 
 async def _close_traces(tracing: HopTracing | None) -> None:

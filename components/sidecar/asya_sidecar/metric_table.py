@@ -146,6 +146,13 @@ REPORTS: Final = Metric(
     "reports",
 )
 REPORTS_WAITING: Final = Metric("gateway_reports_waiting", "gauge", "Reports that wait.", (), "reports")
+PIECES: Final = Metric(
+    "stream_pieces_total",
+    "counter",
+    "Pieces of handlers' streams; result is delivered, dropped (no room, no gateway, or one that takes none) or refused.",
+    ("queue", "result"),
+    "pieces",
+)
 TOKEN_ENDS: Final = Metric(
     "gateway_token_ends_timestamp_seconds",
     "gauge",
@@ -193,6 +200,7 @@ TABLE: Final = (
     BROKER_REQUESTS,
     REPORTS,
     REPORTS_WAITING,
+    PIECES,
     TOKEN_ENDS,
     LIMIT_WAITS,
     CUSTOM_REFUSED,

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from asya_protocol.pieces import PieceBatch, PiecesBody
 from asya_protocol.reports import BatchAnswer, BatchBody, BatchEntry, FinalBody
 from asya_sidecar.core.actions import Report
 
@@ -71,16 +72,11 @@ class GatewayClient:
             for each in reports
             if each.kind != "final"
         ]
-        verdict, problem, content = self._post("/reports", BatchBody(entries))
-        if verdict is not Verdict.TAKEN:
-            return verdict, problem, []
-        try:
-            statuses = msgspec.json.decode(content, type=BatchAnswer).statuses
-        except msgspec.MsgspecError as exc:
-            return Verdict.POINTLESS, str(exc), []
-        if len(statuses) != len(reports):
-            return Verdict.POINTLESS, f"{len(statuses)} statuses for {len(reports)} reports", []
-        return verdict, "", [judge(status) for status in statuses]
+        return self._post_many("/reports", BatchBody(entries), len(reports))
+
+    def send_pieces(self, batches: Sequence[PieceBatch]) -> tuple[Verdict, str, list[Verdict]]:
+        """Post pieces of streams in one request, to be taken in their order; returns as ``send_batch``."""
+        return self._post_many("/pieces", PiecesBody(list(batches)), len(batches))
 
     def conclude(self, report: Report) -> tuple[Verdict, str]:
         """Send a final report: without its bulk where that is too much, after its child report where that is missing."""
@@ -101,6 +97,18 @@ class GatewayClient:
     def close(self) -> None:
         """Close its sockets."""
         self._http.clear()
+
+    def _post_many(self, path: str, body: msgspec.Struct, count: int) -> tuple[Verdict, str, list[Verdict]]:
+        verdict, problem, content = self._post(path, body)
+        if verdict is not Verdict.TAKEN:
+            return verdict, problem, []
+        try:
+            statuses = msgspec.json.decode(content, type=BatchAnswer).statuses
+        except msgspec.MsgspecError as exc:
+            return Verdict.POINTLESS, str(exc), []
+        if len(statuses) != count:
+            return Verdict.POINTLESS, f"{len(statuses)} statuses for {count} of {path}", []
+        return verdict, "", [judge(status) for status in statuses]
 
     def _post(self, path: str, body: msgspec.Struct) -> tuple[Verdict, str, bytes]:
         try:

@@ -43,6 +43,8 @@ CANCEL_PATIENCE_S: Final = 2.0
 
 OnItems = Callable[[tuple[Item, ...], int], Awaitable[None]]
 """Called with streamed items and the place of the first of them."""
+OnPieces = Callable[[tuple[msgspec.Raw, ...], int], None]
+"""Called with pieces of a stream and the number of the first of them; must not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ class RuntimeClient:
                         return True
         return False
 
-    async def call(self, bodies: Sequence[bytes], timeout_s: float, on_items: OnItems) -> list[Outcome]:
+    async def call(
+        self, bodies: Sequence[bytes], timeout_s: float, on_items: OnItems, on_pieces: OnPieces | None = None
+    ) -> list[Outcome]:
         """Run the handler once, on one envelope or on a batch of at most ``features.batch``.
 
         Args:
@@ -138,6 +142,7 @@ class RuntimeClient:
             timeout_s: The handler's limit for all of them together.
             on_items: Takes streamed items while the handler runs; only the items of the last frame are returned. A batch
                 streams nothing.
+            on_pieces: Takes pieces of a stream that goes past the queues.
 
         Returns:
             One outcome each, in the same order; what ended the call ended all that had no answer yet.
@@ -146,7 +151,7 @@ class RuntimeClient:
             RuntimeNotReady: They could not be handed over, so no handler has seen them.
         """
         outcomes: list[Outcome] = []
-        end = await self._exchange(bodies, timeout_s, on_items, outcomes)
+        end = await self._exchange(bodies, timeout_s, on_items, on_pieces, outcomes)
         return outcomes if end is None else [*outcomes, *[end] * (len(bodies) - len(outcomes))]
 
     async def cancel(self) -> None:
@@ -169,7 +174,12 @@ class RuntimeClient:
             await connection.wire.close()
 
     async def _exchange(
-        self, bodies: Sequence[bytes], timeout_s: float, on_items: OnItems, outcomes: list[Outcome]
+        self,
+        bodies: Sequence[bytes],
+        timeout_s: float,
+        on_items: OnItems,
+        on_pieces: OnPieces | None,
+        outcomes: list[Outcome],
     ) -> Outcome | None:
         """Fill ``outcomes``; returns what ended the call before all had an answer, else none."""
         loop = asyncio.get_running_loop()
@@ -194,7 +204,7 @@ class RuntimeClient:
                     limit.reschedule(began_s + timeout_s + grace_s)
 
                 for _ in bodies:
-                    outcomes.append(await self._answer(connection, pass_on))
+                    outcomes.append(await self._answer(connection, pass_on, on_pieces))
                 if connection.features.protocol >= 2 and _ends_itself(outcomes[-1]):
                     await self._see_off(connection)
         except TimeoutError:
@@ -244,12 +254,16 @@ class RuntimeClient:
             raise RuntimeNotReady(f"runtime hung up: {_describe(exc)}") from exc
         return connection
 
-    async def _answer(self, connection: _Connection, on_items: OnItems) -> Outcome:
+    async def _answer(self, connection: _Connection, on_items: OnItems, on_pieces: OnPieces | None) -> Outcome:
         streamed, is_list = 0, False
         while True:
             reply: ReplyFrame = parse_reply(await connection.wire.read_frame())
             if reply.final:
                 return Replied(reply.items, streamed, reply.error, is_list)
+            if reply.pieces:
+                if on_pieces is not None:
+                    on_pieces(reply.pieces, reply.first)
+                continue
             is_list = True
             if reply.items:
                 await on_items(reply.items, streamed)
@@ -288,7 +302,7 @@ class RuntimeClient:
                 wire = await connect(self._socket)
                 if features.protocol >= 2:
                     try:
-                        await wire.write(encode_frame(b'{"asya": {"protocol": 2}}'))
+                        await wire.write(encode_frame(b'{"asya": {"protocol": 2, "pieces": true}}'))
                         await wire.read_frame()
                     except BaseException:
                         await wire.close()

@@ -230,7 +230,15 @@ class Aws:
         """S3, with keys of their own where pods are not on EKS."""
         settings, made = self._settings, self._results
         access, key = _key_pair(settings) if self._place is None else (None, None)
-        return Store(bucket=made.bucket, region=settings.region, access_key=access, secret_key=key, ready=made.ready)
+        owner = self._account.apply(lambda scope: scope.account)
+        return Store(
+            bucket=made.bucket,
+            region=settings.region,
+            owner=owner,
+            access_key=access,
+            secret_key=key,
+            ready=made.ready,
+        )
 
     def database(self) -> Database:
         """RDS, beside the cluster.

@@ -16,6 +16,7 @@ from lightkube.resources.core_v1 import Namespace
 
 ACTOR: Final = create_namespaced_resource("asya.sh", "v1alpha1", "AsyncActor", "asyncactors")
 DEPLOYMENT: Final = create_namespaced_resource("apps", "v1", "Deployment", "deployments")
+STATEFUL_SET: Final = create_namespaced_resource("apps", "v1", "StatefulSet", "statefulsets")
 POD: Final = create_namespaced_resource("", "v1", "Pod", "pods")
 SCALED_OBJECT: Final = create_namespaced_resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 TIMEOUT_S: Final = 30.0
@@ -27,7 +28,7 @@ LISTED: Final[Mapping[str, Kind]] = {
     "CustomResourceDefinition": create_global_resource(
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"
     ),
-    "Deployment": create_namespaced_resource("apps", "v1", "Deployment", "deployments"),
+    "Deployment": DEPLOYMENT,
     "Namespace": Namespace,
 }
 """Kinds by their names."""

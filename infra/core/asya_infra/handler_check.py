@@ -2,7 +2,8 @@
 
 An actor that naps has no pod that could fail. The pod here has what the actor's would have, its image, environment, volumes
 and resources, but no sidecar: nothing reaches a queue. It ends once the handler is loaded, and is deleted in any case. What
-cannot be found out within the time (no node has room, the image is large, the handler loads long) is left to the operator.
+cannot be found out within the time (no node has room, the image is large, the handler loads long) is left to the operator,
+and so is a StatefulSet with claims of its own: its handler may need what only a replica's claim holds.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from asya_infra.cluster_api import DEPLOYMENT, POD, ClusterApi, ClusterRefused, ClusterSilent
+from asya_infra.cluster_api import DEPLOYMENT, POD, STATEFUL_SET, ClusterApi, ClusterRefused, ClusterSilent
 
 LIMIT_S: Final = 60.0
 LOOK_S: Final = 0.5
@@ -34,7 +35,7 @@ def find_trouble(api: ClusterApi, namespace: str, actor: str, limit_s: float) ->
     """
     deadline_s = time.monotonic() + min(limit_s, LIMIT_S)
     with contextlib.suppress(ClusterRefused, ClusterSilent):
-        workload = api.get(DEPLOYMENT, namespace, actor)
+        workload = api.get(DEPLOYMENT, namespace, actor) or api.get(STATEFUL_SET, namespace, actor)
         pod = None if workload is None else check_pod(workload, f"{actor[:50]}-check-{secrets.token_hex(3)}")
         if pod is None:
             return ""
@@ -63,13 +64,13 @@ def check_pod(workload: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     """Make the pod from an actor's workload. Pure.
 
     Returns:
-        ``None`` where the workload has no runtime of ours.
+        ``None`` where the workload has no runtime of ours, or claims of its own.
     """
     template = workload["spec"]["template"]
     actor = str(workload["metadata"]["name"])
     spec = template["spec"]
     runtimes = [container for container in spec.get("containers") or () if container.get("name") == RUNTIME]
-    if not runtimes or not runtimes[0].get("command"):
+    if not runtimes or not runtimes[0].get("command") or workload["spec"].get("volumeClaimTemplates"):
         return None
     kept = {key: value for key, value in runtimes[0].items() if key not in _OF_SERVING}
     first = [each for each in spec.get("initContainers") or () if each.get("name") not in _OURS]

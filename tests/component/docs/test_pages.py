@@ -43,6 +43,8 @@ def test_the_hello_example_runs(shell: Shell):
 def test_the_batch_of_the_handlers_page_fails_one_payload_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     Shell(tmp_path).follow(fences("docs/handlers.md"))
     monkeypatch.syspath_prepend(tmp_path)
+    with Pipeline({"answer": Actor("chat.answer"), "spell": Actor("chat.spell")}) as pipeline:
+        assert pipeline.run({"n": 1}, route=["answer"]).payload == "T", "its verb named who comes next"
     with Pipeline({"classify": Actor("model.Classifier.predict", batch_size=32)}) as pipeline:
         assert pipeline.run({"word": "cat"}, route=["classify"]).payload == "animal"
         [error] = pipeline.run({"word": "stone"}, route=["classify"]).errors

@@ -14,6 +14,7 @@ VERSIONS = ("3.7", "3.11", "3.13", *([NEWEST] if find_python(NEWEST) else []))
 # A bare 3.13 is 4 MiB smaller than a bare 3.11, so that more of what we import is not in it yet; 3.14 still smaller.
 LIMITS_MIB = {"python3.13": 7.0, "python3.14": 9.0}
 EXCHANGES: list[dict[str, Any]] = load("runtime.json")["cases"]
+VERBS: list[dict[str, Any]] = load("verbs.json")["cases"]
 SETTINGS = sorted({(case["handler"], case["mode"], case["validate"]) for case in EXCHANGES})
 
 
@@ -35,6 +36,15 @@ def test_every_vector_is_answered_under(python: str, handler: str, mode: str, va
                     assert final is not None
                     check_items([item for frame in more for item in frame] + final, case["items"])
         assert runtime.stop() == 0
+
+
+def test_every_verb_works_under(python: str) -> None:
+    with running("answers.act", python=python) as runtime, runtime.connect() as client:
+        client.hello(pieces=True)
+        for case in VERBS:
+            pieces, items = client.stream(case["request"])
+            check_items(items, case["items"])
+            assert pieces == list(enumerate(case["pieces"]))
 
 
 def test_bytes_are_judged_as_the_protocol_does_under(python: str) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -271,17 +272,78 @@ def test_an_error_ends_a_stream_and_nothing_follows_it() -> None:
         assert client.call_2(ECHO) == ([], ECHOED)
 
 
-@pytest.mark.parametrize(
-    ("verb", "cure"),
-    [("FLY", "yield the whole result once"), *((verb, "ASYA_HANDLER_MODE=envelope") for verb in ("GET", "SET", "DEL"))],
-)
-def test_a_verb_of_a_later_asya_is_refused_with_its_cure_and_sent_to_nobody(verb: str, cure: str) -> None:
+def test_a_tuple_that_is_no_verb_is_a_payload() -> None:
     with running("answers.act") as runtime, runtime.connect() as client:
-        (error,) = client.call(envelope({"do": "generator_of_verbs", "with": verb})) or []
-        assert error["error"] == "processing_error"
-        assert f"yield '{verb}' is a verb that this runtime has not" in error["details"]["message"]
-        assert cure in error["details"]["message"]
-        assert (client.call(envelope({"do": "generator_of_verbs", "with": "GOT"})) or [])[1]["payload"][0] == "GOT"
+        assert (client.call(envelope({"do": "tuple_of_text", "with": "GOT"})) or [])[0]["payload"][0] == "GOT"
+
+
+def test_a_generator_that_is_marked_as_a_stream_yields_pieces_and_returns_its_result() -> None:
+    with running("answers.act", environ={"ASYA_STREAM": "true"}) as runtime, runtime.connect() as client:
+        client.hello(pieces=True)
+        pieces, items = client.stream(envelope({"do": "tokens", "with": 100}))
+        assert pieces == [(number, {"text": f"t{number} "}) for number in range(100)]
+        assert [item["payload"] for item in items or []] == [{"text": "".join(f"t{number} " for number in range(100))}]
+        (error,) = client.stream(envelope({"do": "async_tokens", "with": 1}))[1] or []
+        assert 'yield "FLY", piece without it' in error["details"]["message"]
+
+
+def test_an_asynchronous_generator_streams_by_its_verb() -> None:
+    with running("answers.act") as runtime, runtime.connect() as client:
+        client.hello(pieces=True)
+        pieces, items = client.stream(envelope({"do": "async_tokens", "with": 50}))
+        assert pieces == [(number, {"text": f"t{number} "}) for number in range(50)]
+        assert [item["payload"] for item in items or []] == [{"tokens": 50}]
+
+
+def test_a_piece_leaves_while_its_handler_works_on(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running("trouble.act") as runtime, runtime.connect() as client:
+        client.hello(pieces=True)
+        client.send({"asya": {}})
+        client.send(envelope({"do": "piece_and_wait", "with": str(gate)}))
+        assert json.loads(client.receive() or b"null") == {"pieces": [{"text": "first"}], "first": 0}
+        gate.touch()
+        assert json.loads(client.receive() or b"null")["more"][0]["payload"] == "end"
+
+
+def test_a_client_that_does_not_read_delays_no_handler_and_loses_the_oldest_pieces() -> None:
+    with running("trouble.act") as runtime, runtime.connect() as client:
+        client.hello(pieces=True)
+        client.send({"asya": {}})
+        client.send(envelope({"do": "many_pieces", "with": 5000}))
+        runtime.wait_log("all pieces yielded")  # nothing has been read, and it is through
+        pieces: list[int] = []
+        items: list[Any] = []
+        while isinstance(frame := json.loads(client.receive() or b"null"), dict):
+            if "more" in frame:
+                items += frame["more"]
+                continue
+            assert [piece["n"] for piece in frame["pieces"]] == list(
+                range(frame["first"], frame["first"] + len(frame["pieces"]))
+            )
+            pieces += [piece["n"] for piece in frame["pieces"]]
+        assert [item["payload"] for item in items + frame] == ["end"]
+        assert pieces == sorted(set(pieces))
+        assert pieces[-1000:] == list(range(4000, 5000)), "the newest wait for their reader"
+        assert len(pieces) < 5000
+
+
+def test_a_piece_that_is_too_large_fails_its_envelope_and_says_what_to_do() -> None:
+    with running("answers.act") as runtime, runtime.connect() as client:
+        client.hello(pieces=True)
+        pieces, items = client.stream(envelope({"do": "script", "with": [["FLY", "a"], ["FLY", "x" * 65536]]}))
+        assert pieces == [(0, "a")]
+        assert (items or [])[0]["details"]["message"] == (
+            "a piece of 65538 bytes is over the limit of 65536: yield less at a time"
+        )
+
+
+def test_in_envelope_mode_only_pieces_have_a_verb() -> None:
+    with running("answers.reroute", environ={"ASYA_HANDLER_MODE": "envelope"}) as runtime, runtime.connect() as client:
+        client.hello(pieces=True)
+        verbs = [["FLY", "a"], ["GET", ".id"]]
+        (error,) = client.stream(envelope({"do": "yields", "with": verbs}))[1] or []
+        assert "has its whole envelope" in error["details"]["message"]
 
 
 def test_in_the_compatible_exchange_a_generator_that_fails_sends_only_its_error() -> None:

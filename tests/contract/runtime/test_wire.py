@@ -11,6 +11,7 @@ from tests.support.vectors import body_of, check_items, load, named
 
 ENVELOPES = load("envelope.json")["cases"]
 EXCHANGES = load("runtime.json")["cases"]
+VERBS = load("verbs.json")["cases"]
 
 
 class Runtimes:
@@ -51,6 +52,25 @@ def test_the_answer_is_the_same_in_our_own_protocol(runtimes: Runtimes, case: di
         more, final = client.call_2(case["request"], timeout_s=30)
         assert final is not None
         check_items([item for frame in more for item in frame] + final, case["items"])
+
+
+@pytest.mark.parametrize("case", named(VERBS))
+def test_a_verb_does_what_its_vector_says(runtimes: Runtimes, case: dict[str, Any]) -> None:
+    with exchange(runtimes, case).connect() as client:
+        client.hello(pieces=True)
+        pieces, items = client.stream(case["request"])
+    check_items(items, case["items"])
+    assert pieces == list(enumerate(case["pieces"]))
+
+
+@pytest.mark.parametrize("case", named(VERBS))
+def test_a_client_of_asya_0_1_1_gets_the_outputs_of_a_stream_without_its_pieces(
+    runtimes: Runtimes, case: dict[str, Any]
+) -> None:
+    with exchange(runtimes, case).connect() as client:
+        items = client.call(case["request"])
+    failed = [item for item in case["items"] if "error" in item]
+    check_items(items, failed or case["items"])
 
 
 @pytest.mark.parametrize("case", named(ENVELOPES))

@@ -49,9 +49,40 @@ def _generator_that_fails(count):
     raise ModelError(f"after {count} items")
 
 
-def _generator_of_verbs(verb):
-    yield {"n": 1}
-    yield verb, {"text": "token"}
+def _script(steps):
+    """Yields what a vector says: lists are verbs, the answer of a GET goes into the last payload."""
+    heard = []
+    for step in steps:
+        answer = yield tuple(step) if isinstance(step, list) else step
+        if isinstance(step, list) and step[0] == "GET":
+            heard.append(answer)
+    yield {"heard": heard}
+
+
+async def _script_async(steps):
+    heard = []
+    for step in steps:
+        answer = yield tuple(step) if isinstance(step, list) else step
+        if isinstance(step, list) and step[0] == "GET":
+            heard.append(answer)
+    yield {"heard": heard}
+
+
+def _tokens(count):
+    for number in range(count):
+        yield {"text": f"t{number} "}
+    return {"text": "".join(f"t{number} " for number in range(count))}
+
+
+async def _async_tokens(count):
+    for number in range(count):
+        await asyncio.sleep(0)
+        yield "FLY", {"text": f"t{number} "}
+    yield {"tokens": count}
+
+
+def _tuple_of_text(text):
+    yield text, {"text": "token"}
 
 
 async def _coroutine():
@@ -111,7 +142,11 @@ ACTIONS = {
     "async_generator": _async_generator,
     "generator_of_one_object": _generator_of_one_object,
     "generator_that_fails": _generator_that_fails,
-    "generator_of_verbs": _generator_of_verbs,
+    "script": _script,
+    "script_async": _script_async,
+    "tokens": _tokens,
+    "async_tokens": _async_tokens,
+    "tuple_of_text": _tuple_of_text,
     "set": lambda _: {1},
     "bytes": lambda _: b"x",
     "coroutine": lambda _: _coroutine(),
@@ -163,6 +198,7 @@ def _far(envelope):
 
 
 ENVELOPE_ACTIONS = {
+    "yields": lambda envelope: _script(envelope["payload"]["with"]),
     "same": lambda envelope: envelope,
     "advance": _advance,
     "extend": _extend,

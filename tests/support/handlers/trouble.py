@@ -1,6 +1,7 @@
 """Handlers that misbehave in ways no reply can describe, or that take the process with them. Python 3.7 and later."""
 
 import ctypes
+import logging
 import os
 import pathlib
 import re
@@ -43,6 +44,19 @@ def _two_and_one(path):
     yield 2
 
 
+def _piece_and_wait(path):
+    yield "FLY", {"text": "first"}
+    _wait_for_file(path)
+    yield "end"
+
+
+def _many_pieces(count):
+    for number in range(count):
+        yield "FLY", {"n": number, "fill": "x" * 100}
+    logging.getLogger("trouble").info("all pieces yielded")
+    yield "end"
+
+
 def _wait_for_file(path):
     """Say that we run, then wait until a test allows us to end."""
     pathlib.Path(path + ".started").touch()
@@ -78,6 +92,8 @@ ACTIONS = {
     "print": _print,
     "sleep": _sleep,
     "two_and_one": _two_and_one,
+    "piece_and_wait": _piece_and_wait,
+    "many_pieces": _many_pieces,
     "wait_for_file": _wait_for_file,
     "fork": _fork,
     "fork_and_return": _fork_and_return,

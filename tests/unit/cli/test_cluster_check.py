@@ -117,7 +117,7 @@ def test_the_exit_code_says_whether_a_mesh_can_run(
     ready: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers: dict[str, dict[str, Any]] = {
-        "--output--request-timeout=20s": {"serverVersion": {"gitVersion": "v1.35.0"}},
+        "json--output": {"serverVersion": {"gitVersion": "v1.35.0"}},
         "scaledobjects.keda.shcrd": KEDA,
         "asyncactors.asya.shcrd": SERVED,
         "--all-namespacesdeployments": {"items": [operator(ready)]},

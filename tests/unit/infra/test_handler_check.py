@@ -24,7 +24,7 @@ RUNTIME = {
     "readinessProbe": {},
     "lifecycle": {},
 }
-WORKLOAD = {
+WORKLOAD: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "ocr", "namespace": "team"},
@@ -80,6 +80,13 @@ def test_a_workload_without_our_runtime_is_left_alone() -> None:
     assert check_pod({"metadata": {"name": "x"}, "spec": {"template": {"spec": {"containers": []}}}}, "x") is None
 
 
+def test_a_stateful_set_is_checked_unless_its_handler_may_need_what_a_claim_holds() -> None:
+    stateful = {**WORKLOAD, "kind": "StatefulSet"}
+    assert check_pod(stateful, "ocr-check-1") == check_pod(WORKLOAD, "ocr-check-1")
+    claims = {**WORKLOAD["spec"], "volumeClaimTemplates": [{"metadata": {"name": "weights"}}]}
+    assert check_pod({**stateful, "spec": claims}, "ocr-check-1") is None
+
+
 @pytest.mark.parametrize(
     ("pod", "said"),
     [
@@ -102,8 +109,12 @@ def test_only_what_does_not_mend_itself_is_told_of_a_pod_that_has_not_begun() ->
     assert stuck(in_state(waiting={"reason": "ContainerCreating"})) == stuck(in_state(running={})) == stuck({}) == ""
 
 
-@pytest.mark.parametrize("may_make_pods", [True, False])
-async def test_an_actor_that_naps_and_cannot_load_its_handler_is_told_with_the_place(*, may_make_pods: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "may_make_pods"), [("Deployment", True), ("StatefulSet", True), ("Deployment", False)]
+)
+async def test_an_actor_that_naps_and_cannot_load_its_handler_is_told_with_the_place(
+    *, kind: str, may_make_pods: bool
+) -> None:
     """Who may not make pods is told as before, that it naps; the pod is deleted."""
     made: list[dict[str, Any]] = []
     deleted: list[str] = []
@@ -111,8 +122,10 @@ async def test_an_actor_that_naps_and_cannot_load_its_handler_is_told_with_the_p
     async def answer(request: web.Request) -> web.Response:
         if "asyncactors" in request.path:
             return web.json_response(NAPPING)
-        if "deployments" in request.path:
-            return web.json_response(WORKLOAD)
+        if request.method == "GET" and ("deployments" in request.path or "statefulsets" in request.path):
+            if kind.lower() not in request.path:
+                return web.json_response({"kind": "Status", "code": 404, "message": "none"}, status=404)
+            return web.json_response({**WORKLOAD, "kind": kind})
         if request.method == "POST":
             if not may_make_pods:
                 return web.json_response({"kind": "Status", "code": 403, "message": "no"}, status=403)

@@ -142,6 +142,10 @@ def test_type_is_another_name_of_kind():
         ({"retri": {}}, "spec.retri: unknown field; did you mean 'retry'?"),
         ({"socket": {"zzz": 1}}, "spec.socket: unknown field; known here: accepts, batch, delivery, env, handler"),
         (
+            {"stream": True, "batch": {"size": 2}},
+            "spec.stream: a handler that takes batches returns lists and streams nothing; set one of them",
+        ),
+        (
             {"scaling": {"minReplicas": 5, "maxReplicas": 3}},
             "spec.scaling.minReplicas: minReplicas (5) cannot be greater than maxReplicas (3)",
         ),

@@ -3,7 +3,13 @@
 from typing import Any
 
 from asya_manifest.actor import parse_actor
-from asya_manifest.environment import asked_grace_s, build_sidecar_env, drain_timeout_s, grace_period_s
+from asya_manifest.environment import (
+    asked_grace_s,
+    build_runtime_env,
+    build_sidecar_env,
+    drain_timeout_s,
+    grace_period_s,
+)
 from asya_manifest.pod import EnvVar
 
 
@@ -46,6 +52,11 @@ def test_the_environment_has_the_originals_names_in_its_order_and_then_ours():
         ("ASYA_AWS_REGION", "eu-west-1"),
         ("ASYA_SOCKET_DIR", "/var/run/asya"),
     ]
+
+
+def test_a_stream_is_told_to_the_runtime():
+    assert [(entry.name, entry.value) for entry in build_runtime_env(actor(stream=True))] == [("ASYA_STREAM", "true")]
+    assert build_runtime_env(actor()) == []
 
 
 def test_the_crew_is_told_that_it_ends_routes():

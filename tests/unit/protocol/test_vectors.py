@@ -97,6 +97,8 @@ def test_a_reply_is_read_as_pinned(case: dict[str, Any]) -> None:
     fields = ("code", "message", "type", "traceback")
     got_error = None if error is None else {**{name: getattr(error, name) for name in fields}, "mro": list(error.mro)}
     assert (items, got_error, reply.final) == (case["items"], case.get("error"), case["final"])
+    pieces = [json.loads(bytes(piece)) for piece in reply.pieces]
+    assert (pieces, reply.first) == (case.get("pieces", []), case.get("first", 0))
 
 
 @pytest.mark.parametrize("case", named(REPLIES["refused"]))

@@ -49,7 +49,7 @@ class Runtime:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def call(self, bodies: Sequence[bytes], timeout_s: float, on_items: object) -> list[Outcome]:
+    async def call(self, bodies: Sequence[bytes], timeout_s: float, on_items: object, _: object) -> list[Outcome]:
         names = [json.loads(body)["id"] for body in bodies]
         self.had += names
         if "breaks" in names:

@@ -57,7 +57,7 @@ class Runtime:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def call(self, bodies: Sequence[bytes], timeout_s: float, on_items: object) -> list[Outcome]:
+    async def call(self, bodies: Sequence[bytes], timeout_s: float, on_items: object, _: object) -> list[Outcome]:
         loop = asyncio.get_running_loop()
         envelopes = [json.loads(body) for body in bodies]
         for envelope in envelopes:
