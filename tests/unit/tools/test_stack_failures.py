@@ -24,6 +24,10 @@ from tools.stack.state_folder import Place
         ("Bind for 0.0.0.0:8080 failed: port is already allocated", "ss -ltnp"),
         ("error: resource urn:x cannot be deleted\nbecause it is protected", "asya:protect: false in Pulumi.oss.yaml"),
         (
+            'error: resource "urn:pulumi:aws::asya::x$aws:ec2/subnet:Subnet::asya-aws-private-2" cannot be deleted\nbecause',
+            "set asya:zones back",
+        ),
+        (
             "api error InvalidRequestException: Cannot delete cluster: deletion protection",
             "make up ENV=oss, then make down",
         ),
