@@ -20,6 +20,7 @@ from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_operator.controller import Controller
 from asya_operator.elder import Elders
 from asya_operator.event_recorder import Recorder
+from asya_operator.kept_queues import KeptQueues
 from asya_operator.lease import Election, hold_apart, lease_name
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
@@ -27,6 +28,7 @@ from asya_operator.probes import Endpoints
 from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
+from asya_operator.specs.companions import knows_native_histograms
 from asya_operator.surroundings import Surroundings
 from asya_operator.tracing import open_reconcile_tracing
 from asya_operator.world import World
@@ -97,6 +99,7 @@ class _Process:
             self._api, settings.runtime_namespace, settings.queue_names, manage=settings.manage_queues
         )
         self._depths = Depths()
+        self._kept = KeptQueues(self._api, settings.runtime_namespace, settings.operator_class)
         self._reconciler = Reconciler(
             api=self._api,
             world=self._world,
@@ -105,6 +108,7 @@ class _Process:
             recorder=Recorder(self._api),
             settings=settings,
             runtime_source=runtime_source,
+            kept=self._kept,
         )
         self._controller = Controller(
             self._world,
@@ -146,6 +150,7 @@ class _Process:
         self._leading = True
         self._metrics.leader.set(1)
         await self._check_cluster()
+        self._world.kept.update(await self._kept.load())
         return await self._work(stop, lost)
 
     async def close(self) -> None:
@@ -192,6 +197,7 @@ class _Process:
         try:
             found = await self._api.get(resources.CRD, None, f"{monitor.plural}.{monitor.group}")
             self._reconciler.pod_monitors = found is not None
+            self._reconciler.native_histograms = found is not None and knows_native_histograms(found)
             if await self._api.get(resources.CRD, None, f"{actor.plural}.{actor.group}") is None:
                 log.warning("the AsyncActor CRD is not installed yet; apply deploy/operator/crd.yaml")
         except ApiUnavailable:
