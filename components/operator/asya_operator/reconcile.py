@@ -152,6 +152,8 @@ class Reconciler:
         self._finisher = Finisher(api, world, queues, recorder, settings, kept=kept)
         self.pod_monitors = False
         """Whether the cluster knows PodMonitors."""
+        self.native_histograms = False
+        """Whether they may ask for native histograms."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Reconcile one actor.
@@ -293,6 +295,7 @@ class Reconciler:
         context = self._context(
             transport=transport,
             pod_monitor=self.pod_monitors,
+            native_histograms=self.native_histograms,
             namespace=namespace,
             limits=self._world.limits(namespace),
         )
