@@ -104,22 +104,23 @@ def public_url(way: Ingress | None) -> str:
 
 
 def ingress(namespace: str, way: Ingress) -> Manifest:
-    """The way in from outside. Who may come is the controller's to say, and who may call the gateway's tokens'.
+    """The way in from outside, ``deploy/gateway/ingress.example.yaml``.
+
+    Who may come is the controller's to say, and who may call the gateway's tokens'.
 
     Nobody waits for it to come: the controller takes minutes, and a name in DNS is made after it. Its end is waited for, as the
     annotation holds for that of few kinds (provider/pkg/metadata/overrides.go of pulumi-kubernetes): a load balancer that
     stayed would hold the VPC.
     """
-    backend = {"service": {"name": NAME, "port": {"name": "http"}}}
-    rule = {"host": way.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    found: Manifest = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {**meta(NAME, namespace), "annotations": {**way.annotations, SKIP_AWAIT: "true"}},
-        "spec": {"ingressClassName": way.class_name, "rules": [rule]},
-    }
+    (found,) = read_deploy("gateway/ingress.example.yaml")
+    found["metadata"] |= {"namespace": namespace, "annotations": {**way.annotations, SKIP_AWAIT: "true"}}
+    spec = found["spec"]
+    spec["ingressClassName"] = way.class_name
+    spec["rules"][0]["host"] = way.host
     if way.tls_secret:
-        found["spec"]["tls"] = [{"hosts": [way.host], "secretName": way.tls_secret}]
+        spec["tls"] = [{"hosts": [way.host], "secretName": way.tls_secret}]
+    else:
+        del spec["tls"]
     return found
 
 
