@@ -43,6 +43,7 @@ INSTALLERS: Final[dict[str, dict[str, str]]] = {
         "rabbitmq": "see https://www.rabbitmq.com/docs/download",
         "docker": "see https://docs.docker.com/get-docker/",
         "kubectl": "see https://kubernetes.io/docs/tasks/tools/",
+        "pulumi": "see https://www.pulumi.com/docs/install/; or Go 1.26, with which make builds it",
     },
 }
 """Package manager, and the one command that installs each thing with it; the empty name is for everyone else."""
@@ -100,6 +101,7 @@ def examine() -> Iterator[Finding]:
     yield _program("uv", "make", installed_by("uv"))
     yield _program("rabbitmq-server", "make test; asya local up takes any --rabbitmq-url", installed_by("rabbitmq"))
     yield _docker("images and kind clusters; not the local mesh")
+    yield _program("pulumi", "make up and programs that declare actors; not the local mesh", installed_by("pulumi"))
     yield _program("kubectl", "actors on Kubernetes; not the local mesh", installed_by("kubectl"))
 
 

@@ -183,7 +183,7 @@ class Admission:
         if self._claims is None:
             return self._refuse(work, NO_DESK)
         try:
-            claim = read_claim(work.envelope.headers)
+            claim = read_claim(work.envelope.headers, work.envelope.id)
             if claim is None:
                 return work
             payload = await asyncio.to_thread(self._claims.fetch, claim)

@@ -188,7 +188,7 @@ class Pipeline:
         """Bring deliveries from admission to their decisions; false when the runtime went away under it."""
         admitted: list[tuple[Delivery, Work]] = []
         for delivery in deliveries:
-            taken_s = time.time()
+            taken_s = 0.0 if self._tracing is None else time.time()
             try:
                 work = await self._admission.let_in(delivery.body)
             except Exception as exc:  # noqa: BLE001 - one envelope, and not this process with all others
