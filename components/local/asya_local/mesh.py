@@ -30,6 +30,7 @@ __all__ = [
     "down",
     "find",
     "find_unloadable",
+    "has_logs",
     "logs",
     "status",
     "up",
@@ -201,6 +202,11 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
 def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
     """Find all that the processes of a mesh said about an envelope, in the order of time."""
     return read_logs_of(StateFolder(home).logs, envelope_id)
+
+
+def has_logs(home: Path) -> bool:
+    """Whether a mesh, running or ended, has left logs in a folder."""
+    return any(StateFolder(home).logs.glob("*"))
 
 
 def _living(state: StateFolder) -> MeshRecord | None:

@@ -22,6 +22,10 @@ HANDLERS = {
     ),
     "broken": "\nimport nobody_has_it\ndef handle(p):\n    return p\n",
 }
+TOOLS = """tools:
+  - {name: call_broken, route: [broken]}
+  - {name: call_nobody, route: [total, nobody]}
+"""
 TWO = {"enabled": True, "minReplicas": 2, "maxReplicas": 2}
 
 
@@ -38,6 +42,7 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     folder = tmp_path_factory.mktemp("users")
     for name, code in HANDLERS.items():
         write_actor(folder, name, code, retry={"maxAttempts": 1}, **({"scaling": TWO} if name == "slow" else {}))
+    (folder / "tools.yaml").write_text(TOOLS)
     command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
     try:
         up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")
