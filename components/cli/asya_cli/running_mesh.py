@@ -38,11 +38,6 @@ def require_mesh(home: Path) -> local_mesh.MeshInfo:
     return mesh
 
 
-def known_actors(home: Path) -> set[str]:
-    """Name the actors of the running mesh."""
-    return {actor.name for actor in local_mesh.status(home).actors} - {"happy-end", "error-end"}
-
-
 def broker_environment(mesh: local_mesh.MeshInfo) -> Mapping[str, str]:
     """The environment that leads to the mesh's broker and store; credentials go where the AWS clients look."""
     environment = mesh.environment()

@@ -30,6 +30,11 @@ def test_a_call_names_the_actor_that_cannot_start_while_it_waits(asya: CommandLi
         assert "kubectl" not in again.err
 
 
+def test_an_unknown_tool_is_refused_with_the_nearest_name(asya: CommandLine) -> None:
+    done = asya("call", "call_brokn")
+    assert (done.code, "did you mean 'call_broken'" in done.err) == (5, True)
+
+
 def test_a_tool_whose_route_names_no_actor_is_refused_with_a_command_that_there_is(asya: CommandLine) -> None:
     done = asya("call", "call_nobody")
     assert (done.code, "try: asya local status" in done.err) == (1, True)

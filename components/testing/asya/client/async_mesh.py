@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NotOffered
+from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NoSuchTool, NotOffered
 from asya.client.gateway_link import GatewayLink
 from asya.client.sent import Event, Sent
 
@@ -74,7 +74,13 @@ class AsyncMesh:
         if isinstance(to, str):
             if self._gateway is None:
                 raise NotOffered(f"{to!r} is a tool's name, and this mesh has no gateway; a route is a list of actors")
-            return await self._gateway.start(to, payload or {})
+            try:
+                return await self._gateway.start(to, payload or {})
+            except NoSuchTool:
+                if self._link is not None and to in self._link.actors():
+                    told = f"{to!r} is the name of an actor, not of a tool; a route is a list of actors: [{to!r}]"
+                    raise NoSuchTool(told) from None
+                raise
         if self._link is None:
             raise NotOffered("a gateway starts tools; a route of actors needs the mesh on this machine")
         return await self._link.send(to, payload, envelope_id=id, headers=headers or {}, deadline_s=deadline_s)

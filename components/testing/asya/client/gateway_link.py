@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from asya.client.errors import EnvelopeFailed, MeshAway, NotSent
+from asya.client.errors import EnvelopeFailed, MeshAway, NoSuchTool, NotSent
 from asya.client.sent import Event, Sent
 
 REQUEST_LIMIT_S: Final = 30.0
@@ -45,12 +45,13 @@ class GatewayLink:
         """Start a tool.
 
         Raises:
-            NotSent: There is no such tool, or the arguments do not fit.
+            NoSuchTool: There is none of that name.
+            NotSent: The arguments do not fit.
             MeshAway: The gateway cannot be reached, or refuses us.
         """
         answer = await self._ask("POST", "/tools/call", {"name": tool, "arguments": dict(arguments)})
         if answer.status_code == httpx2.codes.NOT_FOUND:
-            raise NotSent(answer.text.strip())
+            raise NoSuchTool(answer.text.strip())
         document = self._read(answer)
         text = "".join(str(part.get("text", "")) for part in document.get("content", ()))
         if document.get("isError"):
