@@ -76,6 +76,8 @@ def _watched(chart: str) -> dict[str, Edit]:
 _SERVER: Final = f"{_POD}/containers/gateway"
 _CREDENTIALS: Final = "spec/podMetricsEndpoints/0/authorization/credentials"
 _TOKENS: Final = If('eq .Values.auth.mode "tokens"')
+_ACTORS: Final = '{{ include "asya-gateway.fullname" . }}-actors-{{ .Release.Namespace }}'
+"""Names a cluster's objects, of which gateways in several namespaces have one each."""
 _GATEWAY: Final[Mapping[str, Edit]] = {
     "spec/replicas": '{{ include "asya-gateway.replicas" . }}',
     f"{_POD}/automountServiceAccountToken": "{{ .Values.serviceAccount.automount }}",
@@ -95,6 +97,29 @@ _GATEWAY: Final[Mapping[str, Edit]] = {
     f"{_POD}/volumes/tokens": _TOKENS,
     **_pod(_POD, "gateway", "asya-gateway"),
     f"{_SERVER}/env": Own('(include "asya-gateway.env" . | fromYamlArray)'),
+}
+
+
+_RULES: Final = """
+{{- range .Values.ingress.hosts }}
+- host: {{ .host | quote }}
+  http:
+    paths:
+    {{- range default (list (dict)) .paths }}
+    - path: {{ default "/" .path }}
+      pathType: {{ default "Prefix" .pathType }}
+      backend:
+        service:
+          name: {{ include "asya-gateway.fullname" $ }}
+          port:
+            name: http
+    {{- end }}
+{{- end }}"""
+_INGRESS: Final[Mapping[str, Edit]] = {
+    "metadata/annotations": Block(".Values.ingress.annotations"),
+    "spec/ingressClassName": Block(".Values.ingress.className"),
+    "spec/rules": _RULES,
+    "spec/tls": Block(".Values.ingress.tls"),
 }
 
 
@@ -165,7 +190,11 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "ServiceAccount": _ACCOUNT,
             "PodDisruptionBudget": _BUDGET,
         },
-        "gateway/actors.example.yaml": dict.fromkeys(("ClusterRole", "ClusterRoleBinding"), _RIGHTS),
+        "gateway/actors.example.yaml": {
+            "ClusterRole": (".Values.rbac.create", {"metadata/name": _ACTORS}),
+            "ClusterRoleBinding": (".Values.rbac.create", {"metadata/name": _ACTORS, "roleRef/name": _ACTORS}),
+        },
+        "gateway/ingress.example.yaml": {"Ingress": (".Values.ingress.enabled", _INGRESS)},
         "monitoring/gateway-pod-monitor.yaml": {
             "PodMonitor": (
                 "(.Values.monitoring).enabled",
@@ -215,6 +244,8 @@ _LEVELS: Final = {
 }
 _COUNT: Final = {"minimum": 0}
 _PORT: Final = {"minimum": 1, "maximum": 65535}
+_HOST: Final = {"type": "string", "minLength": 1}
+_PATH: Final = _open({"path": {"type": "string"}, "pathType": {"enum": ["Exact", "ImplementationSpecific", "Prefix"]}})
 _PULL: Final = {"enum": ["Always", "IfNotPresent", "Never"]}
 _CONFIGS: Final = {
     kind: model.model_json_schema(ref_template="#/$defs/{model}")
@@ -275,6 +306,12 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "routes/defaults": _open({"progress": {"type": "boolean"}, "timeout": {"type": "integer", "minimum": 1}}),
         "routes/tools": {"items": {"type": "object", "required": ["name", "route"]}},
         "service/port": _PORT,
+        "ingress": {
+            "if": {"properties": {"enabled": {"const": True}}},
+            "then": {"properties": {"hosts": {"minItems": 1}}},
+        },
+        "ingress/hosts": {"items": {**_open({"host": _HOST, "paths": {"items": _PATH}}), "required": ["host"]}},
+        "ingress/tls": {"items": _open({"secretName": {"type": "string"}, "hosts": {"items": _HOST}})},
         "externalDatabase/port": _PORT,
     },
     "asya-crew": {

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import yaml
 
+from asya_manifest.alerts import ALERTS, Alert
 from lab.checkout import ROOT
-from tools.monitoring.alerts import ALERTS, Alert
 from tools.monitoring.grafana import write_board
 from tools.monitoring.panels import BOARDS
 from tools.monitoring.records import RECORDS
@@ -22,8 +22,10 @@ PAGE_HEAD: Final = """\
 # Runbooks
 
 One section per alert of [deploy/monitoring/rules.yaml](../deploy/monitoring/rules.yaml). `page` wants a person now, `ticket`
-within the day. [metrics.md](metrics.md) has every metric, [operator.md](operator.md#statuses) every status of an actor. This
-page is made from the alerts' own table by `make docs`.
+within the day. Without a Prometheus `asya doctor --cluster` says which of them are true now, as far as one look can tell:
+dead letters, statuses, scalers, brokers that are away, versions, certificates, tokens. [metrics.md](metrics.md) has every
+metric, [operator.md](operator.md#statuses) every status of an actor. This page is made from the alerts' own table by
+`make docs`.
 """
 
 

@@ -9,6 +9,7 @@ import yaml
 from asya_oss import images
 from lab.checkout import ROOT
 from tests.charts.conftest import Helm
+from tests.support.chart_values import WAY_IN
 
 RELEASE_LABELS = {
     "app.kubernetes.io/instance",
@@ -48,6 +49,21 @@ SAME: list[tuple[str, list[str], dict[str, Any], set[tuple[str, str]]]] = [
             ("Secret", "asya-gateway-connections"),
             ("Secret", "asya-gateway-report"),
             ("Secret", "asya-gateway-tokens"),
+        },
+    ),
+    (
+        "asya-gateway",
+        ["gateway/ingress.example.yaml"],
+        {"ingress": WAY_IN, "routes": {"createConfigMap": False}, "rbac": {"create": False}},
+        {
+            ("ConfigMap", "asya-gateway-config"),
+            ("Deployment", "asya-gateway"),
+            ("PodDisruptionBudget", "asya-gateway"),
+            ("Secret", "asya-gateway-connections"),
+            ("Secret", "asya-gateway-report"),
+            ("Secret", "asya-gateway-tokens"),
+            ("Service", "asya-gateway"),
+            ("ServiceAccount", "asya-gateway"),
         },
     ),
     ("asya-crew", ["crew/happy-end.yaml", "crew/error-end.yaml", "crew/fan-in.yaml"], {}, set()),

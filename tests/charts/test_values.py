@@ -12,7 +12,7 @@ from asya_manifest.tools import parse_tools
 from asya_operator.settings import read_settings as read_operator_settings
 from asya_operator.transport_config import parse_transports
 from tests.charts.conftest import CHARTS, NAMESPACE, Helm, Objects, find
-from tests.support.chart_values import GOOD, HELLO, RABBITMQ, SEED
+from tests.support.chart_values import GOOD, HELLO, RABBITMQ, SEED, WAY_IN
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("asya-crds", {"anything": 1}, "anything"),
@@ -38,6 +38,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("asya-gateway", {"postgresql": {"enabled": True}, "externalDatabase": {"host": "x"}}, "give one of them"),
     ("asya-gateway", {"auth": {"mode": "maybe"}}, "mode"),
     ("asya-gateway", {"routes": {"tools": [{"name": "no-route"}]}}, "route"),
+    ("asya-gateway", {"ingress": {"enabled": True}}, "hosts"),
+    ("asya-gateway", {"ingress": {"enabled": True, "hosts": ["asya.example.com"]}}, "hosts"),
+    ("asya-gateway", {"ingress": {"enabled": True, "hosts": [{"host": "a", "paths": ["/"]}]}}, "paths"),
+    ("asya-gateway", {"ingress": {"tls": [{"secret": "tls"}]}}, "secret"),
     ("asya-crew", {"happy_end": {}}, "happy_end"),
     ("asya-crew", {"happy-end": {"workload": {"kind": "StatefulSet"}}}, "kind"),
     ("asya-actor", {}, "name at least one actor"),
@@ -134,6 +138,22 @@ def test_the_quick_start_s_gateway_values_make_a_gateway_that_starts(newest_helm
     assert scopes[report].endswith("|report")
     service = find(objects, "Service", "asya-gateway")
     assert service["spec"]["ports"][0]["port"] == 80
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({"ingress": WAY_IN}, "https://asya.example.com"),
+        ({"ingress": {**WAY_IN, "tls": []}}, "http://asya.example.com"),
+        ({"ingress": WAY_IN, "config": {"publicURL": "https://b.example"}}, "https://b.example"),
+        ({"ingress": {**WAY_IN, "enabled": False}}, None),
+    ],
+)
+def test_the_gateway_knows_where_callers_from_outside_reach_it(
+    newest_helm: Helm, values: dict[str, Any], url: str | None
+) -> None:
+    config = find(newest_helm.render("asya-gateway", **values), "ConfigMap", "asya-gateway-config")["data"]
+    assert config.get("ASYA_GATEWAY_PUBLIC_URL") == url
 
 
 def test_a_password_in_the_database_s_url_is_written_as_a_url_has_it(newest_helm: Helm, tmp_path: Path) -> None:

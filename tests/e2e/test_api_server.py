@@ -29,6 +29,7 @@ __all__ = ["rabbitmq_server"]
 LIMIT_S: Final = 120.0
 ACTORS: Final = "asyncactors.asya.sh"
 CHART: Final = ROOT / "deploy/helm-charts/asya-operator"
+POD: Final = "asya-operator-7d9c5b8f6d-x2x4z"
 Transports = dict[str, Any]
 
 
@@ -122,6 +123,33 @@ def test_two_operators_keep_each_its_own_actors_and_hand_one_over(
         cluster.kubectl("-n", "team-a", "delete", "asya", "plain", "--timeout=120s")
         cluster.kubectl("-n", "team-b", "delete", "asya", "chosen", "--timeout=120s")
         cluster.kubectl("-n", "team-b", "delete", "asya", "nobodys", "--timeout=120s")
+
+
+def test_of_two_operators_of_all_namespaces_the_younger_stands_by(
+    api: ApiServer, cluster: Cluster, transports: Transports, tmp_path: Path
+) -> None:
+    """Each is told which pod of which Deployment it is; the chart's Deployments say who was first."""
+    # Ages are whole seconds; of two of one second the first by namespace is the elder.
+    for namespace in ("blue", "first"):
+        values = ["--kube-version", choice.kubernetes(), "--namespace", namespace]
+        argv = [str(helm(max(VERSIONS))), "template", "asya-operator", str(CHART), *values]
+        rendered = subprocess.run(argv, capture_output=True, text=True, check=True)
+        (deployment,) = (each for each in yaml.safe_load_all(rendered.stdout) if each and each["kind"] == "Deployment")
+        cluster.apply(deployment)
+    with OperatorProcess("blue", api.kubeconfig, tmp_path, transports, HOSTNAME=POD) as elder:
+        younger = OperatorProcess("first", api.kubeconfig, tmp_path, transports, HOSTNAME=POD)
+        with younger.begun():
+            stands_by = "stands by: blue/asya-operator keeps the same actors"
+            eventually(younger.readiness, lambda said: stands_by in said, LIMIT_S, "the younger to stand by")
+            make_actor(cluster, "one", "team-a")
+            until_kept(cluster, "one", "team-a", elder)
+            assert stands_by in younger.readiness()
+            cluster.kubectl("-n", "blue", "delete", "deployment", "asya-operator", "--timeout=120s")
+            eventually(younger.readiness, lambda said: said == "ok", LIMIT_S, "the younger to go on")
+    with OperatorProcess("first", api.kubeconfig, tmp_path, transports, HOSTNAME=POD) as younger:
+        until_kept(cluster, "one", "team-a", younger)
+        cluster.kubectl("-n", "team-a", "delete", "asya", "one", "--timeout=120s")
+    cluster.kubectl("-n", "first", "delete", "deployment", "asya-operator", "--timeout=120s")
 
 
 def until_kept(cluster: Cluster, name: str, namespace: str, keeper: OperatorProcess) -> None:

@@ -65,13 +65,6 @@ def lag(le: str) -> Series:
     }
 
 
-def rounds(ok: str, error: str) -> Series:
-    return {
-        **one("operator_queue_rounds_total", ok, transport="sqs", result="ok"),
-        **one("operator_queue_rounds_total", error, transport="sqs", result="error"),
-    }
-
-
 CASES: Final = {
     "AsyaStalledConsumer": Case(
         "40m",
@@ -117,7 +110,12 @@ CASES: Final = {
         one("gateway_store_errors_total", "4x120", operation="report"),
         {"operation": "report"},
     ),
-    "AsyaQueuesNotCounted": Case("40m", rounds("9x120", "0+6x120"), rounds("0+5x120", "0+1x120"), {"transport": "sqs"}),
+    "AsyaQueuesNotCounted": Case(
+        "40m",
+        one("operator_broker_away", "1x120", transport="sqs"),
+        one("operator_broker_away", "1x35 0 1x84", transport="sqs"),
+        {"transport": "sqs"},
+    ),
     "AsyaSupportEnded": Case(
         "90m",
         one("operator_part_support_ends_timestamp_seconds", "600x120", part="RabbitMQ", version="4.2"),

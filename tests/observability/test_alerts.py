@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from asya_cli.cluster_alerts import Sample, firing, told_at_once
 from asya_gateway import metric_table as gateway
+from asya_manifest.alerts import ALERTS, Alert
 from asya_operator import metric_table as operator
 from asya_process.metric import Metric
 from asya_sidecar import metric_table as sidecar
 from lab.checkout import ROOT
 from lab.installs.prometheus import prometheus
 from tests.observability.alert_cases import CASES, Series
-from tools.monitoring.alerts import ALERTS
 from tools.monitoring.records import RECORDS
 
 RULES = ROOT / "deploy" / "monitoring" / "rules.yaml"
@@ -68,6 +69,25 @@ def test_an_alert_fires_and_another_time_stays_silent(name: str, promtool: Path,
         file.write_text(json.dumps(test))
         done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
         assert verdict(done.stdout + done.stderr, expected), f"{story}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("alert", [each for each in ALERTS if told_at_once(each)], ids=lambda each: each.name)
+def test_the_doctor_judges_as_prometheus_does(alert: Alert) -> None:
+    """By the same stories, at the moment at which promtool looks; their series stand still."""
+    case = CASES[alert.name]
+    now_s = float(case.at.removesuffix("m")) * 60
+    (fires,) = [each for each in firing(samples(case.fires), now_s) if each.alert is alert]
+    assert "{{" not in fires.summary
+    assert all(value in fires.summary for name, value in case.labels.items() if name != "actor_namespace")
+    steady = {key: values for key, values in case.silent.items() if " " not in values}
+    assert [each for each in firing(samples(steady), now_s) if each.alert is alert] == []
+
+
+def samples(series: Series) -> list[Sample]:
+    return [
+        Sample(key.partition("{")[0], dict(re.findall(r'(\w+)="([^"]*)"', key)), float(values.partition("x")[0]))
+        for key, values in series.items()
+    ]
 
 
 def judged(series: Series, name: str, at: str, expected: list[dict[str, Any]]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def grow(metrics: Metrics) -> None:
     metrics.observe_starts([(key, 12.0)])
     metrics.leader.set(1)
     metrics.waiting.set(0)
-    metrics.count_round("sqs", well=True)
+    metrics.count_rounds({"sqs": True})
     metrics.reconciles.labels("ok").inc()
     metrics.reconcile_seconds.observe(0.01)
     metrics.observe_call("get", "pods", 200, 0.01)

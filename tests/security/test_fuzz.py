@@ -85,7 +85,7 @@ ENVELOPE = {
     "headers": {
         "trace_id": "t",
         "x-asya-lineage": [0, 2],
-        "x-asya-claim": {"key": "claims/2026/x", "bytes": 7, "sha256": "00"},
+        "x-asya-claim": {"key": "claims/e-1/x", "bytes": 7, "sha256": "00"},
         "x-asya-mark": "m",
     },
     "payload": {"n": [1, 2, {"deep": None}]},
@@ -101,7 +101,7 @@ def test_an_envelope(body: bytes) -> None:
         envelope = parse_envelope(body)
         ancestors(envelope)
         origin_mark(envelope.headers)
-        read_claim(envelope.headers)
+        read_claim(envelope.headers, envelope.id)
     except EnvelopeError as exc:
         assert str(exc)
         return

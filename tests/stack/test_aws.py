@@ -140,6 +140,7 @@ def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
         "asya:environment": "aws",
         "asya:region": REGION,
         "asya:compute": "node-groups",
+        "asya:flowLogDays": "7",
         "asya:queuePrefix": "second-",
     }
     made, stack = environment("second", settings, SECRETS, aws=clouds.aws, moto=clouds.moto)
@@ -159,7 +160,7 @@ def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
     assert "asyncactors.asya.sh" in kinds(made)["CustomResourceDefinition"]
 
     # A minimum above what runs is refused by AWS, and so by the stand-in.
-    for key, value in {"nodesMin": "3", "nodesMax": "6"}.items():
+    for key, value in {"nodesMin": "3"}.items():
         stack.set_config(f"asya:{key}", automation.ConfigValue(value))
     assert stack.up().summary.resource_changes == {"same": planned - 1, "update": 1}
     # A subnet has one table at a time, and a cluster the zones that it was made with.
@@ -172,6 +173,12 @@ def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
     stack.destroy()
     assert made.resources() == [] and recorded(made.recorded) == []
     assert left(clouds) & ours == set()
+    # What EKS left of a cluster that logged to its end is said before anything is made of the next.
+    logs, group = client("logs", clouds.aws), "/aws/eks/asya-second/cluster"
+    logs.create_log_group(logGroupName=group)
+    with pytest.raises(automation.CommandError, match=f"aws logs delete-log-group --log-group-name {group}"):
+        stack.preview()
+    logs.delete_log_group(logGroupName=group)
 
 
 def left(clouds: Clouds) -> set[str]:
@@ -181,5 +188,6 @@ def left(clouds: Clouds) -> set[str]:
         *(bucket["Name"] for bucket in client("s3", clouds.aws).list_buckets()["Buckets"]),
         *(vpc["VpcId"] for vpc in client("ec2", clouds.moto).describe_vpcs()["Vpcs"]),
         *(role["RoleName"] for role in client("iam", clouds.aws).list_roles()["Roles"]),
+        *(group["logGroupName"] for group in client("logs", clouds.aws).describe_log_groups()["logGroups"]),
         *(i["DBInstanceIdentifier"] for i in client("rds", clouds.moto).describe_db_instances()["DBInstances"]),
     }

@@ -30,6 +30,13 @@ MORE = {
     "volumes": [{"name": "ca", "configMap": {"name": "ca"}}],
     "volumeMounts": [{"name": "ca", "mountPath": "/ca"}],
 }
+WAY_IN = {
+    "enabled": True,
+    "className": "nginx",
+    "hosts": [{"host": "asya.example.com"}],
+    "tls": [{"secretName": "asya-gateway-tls", "hosts": ["asya.example.com"]}],
+}
+PATHS = [{"path": "/mcp", "pathType": "Exact"}, {"path": "/tools"}]
 GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("asya-crds", "nothing", {}),
     ("asya-operator", "nothing", {}),
@@ -49,6 +56,18 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("asya-gateway", "own-database", {"postgresql": {"enabled": True}}),
     ("asya-gateway", "database", {"externalDatabase": {"host": "db.example", "existingSecret": "db"}}),
     ("asya-gateway", "open", {"auth": {"mode": "off"}}),
+    ("asya-gateway", "way-in", {"ingress": WAY_IN}),
+    (
+        "asya-gateway",
+        "ways-in",
+        {
+            "ingress": {
+                "enabled": True,
+                "annotations": {"a": "b"},
+                "hosts": [{"host": "a.example", "paths": PATHS}, {"host": "b.example"}],
+            }
+        },
+    ),
     ("asya-gateway", "watched", {"monitoring": {"enabled": True}}),
     ("asya-crew", "nothing", {}),
     ("asya-crew", "everything", {**EVERYWHERE, "transport": "rabbitmq", "sidecar": {"env": []}}),

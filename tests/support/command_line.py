@@ -30,7 +30,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """Runs commands in a folder of their own; ``environ`` is all of ours that they see."""
+    """Runs commands in a folder of their own, which as of an installed command is not on Python's path.
+
+    ``environ`` is all of ours that they see.
+    """
 
     folder: Path
     environ: Mapping[str, str]
@@ -49,7 +52,7 @@ class CommandLine:
         """Start one without waiting for it."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         return subprocess.Popen(
-            [sys.executable, "-c", f"from {self.entry} import main; main()", *words],
+            [sys.executable, "-P", "-c", f"from {self.entry} import main; main()", *words],
             cwd=self.folder,
             env={**inherited, **self.environ, **environ},
             stdin=subprocess.PIPE,

@@ -27,13 +27,14 @@ from lab.checkout import ROOT
 from lab.pulumi_standins.wire import load, secret_keys
 
 ACCOUNT = "123456789012"
-FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
+FUNCTIONS: dict[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {
         "accountId": ACCOUNT,
         "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/Deployer/somebody",
     },
     "aws:iam/getSessionContext:getSessionContext": {"issuerArn": f"arn:aws:iam::{ACCOUNT}:role/ci/Deployer"},
     "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
+    "aws:cloudwatch/getLogGroups:getLogGroups": {"logGroupNames": [], "arns": []},
     "aws:eks/getAddonVersion:getAddonVersion": {"version": "v1.0.0-eksbuild.1"},
     "aws:index/getRegion:getRegion": {"region": "eu-central-1"},
     "aws:eks/getCluster:getCluster": {

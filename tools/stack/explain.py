@@ -62,6 +62,11 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
         "a provider plugin is missing and could not be downloaded; where there is a network: pulumi plugin install",
     ),
     (
+        r"ec2/subnet:Subnet::\S+\"? cannot be deleted",
+        "a zone's subnets are protected, as nodes live in them: set asya:zones back (asya:vpcId and the like, too); to take "
+        "all of it down, asya:protect: false in Pulumi.{env}.yaml, make up ENV={env}, then make down ENV={env}",
+    ),
+    (
         r"is protected|marked for protection|[Dd]eletion ?[Pp]rotection",
         "what holds data is protected, by Pulumi and by AWS itself: asya:protect: false in Pulumi.{env}.yaml, "
         "make up ENV={env}, then make down ENV={env}. That also empties the bucket",

@@ -59,6 +59,10 @@ def run(request: Request) -> int:
     """
     names = environments.known(path.name for path in request.root.glob("Pulumi.*.yaml"))
     name = environments.choose(request.environment, request.profile, names)
+    if request.command == "down" and not Place(request.state).holds(name, os.environ):
+        servers.stop(request.state / "servers" / name)
+        print(f"stack: {name} is not up: nothing to remove", flush=True)
+        return 0
     stack = _prepared(request, name)
     if request.command in {"up", "preview", "down"}:
         accounts.check_state(stack.preset, name, os.environ)

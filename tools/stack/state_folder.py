@@ -20,6 +20,12 @@ class Place:
         """The settings file that the engine is given."""
         return self.folder / f"Pulumi.{environment}.yaml"
 
+    def holds(self, environment: str, environ: Mapping[str, str]) -> bool:
+        """Whether a stack of this environment may be there: surely not where no state in this folder tells of one."""
+        return bool(environ.get("PULUMI_BACKEND_URL")) or any(
+            self.folder.glob(f".pulumi/stacks/**/{environment}.json*")
+        )
+
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The backend and the passphrase, where the user names none; makes the folder and the passphrase's file."""
         self.folder.mkdir(parents=True, exist_ok=True)

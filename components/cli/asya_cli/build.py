@@ -50,6 +50,8 @@ def build(folder: Path, tag: str | None, base: str | None, builder: str | None, 
     program = choose_builder(builder, is_usable)
     for path in write_files(folder):
         console.note(f"written: {path}")
+    if forgotten := left_out(folder):
+        console.warn(f"{folder / 'Dockerfile'} does not name {forgotten}: what it lists will not be in the image")
     image = tag or f"{folder.resolve().name.lower()}:latest"
     arguments = command(program, folder, image, base)
     done = subprocess.run(arguments, stdout=sys.stderr, check=False)
@@ -117,6 +119,13 @@ def write_files(folder: Path) -> list[Path]:
             path.write_text(text.replace("WORKDIR /app\n\n", "WORKDIR /app\n"), encoding="utf-8")
             written.append(path)
     return written
+
+
+def left_out(folder: Path) -> str:
+    """The file of packages that the folder's Dockerfile does not install, as it was written before; empty where all is well."""
+    text = (folder / "Dockerfile").read_text(encoding="utf-8")
+    found = next((name for name in INSTALLS if (folder / name).is_file()), "")
+    return "" if any(name in text for name in INSTALLS) else found
 
 
 def command(program: str, folder: Path, image: str, base: str | None) -> list[str]:

@@ -43,6 +43,7 @@ INSTALLERS: Final[dict[str, dict[str, str]]] = {
         "rabbitmq": "see https://www.rabbitmq.com/docs/download",
         "docker": "see https://docs.docker.com/get-docker/",
         "kubectl": "see https://kubernetes.io/docs/tasks/tools/",
+        "pulumi": "see https://www.pulumi.com/docs/install/; or Go 1.26, with which make builds it",
     },
 }
 """Package manager, and the one command that installs each thing with it; the empty name is for everyone else."""
@@ -59,6 +60,7 @@ class Finding:
         detail: Where it is, or what happens without it.
         purpose: What needs it.
         cure: One command that brings it; empty when it is there.
+        alert: It is an alert that is true now; ``purpose`` says where to look, ``cure`` what to do.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Finding:
     detail: str
     purpose: str
     cure: str = ""
+    alert: bool = False
 
 
 @click.command(short_help="Say what this machine, or a cluster, lacks, what for, and how to get it.")
@@ -75,8 +78,9 @@ class Finding:
 def doctor(as_json: bool, cluster: bool) -> None:
     """Say what is missing on this machine, what for, and the one command that installs it.
 
-    With --cluster the same of the cluster that kubectl talks to: versions that are too old or have a known hole, and
-    whether the mesh is installed. Exit code 0 when the local mesh, or one in that cluster, can run.
+    With --cluster the same of the cluster that kubectl talks to: versions that are too old or have a known hole,
+    whether the mesh is installed, and which of its alerts are true now. Exit code 0 when the local mesh, or one in
+    that cluster, can run.
     """
     from asya_cli import cluster_check
 
@@ -97,6 +101,7 @@ def examine() -> Iterator[Finding]:
     yield _program("uv", "make", installed_by("uv"))
     yield _program("rabbitmq-server", "make test; asya local up takes any --rabbitmq-url", installed_by("rabbitmq"))
     yield _docker("images and kind clusters; not the local mesh")
+    yield _program("pulumi", "make up and programs that declare actors; not the local mesh", installed_by("pulumi"))
     yield _program("kubectl", "actors on Kubernetes; not the local mesh", installed_by("kubectl"))
 
 
@@ -191,11 +196,13 @@ def _docker(purpose: str) -> Finding:
 def _lines(findings: list[Finding]) -> Iterator[str]:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        mark = "ok      " if finding.found else "MISSING " if finding.required else "optional"
+        missing = "MISSING " if finding.required else "ALERT   " if finding.alert else "optional"
+        mark = "ok      " if finding.found else missing
         yield f"{mark}  {finding.name.ljust(width)}  {finding.detail}"
         if not finding.found:
-            yield f"{'':10}{'':{width}}  for: {finding.purpose}"
-            yield f"{'':10}{'':{width}}  get it: {finding.cure}"
+            look, mend = ("look", "mend") if finding.alert else ("for", "get it")
+            yield f"{'':10}{'':{width}}  {look}: {finding.purpose}"
+            yield f"{'':10}{'':{width}}  {mend}: {finding.cure}"
 
 
 def _verdict(ready: bool, *, cluster: bool) -> str:

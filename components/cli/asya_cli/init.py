@@ -22,6 +22,8 @@ PIPELINE_FILES: Final = (
     "clean.py", "count.py", "report.py", "actors.yaml", "tools.yaml", "test_pipeline.py", "README.md",
 )  # fmt: skip
 """Three actors, a tool and a test, from the folder ``pipeline`` of the templates."""
+GITIGNORE: Final = ".gitignore"
+"""Written where there is none: a folder that people keep in git has its own."""
 LONGEST_PREFIX: Final = 56
 """An actor's name has at most 63 characters, and `-report` seven."""
 NAME: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -91,6 +93,10 @@ def write_actor(
         raise BadRequest(cause, " ".join(["asya init", name, *asked, "--folder another-folder"]))
     values = {"name": name, "class_name": class_name(name), "version": version("asya-cli")}
     texts = {file: Template(_template(file, templates)).substitute(values) for file in wanted}
+    if "Pulumi.yaml" in texts:
+        texts["README.md"] += Template(_template("README.pulumi.md", "")).substitute(values)
+    if not (folder / GITIGNORE).exists():
+        texts[GITIGNORE] = _template("gitignore", "")
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

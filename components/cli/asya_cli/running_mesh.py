@@ -109,8 +109,14 @@ async def _on_broker(environment: Mapping[str, str], work: "Work[T]") -> T:
         await admin.close()
 
 
-def deliver(environment: Mapping[str, str], actor: str, body: bytes) -> None:
+def deliver(environment: Mapping[str, str], actor: str, body: bytes, delay_s: float = 0.0) -> None:
     """Put one body on an actor's queue; return when the broker has confirmed it.
+
+    Args:
+        environment: Leads to the broker.
+        actor: Whose queue.
+        body: The envelope.
+        delay_s: To rest with the broker, as far as that can.
 
     Raises:
         QueueMissing: No actor has that queue.
@@ -121,12 +127,12 @@ def deliver(environment: Mapping[str, str], actor: str, body: bytes) -> None:
     import asyncio
 
     try:
-        asyncio.run(_deliver(environment, actor, body))
+        asyncio.run(_deliver(environment, actor, body, delay_s))
     except TimeoutError as exc:
         raise _silent_broker() from exc
 
 
-async def _deliver(environment: Mapping[str, str], actor: str, body: bytes) -> None:
+async def _deliver(environment: Mapping[str, str], actor: str, body: bytes, delay_s: float) -> None:
     import asyncio
 
     from asya_transport.factory import open_transport
@@ -137,7 +143,8 @@ async def _deliver(environment: Mapping[str, str], actor: str, body: bytes) -> N
     try:
         async with asyncio.timeout(SEND_LIMIT_S):
             await transport.connect()
-            await transport.send(settings.queue_names.queue(actor), body)
+            delay_s = min(delay_s, transport.max_delay_s)
+            await transport.send(settings.queue_names.queue(actor), body, delay_s=delay_s)
     finally:
         await transport.close()
 

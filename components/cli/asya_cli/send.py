@@ -1,5 +1,6 @@
 """``asya send``: put one envelope on the queue of the first actor of its route."""
 
+import os
 import re
 import secrets
 import sys
@@ -16,7 +17,8 @@ from asya_cli.console import Console
 from asya_cli.exit_codes import BadRequest, ExitCode, NotFound
 from asya_cli.options import Duration, home_option, json_option
 from asya_protocol import names
-from asya_protocol.envelope import Envelope
+from asya_protocol.durations import parse_duration
+from asya_protocol.envelope import Envelope, format_time
 
 _OWN_HEADERS: Final = re.compile(r"x-asya-", re.IGNORECASE)
 
@@ -29,6 +31,8 @@ _OWN_HEADERS: Final = re.compile(r"x-asya-", re.IGNORECASE)
 @click.option("--id", "envelope_id", metavar="ID", help="The envelope's id; made up when not given.")
 @click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="A header; may be repeated.")
 @click.option("--deadline", type=Duration(), metavar="DURATION", help="Nobody wants the result after, e.g. 5m.")
+@click.option("--in", "delay_s", type=Duration(), metavar="DURATION", help="No handler takes it before, e.g. 20m.")
+@click.option("--at", "moment", metavar="TIME", help="The same as a time with its zone, e.g. 2026-12-01T08:00Z.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
 @click.option(
     "--timeout", "timeout_s", type=Duration(), default=60.0, show_default="60s", help="How long --wait waits."
@@ -42,6 +46,8 @@ def send(
     envelope_id: str | None,
     headers: tuple[str, ...],
     deadline: float | None,
+    delay_s: float | None,
+    moment: str | None,
     wait: bool,
     timeout_s: float,
     home: Path,
@@ -56,17 +62,20 @@ def send(
     from asya_cli.why import because, gather
     from asya_local.mesh import known_actors, wrong_route
     from asya_local.sent import SendNote, note_sent
+    from asya_protocol.not_before import left_s
     from asya_protocol.trace import trace_id_of
     from asya_store.claims import ClaimCheck
     from asya_store.factory import open_store
 
-    console = Console(as_json=as_json)
+    console, now = Console(as_json=as_json), datetime.now(UTC)
+    not_before = read_moment(delay_s, moment, now)
     envelope = build_envelope(
         actors,
         read_payload(payload),
         envelope_id=envelope_id or str(uuid.uuid4()),
         headers=read_headers(headers),
-        deadline=None if deadline is None else datetime.now(UTC) + timedelta(seconds=deadline),
+        deadline=None if deadline is None else now + timedelta(seconds=deadline),
+        not_before=not_before,
     )
     mesh = require_mesh(home)
     if wrong := wrong_route(actors, known_actors(home)):
@@ -75,8 +84,9 @@ def send(
     store = open_store(environment)
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())
     now_s, trace_id = time.time(), trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
-    deliver(environment, actors[0], body)
-    note_sent(home, envelope.id, SendNote(now_s, actors[0], trace_id or ""))
+    deliver(environment, actors[0], body, left_s(not_before, now))
+    until = "" if not_before is None else format_time(not_before)
+    note_sent(home, envelope.id, SendNote(now_s, actors[0], trace_id or "", until))
     if not wait:
         console.result({"id": envelope.id, "route": list(actors)}, envelope.id)
         return
@@ -100,6 +110,7 @@ def build_envelope(
     envelope_id: str,
     headers: Mapping[str, object],
     deadline: datetime | None,
+    not_before: datetime | None = None,
 ) -> Envelope:
     """Build an envelope whose turn it is at the first actor, in a new trace unless the headers continue one.
 
@@ -123,7 +134,23 @@ def build_envelope(
         span_id=secrets.token_hex(8),
         headers=headers,
         deadline=deadline,
+        not_before=not_before,
     )
+
+
+def read_moment(delay_s: float | None, moment: str | None, now: datetime) -> datetime | None:
+    """Read ``--in`` or ``--at``; ``None`` for at once.
+
+    Raises:
+        BadRequest: It cannot be.
+    """
+    from asya_protocol.not_before import LONGEST_WAIT, choose
+
+    try:
+        longest_s = parse_duration(os.environ.get("ASYA_LONGEST_WAIT") or LONGEST_WAIT)
+        return choose(delay_s, moment, now, longest_s)
+    except ValueError as exc:
+        raise BadRequest(f"{'--at' if delay_s is None else '--in'} {exc}") from None
 
 
 def read_payload(text: str) -> bytes:

@@ -184,7 +184,7 @@ def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[s
     if steps and (sent is None or sent.at_s <= steps[-1].at_s):
         found["last"] = steps[-1]
     elif sent is not None:
-        found["last"] = StepFacts(sent.at_s, "", "sent", to=sent.actor)
+        found["last"] = StepFacts(sent.at_s, "", "sent", to=sent.actor, until=sent.until)
     store = open_store(environment)
     if store is not None:
         parents = steps[-1].parents if steps else ()

@@ -10,7 +10,8 @@ def document(evidence: Evidence, why: Why) -> dict[str, object]:
     """Shape the answer for ``--json``; what is not known is null."""
     record = evidence.record or {}
     facts = evidence.facts
-    due_s = evidence.next_try_s if why.held_by in ("retry", "gateway") else None
+    due_s = evidence.next_try_s if why.held_by in ("retry", "gateway", "limit") else None
+    until_s = evidence.until_s if why.held_by == "moment" else None
     return {
         "id": evidence.id,
         "status": status_of(evidence, why),
@@ -23,6 +24,7 @@ def document(evidence: Evidence, why: Why) -> dict[str, object]:
         "max_attempts": None if facts is None else facts.max_attempts,
         "last_error": evidence.error or None,
         "next_retry_at": None if due_s is None else _moment(due_s),
+        "waits_until": None if until_s is None else _moment(until_s),
         "queued": None if facts is None else facts.queued,
         "replicas_ready": None if facts is None else facts.ready,
         "deadline": record.get("deadline"),

@@ -35,6 +35,7 @@ from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import QueueMissing, StoreUnavailable, TransportError
 from asya_protocol.failure import failure_words
 from asya_protocol.nearest import nearest
+from asya_protocol.not_before import header_of, left_s, read_not_before
 from asya_protocol.status import Status
 from asya_protocol.trace import trace_id_of
 from asya_store.cancel_list import CancelList
@@ -172,6 +173,7 @@ class Calls:
         key: CallKey | None = None,
         *,
         carrier: Mapping[str, object] = MappingProxyType({}),
+        not_before: datetime | None = None,
     ) -> Answer:
         """Start a tool for an owner, or find the envelope of an earlier call with the same key.
 
@@ -181,6 +183,7 @@ class Calls:
             owner: Who calls.
             key: What its repetitions have in common; the digest of arguments that come as JSON is put in here.
             carrier: The trace that came with the call.
+            not_before: No handler may take the envelope before; the tool's time runs from then on.
 
         Raises:
             UnknownTool: There is none of that name.
@@ -203,7 +206,8 @@ class Calls:
         envelope_id = str(uuid.uuid4())
         trail = self._tracing.begin(carrier)
         now = datetime.now(UTC)
-        deadline = _whole_second(now + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
+        begins = now if not_before is None else max(now, not_before)
+        deadline = _whole_second(begins + timedelta(seconds=tool.timeout_s)) if tool.timeout_s else None
         metadata = msgspec.json.encode({"job_id": envelope_id})
         record = Record(
             id=envelope_id,
@@ -211,7 +215,7 @@ class Calls:
             created_at=now,
             updated_at=now,
             metadata=metadata,
-            headers=marked(trail.headers, secrets.token_urlsafe(24)),
+            headers=marked({**trail.headers, **header_of(not_before)}, secrets.token_urlsafe(24)),
             payload=payload,
             timeout_s=tool.timeout_s or None,
             deadline=deadline,
@@ -332,7 +336,8 @@ class Calls:
         queue, body, started_s = self._queue_names.queue(record.actors[0]), envelope.dump(), time.time()
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._transport.send(queue, body)
+                delay_s = min(left_s(read_not_before(headers), datetime.now(UTC)), self._transport.max_delay_s)
+                await self._transport.send(queue, body, delay_s=delay_s)
         except TimeoutError:
             problem = f"the broker did not confirm it within {SEND_TIMEOUT_S:g}s"
         except QueueMissing as exc:

@@ -13,7 +13,7 @@ import msgspec
 from asya_gateway.actors.history import CallTimes
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.lifecycle import Ended, Progress, Report
-from asya_gateway.records.mark import NotShown, is_shown, mark_alone
+from asya_gateway.records.mark import NotShown, headers_of_child, is_shown
 from asya_gateway.records.record import Record
 from asya_gateway.store.port import Applied, EnvelopeStore
 from asya_protocol.reports import ChildBody, FinalBody, Json, ProgressBody
@@ -80,7 +80,7 @@ class Reports:
                 timeout_s=parent.timeout_s,
                 deadline=parent.deadline,
                 owner=parent.owner,
-                headers=mark_alone(parent.headers),
+                headers=headers_of_child(parent.headers, body.until),
             )
         kept = await self._store.create(child)
         self._metrics.reports.labels("child", "changed" if kept else "late").inc()

@@ -19,6 +19,7 @@ from asya_process.settings import setting, whole
 from asya_process.trace_settings import TraceSettings, read_trace_settings
 from asya_protocol.durations import parse_duration
 from asya_protocol.errors import SettingsError
+from asya_protocol.not_before import LONGEST_WAIT
 from asya_store.settings import Prefixes, StoreSettings, read_store_settings
 from asya_transport.settings import TransportSettings, read_transport_settings
 
@@ -108,6 +109,8 @@ class GatewaySettings:
     least twice the largest body."""
     max_wait_s: float = setting("ASYA_GATEWAY_MAX_WAIT", parse_duration, "60s")
     """How long `?wait=` may hold an answer back; keep it below proxies' idle limit."""
+    longest_wait_s: float = setting("ASYA_LONGEST_WAIT", parse_duration, LONGEST_WAIT)
+    """How far ahead the moment of a call's `delay` or `notBefore` may lie; not further than the sidecars take it."""
     wait_s: float = setting("ASYA_GATEWAY_WAIT", parse_duration, "0s")
     """How long an MCP call that says nothing of waiting is held back to tell the result, of tools without a `wait` of
     their own; not longer than `ASYA_GATEWAY_MAX_WAIT`."""

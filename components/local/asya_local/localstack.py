@@ -48,6 +48,8 @@ STOP_TIMEOUT_S: Final = 10.0
 _HEALTH: Final[Mapping[Kind, str]] = {"localstack": "/_localstack/health", "moto": "/moto-api/data.json"}
 _POLL_S: Final = 0.1
 _PROBE_TIMEOUT_S: Final = 30.0
+_FETCH_AGAIN_S: Final = 86_400.0
+"""A Python that could not be fetched is not asked for again so soon."""
 
 
 class CloudError(AsyaError):
@@ -125,7 +127,7 @@ def ensure_installed(progress: Progress, *, cache: Path | None = None) -> Path:
     python = _installed(cache, "localstack")
     if python is not None:
         return python
-    base = _find_or_fetch_python(progress)
+    base = _find_or_fetch_python(progress, cache)
     if base is not None:
         return _install(cache, "localstack", base, progress)
     progress("no working Python 3.12 or 3.13 was found, so moto's server stands in for LocalStack")
@@ -252,17 +254,22 @@ def find_python() -> tuple[Path, str] | None:
     return None
 
 
-def _find_or_fetch_python(progress: Progress) -> Path | None:
+def _find_or_fetch_python(progress: Progress, cache: Path) -> Path | None:
     if found := find_python():
         return found[0]
-    uv = find_uv(cache_folder())
+    uv = find_uv(cache)
     if uv is None:
         return None
-    progress("fetching Python 3.13 for LocalStack")
+    missed = cache / f"python-{PYTHONS[0]}-could-not-be-fetched"
+    if missed.exists() and time.time() - missed.stat().st_mtime < _FETCH_AGAIN_S:
+        return None
+    progress(f"fetching Python {PYTHONS[0]} for LocalStack, which a slow network makes minutes of; memory needs none")
     try:
         _run([uv, "python", "install", "--quiet", PYTHONS[0]], "localstack")
         fetched = Path(_run([uv, "python", "find", "--managed-python", PYTHONS[0]], "localstack").strip())
     except CloudError:
+        missed.parent.mkdir(parents=True, exist_ok=True)
+        missed.touch()
         return None
     return fetched if _run_code(fetched, "import ssl, venv") is not None else None
 

@@ -7,7 +7,7 @@ has long been settled, and sidecars' logs tell of that.
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,17 +25,19 @@ class SendNote:
         at_s: Seconds since 1970, just before it.
         actor: The first of its route.
         trace_id: Of the trace that began with it.
+        until: The moment before which no handler may take it, RFC 3339; empty where there is none.
     """
 
     at_s: float
     actor: str
     trace_id: str
+    until: str = ""
 
 
 def note_sent(home: Path, envelope_id: str, sent: SendNote) -> None:
     """Remember a send that the broker has confirmed; a folder that cannot be written costs the words alone."""
     path = _file(home)
-    line = json.dumps({"id": envelope_id, "at_s": sent.at_s, "actor": sent.actor, "trace_id": sent.trace_id}) + "\n"
+    line = json.dumps({"id": envelope_id, **asdict(sent)}) + "\n"
     with suppress(OSError):
         if path.exists() and path.stat().st_size > MAX_BYTES:
             path.replace(path.with_suffix(".1"))
@@ -62,7 +64,9 @@ def find_sent(home: Path, envelope_id: str) -> SendNote | None:
 def _read(line: bytes, envelope_id: str) -> SendNote | None:
     try:
         entry = json.loads(line)
-        return SendNote(entry["at_s"], entry["actor"], entry["trace_id"]) if entry["id"] == envelope_id else None
+        if entry.pop("id") != envelope_id:
+            return None
+        return SendNote(entry["at_s"], entry["actor"], entry["trace_id"], str(entry.get("until", "")))
     except (ValueError, KeyError, TypeError):
         return None  # a line that was cut
 

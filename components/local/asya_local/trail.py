@@ -100,6 +100,7 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
             delivery=entry.get("delivery"),
             deliveries=entry.get("deliveries"),
             again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
+            until=str(entry.get("until", "")),
             parents=tuple(str(parent) for parent in entry.get("parents", ())),
             group=str(entry.get("group", "")),
             trace_id=str(entry.get("trace_id", "")),

@@ -8,13 +8,15 @@ handler at work, a dead letter) before what can only be concluded (it waits in a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
-from asya_protocol.envelope import child_id
+from asya_protocol.durations import format_duration
+from asya_protocol.envelope import child_id, format_time
 from asya_protocol.failure import failure_words
+from asya_protocol.not_before import parse_moment
 from asya_protocol.partial import without
 
 SETTLED_FOR_GOOD: Final = frozenset({"end_consumed"})
@@ -51,6 +53,7 @@ class StepFacts:
         delivery: Which delivery of the attempt failed.
         deliveries: How many there are, where a crash or a timeout used one up; it costs no attempt.
         parents: Ids of the envelopes whose fan-outs it comes from, its parent's first, as a sidecar's own log tells.
+        until: The moment for which it waits since then, RFC 3339; empty where for none.
     """
 
     at_s: float
@@ -63,6 +66,7 @@ class StepFacts:
     delivery: int | None = None
     deliveries: int | None = None
     parents: tuple[str, ...] = ()
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,22 @@ class Evidence:
         if self.last is None or self.last.again_in_s is None:
             return None
         return self.last.at_s + self.last.again_in_s
+
+    @property
+    def until_s(self) -> float | None:
+        """The moment before which no handler may take it, seconds since 1970; ``None`` where there is none to come."""
+        told = next((event for event in reversed(self.events) if event.get("envelope_state")), None)
+        if self.last is not None:
+            found: object = self.last.until
+        elif told is not None:
+            found = told.get("until")
+        else:
+            found = ((self.record or {}).get("headers") or {}).get(names.HEADER_NOT_BEFORE)
+        try:
+            until_s = parse_moment(found).timestamp()
+        except ValueError:
+            return None
+        return until_s if until_s > self.now_s else None
 
     @property
     def attempts(self) -> int | None:
@@ -297,9 +317,19 @@ def _cancelling(evidence: Evidence) -> Why | None:
     return Why("cancelling", f"it is cancelled; it ends when its turn comes at {evidence.where or 'its actor'}")
 
 
+def _moment(evidence: Evidence) -> Why | None:
+    until_s = evidence.until_s
+    if until_s is None:
+        return None
+    moment = format_time(datetime.fromtimestamp(until_s, UTC))
+    left = format_duration(round(until_s - evidence.now_s))
+    at = f" at {evidence.where}" if evidence.where else ""
+    return Why("moment", f"it waits{at} until {moment}, for another {left}", f"end it: asya cancel {evidence.id}")
+
+
 def _retry(evidence: Evidence) -> Why | None:
     last, due_s = evidence.last, evidence.next_try_s
-    if last is None or due_s is None or last.to:
+    if last is None or due_s is None or last.to or last.result == "waiting":
         return None
     left_s = due_s - evidence.now_s
     when = f"in {left_s:.1f} s" if left_s > 0 else f"due for {-left_s:.0f} s: it waits in the queue"
@@ -307,6 +337,10 @@ def _retry(evidence: Evidence) -> Why | None:
         when += f"; {_said(facts)}"
     if last.result == "released":
         return Why("gateway", f"its end cannot be told to the gateway: {last.cause}; again {when}", "asya local status")
+    if last.result == "limited":
+        return Why(
+            "limit", f"it waits at {last.actor}, at no cost, for {last.cause}; it asks again {when}", "asya limits"
+        )
     which = f"attempt {last.attempt}" if last.deliveries is None else f"delivery {last.delivery} of {last.deliveries}"
     return Why("retry", f"{which} at {last.actor} failed: {last.cause}; the next one {when}")
 
@@ -378,7 +412,7 @@ def _unknown(evidence: Evidence) -> Why | None:
 
 
 RULES: Final[Sequence[Rule]] = (
-    _ended, _duplicate, _dead_letter, _running, _cancelling, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
+    _ended, _duplicate, _dead_letter, _running, _cancelling, _moment, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
 )  # fmt: skip
 
 

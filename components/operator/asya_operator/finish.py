@@ -1,7 +1,8 @@
 """The end of an actor: its workload goes first, then its queue if nothing is lost by it, then the finalizer.
 
 A queue that holds anything stays, with its dead letters, and an Event says so: whoever applies the actor again goes on
-where it stopped. ``asya.sh/delete-queue: "true"`` on the actor deletes it with its content.
+where it stopped, in the same namespace (``kept_queues``). ``asya.sh/delete-queue: "true"`` on the actor deletes it with
+its content.
 """
 
 import logging
@@ -12,6 +13,7 @@ from asya_kube import resources
 from asya_kube.api import KubeApi, ObjectMissing, delete_owned
 from asya_manifest.labels import ANNOTATION_DELETE_QUEUE, FINALIZER, LABEL_ACTOR, trigger_auth_name
 from asya_operator.event_recorder import Recorder
+from asya_operator.kept_queues import KeptQueues
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, TransportRefused
@@ -40,13 +42,21 @@ class Finisher:
     """Removes deleted actors."""
 
     def __init__(
-        self, api: KubeApi, world: World, queues: Queues, recorder: Recorder, settings: OperatorSettings
+        self,
+        api: KubeApi,
+        world: World,
+        queues: Queues,
+        recorder: Recorder,
+        settings: OperatorSettings,
+        *,
+        kept: KeptQueues,
     ) -> None:
         self._api = api
         self._world = world
         self._queues = queues
         self._recorder = recorder
         self._settings = settings
+        self._kept = kept
         self._refused_s: dict[str, float] = {}
         self._waits_s: dict[str, float] = {}
 
@@ -113,16 +123,23 @@ class Finisher:
             # An actor must not be stuck on a broker that stays away: what is left behind loses nothing.
             if now_s - self._refused_s.setdefault(meta["uid"], now_s) < BROKER_PATIENCE_S:
                 return False
+            await self._keep(raw, kept=True)
             del self._refused_s[meta["uid"]]
             await self._recorder.record(raw, "Warning", "QueueKept", f"queue {queue} could not be deleted: {exc}")
             return True
         self._refused_s.pop(meta["uid"], None)
+        await self._keep(raw, kept=not gone and self._queues.manages(transport))
         if gone:
             await self._recorder.record(raw, "Normal", "QueueDeleted", f"queue {queue} was empty and is deleted")
         else:
             text = f'queue {queue} stays: it is not empty, or not managed here; {ANNOTATION_DELETE_QUEUE}: "true" deletes it'
             await self._recorder.record(raw, "Normal", "QueueKept", text)
         return True
+
+    async def _keep(self, raw: Mapping[str, Any], *, kept: bool) -> None:
+        """Before the actor is gone: from then on another namespace's actor could have its queue."""
+        if self._world.keep_queue((raw["metadata"]["namespace"], raw["metadata"]["name"]), raw, kept=kept):
+            await self._kept.save(self._world.kept)
 
     def _transport(self, raw: Mapping[str, Any]) -> TransportConfig | None:
         try:

@@ -1,8 +1,8 @@
 """Starts and ends one operator process.
 
-Start: settings, credentials, endpoints, lease, watches. End (SIGTERM, SIGINT): reconciles under way are finished or dropped
-(the next process repeats them), the lease is given back, exit code 0. A start that cannot succeed is one line and code 1; a
-lost lease is code 1 too, so that the pod starts afresh.
+Start: settings, credentials, endpoints, no older operator, lease, watches. End (SIGTERM, SIGINT): reconciles under way are
+finished or dropped (the next process repeats them), the lease is given back, exit code 0. A start that cannot succeed is one
+line and code 1; a lost lease, or an older operator that is back, is code 1 too, so that the pod starts afresh.
 """
 
 import asyncio
@@ -18,7 +18,9 @@ from typing import Final
 from asya_kube import resources
 from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_operator.controller import Controller
+from asya_operator.elder import Elders
 from asya_operator.event_recorder import Recorder
+from asya_operator.kept_queues import KeptQueues
 from asya_operator.lease import Election, hold_apart, lease_name
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
@@ -26,6 +28,7 @@ from asya_operator.probes import Endpoints
 from asya_operator.queues import Queues
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings, read_settings
+from asya_operator.specs.companions import knows_native_histograms
 from asya_operator.surroundings import Surroundings
 from asya_operator.tracing import open_reconcile_tracing
 from asya_operator.world import World
@@ -50,7 +53,7 @@ def main() -> None:
 
 
 async def run(settings: OperatorSettings) -> bool:
-    """Run one operator until SIGTERM or SIGINT; false when the lease was lost.
+    """Run one operator until SIGTERM or SIGINT; false when the lease was lost, or an older operator is back.
 
     Raises:
         AsyaError: It cannot start; the text says why.
@@ -96,6 +99,7 @@ class _Process:
             self._api, settings.runtime_namespace, settings.queue_names, manage=settings.manage_queues
         )
         self._depths = Depths()
+        self._kept = KeptQueues(self._api, settings.runtime_namespace, settings.operator_class)
         self._reconciler = Reconciler(
             api=self._api,
             world=self._world,
@@ -104,6 +108,7 @@ class _Process:
             recorder=Recorder(self._api),
             settings=settings,
             runtime_source=runtime_source,
+            kept=self._kept,
         )
         self._controller = Controller(
             self._world,
@@ -115,18 +120,23 @@ class _Process:
             tracing=self._tracing,
         )
         self._endpoints = Endpoints(self._metrics, healthy=self._stalled, ready=self._unready)
+        self._elders = Elders(self._api, settings.pod or socket.gethostname(), settings.runtime_namespace)
         self._election: Election | None = None
         self._open = False
         self._leading = False
 
     async def run(self, stop: asyncio.Event) -> bool:
-        """Work until told to stop; false when the lease was lost."""
+        """Work until told to stop; false when the lease was lost, or an older operator is back."""
         settings = self._settings
         await self._endpoints.start(settings.metrics_addr, settings.probe_addr)
         await self._api.__aenter__()
         self._open = True
         log.info("Transport registry loaded", extra={"count": len(settings.transports.by_name)})
         lost: asyncio.Task[None] | None = None
+        if not settings.namespaces:
+            await unless_stopped(self._elders.until_none(), stop)
+            if stop.is_set():
+                return True
         if settings.leader_elect:
             lease = lease_name(settings.operator_class)
             identity = f"{socket.gethostname()}_{uuid.uuid4()}"
@@ -140,6 +150,7 @@ class _Process:
         self._leading = True
         self._metrics.leader.set(1)
         await self._check_cluster()
+        self._world.kept.update(await self._kept.load())
         return await self._work(stop, lost)
 
     async def close(self) -> None:
@@ -166,15 +177,16 @@ class _Process:
         watching = asyncio.create_task(self._controller.run(stop))
         polling = asyncio.create_task(poller.run())
         looking = asyncio.create_task(Surroundings(self._api, self._queues.versions, self._metrics).run())
-        tasks = [task for task in (watching, polling, looking, lost) if task is not None]
+        yielding = None if settings.namespaces else asyncio.create_task(self._elders.until_one())
+        tasks = [task for task in (watching, polling, looking, lost, yielding) if task is not None]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            return lost is None or not lost.done()
+            return not any(task is not None and task.done() for task in (lost, yielding))
         finally:
             stop.set()
-            for background in (polling, looking, lost):
+            for background in (polling, looking, lost, yielding):
                 if background is not None:
                     background.cancel()
             await asyncio.wait(tasks, timeout=STOP_S)
@@ -185,6 +197,7 @@ class _Process:
         try:
             found = await self._api.get(resources.CRD, None, f"{monitor.plural}.{monitor.group}")
             self._reconciler.pod_monitors = found is not None
+            self._reconciler.native_histograms = found is not None and knows_native_histograms(found)
             if await self._api.get(resources.CRD, None, f"{actor.plural}.{actor.group}") is None:
                 log.warning("the AsyncActor CRD is not installed yet; apply deploy/operator/crd.yaml")
         except ApiUnavailable:
@@ -202,4 +215,4 @@ class _Process:
         return f"no beat for {silent_s:.0f}s" if silent_s > STALL_S else None
 
     def _unready(self) -> str | None:
-        return None if self._open else "starting"
+        return self._elders.waits_for if self._open else "starting"

@@ -75,6 +75,13 @@ COUNTED: Final = Metric(
     ("transport", "result"),
     "rounds",
 )
+BROKER_AWAY: Final = Metric(
+    "broker_away",
+    "gauge",
+    "1 where the last round over the queues of a transport failed, 0 where it went well; absent without actors of it.",
+    ("transport",),
+    "transports",
+)
 BROKER_REQUESTS: Final = Metric(
     "broker_requests_total",
     "counter",
@@ -120,6 +127,7 @@ TABLE: Final = (
     QUEUE,
     DEAD,
     COUNTED,
+    BROKER_AWAY,
     BROKER_REQUESTS,
     PART,
     PART_ENDS,

@@ -51,6 +51,7 @@ class Metrics:
         self._part: Final = make.gauge(table.PART)
         self._part_ends: Final = make.gauge(table.PART_ENDS)
         self._hole: Final = make.gauge(table.HOLE)
+        self._away: Final = make.gauge(table.BROKER_AWAY)
         self._requests: Mapping[str, int] = {}
         make.watch(table.BROKER_REQUESTS, lambda: {(call,): count for call, count in self._requests.items()})
 
@@ -59,9 +60,12 @@ class Metrics:
         self.api_calls.labels(verb, plural, str(status) if status else "none").inc()
         self.api_seconds.observe(seconds)
 
-    def count_round(self, transport: str, *, well: bool) -> None:
-        """The queues of a transport were looked at, or could not be."""
-        self._rounds.labels(transport, "ok" if well else "error").inc()
+    def count_rounds(self, rounds: Mapping[str, bool]) -> None:
+        """The queues of these transports, and of no others, were looked at (true), or could not be."""
+        self._away.clear()
+        for transport, well in rounds.items():
+            self._rounds.labels(transport, "ok" if well else "error").inc()
+            self._away.labels(transport).set(not well)
 
     def count_requests(self, requests: Mapping[str, int]) -> None:
         """So many requests the brokers have got, by call."""

@@ -114,16 +114,18 @@ class Poller:
         """Go round until cancelled."""
         while True:
             await asyncio.sleep(self._every_s)
+            rounds: dict[str, bool] = {}
             for transport, keys in self._by_transport().values():
                 try:
                     await self._round(transport, keys)
                 except AsyaError as exc:
                     log.warning("queues not seen", extra={"transport": transport.name, "error": str(exc)})
-                    self._metrics.count_round(transport.name, well=False)
+                    rounds[transport.name] = False
                     self._tell_once(transport, keys)
                 else:
-                    self._metrics.count_round(transport.name, well=True)
+                    rounds[transport.name] = True
                     self._away.discard(transport.name)
+            self._metrics.count_rounds(rounds)
             self._metrics.show_queues(self._depths.seen(), self._depths.seen_dead())
             self._metrics.count_requests(self._queues.requests())
 

@@ -84,7 +84,7 @@ class Queues:
         if before is not None and before[0] == wanted and now_s - before[1] < ENSURED_S:
             return
         admin = await self._admin(transport, namespace)
-        if self._manage and transport.config.queues.auto_create:
+        if self.manages(transport):
             await admin.create(queue, wanted)
         else:
             try:
@@ -95,6 +95,10 @@ class Queues:
                     "manual mode"
                 ) from None
         self._ensured[key] = (wanted, now_s)
+
+    def manages(self, transport: TransportConfig) -> bool:
+        """Whether the queues of a transport are made and deleted here."""
+        return self._manage and transport.config.queues.auto_create
 
     def is_ensured(self, transport: TransportConfig, queue: str) -> bool:
         """Whether a reconcile ensured this queue and nothing has invalidated that since."""
@@ -135,7 +139,7 @@ class Queues:
 
         Without ``force`` one that holds anything stays. Nothing is deleted where queues are not managed.
         """
-        if not (self._manage and transport.config.queues.auto_create):
+        if not self.manages(transport):
             return False
         self.invalidate(transport, queue)
         return await (await self._admin(transport, namespace)).delete(queue, force=force)

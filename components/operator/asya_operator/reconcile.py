@@ -27,11 +27,18 @@ from asya_kube.api import (
 )
 from asya_manifest.actor import AsyncActor, parse_actor
 from asya_manifest.errors import InvalidActor
-from asya_manifest.labels import ANNOTATION_AWS_CREDENTIALS, FINALIZER, service_account_name, trigger_auth_name
+from asya_manifest.labels import (
+    ANNOTATION_AWS_CREDENTIALS,
+    ANNOTATION_DELETE_QUEUE,
+    FINALIZER,
+    service_account_name,
+    trigger_auth_name,
+)
 from asya_operator.applied import Applied, leftovers, object_key
 from asya_operator.credentials import CredentialRetries
 from asya_operator.event_recorder import Recorder
 from asya_operator.finish import Finisher
+from asya_operator.kept_queues import KeptQueues
 from asya_operator.poller import Depths
 from asya_operator.queues import Queues
 from asya_operator.settings import OperatorSettings
@@ -106,6 +113,7 @@ class Reconciler:
         recorder: Writes Kubernetes Events.
         settings: Of the process.
         runtime_source: Text of the runtime that goes into every actor's namespace.
+        kept: Where it is written whose the queues are that outlived their actors.
     """
 
     def __init__(
@@ -118,6 +126,7 @@ class Reconciler:
         recorder: Recorder,
         settings: OperatorSettings,
         runtime_source: str,
+        kept: KeptQueues,
     ) -> None:
         self._api = api
         self._world = world
@@ -136,12 +145,15 @@ class Reconciler:
             handed_on=settings.handed_on,
             monitor_labels=dict(settings.monitor_labels),
         )
+        self._kept = kept
         self._applied = Applied()
         self._unsettled: dict[Key, int] = {}
         self._credentials = CredentialRetries()
-        self._finisher = Finisher(api, world, queues, recorder, settings)
+        self._finisher = Finisher(api, world, queues, recorder, settings, kept=kept)
         self.pod_monitors = False
         """Whether the cluster knows PodMonitors."""
+        self.native_histograms = False
+        """Whether they may ask for native histograms."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Reconcile one actor.
@@ -165,7 +177,7 @@ class Reconciler:
         if actor is None:
             await self._write_status(raw, self._observe(raw, None, findings))
             return SETTLED_S  # nothing changes until the manifest does
-        transport = self._transport(actor, key, findings)
+        transport = await self._transport(actor, raw, key, findings)
         if transport is not None:
             await self._ensure_queue(actor, transport, key[0], findings)
             await self._ensure_objects(actor, transport, raw, findings)
@@ -228,14 +240,17 @@ class Reconciler:
             findings.workload = Finding("ValidationError", "; ".join(str(problem) for problem in exc.problems))
             return None
 
-    def _transport(self, actor: AsyncActor, key: Key, findings: _Findings) -> TransportConfig | None:
+    async def _transport(
+        self, actor: AsyncActor, raw: Mapping[str, Any], key: Key, findings: _Findings
+    ) -> TransportConfig | None:
         try:
             transport = self._settings.transports.get(actor.spec.transport, key[0])
         except TransportRefused as exc:
             findings.transport = Finding("InvalidTransport", str(exc))
             return None
-        rival = self._world.rival(key)
-        if rival is not None:
+        if self._world.is_left_behind(key):
+            findings.queue = await self._left_behind(actor.name, raw, key, transport)
+        if findings.queue is None and (rival := self._world.rival(key)) is not None:
             queue = self._settings.queue_names.queue(actor.name)
             findings.queue = Finding(
                 "QueueNameTaken",
@@ -243,8 +258,27 @@ class Reconciler:
                 f"{'alone may have that name' if rival[1] in names.CREW else 'is older'}: queues are named by the "
                 "actor alone; give this actor another name",
             )
+        return transport if findings.queue is None else None
+
+    async def _left_behind(
+        self, name: str, raw: Mapping[str, Any], key: Key, transport: TransportConfig
+    ) -> Finding | None:
+        """A queue of another namespace's, whose actor was deleted: free once nothing is in it."""
+        queue, (keeper, _) = self._settings.queue_names.queue(name), self._world.rival(key) or key
+        try:
+            gone = await self._queues.delete(queue, transport, key[0], force=False)
+        except AsyaError as exc:
+            return Finding("QueueError", str(exc))
+        if gone:
+            self._world.keep_queue(key, raw, kept=False)
+            await self._kept.save(self._world.kept)
             return None
-        return transport
+        return Finding(
+            "QueueNameTaken",
+            f"queue {queue} holds envelopes of AsyncActor {keeper}/{name}, which was deleted: they stay with namespace "
+            f"{keeper}. Give this actor another name; or apply the actor there again and let it finish them, or delete "
+            f'it there with {ANNOTATION_DELETE_QUEUE}: "true"',
+        )
 
     async def _ensure_queue(
         self, actor: AsyncActor, transport: TransportConfig, namespace: str, findings: _Findings
@@ -261,6 +295,7 @@ class Reconciler:
         context = self._context(
             transport=transport,
             pod_monitor=self.pod_monitors,
+            native_histograms=self.native_histograms,
             namespace=namespace,
             limits=self._world.limits(namespace),
         )

@@ -3,6 +3,7 @@
 Objects are kept trimmed to what is read of them, so that a thousand actors with their pods stay within tens of MB.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -48,6 +49,8 @@ class World:
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._pods: dict[Key, dict[str, dict[str, Any]]] = {}
         self._limits: dict[Key, LimitSpec] = {}
+        self.kept: dict[str, str] = {}
+        """Namespaces to which queues belong whatever actors there are, by ``kept_key``."""
 
     def actors(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Every actor."""
@@ -77,15 +80,37 @@ class World:
         """The actor that has the same queue from another namespace; ``None`` when the queue is this actor's.
 
         The first created keeps the queue; of two of the same second the first by namespace. Those of the crew belong to
-        its namespace, whether its actor is there or not.
+        its namespace, whether its actor is there or not, and one that outlived its actor to that one's namespace.
         """
         namespace, name = key
         if name in names.CREW and self._crew_namespace:
             return None if namespace == self._crew_namespace else (self._crew_namespace, name)
         actor = self._actors.get(key)
-        sharing = self._by_queue.get(self._queue(key, actor), set()) if actor else set()
+        if actor is None:
+            return None
+        queue = self._queue(key, actor)
+        if keeper := self.kept.get(kept_key(*queue)):
+            return None if keeper == namespace else (keeper, name)
+        sharing = self._by_queue.get(queue, set())
         first = min(sharing, key=self._age, default=key)
         return None if first == key else first
+
+    def is_left_behind(self, key: Key) -> bool:
+        """Whether an actor's queue is kept for another namespace that has no actor with it at present."""
+        actor = self._actors.get(key)
+        if actor is None or (key[1] in names.CREW and self._crew_namespace):
+            return False
+        queue = self._queue(key, actor)
+        keeper = self.kept.get(kept_key(*queue), key[0])
+        return keeper != key[0] and (keeper, key[1]) not in self._by_queue.get(queue, set())
+
+    def keep_queue(self, key: Key, body: Mapping[str, Any], *, kept: bool) -> bool:
+        """Note that an actor's queue belongs to its namespace from now on, or to whoever is first; whether that is new."""
+        name = kept_key(*self._queue(key, body))
+        before = self.kept.pop(name, None)
+        if kept:
+            self.kept[name] = key[0]
+        return before != (key[0] if kept else None)
 
     def note(self, kind: Kind, event: str | None, body: Mapping[str, Any]) -> list[Key]:
         """Take in one watch event.
@@ -181,6 +206,11 @@ class World:
 
     def _age(self, key: Key) -> tuple[str, str]:
         return str(self._actors[key]["metadata"].get("creationTimestamp", "")), key[0]
+
+
+def kept_key(place: str, actor: str) -> str:
+    """Name a queue in the list of those that are kept: a ConfigMap's keys are letters, digits, ``-``, ``_`` and ``.``. Pure."""
+    return f"{actor}.{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
 
 def _named_limits(actor: Mapping[str, Any]) -> set[str]:

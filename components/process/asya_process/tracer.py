@@ -1,19 +1,17 @@
-"""The only door to OpenTelemetry: finished spans as values go in, batches go to a collector.
+"""The door to OpenTelemetry: finished spans as values go in, batches go to a collector (``otlp``).
 
 OpenTelemetry is imported by ``open_tracer``, and only where traces are on. What waits is bounded; what the collector does not
 take is counted from the exporter's own answers, because ``force_flush`` says that all went well in any case.
 """
 
 import logging
-import os
 import random
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, cast
 
-from asya_process.spans import LONGEST_FAILURE, SEMCONV, Span
+from asya_process.spans import Span
 from asya_process.trace_settings import TraceSettings
 from asya_protocol.errors import SettingsError
 from asya_protocol.trace import TraceContext
@@ -34,50 +32,16 @@ class Tracer:
 
     Args:
         settings: Traces are on.
-        service: What the process is, e.g. an actor's name.
-        exporter: Sends batches; told nothing by this class but spans.
+        exporter: Sends batches of ``otlp.Waiting``.
         on_lost: Told how many more spans are lost, from any thread.
     """
 
-    def __init__(
-        self, settings: TraceSettings, service: str, exporter: "SpanExporter", on_lost: Callable[[int], None]
-    ) -> None:
-        from importlib.metadata import version
-
-        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    def __init__(self, settings: TraceSettings, exporter: "SpanExporter", on_lost: Callable[[int], None]) -> None:
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
         from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
-        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-        from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-        told = {"service.name": service, "service.namespace": "asya", "service.instance.id": _instance()}
-        resource = Resource.create(told).merge(OTELResourceDetector().detect())  # what a person set wins
-        scope = InstrumentationScope(
-            "asya", version("asya-process"), schema_url=f"https://opentelemetry.io/schemas/{SEMCONV}"
-        )
-        kinds = {kind.name.lower(): kind for kind in SpanKind}
-        recorded = TraceFlags(TraceFlags.SAMPLED)
-
-        def own(context: TraceContext, *, remote: bool) -> SpanContext:
-            flags = recorded if context.sampled else TraceFlags()
-            return SpanContext(int(context.trace_id, 16), int(context.span_id, 16), remote, flags)
-
-        def readable(span: Span) -> ReadableSpan:
-            parent = TraceContext(span.context.trace_id, span.parent_id) if span.parent_id is not None else None
-            return ReadableSpan(
-                name=span.name,
-                context=own(span.context, remote=False),
-                parent=None if parent is None else own(parent, remote=True),
-                resource=resource,
-                attributes=span.attributes,
-                links=[Link(own(link, remote=True)) for link in span.links],
-                kind=kinds[span.kind],
-                instrumentation_scope=scope,
-                status=Status(StatusCode.ERROR, span.failure[:LONGEST_FAILURE]) if span.failure else Status(),
-                start_time=int(span.start_s * 1e9),
-                end_time=int(max(span.end_s, span.start_s) * 1e9),
-            )
+        from asya_process.otlp import Waiting
 
         outer = self
 
@@ -98,7 +62,7 @@ class Tracer:
             def shutdown(self) -> None:
                 exporter.shutdown()
 
-        self._readable = readable
+        self._waiting = cast("Callable[[Span], ReadableSpan]", Waiting)
         self._on_lost = on_lost
         self._parent_based = settings.sampler.startswith("parentbased_")
         rate = {"always_on": 1.0, "always_off": 0.0}.get(settings.sampler.removeprefix("parentbased_"), settings.ratio)
@@ -136,7 +100,7 @@ class Tracer:
             room = max(self._room - (self._taken - self._answered), 0)
             self._taken += min(len(spans), room)
             for span in spans[:room]:
-                self._processor.on_end(self._readable(span))
+                self._processor.on_end(self._waiting(span))
         if len(spans) > room:
             self.lose(len(spans) - room, "too many wait for the collector")
 
@@ -184,8 +148,12 @@ def open_tracer(settings: TraceSettings, service: str, on_lost: Callable[[int], 
             tracer.lose(count, "the collector took only a part")
 
     try:
-        exporter = _grpc_exporter(settings) if settings.protocol == "grpc" else _http_exporter(settings, on_partial)
-        tracers.append(Tracer(settings, service, exporter, on_lost))
+        from asya_process.otlp import grpc_exporter, http_exporter, requests_of
+
+        request = requests_of(service)
+        grpc = settings.protocol == "grpc"
+        exporter = grpc_exporter(settings, request) if grpc else http_exporter(settings, request, on_partial)
+        tracers.append(Tracer(settings, exporter, on_lost))
     except ImportError as exc:
         extra = "traces-grpc" if settings.protocol == "grpc" else "traces"
         raise SettingsError(
@@ -198,34 +166,3 @@ def open_tracer(settings: TraceSettings, service: str, on_lost: Callable[[int], 
 def fresh_ids() -> tuple[str, str]:
     """A trace's id and a span's; no secrets: the operating system's generator would cost two system calls."""
     return f"{random.getrandbits(128) or 1:032x}", f"{random.getrandbits(64) or 1:016x}"
-
-
-def _grpc_exporter(settings: TraceSettings) -> "SpanExporter":
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter(endpoint=settings.target)
-
-
-def _http_exporter(settings: TraceSettings, on_partial: Callable[[int], None]) -> "SpanExporter":
-    import requests
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
-    def look(response: Any, **_: Any) -> None:  # noqa: ANN401 - requests' hook
-        """Find what the collector did not take of a batch that it answered with 200; the exporter does not look."""
-        if response.status_code == 200 and response.content:
-            try:
-                answer = ExportTraceServiceResponse.FromString(response.content)
-            except ValueError:  # no protobuf: some answer with text
-                return
-            if answer.partial_success.rejected_spans > 0:
-                on_partial(answer.partial_success.rejected_spans)
-
-    session = requests.Session()
-    session.hooks["response"].append(look)
-    return OTLPSpanExporter(endpoint=settings.target, session=session)
-
-
-def _instance(environ: Mapping[str, str] = os.environ) -> str:
-    """Tell processes of one service apart: the pod's name, or the host's and the process's number."""
-    return environ.get("HOSTNAME") or f"{socket.gethostname()}-{os.getpid()}"

@@ -44,11 +44,12 @@ class Claim:
         return {"key": self.key, "bytes": self.size_bytes, "sha256": self.sha256}
 
 
-def read_claim(headers: Mapping[str, object]) -> Claim | None:
+def read_claim(headers: Mapping[str, object], envelope_id: str) -> Claim | None:
     """Read the claim of an envelope; ``None`` when it carries its payload itself.
 
     Raises:
-        InvalidEnvelope: The header is there and cannot be read.
+        InvalidEnvelope: The header is there and cannot be read, or names an object that was left for another envelope:
+            whoever sent it would read, and then redeem, what is not theirs.
     """
     found = headers.get(names.HEADER_CLAIM)
     if found is None:
@@ -56,6 +57,8 @@ def read_claim(headers: Mapping[str, object]) -> Claim | None:
     if isinstance(found, dict):
         key, size, digest = found.get("key"), found.get("bytes"), found.get("sha256")
         if isinstance(key, str) and _KEY.fullmatch(key) and isinstance(size, int) and isinstance(digest, str):
+            if not key.startswith(f"{_folder(envelope_id)}/"):
+                raise InvalidEnvelope(f"Header '{names.HEADER_CLAIM}' names an object of another envelope: {key}")
             return Claim(key, size, digest)
     raise InvalidEnvelope(f"Header '{names.HEADER_CLAIM}' must be an object with 'key', 'bytes' and 'sha256'")
 
@@ -85,9 +88,14 @@ def check_in(body: bytes, over_bytes: int) -> tuple[Claim, bytes, bytes] | None:
     digest = hashlib.sha256(payload).hexdigest()
     mark = origin_mark(headers)
     place = f"{current}~{mark}" if mark else f"{current}"
-    claim = Claim(f"{PREFIX}{segment(envelope_id)}/{place}-{digest[:32]}", len(payload), digest)
+    claim = Claim(f"{_folder(envelope_id)}/{place}-{digest[:32]}", len(payload), digest)
     small = {**document, "headers": {**headers, names.HEADER_CLAIM: claim.as_json()}, "payload": None}
     return claim, payload, msgspec.json.encode(small)
+
+
+def _folder(envelope_id: str) -> str:
+    """Where the payloads of one envelope wait."""
+    return f"{PREFIX}{segment(envelope_id)}"
 
 
 def check_out(body: bytes, payload: bytes) -> bytes:

@@ -17,7 +17,9 @@ from asya_protocol.errors import EnvelopeError
 from asya_protocol.partial import failed_place, missing_children
 
 _TOKEN_CHARS: Final = 8
-_FRESH: Final = dict.fromkeys((names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_DELAY, names.HEADER_FAILED))
+_FRESH: Final = dict.fromkeys((
+    names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_DELAY, names.HEADER_NOT_BEFORE, names.HEADER_FAILED,
+))  # fmt: skip
 
 
 class NotReplayable(Exception):

@@ -52,12 +52,14 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
         duration_ms: Length of the handler call, of a call that completed.
         retry: The attempt that failed; ``None`` where none did.
         ended: Of an end, how, where that is not the end of its route: see ``HowEnded``.
+        until: Of a completed call, the moment for which the envelope that it made waits, RFC 3339.
     """
 
     by: str | None = None
     duration_ms: Milliseconds | None = None
     retry: Retry | None = None
     ended: HowEnded | None = None
+    until: str | None = None
 
 
 class ProgressBody(Facts, frozen=True, omit_defaults=True, kw_only=True):
@@ -82,7 +84,7 @@ class ProgressBody(Facts, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def facts(self) -> Facts | None:
         """The facts alone; ``None`` where there are none, as in the reports of Asya 0.1.1."""
-        found = Facts(self.by, self.duration_ms, self.retry, self.ended)
+        found = Facts(self.by, self.duration_ms, self.retry, self.ended, self.until)
         return None if found == Facts() else found
 
 
@@ -95,6 +97,7 @@ class ChildBody(msgspec.Struct, frozen=True, omit_defaults=True):
         actors: Its route.
         current: Its place in it.
         mark: What the gateway gave the envelope to show, from its headers; ours, as are ``by`` and ``retry``.
+        until: The moment for which it waits, RFC 3339; ours.
     """
 
     id: str | None = None
@@ -102,6 +105,7 @@ class ChildBody(msgspec.Struct, frozen=True, omit_defaults=True):
     actors: list[str] | None = None
     current: Index | None = None
     mark: str | None = None
+    until: str | None = None
 
 
 class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

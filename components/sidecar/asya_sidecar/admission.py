@@ -17,6 +17,7 @@ from asya_protocol.errors import InvalidEnvelope, StoreUnavailable
 from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, admit, refuse, refused_at_end, with_payload
 from asya_sidecar.core.decide import cancelled
+from asya_sidecar.core.waits import not_yet
 from asya_sidecar.dedup import Dedup
 from asya_sidecar.limits import Limits
 from asya_sidecar.metrics import Metrics
@@ -79,6 +80,8 @@ class Admission:
                 await self.refresh()
             if self.is_cancelled(admitted):
                 return cancelled(admitted, self._hop)
+        if (waiting := not_yet(admitted, self._hop, datetime.now(UTC))) is not None:
+            return waiting
         if self._dedup is not None:
             refused = await self._ask(self._dedup, admitted)
             if refused is not None:
@@ -180,7 +183,7 @@ class Admission:
         if self._claims is None:
             return self._refuse(work, NO_DESK)
         try:
-            claim = read_claim(work.envelope.headers)
+            claim = read_claim(work.envelope.headers, work.envelope.id)
             if claim is None:
                 return work
             payload = await asyncio.to_thread(self._claims.fetch, claim)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge
 
-from asya_process.metrics import Maker
+from asya_process.metrics import Maker, Tally
 from asya_sidecar import metric_table as table
 from asya_transport.port import Delivery
 
@@ -30,30 +30,33 @@ class Metrics:
         self._sent = make.counter(table.SENT)
         self._failed = make.counter(table.FAILED)
         self._runtime_errors = make.counter(table.RUNTIME_ERRORS)
-        self._send_s = make.histogram(table.SEND)
+        self._send_s = make.tallies(table.SEND)
         self._reports = make.counter(table.REPORTS)
         self._reports_waiting = make.gauge(table.REPORTS_WAITING)
         self._pieces = make.counter(table.PIECES)
         self._limited = make.counter(table.LIMIT_WAITS)
         self._told_coalesced = self._told_dropped = 0
-        self._active = make.gauge(table.ACTIVE)
+        self._in_hand = 0
+        make.watch(table.ACTIVE, lambda: {(): self._in_hand})
         self._cold_start = make.gauge(table.COLD_START)
         self._oldest = make.gauge(table.OLDEST)
         self._refused = make.counter(table.CUSTOM_REFUSED)
         self._token_ends = make.gauge(table.TOKEN_ENDS)
         # Children are looked up once: a label lookup costs more than the increment.
         self._received_here = make.counter(table.RECEIVED).labels(actor, transport)
-        self._processing_here = make.histogram(table.PROCESSING).labels(actor)
-        self._runtime_here = make.histogram(table.RUNTIME).labels(actor)
-        self._receive_here = make.histogram(table.RECEIVE).labels(actor, transport)
-        self._waited_here = make.histogram(table.WAITED).labels(actor)
+        self._processing_here = make.tallies(table.PROCESSING).labels(actor)
+        self._runtime_here = make.tallies(table.RUNTIME).labels(actor)
+        self._receive_here = make.tallies(table.RECEIVE).labels(actor, transport)
+        self._waited_here = make.tallies(table.WAITED).labels(actor)
         self._redelivered_here = make.counter(table.REDELIVERED).labels(actor)
         self._extended_here = make.counter(table.LEASES_EXTENDED).labels(actor)
         self._lost_here = make.counter(table.LEASES_LOST).labels(actor)
         self._slots_here = make.gauge(table.SLOTS).labels(actor)
-        self._sends: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._sends: dict[tuple[str, str], tuple[Counter, Tally]] = {}
+        self._ends: dict[tuple[str, str | None], tuple[Counter, ...]] = {}
+        self._oldest_here: Gauge | None = None
         size, claims, attempts = (
-            make.histogram(table.SIZE),
+            make.tallies(table.SIZE),
             make.counter(table.CLAIM_BYTES),
             make.counter(table.ATTEMPTS),
         )
@@ -81,7 +84,9 @@ class Metrics:
                 self._waited_here.observe(waited_s)
                 oldest_s = waited_s if oldest_s is None else max(oldest_s, waited_s)
         if oldest_s is not None:
-            self._oldest.labels(self.actor).set(oldest_s)
+            if self._oldest_here is None:  # absent until something was received
+                self._oldest_here = self._oldest.labels(self.actor)
+            self._oldest_here.set(oldest_s)
 
     def receive_took(self, duration_s: float) -> None:
         """A receive call that brought something ended."""
@@ -107,13 +112,22 @@ class Metrics:
 
     def settled(self, result: str, failed_reason: str | None, duration_s: float) -> None:
         """A delivery was settled."""
-        if failed_reason is None:
-            self._processed.labels(self.actor, result).inc()
-        elif result != "retried":
-            self._failed.labels(self.actor, failed_reason).inc()
-        if failed_reason == "runtime_error":
-            self._runtime_errors.labels(self.actor, "execution_error").inc()
+        counters = self._ends.get((result, failed_reason))
+        if counters is None:
+            counters = self._ends[result, failed_reason] = self._counters_of(result, failed_reason)
+        for counter in counters:
+            counter.inc()
         self._processing_here.observe(duration_s)
+
+    def _counters_of(self, result: str, failed_reason: str | None) -> tuple[Counter, ...]:
+        found = []
+        if failed_reason is None:
+            found.append(self._processed.labels(self.actor, result))
+        elif result != "retried":
+            found.append(self._failed.labels(self.actor, failed_reason))
+        if failed_reason == "runtime_error":
+            found.append(self._runtime_errors.labels(self.actor, "execution_error"))
+        return tuple(found)
 
     def limited(self, name: str) -> None:
         """An envelope has to wait for a limit, or because the state of its limits is ``away``."""
@@ -121,7 +135,7 @@ class Metrics:
 
     def in_hand(self, count: int) -> None:
         """So many envelopes are being processed now."""
-        self._active.set(count)
+        self._in_hand = count
 
     def leases_extended(self, count: int) -> None:
         """So many deliveries stay ours for longer."""

@@ -123,7 +123,7 @@ class Performer:
             # Before the settlement: what is done stays done though that be lost.
             await self._admission.let_go(work, done)
         try:
-            started_s = time.time()
+            started_s = 0.0 if trail is None else time.time()
             await self._settle(done, delivery)
             if trail is not None:
                 trail.settling = (started_s, time.time())

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, ancestors
+from asya_protocol.envelope import Envelope, ancestors, format_time
 from asya_protocol.errors import TransportError
 from asya_protocol.trace import trace_id_of
 from asya_sidecar.admission import Admission
@@ -188,7 +188,7 @@ class Pipeline:
         """Bring deliveries from admission to their decisions; false when the runtime went away under it."""
         admitted: list[tuple[Delivery, Work]] = []
         for delivery in deliveries:
-            taken_s = time.time()
+            taken_s = 0.0 if self._tracing is None else time.time()
             try:
                 work = await self._admission.let_in(delivery.body)
             except Exception as exc:  # noqa: BLE001 - one envelope, and not this process with all others
@@ -271,6 +271,7 @@ class Pipeline:
                 **(
                     {"again_in_s": round(done.settlement.delay_s, 3)} if isinstance(done.settlement, RetryLater) else {}
                 ),
+                **({"until": format_time(done.until)} if done.until is not None else {}),
                 **({"cause": cause} if (cause := done.logged(self._hop.logs_causes)) else {}),
                 **({"parents": parents} if work and (parents := ancestors(work.envelope)) else {}),
                 **({"group": group} if work and (group := innermost_group(work.envelope)) else {}),

@@ -34,8 +34,8 @@ class HopTracing:
         self.usage: Final = ModelUsage()
         """What handlers report of models that they called."""
 
-    def begin(self, admitted: Work | Decision, body: bytes, held_s: float, taken_s: float) -> Trail:
-        """Begin the trail of a delivery that a worker has taken.
+    def begin(self, admitted: Work | Decision, body: bytes, held_s: float, taken_s: float) -> Trail | None:
+        """Begin the trail of a delivery that a worker has taken; ``None`` where nothing of it is recorded.
 
         Args:
             admitted: What admission made of it.
@@ -45,7 +45,7 @@ class HopTracing:
         """
         headers = admitted.envelope.headers if isinstance(admitted, Work) else _headers(body)
         received_s = min(time.time() - held_s, taken_s)
-        return begin_trail(headers, fresh_ids(), self._tracer.samples, received_s=received_s, taken_s=taken_s)
+        return begin_trail(headers, fresh_ids, self._tracer.samples, received_s=received_s, taken_s=taken_s)
 
     def finish(self, trail: Trail, work: Work | None, body: bytes, done: Decision) -> None:
         """Hand on the spans of a delivery that is settled; without a handler's call it may be no envelope."""

@@ -1,8 +1,8 @@
 """The list of cancelled envelopes, kept in the object store so that every sidecar of the mesh can read it.
 
 One small object per cancel, ``cancelled/<seconds since 1970>-<id>``, so that keys are in the order of time: whoever has read
-the list reads from there on what is new, and a cancel costs every reader once. They are kept for a week, longer than an
-envelope lives in any queue of ours (four days), and removed by later cancels, now and then and a thousand at most.
+the list reads from there on what is new, and a cancel costs every reader once. They are kept for eight days, longer than an
+envelope may wait for its moment (a week), and removed by later cancels, now and then and a thousand at most.
 """
 
 import time
@@ -13,7 +13,7 @@ from asya_protocol.key_segment import segment
 from asya_store.port import Store
 
 PREFIX: Final = "cancelled/"
-KEPT_S: Final = 7 * 86400.0
+KEPT_S: Final = 8 * 86400.0
 OVERLAP_S: Final = 120.0
 """How far back every look begins before the newest key that was seen: clocks of those who cancel differ."""
 SWEEP_EVERY_S: Final = 600.0
@@ -39,7 +39,7 @@ class CancelList:
         self._swept_s: float | None = None
 
     def add(self, envelope_id: str, now_s: float) -> None:
-        """Cancel an envelope, and now and then forget cancels that are older than a week.
+        """Cancel an envelope, and now and then forget cancels that are older than eight days.
 
         Args:
             envelope_id: The envelope; children of its fan-outs are cancelled with it.

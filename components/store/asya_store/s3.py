@@ -7,7 +7,8 @@ Failures that may pass (network, throttling, 5xx) are tried again inside with ba
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -18,6 +19,7 @@ from asya_store.port import ObjectInfo
 from asya_store.settings import StoreSettings
 
 if TYPE_CHECKING:
+    from botocore.model import OperationModel
     from types_boto3_s3 import S3Client
     from types_boto3_s3.literals import BucketLocationConstraintType
 
@@ -40,7 +42,7 @@ logger = logging.getLogger("asya.store")
 def open_s3_client(settings: StoreSettings) -> "S3Client":
     """Make a client; nothing is connected yet."""
     elsewhere = settings.endpoint is not None
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=settings.endpoint,
         region_name=settings.region,
@@ -57,6 +59,18 @@ def open_s3_client(settings: StoreSettings) -> "S3Client":
             response_checksum_validation="when_required" if elsewhere else None,
         ),
     )
+    if settings.owner is not None:
+        client.meta.events.register("provide-client-params.s3", partial(_expect, settings.owner))
+    return client
+
+
+def _expect(owner: str, params: dict[str, Any], model: "OperationModel", **_: object) -> None:
+    """Say in every request whose bucket it means; whoever took the name first could otherwise let us write into theirs.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    if model.input_shape is not None and "ExpectedBucketOwner" in model.input_shape.members:
+        params["ExpectedBucketOwner"] = owner
 
 
 class S3Store:

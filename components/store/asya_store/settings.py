@@ -19,6 +19,12 @@ def _folder(url: str) -> str:
     return unquote(parts.path)
 
 
+def _account(text: str) -> str:
+    if len(text) != 12 or not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"{text!r} is no AWS account: 12 digits")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
     """Which object store, and how to reach it. With neither a folder nor a bucket nothing is persisted."""
@@ -27,6 +33,8 @@ class StoreSettings:
     """`file:///path`: keep objects in a folder; wins over the bucket."""
     bucket: str | None = setting("ASYA_S3_BUCKET", str, None)
     """Bucket, made when it does not exist."""
+    owner: str | None = setting("ASYA_S3_BUCKET_OWNER", _account, None)
+    """AWS account that owns the bucket: a bucket of this name that is somebody else's is neither written nor read."""
     endpoint: str | None = setting("ASYA_S3_ENDPOINT", starts_with("http://", "https://"), None)
     """An S3 of another maker (MinIO, LocalStack), addressed by path; unset is AWS."""
     region: str = setting("ASYA_S3_REGION", str, "us-east-1", instead=("AWS_REGION",))

@@ -20,6 +20,9 @@ _PRINCIPAL: Final = re.compile(r"arn:aws[\w-]*:iam::\d{12}:(role|user)/.+")
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/.+")
 _POLICY: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}|aws):policy/.+")
 _CERTIFICATE: Final = re.compile(r"arn:aws[\w-]*:acm:([\w-]+):(\d{12}):certificate/[\w-]+")
+_KEY: Final = re.compile(r"arn:aws[\w-]*:kms:([\w-]+):\d{12}:key/[\w-]+")
+_SNAPSHOT: Final = re.compile(r"(arn:aws[\w-]*:rds:[\w-]+:\d{12}:snapshot:)?(rds:)?[A-Za-z](-?[A-Za-z0-9])*")
+_BUCKET: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{1,61})[a-z0-9]")
 _PATH: Final = re.compile(r"/([\w+=,.@-]+/)*")
 _STACK: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_]+-")
@@ -86,8 +89,38 @@ def _of_network(own: AwsSettings) -> Iterator[Problem]:
         yield "subnetIds", "must name private subnets in two zones at least, with asya:vpcId", ""
     if own.subnet_ids and not own.vpc_id and not own.cluster_name:
         yield "vpcId", "is not set, but asya:subnetIds is; set both or neither", ""
+    if own.flow_log_days and (own.vpc_id or own.cluster_name):
+        yield "flowLogDays", "is for a VPC that the stack makes, and asya:vpcId or asya:clusterName names another", 0
     if own.api_sources and not own.vpc_id:
         yield "vpcId", "is not set, but asya:apiSources is, whose networks must reach the VPC", "vpc-..."
+
+
+def _of_what_exists(settings: Settings, own: AwsSettings) -> Iterator[Problem]:
+    key, snapshot, bucket = own.existing_key, own.database_snapshot, own.existing_bucket
+    found = _KEY.fullmatch(key)
+    if key and found is None:
+        yield "existingKey", f"{key!r} is no ARN of a key; an alias does not do, as roles name the key", ""
+    elif found is not None and found[1] != settings.region:
+        yield "existingKey", f"is of {found[1]}, and queues of {settings.region} take a key of their own region", ""
+    if snapshot and settings.database != "rds":
+        yield (
+            "databaseSnapshot",
+            "is of RDS, and this stack has no such database; asya:database is rds with a gateway",
+            "",
+        )
+    elif snapshot and not _SNAPSHOT.fullmatch(snapshot):
+        yield "databaseSnapshot", f"{snapshot!r} is neither name nor ARN of a snapshot of an instance", ""
+    if bucket and settings.store != "s3":
+        yield "existingBucket", f"is of S3, and this stack's results go elsewhere: asya:store is {settings.store}", ""
+    elif bucket and not _BUCKET.fullmatch(bucket):
+        yield "existingBucket", f"{bucket!r} is no name of a bucket", ""
+    for name, given in (
+        ("bucketVersioning", own.bucket_versioning),
+        ("resultDays", own.result_days != AwsSettings.result_days),
+        ("claimDays", own.claim_days != AwsSettings.claim_days),
+    ):
+        if bucket and given:
+            yield name, f"is for a bucket that the stack makes, and asya:existingBucket names {bucket}; take it out", ""
 
 
 def _of_nodes(own: AwsSettings) -> Iterator[Problem]:
@@ -102,11 +135,17 @@ def _of_nodes(own: AwsSettings) -> Iterator[Problem]:
             yield key, str(exc), ""
         if group.min > group.max:
             yield key, f"min of {group.name} ({group.min}) is more than its max ({group.max})", ""
+        if group.max > group.min and own.autoscaler == "none":
+            why = f"lets {group.name} grow from {group.min} to {group.max}, which nothing does: actors would wait for nodes"
+            cure = "take asya:compute auto, or one size, or see to cluster-autoscaler and set asya:autoscaler installed"
+            yield "nodeGroups" if own.node_groups else "nodesMax", f"{why}; {cure}", ""
         if group.name in seen:
             yield key, f"{group.name} is there twice", ""
         if own.node_groups and all(accelerator(group.types[0]) for group in own.groups):
             yield key, "all have accelerators and their taint; the mesh's own pods need a group without", ""
         seen.add(group.name)
+    if own.autoscaler != "none" and own.compute == "auto":
+        yield "autoscaler", "is for node groups, and Auto Mode makes its own nodes; take it out", "none"
     if own.node_groups and own.compute == "auto":
         yield "compute", "is auto, which makes its own nodes, but asya:nodeGroups is set", "node-groups"
 
@@ -136,6 +175,7 @@ def _together(read: ConfigReader, settings: Settings, own: AwsSettings, stack: s
         why = f"is not set, and what {settings.keda} gives gets rights in the whole cluster"
         yield "kedaSha256", why, f"$(python -m asya_infra.fetch {settings.keda} | sed -n 's/^sha256 //p')"
     yield from _way_in(settings, own, made=made)
+    yield from _of_what_exists(settings, own)
     if own.cluster_name and settings.database == "rds" and len(own.subnet_ids) < 2:
         yield "subnetIds", "is not set, and RDS needs subnets in two zones of the VPC of asya:clusterName", ""
     if settings.database == "rds" and settings.password is not None:

@@ -14,6 +14,7 @@ import pulumi
 
 from asya_aws import naming, node_objects, policies
 from asya_aws.instances import accelerator
+from asya_aws.logs import log_group
 from asya_aws.node_groups import node_group
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
@@ -151,15 +152,11 @@ class EksCluster(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, **more)
 
     def _made(self, subnet_ids: SubnetIds, network: Sequence[pulumi.Resource]) -> Any:  # noqa: ANN401 - pulumi_aws is not read by mypy
-        from pulumi_aws import cloudwatch
-
         settings, name = self._settings, self._name
-        log = cloudwatch.LogGroup(
-            name, name=f"/aws/eks/{name}/cluster", retention_in_days=settings.log_days, opts=self._child()
-        )
+        log = log_group(name, f"/aws/eks/{name}/cluster", settings.log_days, self._tags, self._child())
         trust = policies.trusts_service("eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession"))
         role = self._role("cluster", trust, (*CLUSTER_POLICIES, *(AUTO_POLICIES if self._auto else ())))
-        own = self._own_policy("cluster", role[0], partial(policies.cluster, auto=self._auto))
+        own = [self._own_policy("cluster", role[0], policies.cluster)] if self._auto else []
         # All three or none, and none is said as well: left out, a cluster that had them would keep them. Without pools of
         # EKS's own, so that nodes and volumes carry the stack's tags; see node_objects.
         auto = {"enabled": self._auto}
@@ -177,7 +174,8 @@ class EksCluster(pulumi.ComponentResource):
             access_config={"authentication_mode": "API", "bootstrap_cluster_creator_admin_permissions": True},
             # Our own list of add-ons, in our own order.
             bootstrap_self_managed_addons=False,
-            enabled_cluster_log_types=list(LOGS),
+            # What is on its way out says no more: EKS would write it after the end, into a group that it makes anew.
+            enabled_cluster_log_types=list(LOGS) if settings.protect else [],
             # Extended support costs six times as much: rather be upgraded.
             upgrade_policy={"support_type": "STANDARD"},
             deletion_protection=settings.protect,
@@ -185,7 +183,7 @@ class EksCluster(pulumi.ComponentResource):
             kubernetes_network_config={"elastic_load_balancing": auto},
             storage_config={"block_storage": auto},
             # EKS keeps to the zones that it was made with; nodes go into new ones without it.
-            opts=self._child(depends_on=[log, own, *role[1:], *network], ignore_changes=["vpcConfig.subnetIds"]),
+            opts=self._child(depends_on=[log, *own, *role[1:], *network], ignore_changes=["vpcConfig.subnetIds"]),
         )
 
     def _role(self, duty: str, trust: Any, managed: Sequence[str]) -> tuple[Any, ...]:  # noqa: ANN401 - a document or its output
@@ -338,15 +336,9 @@ class EksCluster(pulumi.ComponentResource):
 
     def _pod_logs(self) -> pulumi.Resource:
         """What pods log, in CloudWatch: groups of our own, since those that the add-on makes are kept for ever."""
-        from pulumi_aws import cloudwatch
-
+        name, days = self._name, self._settings.log_days
         groups = [
-            cloudwatch.LogGroup(
-                f"{self._name}-{kind}",
-                name=f"/aws/containerinsights/{self._name}/{kind}",
-                retention_in_days=self._settings.log_days,
-                opts=self._child(),
-            )
+            log_group(f"{name}-{kind}", f"/aws/containerinsights/{name}/{kind}", days, self._tags, self._child())
             for kind in ("application", "dataplane", "host", "performance")
         ]
         made: pulumi.Resource = self._addon_with_role(

@@ -12,7 +12,6 @@ from asya_aws import ingress, node_objects, versions
 from asya_aws.eks import EksCluster, kubeconfig, output_field
 from asya_aws.identity import PodRoles
 from asya_aws.network import Network
-from asya_aws.node_groups import unreached
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
 from asya_aws.storage import POSTGRES_VERSION, GatewayDatabase, MeshKey, ResultStore
@@ -60,8 +59,6 @@ class Aws:
         made = settings.cluster == "eks" and not own.cluster_name
         today = datetime.datetime.now(tz=datetime.UTC).date()
         for line in versions.warnings(own.kubernetes_version if made else "", database, today):
-            pulumi.log.warn(line)
-        for line in unreached(own.groups) if made else ():
             pulumi.log.warn(line)
         watch_budget(self._name, own, self._tags, lambda: self._opts)
 
@@ -142,6 +139,7 @@ class Aws:
             self._account,
             protect=self._own.protect,
             volumes=self._own.volume_key,
+            existing=self._own.existing_key,
             queue_prefix=self._settings.queue_prefix if self._settings.queue == "sqs" else "",
             opts=self._opts,
         )
@@ -232,7 +230,15 @@ class Aws:
         """S3, with keys of their own where pods are not on EKS."""
         settings, made = self._settings, self._results
         access, key = _key_pair(settings) if self._place is None else (None, None)
-        return Store(bucket=made.bucket, region=settings.region, access_key=access, secret_key=key, ready=made.ready)
+        owner = self._account.apply(lambda scope: scope.account)
+        return Store(
+            bucket=made.bucket,
+            region=settings.region,
+            owner=owner,
+            access_key=access,
+            secret_key=key,
+            ready=made.ready,
+        )
 
     def database(self) -> Database:
         """RDS, beside the cluster.

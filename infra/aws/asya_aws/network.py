@@ -12,6 +12,7 @@ from typing import Any, Final
 import pulumi
 
 from asya_aws import policies
+from asya_aws.flow_logs import keep_flow_logs
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
 
@@ -74,6 +75,7 @@ class Network(pulumi.ComponentResource):
         from pulumi_aws import ec2, get_region_output
 
         self._ec2, self._name, self._child = ec2, name, pulumi.ResourceOptions(parent=self)
+        self._stays = settings.protect
         ask = pulumi.InvokeOptions(parent=self)
         zones = _ordinary_zones(ask)
         self._zones = [zones[place] for place in range(settings.zones)]
@@ -107,6 +109,8 @@ class Network(pulumi.ComponentResource):
             policy=scope.apply(lambda known: policies.endpoint_policy(known, settings.s3_buckets)).apply(policies.dump),
             opts=self._child,
         )
+        if settings.flow_log_days:
+            keep_flow_logs(name, self._vpc.id, settings, self._child)
         if settings.nat == "none" or settings.endpoints:
             routes += self._interfaces(settings.cidr, private, ask)
         self.vpc_id = self._vpc.id
@@ -116,8 +120,10 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpcId": self.vpc_id, "privateSubnetIds": self.private_subnet_ids})
 
     def _subnets(self, kind: str, cidrs: list[str], tags: dict[str, str]) -> list[Any]:
-        # Zones come and go, and a place in their list is then another zone's; a subnet stays where it was made.
-        stays = pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["availabilityZone"]))
+        # Zones come and go, and a place in their list is then another zone's; a subnet stays where it was made. And it stays,
+        # for nodes live in it: fewer zones are refused in the preview, where AWS would refuse half-way.
+        kept = pulumi.ResourceOptions(ignore_changes=["availabilityZone"], protect=self._stays)
+        stays = pulumi.ResourceOptions.merge(self._child, kept)
         return [
             self._ec2.Subnet(
                 f"{self._name}-{kind}-{place}",

@@ -1,6 +1,6 @@
 """Managed node groups: each with a launch template of its own, so that disks, tags and metadata are ours."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
@@ -74,6 +74,8 @@ def node_group(
         ],
         opts=opts,
     )
+    theirs = ["scalingConfig.desiredSize"] if settings.autoscaler == "installed" else None
+    more = pulumi.ResourceOptions(depends_on=list(after), ignore_changes=theirs)
     made: pulumi.Resource = eks.NodeGroup(
         name,
         cluster_name=cluster_name,
@@ -87,23 +89,9 @@ def node_group(
         labels=labels,
         taints=[{**taint, "effect": _EFFECTS.get(taint["effect"], taint["effect"])} for taint in taints],
         launch_template={"id": template.id, "version": template.latest_version.apply(str)},
-        # AWS refuses a minimum above the number that runs, so that number moves with it.
+        # AWS refuses a minimum above the number that runs, so that number moves with it, unless it is an autoscaler's.
         scaling_config={"min_size": group.min, "max_size": group.max, "desired_size": group.min},
         update_config={"max_unavailable": 1},
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(after))),
+        opts=pulumi.ResourceOptions.merge(opts, more),
     )
     return made
-
-
-def unreached(groups: Sequence[NodeGroup]) -> Iterator[str]:
-    """What to say of groups that may grow, as nobody makes them. Pure.
-
-    AWS adds no node by itself: a managed group only keeps the size that it is told.
-    Source: https://docs.aws.amazon.com/eks/latest/userguide/autoscaling.html.
-    """
-    for group in groups:
-        if group.max > group.min:
-            yield (
-                f"node group {group.name}: nothing adds nodes between its min ({group.min}) and its max ({group.max}), and "
-                "actors would wait for one: install cluster-autoscaler, or take asya:compute auto, or a higher min"
-            )

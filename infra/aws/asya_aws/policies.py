@@ -186,15 +186,11 @@ def _key(scope: Scope) -> list[Statement]:
     return [allow("Key", ["kms:Decrypt", "kms:GenerateDataKey"], [scope.key_arn], condition)]
 
 
-def cluster(scope: Scope, *, auto: bool) -> Document:
-    """What an EKS cluster's role has besides AWS's own policies.
-
-    The log group is ours: what the control plane still says while it is deleted must not make one anew, which the next
-    ``up`` would then find in its way. Auto Mode's policies let it set no tags but its own.
-    """
+def cluster(scope: Scope) -> Document:
+    """What the role of a cluster with Auto Mode has besides AWS's own policies, which let it set no tags but its own."""
     where = f"arn:{scope.partition}:ec2:{scope.region}"
     mine = {"StringEquals": {"aws:RequestTag/eks:eks-cluster-name": "${aws:PrincipalTag/eks:eks-cluster-name}"}}
-    tags = [
+    return document(
         allow(
             "TagNodes",
             ["ec2:CreateFleet", "ec2:CreateLaunchTemplate", "ec2:RunInstances"],
@@ -217,16 +213,19 @@ def cluster(scope: Scope, *, auto: bool) -> Document:
             ],
             mine,
         ),
-    ]
-    group = f"arn:{scope.partition}:logs:{scope.region}:{scope.account}:log-group:/aws/eks/*"
-    refuse = {**allow("NoGroupOfItsOwn", ["logs:CreateLogGroup"], [group]), "Effect": "Deny"}
-    return document(refuse, *(tags if auto else []))
+    )
 
 
 def node(scope: Scope) -> Document:
     """What nodes have besides AWS's own policies: the first pull through a cache makes its repository."""
     caches = f"arn:{scope.partition}:ecr:{scope.region}:{scope.account}:repository/asya-cache/*"
     return document(allow("Caches", ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"], [caches]))
+
+
+def flow_logs(group: str) -> Document:
+    """What records a VPC's traffic writes into one log group."""
+    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    return document(allow("Write", actions, [group, f"{group}:*"]))
 
 
 def key_policy(scope: Scope, *, volumes: bool = False) -> Document:

@@ -12,6 +12,7 @@ from asya_infra.config_reader import ConfigReader
 
 Nat = Literal["none", "single", "per-zone"]
 Scheme = Literal["internal", "internet-facing"]
+Autoscaler = Literal["none", "installed"]
 Compute = Literal["auto", "node-groups"]
 LABEL_GPU: Final = {"accelerator": "nvidia-gpu"}
 TAINT_GPU: Final = {"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}
@@ -25,7 +26,8 @@ class NodeGroup:
     types: tuple[str, ...]
     """Instance types, all of one architecture and one kind of accelerator."""
     min: int = 1
-    max: int = 4
+    max: int = 1
+    """``min`` where a stack does not say it."""
     disk_gib: int = 50
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Mapping[str, str], ...] = ()
@@ -57,6 +59,8 @@ class AwsSettings:
     """`asya:endpoints`: interface endpoints of AWS's services also beside a NAT gateway. They cost by the hour and zone."""
     s3_buckets: tuple[str, ...] = ()
     """`asya:s3Buckets`: buckets besides the mesh's that pods may reach by the VPC's way to S3, such as `models-*`."""
+    flow_log_days: int = 0
+    """`asya:flowLogDays`: keep for so long who talked to whom in the VPC that is made; 0 does not. It costs by the GB."""
     vpc_id: str = ""
     """`asya:vpcId`: a VPC that exists; then no network is made."""
     subnet_ids: tuple[str, ...] = ()
@@ -75,8 +79,10 @@ class AwsSettings:
     """`asya:nodeTypes`: with `node-groups`, instance types of the one group, of one architecture. They cost by the hour."""
     nodes_min: int = 2
     """`asya:nodesMin`: its nodes at least, and how many start."""
-    nodes_max: int = 4
-    """`asya:nodesMax`: its nodes at most, for an autoscaler of your own; a preview says that nothing else adds nodes."""
+    nodes_max: int = 2
+    """`asya:nodesMax`: its nodes at most, `nodesMin` where it is not set."""
+    autoscaler: Autoscaler = "none"
+    """`asya:autoscaler`: `installed` where you see to one, which groups need that may grow: nothing else adds nodes to them."""
     node_groups: tuple[NodeGroup, ...] = ()
     """`asya:nodeGroups`: groups in its place: `name`, `types`, `min`, `max`, `diskGib`, `labels`, `taints`, `spot` of each."""
     volume_key: bool = False
@@ -99,10 +105,17 @@ class AwsSettings:
     """`asya:databaseGib`: its storage."""
     database_max_gib: int = 0
     """`asya:databaseMaxGib`: up to which RDS lets it grow; 0 leaves it."""
+    database_snapshot: str = ""
+    """`asya:databaseSnapshot`: name or ARN of a snapshot that the database is made of; another one makes another database."""
     database_multi_az: bool = False
     """`asya:databaseMultiAz`: keep a second one in another zone, at twice the price."""
+    existing_key: str = ""
+    """`asya:existingKey`: ARN of a KMS key of this account and region; then none is made, and its own policy decides."""
+    existing_bucket: str = ""
+    """`asya:existingBucket`: a bucket that exists; then none is made, and its age rules and encryption are its own."""
     protect: bool = True
-    """`asya:protect`: refuse to delete cluster, database, bucket and key; false also empties the bucket when it goes."""
+    """`asya:protect`: refuse to delete cluster, subnets, database, bucket and key; false also empties the bucket when it goes
+    and ends the cluster's own logs."""
     bucket_versioning: bool = False
     """`asya:bucketVersioning`: keep what is overwritten or deleted in the bucket, for 30 days."""
     result_days: int = 90
@@ -148,6 +161,7 @@ def read_unchecked(read: ConfigReader) -> AwsSettings:
         nat=read.choice("nat", ("none", "single", "per-zone"), "single"),
         endpoints=read.flag("endpoints", False),
         s3_buckets=read.texts("s3Buckets"),
+        flow_log_days=read.whole("flowLogDays", 0, 0, 3653),
         vpc_id=read.text("vpcId"),
         subnet_ids=read.texts("subnetIds"),
         cluster_name=read.text("clusterName"),
@@ -157,7 +171,8 @@ def read_unchecked(read: ConfigReader) -> AwsSettings:
         gpus=read.whole("gpus", 8, 0, 10_000),
         node_types=read.texts("nodeTypes", AwsSettings.node_types),
         nodes_min=read.whole("nodesMin", 2, 1, 450),
-        nodes_max=read.whole("nodesMax", 4, 1, 450),
+        nodes_max=read.whole("nodesMax", read.whole("nodesMin", 2, 1, 450), 1, 450),
+        autoscaler=read.choice("autoscaler", ("none", "installed"), "none"),
         node_groups=_groups(read),
         volume_key=read.flag("volumeKey", False),
         admins=read.texts("admins"),
@@ -169,7 +184,10 @@ def read_unchecked(read: ConfigReader) -> AwsSettings:
         database_class=read.text("databaseClass", AwsSettings.database_class),
         database_gib=read.whole("databaseGib", 20, 20, 65_536),
         database_max_gib=read.whole("databaseMaxGib", 0, 0, 65_536),
+        database_snapshot=read.text("databaseSnapshot"),
         database_multi_az=read.flag("databaseMultiAz", False),
+        existing_key=read.text("existingKey"),
+        existing_bucket=read.text("existingBucket"),
         protect=read.flag("protect", True),
         bucket_versioning=read.flag("bucketVersioning", False),
         result_days=read.whole("resultDays", 90, 1, 3650),
@@ -210,4 +228,4 @@ def _group(read: ConfigReader, given: Mapping[str, Any]) -> NodeGroup:
     if not given.get("name") or not given.get("types"):
         raise read.refuse("nodeGroups", f"{json.dumps(given)} needs a name and types")
     values: dict[str, Any] = {_GROUP_KEYS[key][0]: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-    return NodeGroup(**values)
+    return NodeGroup(**{"max": values.get("min", NodeGroup.min), **values})

@@ -8,6 +8,7 @@ import pulumi
 from asya_aws import naming, policies
 from asya_aws.scope import Scope
 from asya_aws.settings import AwsSettings
+from asya_infra.errors import ConfigError
 
 POSTGRES_VERSION = "17"
 DATABASE = "asya"
@@ -31,6 +32,7 @@ class MeshKey(pulumi.ComponentResource):
         protect: Whether it may be deleted.
         volumes: Whether it encrypts volumes as well.
         queue_prefix: Claimed by a second alias, where the mesh's queues are of this account; empty claims none.
+        existing: ARN of one that exists, which is then neither made nor changed.
         opts: With the provider.
     """
 
@@ -46,32 +48,45 @@ class MeshKey(pulumi.ComponentResource):
         protect: bool,
         volumes: bool = False,
         queue_prefix: str = "",
+        existing: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("asya:aws:MeshKey", name, {}, opts)
         from pulumi_aws import kms
 
-        key = kms.Key(
-            name,
-            description="Queues, results and database of an Asya mesh",
-            enable_key_rotation=True,
-            deletion_window_in_days=30,
-            policy=scope.apply(lambda known: policies.key_policy(known, volumes=volumes)).apply(policies.dump),
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
-        )
-        kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self))
+        child = pulumi.ResourceOptions(parent=self)
+        if existing:
+            self.arn = key_id = scope.apply(lambda known: same_account(existing, known.account))
+        else:
+            key = kms.Key(
+                name,
+                description="Queues, results and database of an Asya mesh",
+                enable_key_rotation=True,
+                deletion_window_in_days=30,
+                policy=scope.apply(lambda known: policies.key_policy(known, volumes=volumes)).apply(policies.dump),
+                opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            )
+            kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=child)
+            self.arn, key_id = key.arn, key.key_id
         claimed = f"{CLAIM}{queue_prefix.rstrip('-')}"
         self.claim = (
-            (
-                kms.Alias(
-                    f"{name}-prefix", name=claimed, target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self)
-                ),
-            )
-            if queue_prefix
-            else ()
+            (kms.Alias(f"{name}-prefix", name=claimed, target_key_id=key_id, opts=child),) if queue_prefix else ()
         )
-        self.arn = key.arn
         self.register_outputs({"arn": self.arn})
+
+
+def same_account(key: str, account: str) -> str:
+    """The ARN of a key, if it is of the account: no alias leads to another's. Pure.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    owner = key.split(":")[4]
+    if owner != account:
+        raise ConfigError(
+            "asya:existingKey", f"is of account {owner}, and this stack of {account}, where an alias claims it"
+        )
+    return key
 
 
 class ResultStore(pulumi.ComponentResource):
@@ -86,7 +101,7 @@ class ResultStore(pulumi.ComponentResource):
     """
 
     bucket: pulumi.Output[str]
-    ready: tuple[pulumi.Resource, ...]
+    ready: tuple[pulumi.Resource, ...] = ()
 
     def __init__(
         self,
@@ -100,6 +115,10 @@ class ResultStore(pulumi.ComponentResource):
         super().__init__("asya:aws:ResultStore", name, {}, opts)
         from pulumi_aws import s3
 
+        if settings.existing_bucket:
+            self.bucket = pulumi.Output.from_input(settings.existing_bucket)
+            self.register_outputs({"bucket": self.bucket})
+            return
         child = pulumi.ResourceOptions(parent=self)
         made = s3.Bucket(
             naming.shortened(bucket, naming.BUCKET),
@@ -222,6 +241,7 @@ class GatewayDatabase(pulumi.ComponentResource):
             parameters=[{"name": "rds.force_ssl", "value": "1"}],
             opts=child,
         )
+        restored = {"snapshot_identifier": settings.database_snapshot} if settings.database_snapshot else {}
         instance = rds.Instance(
             naming.shortened(name, naming.IDENTIFIER),
             engine="postgres",
@@ -246,7 +266,13 @@ class GatewayDatabase(pulumi.ComponentResource):
             deletion_protection=settings.protect,
             skip_final_snapshot=not settings.protect,
             final_snapshot_identifier=f"{name}-final" if settings.protect else None,
-            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=settings.protect,
+                # What is restored keeps the key of its snapshot, which may be an earlier stack's.
+                ignore_changes=["kmsKeyId"] if restored else None,
+            ),
+            **restored,
         )
         url: pulumi.Output[str] = pulumi.Output.all(instance.address, secret_password).apply(
             lambda known: database_url(known[0], known[1])

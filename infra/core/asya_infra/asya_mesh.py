@@ -251,6 +251,7 @@ class AsyaMesh(pulumi.ComponentResource):
             database=self._database,
             tokens=tokens,
             report_token=o.report_token,
+            watched=bool(o.monitoring),
             queue_prefix=o.queue_prefix,
             more={
                 **self._traced(),

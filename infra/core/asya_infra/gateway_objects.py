@@ -1,6 +1,8 @@
 """The gateway's objects: ``deploy/gateway`` made to fit a stack, its credentials, the ConfigMap that McpTools fill. Pure."""
 
-from collections.abc import Mapping
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pulumi
@@ -20,6 +22,8 @@ TOKENS: Final = "asya-gateway-tokens"
 POD_PORT: Final = 8080
 REPORT_SECRET: Final = "asya-gateway-report"  # noqa: S105 - a name
 """In the actors' namespace: what sidecars show the gateway."""
+METRICS_SECRET: Final = "asya-gateway-metrics"  # noqa: S105 - a name
+"""Beside the gateway: a token of the scope `metrics` under `token`, which Prometheus shows it."""
 _RBAC: Final = "rbac.authorization.k8s.io"
 
 
@@ -38,6 +42,11 @@ def report_secret(namespace: str, token: pulumi.Input[str]) -> Manifest:
     return secret(REPORT_SECRET, namespace, {"token": token})
 
 
+def metrics_token(tokens: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The token with which a stack's Prometheus reads the gateway: made of the callers', whom it does not tell."""
+    return pulumi.Output.secret(pulumi.Output.from_input(tokens).apply(_for_metrics))
+
+
 def gateway_objects(
     namespace: str,
     images: Images,
@@ -47,6 +56,7 @@ def gateway_objects(
     database: Database | None,
     tokens: pulumi.Input[str],
     report_token: pulumi.Input[str] | None,
+    watched: bool = False,
     queue_prefix: str = names.QUEUE_PREFIX,
     more: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
@@ -60,6 +70,7 @@ def gateway_objects(
         database: Where envelopes are followed; none forgets them at the end.
         tokens: Who may call, a token a line.
         report_token: Of the sidecars.
+        watched: A Prometheus of the stack, or one that finds its monitors, reads the gateway.
         queue_prefix: Begins every queue's name.
         more: Further environment, by name.
     """
@@ -73,12 +84,14 @@ def gateway_objects(
     connections = dict(queue.gateway_env)
     if database is not None:
         connections["ASYA_DATABASE_URL"] = database.url
-    allowed = _all_tokens(tokens, report_token)
+    reads = metrics_token(tokens) if watched else None
+    allowed = _all_tokens(tokens, report=report_token, metrics=reads)
     digest = settings_digest({**told, **connections, "tokens": allowed})
     return [
         config_map(CONFIG, namespace, told),
         secret(CONNECTIONS, namespace, connections),
         secret(TOKENS, namespace, {"tokens": allowed}),
+        *([secret(METRICS_SECRET, namespace, {"token": reads})] if reads is not None else ()),
         *_deployed(namespace, images, replicas=2 if database is not None else 1, digest=digest),
         *_lists_actors(namespace, actors_namespace),
         let_in(NAME, namespace, [POD_PORT]),
@@ -91,22 +104,23 @@ def public_url(way: Ingress | None) -> str:
 
 
 def ingress(namespace: str, way: Ingress) -> Manifest:
-    """The way in from outside. Who may come is the controller's to say, and who may call the gateway's tokens'.
+    """The way in from outside, ``deploy/gateway/ingress.example.yaml``.
+
+    Who may come is the controller's to say, and who may call the gateway's tokens'.
 
     Nobody waits for it to come: the controller takes minutes, and a name in DNS is made after it. Its end is waited for, as the
     annotation holds for that of few kinds (provider/pkg/metadata/overrides.go of pulumi-kubernetes): a load balancer that
     stayed would hold the VPC.
     """
-    backend = {"service": {"name": NAME, "port": {"name": "http"}}}
-    rule = {"host": way.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    found: Manifest = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {**meta(NAME, namespace), "annotations": {**way.annotations, SKIP_AWAIT: "true"}},
-        "spec": {"ingressClassName": way.class_name, "rules": [rule]},
-    }
+    (found,) = read_deploy("gateway/ingress.example.yaml")
+    found["metadata"] |= {"namespace": namespace, "annotations": {**way.annotations, SKIP_AWAIT: "true"}}
+    spec = found["spec"]
+    spec["ingressClassName"] = way.class_name
+    spec["rules"][0]["host"] = way.host
     if way.tls_secret:
-        found["spec"]["tls"] = [{"hosts": [way.host], "secretName": way.tls_secret}]
+        spec["tls"] = [{"hosts": [way.host], "secretName": way.tls_secret}]
+    else:
+        del spec["tls"]
     return found
 
 
@@ -142,7 +156,15 @@ def _lists_actors(namespace: str, actors_namespace: str) -> list[Manifest]:
     ]
 
 
-def _all_tokens(tokens: pulumi.Input[str], report: pulumi.Input[str] | None) -> pulumi.Output[str]:
-    if report is None:
-        return pulumi.Output.secret(tokens)
-    return pulumi.Output.secret(pulumi.Output.all(tokens, report).apply(lambda both: f"{both[0]}\n{both[1]}|report"))
+def _all_tokens(tokens: pulumi.Input[str], **scoped: pulumi.Input[str] | None) -> pulumi.Output[str]:
+    """A token a line, those of one scope alone after the callers'."""
+    given = {scope: token for scope, token in scoped.items() if token is not None}
+
+    def written(found: Sequence[str]) -> str:
+        return "\n".join([found[0], *(f"{token}|{scope}" for scope, token in zip(given, found[1:], strict=True))])
+
+    return pulumi.Output.secret(pulumi.Output.all(tokens, *given.values()).apply(written))
+
+
+def _for_metrics(tokens: str) -> str:
+    return hmac.new(tokens.encode(), b"asya metrics", hashlib.sha256).hexdigest()

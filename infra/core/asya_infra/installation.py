@@ -121,7 +121,12 @@ def operator_config(
 
 def store_config(store: Store, namespace: str) -> Manifest:
     """The ConfigMap that leads the crew, the operator and the sidecars to the object store."""
-    data = {"ASYA_S3_BUCKET": store.bucket, "ASYA_S3_REGION": store.region, "ASYA_S3_ENDPOINT": store.endpoint}
+    data = {
+        "ASYA_S3_BUCKET": store.bucket,
+        "ASYA_S3_BUCKET_OWNER": store.owner,
+        "ASYA_S3_REGION": store.region,
+        "ASYA_S3_ENDPOINT": store.endpoint,
+    }
     return config_map(STORE_CONFIG, namespace, data)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from asya_infra.gateway_objects import METRICS_SECRET
 from asya_infra.installation import DEPLOY, Manifest, config_map, let_in, read_deploy
 from asya_infra.pod_shapes import claim, meta, resources, service, workload
 from asya_manifest.labels import METRICS_PORT_NAME
@@ -21,8 +22,6 @@ RETENTION: Final = "7d"
 PROMETHEUS_PORT: Final = 9090
 GRAFANA_PORT: Final = 3000
 GRAFANA_USER: Final = 472
-GATEWAY_TOKEN: Final = "asya-gateway-metrics"  # noqa: S105 - a name
-"""Secret with a token of the gateway's scope `metrics` under `token`; without it the gateway is not scraped."""
 DASHBOARDS: Final = "asya-dashboards"
 
 
@@ -183,7 +182,7 @@ def _prometheus(namespace: str, image: str) -> Manifest:
         container,
         volumes=[
             {"name": "config", "configMap": {"name": PROMETHEUS}},
-            {"name": "gateway", "secret": {"secretName": GATEWAY_TOKEN, "optional": True}},
+            {"name": "gateway", "secret": {"secretName": METRICS_SECRET, "optional": True}},
         ],
         service_account=PROMETHEUS,
         claims=[claim("data", "10Gi")],

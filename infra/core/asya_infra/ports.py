@@ -97,6 +97,7 @@ class Store:
         bucket: Where results, errors and large payloads go.
         region: Of the bucket.
         endpoint: Of another maker's S3; empty is AWS.
+        owner: AWS account of the bucket; empty asks nobody for it.
         access_key: With ``secret_key``; ``None`` where pods get a role from the cloud.
         secret_key: A secret.
         ready: What must exist before the crew starts.
@@ -106,6 +107,7 @@ class Store:
     bucket: pulumi.Input[str]
     region: pulumi.Input[str] = "us-east-1"
     endpoint: pulumi.Input[str] = ""
+    owner: pulumi.Input[str] = ""
     access_key: pulumi.Output[str] | None = None
     secret_key: pulumi.Output[str] | None = None
     ready: tuple[pulumi.Resource, ...] = ()

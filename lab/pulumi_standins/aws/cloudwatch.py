@@ -3,6 +3,7 @@
 from typing import Final
 
 from lab.pulumi_standins.aws.clients import Clients
+from lab.pulumi_standins.aws.emulated import noted
 from lab.pulumi_standins.aws.resource import Resource, given
 from lab.pulumi_standins.kind import Live
 from lab.pulumi_standins.wire import Properties
@@ -33,8 +34,15 @@ class LogGroup(Resource):
         self._retain(clients, new)
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
-        """DeleteLogGroup."""
-        aws["logs"].delete_log_group(logGroupName=identifier)
+        """DeleteLogGroup; where a cluster went that wrote there, EKS makes it again for what is still on its way."""
+        logs = aws["logs"]
+        # LocalStack gives the next group of that name the tags of the one before; AWS does not.
+        tags = logs.list_tags_log_group(logGroupName=identifier).get("tags") or {}
+        if tags:
+            logs.untag_log_group(logGroupName=identifier, tags=list(tags))
+        logs.delete_log_group(logGroupName=identifier)
+        if identifier in noted("late-logs"):
+            logs.create_log_group(logGroupName=identifier)
 
     def _retain(self, aws: Clients, inputs: Properties) -> None:
         if inputs.get("retentionInDays"):

@@ -91,6 +91,8 @@ class Cluster(Resource):
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """DeleteCluster, which refuses one with node groups."""
         rules.deletion("cluster", state)
+        if state.get("enabledClusterLogTypes"):
+            note("late-logs", f"/aws/eks/{identifier}/cluster")
         group = _made_by_eks(aws, identifier)["clusterSecurityGroupId"]
         aws["eks"].delete_cluster(name=identifier)
         if group:

@@ -75,6 +75,12 @@ def note(noun: str, identifier: str) -> None:
         records.setdefault(noun, {})[identifier] = {}
 
 
+def noted(noun: str) -> set[str]:
+    """Ids of what was noted of one type."""
+    with _records() as records:
+        return set(records.get(noun, {}))
+
+
 def recorded(path: Path, noun: str) -> dict[str, Any]:
     """What a file holds of one type, for tests."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""

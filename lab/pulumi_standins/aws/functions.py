@@ -55,6 +55,18 @@ def _cluster(aws: Clients, arguments: Properties) -> Properties:
     }  # fmt: skip
 
 
+def _log_groups(aws: Clients, arguments: Properties) -> Properties:
+    prefix = arguments.get("logGroupNamePrefix", "")
+    found = aws["logs"].describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]
+    names = [group["logGroupName"] for group in found]
+    return {"logGroupNames": names, "arns": [group["arn"] for group in found], "id": aws.region}
+
+
+def _log_group(aws: Clients, arguments: Properties) -> Properties:
+    name = arguments["name"]
+    return {"name": name, "id": name, "tags": aws["logs"].list_tags_log_group(logGroupName=name).get("tags") or {}}
+
+
 def _policy_document(aws: Clients, arguments: Properties) -> Properties:
     statements = [_statement(statement) for statement in arguments.get("statements") or []]
     text = json.dumps({"Version": arguments.get("version", "2012-10-17"), "Statement": statements})
@@ -79,6 +91,8 @@ FUNCTIONS: Final[dict[str, Callable[[Clients, Properties], Properties]]] = {
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:eks/getCluster:getCluster": _cluster,
+    "aws:cloudwatch/getLogGroup:getLogGroup": _log_group,
+    "aws:cloudwatch/getLogGroups:getLogGroups": _log_groups,
     "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
     "aws:iam/getSessionContext:getSessionContext": _session,
     "aws:ec2/getVpcEndpointService:getVpcEndpointService": _endpoint_service,

@@ -33,7 +33,7 @@ def test_an_interpreter_that_exists_but_does_not_run_is_passed_over(
     monkeypatch.setenv("PATH", f"{shim.parent}:{good.parent}")
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "no-pyenv"))
     monkeypatch.setattr(localstack, "_own_python", lambda: shim)
-    assert localstack._find_or_fetch_python(pytest.fail) == good
+    assert localstack._find_or_fetch_python(pytest.fail, tmp_path / "cache") == good
 
 
 def test_pyenvs_folder_is_searched_where_path_has_only_shims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,14 +42,28 @@ def test_pyenvs_folder_is_searched_where_path_has_only_shims(tmp_path: Path, mon
     monkeypatch.setenv("PATH", str(shim.parent))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     monkeypatch.setattr(localstack, "_own_python", lambda: shim)
-    assert localstack._find_or_fetch_python(pytest.fail) == good
+    assert localstack._find_or_fetch_python(pytest.fail, tmp_path / "cache") == good
+
+
+def test_a_python_that_could_not_be_fetched_is_not_asked_for_again_the_same_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(argv: list[str], kind: str) -> str:
+        raise localstack.CloudError("no network")
+
+    monkeypatch.setattr(localstack, "find_python", lambda: None)
+    monkeypatch.setattr(localstack, "find_uv", lambda cache: "/bin/uv")
+    monkeypatch.setattr(localstack, "_run", no_network)
+    said: list[str] = []
+    assert [localstack._find_or_fetch_python(said.append, tmp_path / "cache") for _ in range(2)] == [None, None]
+    assert len(said) == 1
 
 
 def test_where_no_python_fits_moto_stands_in_and_a_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
-    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress: None)
+    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress, cache: None)
     monkeypatch.setattr(localstack, "_run", lambda argv, kind: commands.append(argv))
     said: list[str] = []
     cache = tmp_path / "cache"
@@ -65,7 +79,7 @@ def test_an_installation_that_fails_says_what_the_installer_said(
 ) -> None:
     uv = make_executable(tmp_path / "uv", "#!/bin/sh\necho 'no network' >&2\nexit 1\n")
     monkeypatch.setattr(localstack, "find_uv", lambda cache: str(uv))
-    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress: Path(sys.executable))
+    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress, cache: Path(sys.executable))
     with pytest.raises(localstack.CloudError, match="no network"):
         localstack.ensure_installed(lambda text: None, cache=tmp_path / "cache")
     assert not (localstack._environment_folder(tmp_path / "cache", "localstack") / "complete").exists()

@@ -96,7 +96,7 @@ def test_what_cannot_be_sent_says_why(mesh: Mesh) -> None:
         ("helo", {}, "did you mean 'hello'"),
         ("greet", {}, "'greet' is the name of an actor, not of a tool; a route is a list of actors"),
         ("hello", {}, "name"),
-        (["no-such-actor"], {}, "no actor 'no-such-actor', only greet, shout, silent"),
+        (["no-such-actor"], {}, "no actor 'no-such-actor', only fan-in, greet, shout, silent"),
         (["greet", "shuot"], {}, "did you mean 'shout'"),
         (["happy-end"], {}, "happy-end"),
         (["greet"], object(), ""),

@@ -21,12 +21,33 @@ HANDLERS = {
         "async def handle(p):\n    global task\n    task = task or asyncio.create_task(tick())\n    return {'ticks': ticks}\n"
     ),
     "broken": "\nimport nobody_has_it\ndef handle(p):\n    return p\n",
+    "odd": "def handle(p):\n    return {'pages': [1, 2, {'vector': object()}]}\n",
+    "killed": "import os, signal\ndef handle(p):\n    os.kill(os.getpid(), signal.SIGKILL)\n",
+    "quiet": "def handle(p):\n    return None\n",
+    "grouped": (
+        "import asyncio\nasync def handle(p):\n    async def call():\n        raise ConnectionError('away')\n"
+        "    async with asyncio.TaskGroup() as group:\n        group.create_task(call())\n"
+    ),
+    "reads": "import os\ndef handle(p):\n    return {name: os.environ.get(name) for name in p}\n",
+    "mended": (
+        "import pathlib\ndef handle(p):\n    if not pathlib.Path(p['flag']).exists():\n"
+        "        raise RuntimeError('no flag')\n    return {'mended': True}\n"
+    ),
+}
+SHADOWS = ("msgspec.py", "pika.py", "asya_protocol.py", "handlers.py", "queue.py")
+"""Files of a user's that have the names of what our own processes import."""
+MORE: dict[str, dict[str, Any]] = {
+    "ticking": {"scaling": {"enabled": True, "minReplicas": 1, "maxReplicas": 1}},
+    "slow": {"scaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 2}},
+    "odd": {"retry": {"maxAttempts": 3, "initialDelay": "100ms"}},
+    "grouped": {"retry": {"maxAttempts": 3, "initialDelay": "100ms", "nonRetryable": ["ConnectionError"]}},
+    "killed": {"delivery": {"maxDeliveries": 2}},
+    "reads": {"env": {"PLACE": "base", "WHERE": "/models/$(PLACE)", "GONE": None}},
 }
 TOOLS = """tools:
   - {name: call_broken, route: [broken]}
   - {name: call_nobody, route: [total, nobody]}
 """
-TWO = {"enabled": True, "minReplicas": 2, "maxReplicas": 2}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +62,10 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     """The command line in the folder of a mesh that is up."""
     folder = tmp_path_factory.mktemp("users")
     for name, code in HANDLERS.items():
-        write_actor(folder, name, code, retry={"maxAttempts": 1}, **({"scaling": TWO} if name == "slow" else {}))
+        write_actor(folder, name, code, **{"retry": {"maxAttempts": 1}, **MORE.get(name, {})})
+    for name in SHADOWS:
+        (folder / name).write_text("raise RuntimeError('imported by somebody else')\n")
+    (folder / ".env").write_text("FROM_DOTENV=kept\n")
     (folder / "tools.yaml").write_text(TOOLS)
     command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
     try:

@@ -26,3 +26,28 @@ def test_a_child_that_a_group_took_in_is_told_as_joined_and_not_as_unknown(asya:
     assert told.err == (
         "error: no result of ends-kids-1: fan-in joined it with its siblings into ends-kids\n  try: asya result ends-kids\n"
     )
+
+
+def test_a_group_that_may_be_partial_says_what_it_lacks(asya: CommandLine) -> None:
+    words = ("--payload", '{"of": 3, "bad": 1}', "--header", "x-asya-fan-in-on-missing=partial")
+    assert asya("send", "split", "weak", "fan-in", "total", "--id", "ends-partial", *words).code == 0
+    code, said = ended(asya, "ends-partial")
+    assert (code, said["payload"], said["missing"]) == (0, {"got": [0, 2]}, [1])
+
+
+def test_a_route_that_was_left_early_does_not_pass_its_input_off_as_its_result(asya: CommandLine) -> None:
+    code, said = ended(asya, sent(asya, "quiet", "total", payload={"input": 1}, envelope_id="ends-early"))
+    assert (code, said["payload"], said["ended"], said["ended_at"]) == (0, None, "early", "quiet")
+
+
+def test_a_result_that_can_never_be_json_is_tried_once_and_told_by_its_place(asya: CommandLine) -> None:
+    code, said = ended(asya, sent(asya, "odd", payload={}, envelope_id="ends-odd"))
+    assert code != 0
+    assert "pages[2].vector: object" in said["error"]["message"]
+    assert "attempts" not in said["error"] or said["error"]["attempts"] == 1, said
+
+
+def test_a_crash_is_told_as_deliveries_with_its_signal(asya: CommandLine) -> None:
+    code, said = ended(asya, sent(asya, "killed", payload={}, envelope_id="ends-killed"))
+    assert code != 0
+    assert "SIGKILL" in str(said)

@@ -5,8 +5,22 @@ from tests.support.command_line import CommandLine
 
 
 def test_a_cancel_takes_the_one_that_is_named_and_none_that_begins_with_it(asya: CommandLine) -> None:
-    sent(asya, "slow", payload={"s": 3}, envelope_id="report-2026-11")
+    sent(asya, "slow", payload={"s": 600}, envelope_id="report-2026-11")
     other = sent(asya, "slow", payload={"s": 3}, envelope_id="report-2026-11-30")
     assert asya("cancel", "report-2026-11").code == 0
     assert ended(asya, other)[0] == 0
     assert ended(asya, "report-2026-11")[0] != 0
+
+
+def test_an_own_id_that_looks_like_a_childs_is_its_own(asya: CommandLine) -> None:
+    """Sent while the children of ``book`` are under way, at the same actors, with the same store."""
+    book = sent(asya, "split", "weak", "fan-in", "total", payload={"of": 3}, envelope_id="book")
+    own = sent(asya, "split", "weak", "fan-in", "total", payload={"of": 1}, envelope_id="book-1")
+    assert ended(asya, own)[1]["payload"] == {"got": [0]}
+    assert ended(asya, book)[1]["payload"] == {"got": [0, 1, 2]}
+
+
+def test_a_wait_looks_for_the_end_of_this_send(asya: CommandLine) -> None:
+    for payload in ("first", "second"):
+        done = asya("send", "total", "--id", "twice", "--payload", f'"{payload}"', "--wait", "--json")
+        assert done.document["payload"] == {"got": payload}, done

@@ -1,6 +1,9 @@
 """Words that say why."""
 
-from tests.component.users.conftest import sent, soon
+import json
+
+from asya.client import AsyncMesh
+from tests.component.users.conftest import ended, sent, soon
 from tests.support.command_line import CommandLine
 
 
@@ -38,3 +41,34 @@ def test_an_unknown_tool_is_refused_with_the_nearest_name(asya: CommandLine) -> 
 def test_a_tool_whose_route_names_no_actor_is_refused_with_a_command_that_there_is(asya: CommandLine) -> None:
     done = asya("call", "call_nobody")
     assert (done.code, "try: asya local status" in done.err) == (1, True)
+
+
+def test_a_command_that_there_is_not_is_refused_with_the_nearest_name(asya: CommandLine) -> None:
+    done = asya("sned", "total")
+    assert done.code == 2
+    assert "send" in done.err
+
+
+def test_what_failed_is_replayed_once_it_is_mended(asya: CommandLine) -> None:
+    flag = asya.folder / "flag"
+    envelope_id = sent(asya, "mended", payload={"flag": str(flag)}, envelope_id="words-replay")
+    code, said = ended(asya, envelope_id)
+    assert code != 0
+    assert "mended.py" in str(said["error"])
+    flag.touch()
+    replayed = asya("replay", envelope_id)
+    assert replayed.code == 0, replayed
+    soon(lambda: asya("result", envelope_id).out, '"mended"')
+
+
+def test_logs_of_an_envelope_are_in_order_of_time_across_its_actors(asya: CommandLine) -> None:
+    ended(asya, sent(asya, "weak", "total", payload={"bad": False, "n": 1}, envelope_id="words-logs"))
+    soon(lambda: asya("logs", "words-logs").out, "total/")
+    times = [json.loads(line)["time"] for line in asya("logs", "words-logs", "--json").out.splitlines()]
+    assert len(times) > 1
+    assert times == sorted(times)
+
+
+async def test_a_program_has_a_client_for_the_same_mesh(asya: CommandLine) -> None:
+    async with AsyncMesh(home=asya.folder / "home") as mesh:
+        assert await mesh.call(["total"], {"by": "client"}) == {"got": {"by": "client"}}

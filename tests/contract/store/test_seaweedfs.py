@@ -57,7 +57,7 @@ def test_a_wrong_key_is_refused(server: SeaweedServer) -> None:
 def test_claims_and_results_go_through_it(server: SeaweedServer) -> None:
     kept, envelope = store(server, "mesh-0"), {"id": "e/1", "route": {"actors": ["a"]}, "payload": "x" * 1000}
     desk = ClaimCheck(kept, 500)
-    claim = read_claim(json.loads(desk.leave(json.dumps(envelope).encode()))["headers"])
+    claim = read_claim(json.loads(desk.leave(json.dumps(envelope).encode()))["headers"], "e/1")
     assert claim is not None
     assert json.loads(desk.fetch(claim)) == envelope["payload"]
     desk.redeem(claim)

@@ -243,3 +243,23 @@ def test_an_endpoint_that_is_not_there_is_raised(pauses: list[float]) -> None:
     with pytest.raises(StoreUnavailable, match="Could not connect"):
         S3Store(open_s3_client(settings), "b", "us-east-1").put("a.json", b"{}")
     assert len(pauses) == ATTEMPTS - 1
+
+
+@pytest.mark.usefixtures("aws")
+def test_every_request_says_whose_bucket_it_means() -> None:
+    """AWS answers 403 where it is another's; no stand-in does, so that what is sent is looked at."""
+    client = open_s3_client(StoreSettings(access_key="k", secret_key="s", owner="123456789012"))
+    said: dict[str, str | None] = {}
+    client.meta.events.register(
+        "before-call.s3",
+        lambda model, params, **_: said.update({model.name: params["headers"].get("x-amz-expected-bucket-owner")}),
+    )
+    store = S3Store(client, "asya-results", "us-east-1")
+    store.put("a.json", b"{}")
+    assert (store.create("b.json", b"{}"), store.get("a.json"), store.list("")) == (True, b"{}", ["a.json", "b.json"])
+    assert store.info("a.json") is not None
+    store.delete("a.json")
+    assert said.pop("CreateBucket") is None, "what is made is ours"
+    assert said == dict.fromkeys(
+        ("HeadBucket", "PutObject", "GetObject", "HeadObject", "ListObjectsV2", "DeleteObject"), "123456789012"
+    )

@@ -1,6 +1,6 @@
 """`make up` on a real Kubernetes: a mesh from one program, actors from another, an envelope through them, nothing left.
 
-The stand-in for the kubernetes plugin applies each object on the API server; everything else is real.
+Nothing stands in: the engine, the provider for Kubernetes and the cluster are real, the images our own.
 """
 
 import pytest

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asya_cli.build import build_cure, choose_builder, command, is_usable, write_files
+from asya_cli.build import build_cure, choose_builder, command, is_usable, left_out, write_files
 from asya_cli.doctor import _docker
 from asya_cli.exit_codes import BadRequest, NotFound
 
@@ -32,8 +32,10 @@ def test_the_dockerfile_installs_what_the_folder_says_and_is_the_users_then(
     assert [path.name for path in write_files(tmp_path)] == ["Dockerfile", ".dockerignore"]
     lines = (tmp_path / "Dockerfile").read_text().splitlines()
     assert {"ARG BASE=python:3.13-slim", "FROM $BASE", line, "COPY . /app", "ENV PYTHONPATH=/app"} <= set(lines)
+    assert left_out(tmp_path) == ""
     (tmp_path / "Dockerfile").write_text("FROM mine\n")
     assert write_files(tmp_path) == []
+    assert left_out(tmp_path) == file
     assert (tmp_path / "Dockerfile").read_text() == "FROM mine\n"
 
 

@@ -7,14 +7,14 @@ import pytest
 from click.testing import CliRunner
 
 from asya_cli.exit_codes import BadRequest
-from asya_cli.init import FILES, class_name, init, write_actor
+from asya_cli.init import FILES, GITIGNORE, PULUMI_FILES, class_name, init, write_actor
 from asya_manifest.files import read_manifests
 
 
 def test_a_new_actors_manifest_is_valid_and_leads_to_its_handler(tmp_path: Path):
     """In a folder that was not there."""
     written = write_actor("page-ocr", tmp_path / "deep" / "page-ocr")
-    assert sorted(path.name for path in written) == sorted(FILES)
+    assert sorted(path.name for path in written) == sorted([*FILES, GITIGNORE])
     (declared,) = read_manifests([tmp_path / "deep" / "page-ocr"]).actors
     assert declared.actor.name == "page-ocr"
     handler = ast.parse((tmp_path / "deep" / "page-ocr" / "handler.py").read_text())
@@ -31,6 +31,19 @@ def test_nothing_is_overwritten_and_nothing_is_written_beside_it(tmp_path: Path,
         write_actor("ocr", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [there]
     assert (tmp_path / there).read_text() == "mine"
+
+
+def test_secrets_and_state_of_this_machine_are_kept_out_of_git_unless_the_folder_says_otherwise(tmp_path: Path):
+    write_actor("ocr", tmp_path / "new")
+    assert {".asya/", ".env", ".mcp.json"} <= set((tmp_path / "new" / GITIGNORE).read_text().split("\n"))
+    (tmp_path / GITIGNORE).write_text("mine\n")
+    write_actor("ocr", tmp_path)
+    assert (tmp_path / GITIGNORE).read_text() == "mine\n"
+
+
+def test_the_readme_of_a_program_says_how_it_runs(tmp_path: Path):
+    write_actor("ocr", tmp_path, (*FILES, *PULUMI_FILES))
+    assert "pulumi up" in (tmp_path / "README.md").read_text()
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error_that_says_so(tmp_path: Path):

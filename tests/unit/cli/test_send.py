@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from asya_cli.exit_codes import BadRequest
-from asya_cli.send import build_envelope, read_headers, read_payload
+from asya_cli.send import build_envelope, read_headers, read_moment, read_payload
 from asya_protocol.envelope import Envelope, parse_envelope
 from asya_protocol.errors import InvalidEnvelope
 
@@ -42,6 +42,16 @@ def test_a_given_trace_is_continued():
 
 def test_a_deadline_is_carried():
     assert json.loads(build("ocr", deadline=DEADLINE).dump())["deadline"] == "2026-01-02T03:04:05Z"
+
+
+def test_a_moment_is_carried_and_what_cannot_be_is_named_by_its_option():
+    at = read_moment(1200.0, None, DEADLINE)
+    assert build("ocr", not_before=at).headers["x-asya-not-before"] == "2026-01-02T03:24:05Z"
+    assert read_moment(None, "2026-01-02T04:00:00+01:00", DEADLINE) is None
+    with pytest.raises(BadRequest, match=r"--at must be a time with its zone .* has no zone"):
+        read_moment(None, "2026-01-02T04:00:00", DEADLINE)
+    with pytest.raises(BadRequest, match="--in is a wait of 200h0m0s, longer than the 168h0m0s"):
+        read_moment(720_000.0, None, DEADLINE)
 
 
 @pytest.mark.parametrize("end", ["happy-end", "error-end"])

@@ -39,6 +39,36 @@ def step(result: str, **more: Any) -> StepFacts:
             "ocr has done it before, so that it was not run again; its end is that of the send before",
         ),
         (
+            replace(BARE, last=step("waiting", again_in_s=900.0, until="1970-01-01T02:00:00Z")),
+            "moment",
+            "it waits at ocr until 1970-01-01T02:00:00Z, for another 1h43m20s",
+        ),
+        (
+            replace(BARE, last=step("success", to="translate", until="1970-01-01T02:00:00Z")),
+            "moment",
+            "it waits at translate until 1970-01-01T02:00:00Z, for another 1h43m20s",
+        ),
+        (
+            replace(BARE, last=step("waiting", again_in_s=4.0, until="1970-01-01T00:16:40Z"), actors=ACTORS),
+            "queue",
+            "it waits in the queue of ocr; 12 queued, 3 in hand, 1 of 2 replicas ready",
+        ),
+        (
+            replace(BARE, record=record(), events=[{**told("completed", 0), "until": "1970-01-01T02:00:00Z"}]),
+            "moment",
+            "it waits at translate until 1970-01-01T02:00:00Z, for another 1h43m20s",
+        ),
+        (
+            replace(BARE, record=record(headers={names.HEADER_NOT_BEFORE: "1970-01-01T02:00:00Z"})),
+            "moment",
+            "it waits at ocr until 1970-01-01T02:00:00Z, for another 1h43m20s",
+        ),
+        (
+            replace(BARE, last=step("limited", again_in_s=10.0, cause="limit 'openai': 2 requests a minute")),
+            "limit",
+            "it waits at ocr, at no cost, for limit 'openai': 2 requests a minute; it asks again in 6.0 s",
+        ),
+        (
             replace(BARE, end=("succeeded", ""), missing=(1,)),
             "nothing",
             "it has succeeded without child 1 of its fan-out",
@@ -212,8 +242,8 @@ def test_the_whole_answer_in_json_and_on_one_screen():
         "id": "e1", "status": "running", "held_by": "retry",
         "because": "attempt 2 at ocr failed: E: torn; the next one in 6.0 s",
         "where": "ocr", "route": ROUTE, "progress_percent": 25.0, "attempts": 2, "max_attempts": 3,
-        "last_error": "E: torn", "next_retry_at": "1970-01-01T00:16:46Z", "queued": 12, "replicas_ready": 1,
-        "deadline": None, "trace_id": None, "trace_url": None, "cure": None,
+        "last_error": "E: torn", "next_retry_at": "1970-01-01T00:16:46Z", "waits_until": None, "queued": 12,
+        "replicas_ready": 1, "deadline": None, "trace_id": None, "trace_url": None, "cure": None,
     }  # fmt: skip
     assert list(lines(evidence, why)) == [
         "id         e1",

@@ -7,13 +7,17 @@ from typing import cast
 import pytest
 
 from asya_gateway.calls import SENDING_S, Calls, KeyReused
+from asya_gateway.records.body import evidence_of
 from asya_gateway.records.call_key import call_key
 from asya_gateway.records.lifecycle import Progress, Sending
 from asya_gateway.records.record import Record
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.tools.toolbox import Toolbox
+from asya_manifest.explanation import explain
 from asya_manifest.tools import parse_tools
+from asya_protocol.envelope import format_time, parse_envelope
 from asya_protocol.names import QueueNames
+from asya_protocol.not_before import read_not_before
 from asya_transport.port import Transport
 
 KEY = call_key("me", "k", "t", {})
@@ -22,11 +26,15 @@ KEY = call_key("me", "k", "t", {})
 class Broker:
     """Stands in for a transport: keeps what is sent."""
 
+    max_delay_s = 900.0
+
     def __init__(self) -> None:
         self.sent: list[bytes] = []
+        self.delays: list[float] = []
 
-    async def send(self, queue: str, body: bytes) -> None:
+    async def send(self, queue: str, body: bytes, *, delay_s: float = 0.0) -> None:
         self.sent.append(body)
+        self.delays.append(delay_s)
 
 
 class Bench:
@@ -85,3 +93,20 @@ async def test_other_arguments_are_refused_or_another_call_where_the_key_is_a_nu
     ]
     assert len({first.envelope_id, *(answer.envelope_id for answer in numbered)}) == 3
     assert len(bench.broker.sent) == 3
+
+
+async def test_a_call_for_later_rests_with_the_broker_and_its_tools_time_runs_from_then_on() -> None:
+    bench = Bench()
+    bench.calls.toolbox.tools = parse_tools([("f", "tools: [{name: t, route: [a], timeout: 60}]")])
+    begins = datetime.now(UTC) + timedelta(hours=1)
+    answer = await bench.calls.call("t", {}, "me", not_before=begins)
+    assert bench.broker.delays == [900.0]
+    sent = parse_envelope(bench.broker.sent[0])
+    assert read_not_before(sent.headers) == begins
+    assert sent.deadline is not None and timedelta(seconds=60) <= sent.deadline - begins < timedelta(seconds=61.1)
+    record = await bench.store.get(answer.envelope_id)
+    assert record is not None
+    evidence = evidence_of(record, await bench.store.history(record.id), None, begins.timestamp() - 600)
+    assert explain(evidence).because == f"it waits at a until {format_time(begins)}, for another 10m0s"
+    evidence = evidence_of(record, await bench.store.history(record.id), None, begins.timestamp() + 1)
+    assert explain(evidence).because == "it waits in the queue of a"

@@ -40,12 +40,25 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "asya:compute: is auto, which makes its own nodes, but asya:nodeGroups is set; ",
     ),
     ({"compute": "node-groups", "nodeGroups": json.dumps([GROUP])}, "asya:nodeGroups: all have accelerators"),
+    (
+        {"compute": "node-groups", "nodesMax": "6"},
+        "asya:nodesMax: lets nodes grow from 2 to 6, which nothing does: actors would wait for nodes; take asya:compute auto",
+    ),
+    (
+        {
+            "compute": "node-groups",
+            "nodeGroups": json.dumps([{"name": "cpu", "types": ["t3.large"], "min": 0, "max": 3}]),
+        },
+        "asya:nodeGroups: lets cpu grow from 0 to 3, which nothing does",
+    ),
+    ({"autoscaler": "installed"}, "asya:autoscaler: is for node groups, and Auto Mode makes its own nodes"),
     ({"nodeGroups": "[1]"}, "asya:nodeGroups: must be a list of groups"),
     ({"nodeGroups": json.dumps([{**GROUP, "size": 3}])}, "asya:nodeGroups: 'size' is none of name, types, min, max"),
     ({"nodeGroups": json.dumps([{**GROUP, "min": "3"}])}, "asya:nodeGroups: min of {"),
     ({"nodeGroups": json.dumps([{"name": "cpu"}])}, 'asya:nodeGroups: {"name": "cpu"} needs a name and types'),
     ({"gatewayCidrs": '["everywhere"]'}, "asya:gatewayCidrs: 'everywhere' is no network"),
     ({"gatewayScheme": "public"}, "asya:gatewayScheme: 'public' is not one of internal, internet-facing"),
+    ({"flowLogDays": "14", "clusterName": "theirs"}, "asya:flowLogDays: is for a VPC that the stack makes"),
     ({"monthlyBudget": "100"}, "asya:alarmEmail: is not set, and a budget tells somebody"),
 ]
 TOGETHER: list[tuple[dict[str, str], str, str]] = [
@@ -79,6 +92,28 @@ TOGETHER: list[tuple[dict[str, str], str, str]] = [
     ({**A_GATEWAY, "password": "p@ss-word"}, "aws", "asya:password: is not 8 to 128 characters without"),
     ({**A_GATEWAY, "password": "short"}, "aws", "asya:password: is not 8 to 128 characters without"),
     ({**A_GATEWAY, "clusterName": "theirs"}, "aws", "asya:subnetIds: is not set, and RDS needs subnets in two zones"),
+]
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0b1c"
+TOGETHER += [
+    ({"existingKey": "alias/theirs"}, "aws", "asya:existingKey: 'alias/theirs' is no ARN of a key"),
+    (
+        {"existingKey": KEY.replace("central", "west")},
+        "aws",
+        "asya:existingKey: is of eu-west-1, and queues of eu-central-1",
+    ),
+    ({"databaseSnapshot": "before"}, "aws", "asya:databaseSnapshot: is of RDS, and this stack has no such database"),
+    ({**A_GATEWAY, "databaseSnapshot": "be fore"}, "aws", "asya:databaseSnapshot: 'be fore' is neither name nor ARN"),
+    (
+        {"existingBucket": "x", "store": "none"},
+        "aws",
+        "asya:existingBucket: is of S3, and this stack's results go elsewhere",
+    ),
+    ({"existingBucket": "Big"}, "aws", "asya:existingBucket: 'Big' is no name of a bucket"),
+    (
+        {"existingBucket": "theirs", "bucketVersioning": "true"},
+        "aws",
+        "asya:bucketVersioning: is for a bucket that the stack makes, and asya:existingBucket names theirs; take it out",
+    ),
 ]
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0b1c"
 A_WAY_IN = {**A_GATEWAY, "gatewayHost": "asya.example.com", "gatewayCertificate": CERTIFICATE}
@@ -121,6 +156,7 @@ FINE: list[tuple[dict[str, str], str]] = [
     ({**A_GATEWAY, "clusterName": "theirs", "subnetIds": '["a", "b"]'}, "aws"),
     ({"environment": "aws", "queuePrefix": "prod-"}, "prod-eu-1"),
     ({"region": "eusc-de-east-1"}, "aws"),
+    ({**A_GATEWAY, "existingKey": KEY, "existingBucket": "theirs", "databaseSnapshot": "rds:asya-2026-11-30"}, "aws"),
     ({"region": "us-gov-west-1"}, "aws"),
     ({"region": "cn-north-1"}, "aws"),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asya_aws.node_groups import labels_and_taints, unreached
+from asya_aws.node_groups import labels_and_taints
 from asya_aws.node_objects import ARM_TAINT, node_pools
 from asya_aws.settings import NodeGroup
 from lab.checkout import ROOT
@@ -28,7 +28,8 @@ GROUPS = [
 
 
 def groups(**changes: Any) -> Run:
-    return run_environment("aws", keda="installed", compute="node-groups", nodeGroups=GROUPS, **changes)
+    given = {"compute": "node-groups", "nodeGroups": GROUPS, "autoscaler": "installed", **changes}
+    return run_environment("aws", keda="installed", **given)
 
 
 def test_auto_mode_is_the_default() -> None:
@@ -72,9 +73,8 @@ def test_auto_mode_may_tag_nodes_of_its_own_cluster_only() -> None:
         if each.name == "asya-aws-cluster"
     ]
     by_name = {each["Sid"]: each for each in policy}
-    assert set(by_name) == {"NoGroupOfItsOwn", "TagLoadBalancers", "TagNodes", "TagVolumes"}
-    assert by_name["NoGroupOfItsOwn"]["Effect"] == "Deny"
-    assert all("Condition" in by_name[sid] for sid in ("TagNodes", "TagVolumes"))
+    assert set(by_name) == {"TagLoadBalancers", "TagNodes", "TagVolumes"}
+    assert all("Condition" in each for each in policy)
 
 
 def test_pools_keep_apart_what_only_some_images_can_run_on() -> None:
@@ -198,12 +198,9 @@ def test_a_cluster_keeps_the_subnets_that_it_was_made_with() -> None:
     assert run_environment("aws", keda="installed").one("aws:eks/cluster:Cluster").ignore == ("vpcConfig.subnetIds",)
 
 
-def test_groups_that_nobody_makes_grow_are_said() -> None:
-    grows, fixed = (
-        NodeGroup(name="cpu", types=("m7i.large",), min=2, max=6),
-        NodeGroup(name="x", types=("a",), min=2, max=2),
-    )
-    (line,) = unreached([grows, fixed])
-    assert line.startswith("node group cpu: nothing adds nodes between its min (2) and its max (6)")
-    assert len([said for said in groups().warnings if "nothing adds nodes" in said]) == 3
-    assert not [said for said in run_environment("aws", keda="installed").warnings if "nothing adds nodes" in said]
+def test_how_many_nodes_run_is_an_autoscaler_s_where_there_is_one() -> None:
+    """Without one it follows the minimum, below which AWS refuses it."""
+    token, fixed = "aws:eks/nodeGroup:NodeGroup", run_environment("aws", keda="installed", compute="node-groups")
+    assert {each.ignore for each in groups().of_type(token)} == {("scalingConfig.desiredSize",)}
+    assert fixed.one(token).ignore == ()
+    assert fixed.one(token).inputs["scalingConfig"] == {"minSize": 2, "maxSize": 2, "desiredSize": 2}

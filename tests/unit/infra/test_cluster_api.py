@@ -37,7 +37,7 @@ async def test_an_actor_is_waited_for_as_the_operator_tells_it() -> None:
 
     async def answer(request: web.Request) -> web.Response:
         asked.append(request.path)
-        if "deployments" in request.path:
+        if "/apps/v1/" in request.path:
             return refusal(404, "no workload")
         return web.json_response(READY) if len(asked) > 1 else refusal(503, "starting")
 
@@ -48,7 +48,8 @@ async def test_an_actor_is_waited_for_as_the_operator_tells_it() -> None:
         )
     assert found == {"status": "Napping"}
     actor = "/apis/asya.sh/v1alpha1/namespaces/team/asyncactors/ocr"
-    assert asked == [actor, actor, "/apis/apps/v1/namespaces/team/deployments/ocr"]
+    workloads = [f"/apis/apps/v1/namespaces/team/{kind}/ocr" for kind in ("deployments", "statefulsets")]
+    assert asked == [actor, actor, *workloads]
 
 
 @pytest.mark.parametrize(

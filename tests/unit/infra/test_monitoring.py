@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from asya_infra import monitoring
+from asya_infra.gateway_objects import METRICS_SECRET
 from tests.support.pulumi_program import run_environment
 
 pytestmark = pytest.mark.unit
@@ -53,7 +54,27 @@ def test_the_gateway_is_read_with_a_token_that_may_be_missing() -> None:
     pod = by_kind("StatefulSet")[0]["spec"]["template"]["spec"]
     (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["mountPath"] == folder]
     (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
-    assert volume["secret"] == {"secretName": monitoring.GATEWAY_TOKEN, "optional": True}
+    assert volume["secret"] == {"secretName": METRICS_SECRET, "optional": True}
+
+
+@pytest.mark.parametrize("way", ["true", "operator"])
+def test_a_stack_makes_the_token_with_which_prometheus_reads_the_gateway(way: str) -> None:
+    seen = run_environment("oss", manifests=None, **{**ALL, "monitoring": way, "reportToken": "reports"})
+    secrets = {
+        each.inputs["metadata"]["name"]: each.inputs
+        for each in seen.of_type("kubernetes:core/v1:Secret")
+        if each.inputs["metadata"]["namespace"] == "asya-system"
+    }
+    token = secrets[METRICS_SECRET]["stringData"]["token"]
+    assert len(token) == 64
+    lines = secrets["asya-gateway-tokens"]["stringData"]["tokens"].splitlines()
+    assert lines == ["caller", "reports|report", f"{token}|metrics"]
+
+
+def test_a_stack_without_monitoring_lets_nobody_read_the_gateway_s_metrics() -> None:
+    seen = run_environment("oss", manifests=None, **{**ALL, "monitoring": "false"})
+    names = {each.inputs["metadata"]["name"] for each in seen.of_type("kubernetes:core/v1:Secret")}
+    assert METRICS_SECRET not in names
 
 
 def test_broker_store_and_database_tell_prometheus_of_themselves() -> None:

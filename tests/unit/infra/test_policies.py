@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
 SCOPE = Scope(region=REGION, account=ACCOUNT, key_arn=KEY, bucket="results")
+FLOW = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:flow"
 CLUSTER = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/c"
 
 IDENTITY: dict[str, policies.Document] = {
@@ -31,6 +32,7 @@ IDENTITY: dict[str, policies.Document] = {
     "error-end": policies.crew(SCOPE, "error-end"),
     "fan-in": policies.crew(SCOPE, "fan-in"),
     "gateway": policies.gateway(SCOPE),
+    "flow logs": policies.flow_logs(FLOW),
     "without a store": policies.actor(Scope(region=REGION, account=ACCOUNT), "ocr"),
 }
 RESOURCE: dict[str, policies.Document] = {
@@ -96,8 +98,8 @@ def test_no_role_has_a_bare_star(duty: str) -> None:
     for statement in statements(IDENTITY[duty]):
         assert all("*" not in action for action in statement["Action"])
         for resource in statement["Resource"]:
-            assert resource.startswith(("arn:aws:sqs:eu-central-1:123456789012:", "arn:aws:s3:::results", KEY))
-            if resource.endswith(":*"):
+            assert resource.startswith(("arn:aws:sqs:eu-central-1:123456789012:", "arn:aws:s3:::results", KEY, FLOW))
+            if resource.endswith(":*") and resource != f"{FLOW}:*":
                 assert statement["Action"] == ["sqs:ListQueues"]
 
 

@@ -1,6 +1,7 @@
 """The end of an actor: pods before the queue, and a broker that does not take the deletion of its queue."""
 
 import json
+import re
 from typing import Any
 
 from asya_kube import resources
@@ -13,6 +14,7 @@ from asya_operator.finish import (
     WORLD_PATIENCE_S,
     Finisher,
 )
+from asya_operator.kept_queues import KeptQueues
 from asya_operator.settings import OperatorSettings
 from asya_operator.transport_config import TransportConfig, parse_transports
 from asya_operator.world import World
@@ -31,6 +33,7 @@ class Api:
 
     def __init__(self) -> None:
         self.patches: list[dict[str, Any]] = []
+        self.lists: list[dict[str, str]] = []
         self.pods: list[dict[str, Any]] = []
         self.selectors: list[tuple[resources.Kind, str | None, str]] = []
 
@@ -43,6 +46,10 @@ class Api:
     async def get(self, kind: resources.Kind, namespace: str, name: str) -> dict[str, Any] | None:
         return ACTOR if kind is resources.ACTOR else None
 
+    async def apply(self, manifest: dict[str, Any]) -> None:
+        assert (manifest["kind"], manifest["metadata"]["namespace"]) == ("ConfigMap", "asya-system")
+        self.lists.append(manifest["data"])
+
     async def patch(self, kind: resources.Kind, namespace: str, name: str, changes: dict[str, Any]) -> None:
         self.patches.append(changes)
 
@@ -53,12 +60,16 @@ class Queues:
     def __init__(self, failures: int) -> None:
         self.failures = failures
         self.asked = 0
+        self.empty = True
 
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         self.asked += 1
         self.failures -= 1
         if self.failures >= 0:
             raise TransportUnavailable("away")
+        return self.empty
+
+    def manages(self, _transport: TransportConfig) -> bool:
         return True
 
 
@@ -78,8 +89,10 @@ class Stage:
         transports = parse_transports(json.dumps(TRANSPORTS))
         settings = OperatorSettings(transports=transports)
         self.world = World()
-        parts: tuple[Any, ...] = (self.api, self.world, self.queues, self.recorder, settings)
-        self.finisher = Finisher(*parts)
+        api: Any = self.api
+        kept = KeptQueues(api, "asya-system")
+        parts: tuple[Any, ...] = (api, self.world, self.queues, self.recorder, settings)
+        self.finisher = Finisher(*parts, kept=kept)
 
 
 async def test_a_broker_that_stumbles_is_asked_again() -> None:
@@ -97,6 +110,7 @@ async def test_a_broker_that_stays_away_does_not_hold_an_actor() -> None:
     assert await stage.finisher.finish(ACTOR, 0.0) == BROKER_PAUSE_S
     assert await stage.finisher.finish(ACTOR, BROKER_PATIENCE_S) is None
     assert stage.recorder.told == [("Warning", "QueueKept")]
+    assert [list(each.values()) for each in stage.api.lists] == [["team"]]
     assert stage.api.patches == [{"metadata": {"finalizers": ["theirs"]}}]
 
 
@@ -126,3 +140,17 @@ async def test_a_pod_whose_end_no_watch_has_told_does_not_hold_an_actor() -> Non
     stage.api.pods = []
     assert await stage.finisher.finish(ACTOR, WORLD_PATIENCE_S + PODS_STAY_S) is None
     assert stage.recorder.told == [("Normal", "QueueDeleted")]
+
+
+async def test_a_queue_that_stays_is_its_namespaces_until_it_is_gone() -> None:
+    stage = Stage(0)
+    stage.queues.empty = False
+    stage.world.note(resources.ACTOR, "ADDED", ACTOR)
+    assert await stage.finisher.finish(ACTOR, 0.0) is None
+    assert stage.recorder.told == [("Normal", "QueueKept")]
+    assert [list(each.values()) for each in stage.api.lists] == [["team"]]
+    (name,) = stage.world.kept
+    assert re.fullmatch(r"[-._a-zA-Z0-9]+", name), "a ConfigMap takes no other key"
+    stage.queues.empty = True
+    assert await stage.finisher.finish(ACTOR, 1.0) is None
+    assert (stage.world.kept, stage.api.lists[-1]) == ({}, {})

@@ -12,6 +12,7 @@ from asya_kube import resources
 from asya_kube.api import ApiConflict, ApiError, ApiSilent, ApiUnavailable, ObjectMissing
 from asya_kube.resources import Kind, kind_of
 from asya_manifest.labels import FINALIZER
+from asya_operator.kept_queues import KeptQueues
 from asya_operator.poller import Depths
 from asya_operator.reconcile import Reconciler
 from asya_operator.settings import OperatorSettings
@@ -112,8 +113,18 @@ class Cluster:
 class Queues:
     """A stand-in for brokers that do as they are told."""
 
+    def __init__(self) -> None:
+        self.holding = False
+
     async def ensure(self, *_: object) -> None:
         """Every queue is as it should be."""
+
+    async def delete(self, *_: object, force: bool) -> bool:
+        """One that holds something stays."""
+        return force or not self.holding
+
+    def manages(self, _transport: object) -> bool:
+        return True
 
 
 class Recorder:
@@ -133,7 +144,10 @@ class Stage:
         self.world = World()
         self.cluster = Cluster(self.world)
         self.recorder = Recorder()
-        parts: dict[str, Any] = {"api": self.cluster, "queues": Queues(), "recorder": self.recorder}
+        self.queues = Queues()
+        api: Any = self.cluster
+        kept = KeptQueues(api, "asya-system")
+        parts: dict[str, Any] = {"api": api, "queues": self.queues, "recorder": self.recorder, "kept": kept}
         self.reconciler = Reconciler(
             world=self.world,
             depths=Depths(),
@@ -200,6 +214,31 @@ async def test_an_actor_that_loses_its_queue_s_name_loses_its_pods_too_and_gets_
     stage.cluster.remove(resources.ACTOR, "a", "ocr")
     await stage.reconcile("ocr", "b")
     assert {"Deployment ocr", "ScaledObject ocr"} <= stage.cluster.names("b")
+
+
+async def test_what_waits_in_a_queue_that_outlived_its_actor_is_its_namespaces() -> None:
+    """Whoever waited for the name gets it with an empty queue, or not at all; and a new leader knows."""
+    stage = Stage()
+    stage.queues.holding = True
+    stage.declare("ocr", "owner")
+    stage.declare("ocr", "waits", created="2025-01-01T00:00:00Z")  # older than what the owner will make anew
+    stage.world.keep_queue(("owner", "ocr"), actor("ocr", "sqs"), kept=True)
+    stage.cluster.remove(resources.ACTOR, "owner", "ocr")
+    await stage.reconcile("ocr", "waits")
+    assert stage.reasons("waits")[0] == "QueueNameTaken"
+    told = [status for status in stage.cluster.statuses if status["namespace"] == "waits"][-1]["conditions"]
+    assert any("they stay with namespace owner" in condition["message"] for condition in told)
+    assert "Deployment ocr" not in stage.cluster.names("waits")
+    stage.declare("ocr", "owner", created="2026-06-01T00:00:00Z")
+    for namespace in ("owner", "waits"):
+        await stage.reconcile("ocr", namespace)
+    assert "Deployment ocr" in stage.cluster.names("owner")
+    assert stage.reasons("waits")[0] == "QueueNameTaken"
+    stage.cluster.remove(resources.ACTOR, "owner", "ocr")
+    stage.queues.holding = False
+    await stage.reconcile("ocr", "waits")
+    assert "Deployment ocr" in stage.cluster.names("waits")
+    assert stage.cluster.objects["ConfigMap", "asya-system", "asya-kept-queues"]["data"] == {}
 
 
 async def test_an_actor_without_a_queue_leaves_alone_what_is_somebody_elses() -> None:

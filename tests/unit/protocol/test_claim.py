@@ -31,7 +31,7 @@ def test_what_is_put_back_is_what_was_cut_off(payload: object, headers: dict[str
     if forced is not None:
         claim, left, small = forced
         assert json.loads(small)["payload"] is None
-        assert read_claim(json.loads(small)["headers"]) == claim
+        assert read_claim(json.loads(small)["headers"], "e/1") == claim
         assert json.loads(check_out(small, left)) == json.loads(body)
 
 
@@ -52,7 +52,7 @@ def test_the_key_follows_from_id_origin_place_and_payload() -> None:
     assert len(set(keys)) == 6
     assert keys[0].startswith("claims/e%2F1/1-")
     assert keys[4].startswith("claims/e%2F1/1~0-")
-    assert all(read_claim({"x-asya-claim": {"key": key, "bytes": 1, "sha256": ""}}) for key in keys)
+    assert all(read_claim({"x-asya-claim": {"key": key, "bytes": 1, "sha256": ""}}, "e/1") for key in keys)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_what_is_small_no_envelope_or_not_large_by_its_payload_stays_whole(body:
 )
 def test_a_claim_that_cannot_be_read_is_named(header: object) -> None:
     with pytest.raises(InvalidEnvelope, match="x-asya-claim"):
-        read_claim({"x-asya-claim": header})
+        read_claim({"x-asya-claim": header}, "a")

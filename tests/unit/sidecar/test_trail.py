@@ -15,7 +15,9 @@ HEADERS: dict[str, object] = {"traceparent": f"00-{TRACE}-{BEFORE}-01", "x-asya-
 
 
 def begun(headers: dict[str, object], sampled: bool = True) -> Trail:
-    return begin_trail(headers, ("f" * 32, OWN), lambda *_: sampled, received_s=100.0, taken_s=101.0)
+    trail = begin_trail(headers, lambda: ("f" * 32, OWN), lambda *_: sampled, received_s=100.0, taken_s=101.0)
+    assert trail is not None
+    return trail
 
 
 def test_a_hop_goes_on_with_the_trace_below_its_root_and_after_the_hop_before() -> None:
@@ -36,7 +38,21 @@ def test_what_comes_without_a_trace_begins_one() -> None:
 
 
 def test_what_is_not_sampled_is_not_recorded() -> None:
-    assert not begun(HEADERS, sampled=False).recorded
+    assert begin_trail(HEADERS, lambda: ("f" * 32, OWN), lambda *_: False, received_s=1.0, taken_s=1.0) is None
+
+
+def test_a_trace_that_begins_unrecorded_has_the_id_that_decided_it() -> None:
+    """The next hop must find it in the header that it is not recorded."""
+    asked: list[str] = []
+
+    def no(trace_id: str, _came: TraceContext | None) -> bool:
+        asked.append(trace_id)
+        return False
+
+    trail = begin_trail({}, lambda: ("f" * 32, OWN), no, received_s=1.0, taken_s=1.0)
+    assert trail is not None
+    assert (trail.context, asked) == (TraceContext("f" * 32, OWN, sampled=False), ["f" * 32])
+    assert not trail.recorded
 
 
 def test_a_hop_in_full() -> None:
@@ -83,7 +99,8 @@ def test_the_first_hop_needs_no_link_to_its_own_root() -> None:
 
 
 def test_hops_of_a_batch_are_linked_to_each_other() -> None:
-    trails = [begin_trail({}, (digit * 32, digit * 16), lambda *_: True, received_s=0, taken_s=0) for digit in "123"]
+    own = [TraceContext(digit * 32, digit * 16) for digit in "123"]
+    trails = [Trail(context, None, None, None, 0.0, 0.0) for context in own]
     share_call(trails)
     first, second, third = trails
     assert first.call_links == (second.context, third.context)

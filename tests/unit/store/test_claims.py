@@ -14,7 +14,7 @@ BODY = json.dumps({"id": "e/1", "route": {"actors": ["a", "b"], "current": 1}, "
 
 def test_a_desk_gives_back_what_was_left_until_it_is_redeemed(tmp_path: Path) -> None:
     desk = ClaimCheck(FolderStore(tmp_path), 500)
-    claim = read_claim(json.loads(desk.leave(BODY))["headers"])
+    claim = read_claim(json.loads(desk.leave(BODY))["headers"], "e/1")
     assert claim is not None
     assert json.loads(desk.fetch(claim)) == "x" * 1000
     desk.redeem(claim)

@@ -7,6 +7,7 @@ import pytest
 
 from lab.checkout import ROOT
 from tools.stack import explain
+from tools.stack.run import Request, run
 from tools.stack.state_folder import Place
 
 
@@ -22,6 +23,10 @@ from tools.stack.state_folder import Place
         ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "Docker does not answer"),
         ("Bind for 0.0.0.0:8080 failed: port is already allocated", "ss -ltnp"),
         ("error: resource urn:x cannot be deleted\nbecause it is protected", "asya:protect: false in Pulumi.oss.yaml"),
+        (
+            'error: resource "urn:pulumi:aws::asya::x$aws:ec2/subnet:Subnet::asya-aws-private-2" cannot be deleted\nbecause',
+            "set asya:zones back",
+        ),
         (
             "api error InvalidRequestException: Cannot delete cluster: deletion protection",
             "make up ENV=oss, then make down",
@@ -70,6 +75,17 @@ def test_what_the_user_names_is_left_alone(tmp_path: Path) -> None:
     place = Place(tmp_path / "state")
     assert place.variables({"PULUMI_BACKEND_URL": "s3://states", "PULUMI_CONFIG_PASSPHRASE": ""}) == {}
     assert not (tmp_path / "state/passphrase").exists()
+
+
+def test_taking_down_what_was_never_up_needs_no_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = Request("down", "local", state=tmp_path / "state")
+    assert run(request) == 0
+    assert capsys.readouterr().out == "stack: local is not up: nothing to remove\n"
+    place = Place(tmp_path / "state")
+    assert place.holds("local", {"PULUMI_BACKEND_URL": "s3://states"})
+    (tmp_path / "state/.pulumi/stacks/asya").mkdir(parents=True)
+    (tmp_path / "state/.pulumi/stacks/asya/local.json").touch()
+    assert place.holds("local", {}) and not place.holds("oss", {})
 
 
 def test_clean_keeps_the_state() -> None:

@@ -7,11 +7,14 @@ alone, and is kept in the headers of its record, which callers see without it. C
 
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from asya_protocol import names
+from asya_protocol.envelope import format_time
+from asya_protocol.not_before import parse_moment
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -25,9 +28,12 @@ def marked(headers: Mapping[str, object], mark: str) -> bytes:
     return msgspec.json.encode({**headers, names.HEADER_MARK: mark})
 
 
-def mark_alone(headers: bytes | None) -> bytes | None:
-    """The headers of a child's record: its parent's mark; ``None`` where that has none."""
-    found = mark_headers(headers)
+def headers_of_child(headers: bytes | None, until: str | None) -> bytes | None:
+    """The headers of a child's record: its parent's mark, and the moment for which it waits; ``None`` without either."""
+    found = dict(mark_headers(headers))
+    if until is not None:
+        with suppress(ValueError):
+            found[names.HEADER_NOT_BEFORE] = format_time(parse_moment(until))
     return msgspec.json.encode(found) if found else None
 
 

@@ -190,7 +190,13 @@ def event_body(event: Event) -> dict[str, object]:
 
 def facts_body(facts: Facts) -> dict[str, object]:
     """Shape facts as fields of an event; what is not known is ``None``."""
-    return {"by": facts.by, "duration_ms": facts.duration_ms, "retry": facts.retry, "ended": facts.ended}
+    return {
+        "by": facts.by,
+        "duration_ms": facts.duration_ms,
+        "retry": facts.retry,
+        "ended": facts.ended,
+        "until": facts.until,
+    }
 
 
 def with_runs(events: Sequence[Event]) -> list[Event]:

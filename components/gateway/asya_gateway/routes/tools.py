@@ -1,5 +1,6 @@
 """``POST /tools/call``: a tool call without MCP."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ from asya_gateway.records.call_key import InvalidKey, call_key, read_key
 from asya_gateway.requests import app_of, is_object_or_null, json_answer, read_json, release_body
 from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait, wait_final
+from asya_protocol.not_before import choose
 
 KEY_HEADER: Final = "Idempotency-Key"
 """Of a call: what its repetitions have in common. Facts: draft-ietf-httpapi-idempotency-key-header-07."""
@@ -28,6 +30,10 @@ class ToolCall(msgspec.Struct):
     """Read once the caller is known to have the tool's scope."""
     wait: float | None = None
     """Seconds for which the answer may be held back to tell the result."""
+    delay: float | None = None
+    """Seconds from now before which no handler may take the envelope."""
+    notBefore: str | None = None  # noqa: N815 - as callers write it
+    """The same as a moment with its zone."""
 
 
 async def call_tool(request: Request) -> Response:
@@ -44,8 +50,11 @@ async def call_tool(request: Request) -> Response:
         wait_s = read_wait(body.wait, app.settings.max_wait_s)
         owner, given = caller(request).name, request.headers.get(KEY_HEADER)
         key = None if given is None else call_key(owner, read_key(given), body.name, None)
-        answer = await app.calls.call(body.name, body.arguments, owner, key, carrier=read_carrier(request.headers))
-    except InvalidWait as exc:
+        not_before = read_not_before(body, app.settings.longest_wait_s)
+        answer = await app.calls.call(
+            body.name, body.arguments, owner, key, carrier=read_carrier(request.headers), not_before=not_before
+        )
+    except (InvalidWait, InvalidMoment) as exc:
         raise HTTPException(400, str(exc)) from None
     except InvalidKey as exc:
         raise HTTPException(400, f"{KEY_HEADER}: {exc}") from None
@@ -60,3 +69,20 @@ async def call_tool(request: Request) -> Response:
     if wait_s and (record := await wait_final(app, answer.envelope_id, wait_s)) is not None:
         answer = answer.ended(record)
     return json_answer(answer.body(), headers={REPEATED_HEADER: "true"} if answer.calls > 1 else None)
+
+
+class InvalidMoment(ValueError):
+    """A moment before which nothing may be handled that cannot be."""
+
+
+def read_not_before(body: ToolCall, longest_s: float) -> datetime | None:
+    """The moment that a call asks for; ``None`` for at once.
+
+    Raises:
+        InvalidMoment: It cannot be.
+    """
+    given = "delay" if body.delay is not None else "notBefore"
+    try:
+        return choose(body.delay, body.notBefore, datetime.now(UTC), longest_s)
+    except ValueError as exc:
+        raise InvalidMoment(f"{given} {exc}") from None

@@ -1,6 +1,7 @@
 """The small objects beside a workload: what its pods mount, run as and are reached, protected and measured by. Pure."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from asya_kube import resources
 from asya_manifest.actor import AsyncActor
@@ -8,6 +9,10 @@ from asya_manifest.labels import LABEL_ACTOR, METRICS_PORT_NAME, RUNTIME_CONFIG_
 from asya_operator.specs.context import RenderContext
 from asya_operator.specs.meta import metrics_port, owned, selector_labels
 from asya_operator.transport_config import SqsConfig
+
+NATIVE_HISTOGRAMS: Final = ("convertClassicHistogramsToNHCB", "scrapeClassicHistograms")
+"""Fields of a PodMonitor, of Prometheus' operator 0.82 and newer: native histograms are made, and classic ones kept, which
+rules and dashboards read. Source: https://github.com/prometheus-operator/prometheus-operator/pull/7448"""
 
 
 def build_runtime_config_map(context: RenderContext) -> dict[str, Any]:
@@ -61,10 +66,25 @@ def build_network_policy(actor: AsyncActor, uid: str, context: RenderContext) ->
 
 def build_pod_monitor(actor: AsyncActor, uid: str, context: RenderContext) -> dict[str, Any]:
     """Has Prometheus read the sidecars, where its operator is installed."""
-    spec = {"selector": _pods(actor), "podMetricsEndpoints": [{"port": METRICS_PORT_NAME, "path": "/metrics"}]}
+    spec: dict[str, Any] = {
+        "selector": _pods(actor),
+        "podMetricsEndpoints": [{"port": METRICS_PORT_NAME, "path": "/metrics"}],
+    }
+    if context.native_histograms:
+        spec |= dict.fromkeys(NATIVE_HISTOGRAMS, True)
     monitor = owned(resources.POD_MONITOR, actor, uid, context.namespace)
     monitor["metadata"]["labels"] = {**context.monitor_labels, **monitor["metadata"]["labels"]}
     return {**monitor, "spec": spec}
+
+
+def knows_native_histograms(definition: Mapping[str, Any]) -> bool:
+    """Whether a definition of PodMonitor has those fields; a field that it lacks would be refused."""
+    return any(
+        set(NATIVE_HISTOGRAMS)
+        <= version["schema"]["openAPIV3Schema"]["properties"]["spec"].get("properties", {}).keys()
+        for version in definition["spec"]["versions"]
+        if version.get("served")
+    )
 
 
 def _pods(actor: AsyncActor) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class RenderContext:
         handed_on: Environment of every sidecar, from the operator's own.
         limits: Of the actor's namespace, by name.
         pod_monitor: Whether the cluster knows PodMonitors.
+        native_histograms: Whether its PodMonitors may ask for native histograms.
         monitor_labels: Of PodMonitors, besides their own.
         network_policy: Whether actors' pods are closed to callers.
         restricted: Whether actors may ask for nothing of their node, of other actors' rights or of the mesh's wiring.
@@ -39,6 +40,7 @@ class RenderContext:
     handed_on: tuple[EnvVar, ...] = ()
     limits: Mapping[str, LimitSpec] = field(default_factory=dict)
     pod_monitor: bool = False
+    native_histograms: bool = False
     monitor_labels: Mapping[str, str] = field(default_factory=dict)
     network_policy: bool = True
     restricted: bool = True

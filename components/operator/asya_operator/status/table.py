@@ -78,8 +78,9 @@ STATUSES: Final[tuple[Rule, ...]] = (
         "TransportError",
         "The transport is unknown or switched off, or the actor's queue cannot be made or belongs to another actor.",
         "The message of the condition TransportReady names the cause.",
-        "`InvalidTransport`: name a transport of the operator's configuration. `QueueNameTaken`: rename the actor. "
-        "`QueueError`: see that the broker runs and that its secret holds the right password; it is tried again by itself.",
+        "`InvalidTransport`: name a transport of the operator's configuration. `QueueNameTaken`: rename the actor, or have "
+        "the queue's last owner empty it. `QueueError`: see that the broker runs and that its secret holds the right "
+        "password; it is tried again by itself.",
         lambda facts: TRANSPORT_READY in facts.failed,
     ),
     Rule(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from asya_protocol.envelope import Envelope
@@ -20,6 +21,7 @@ class Send:
         kind: Why it is sent.
         delay_s: To wait before it may be received.
         links: ``traceparent`` of each envelope that it was made of, where those were several.
+        until: The moment before which its actor may not take it, where that is to come.
     """
 
     actor: str
@@ -27,6 +29,7 @@ class Send:
     kind: MessageType
     delay_s: float = 0.0
     links: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class Decision:
     Attributes:
         settlement: The one thing told to the broker.
         result: Word for logs and ``messages_processed_total``: success, empty_response, end_consumed, retried,
-            failed, dead_lettered, released, cancelled, duplicate, collected, limited.
+            failed, dead_lettered, released, cancelled, duplicate, collected, limited, waiting.
         sends: Envelopes to send first.
         reports: What the gateway learns.
         failed_reason: Label for ``messages_failed_total``; ``None`` when nothing failed.
@@ -109,6 +112,7 @@ class Decision:
         kind: The same without the handler's words, for logs; empty where the cause has none of them.
         use: What the handler told of its actor's limits.
         about: The envelope, where it was not let in and nothing else names it to logs.
+        until: The moment for which it waits, or the first of what was made of it.
     """
 
     settlement: Settlement
@@ -120,6 +124,7 @@ class Decision:
     kind: str = ""
     use: Use | None = None
     about: Envelope | None = None
+    until: datetime | None = None
 
     def logged(self, causes: bool) -> str:
         """What a log above DEBUG may say of the cause: with ``causes`` all, else nothing of the handler's words."""

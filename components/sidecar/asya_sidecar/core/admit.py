@@ -16,6 +16,7 @@ from asya_protocol.claim import Claim, check_out
 from asya_protocol.durations import parse_duration
 from asya_protocol.envelope import Envelope, Route, parse_envelope, parse_id, parse_object, parse_route
 from asya_protocol.errors import EnvelopeError, InvalidEnvelope, MalformedEnvelope
+from asya_protocol.not_before import LONGEST_WAIT
 from asya_sidecar.core.actions import Ack, Decision, Send
 from asya_sidecar.core.build import count_of, lenient_headers, refusal_body, refusal_from_envelope
 from asya_sidecar.core.fan_out import give_up
@@ -44,6 +45,9 @@ class Hop:
     """Deliveries of a hop spent on crashes and timeouts before its dead letter queue."""
     logs_causes: bool = setting("ASYA_LOG_CAUSES", flag, "false")
     """Write what a handler's exception says, often a part of its input, into the log also above DEBUG."""
+    longest_wait_s: float = setting("ASYA_LONGEST_WAIT", parse_duration, LONGEST_WAIT)
+    """How far ahead the moment may lie before which an envelope may not be handled. A cancel is remembered for 8 days:
+    what waits longer forgets it, where no gateway keeps it."""
     limits: tuple[Rule, ...] = setting("ASYA_LIMITS", read_rules, "[]")
     """The limits that every call is asked for, as JSON: `spec.limits`, each with the figures of its `Limit`."""
     accepts: Acceptance | None = setting("ASYA_ACCEPTS", read_acceptance, "")

@@ -19,6 +19,7 @@ HOP_HEADERS: Final[Mapping[str, None]] = {
     names.HEADER_ATTEMPT: None,
     names.HEADER_DELIVERY: None,
     names.HEADER_DELAY: None,
+    names.HEADER_NOT_BEFORE: None,
     names.HEADER_WAITS: None,
     names.HEADER_THROTTLED: None,
     names.HEADER_LINKS: None,

@@ -26,6 +26,7 @@ from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.failure import failure_words, last_place
+from asya_protocol.not_before import left_s
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import Retry
 from asya_protocol.trace import TraceContext
@@ -43,6 +44,7 @@ from asya_sidecar.core.reports import (
     retry_report,
 )
 from asya_sidecar.core.retry import LONGEST_DELAY_S
+from asya_sidecar.core.waits import rest
 
 END_ACTOR_ATTEMPTS: Final = 20
 """An end actor tries this often before the DLQ: with delays up to the policy's maximum it outlasts an hour without S3."""
@@ -187,11 +189,12 @@ def forward(
     reports: list[Report] = []
     for index, item in enumerate(items, start=first):
         made = child(parent, item, index)
+        made, until = rest(made, item.headers, work.envelope.headers, moment.now, hop.longest_wait_s)
         if fans_out:
             made = join_group(made, work.envelope, index, count)
         if made.id != work.envelope.id:
             reports.append(child_report(made))
-        sends.append(_send_on(made, hop))
+        sends.append(replace(_send_on(made, hop), delay_s=left_s(until, moment.now), until=until))
     return tuple(sends), tuple(reports)
 
 
@@ -236,8 +239,9 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
     sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True)
     if reply.streamed and not hop.is_collector:
         sends += close_group(work.envelope, _route_of(work, items), reply.streamed + len(items))
-    done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s)
-    return Decision(Ack(), "success", sends=sends, reports=(*reports, done, *taken))
+    until = sends[0].until if sends else None
+    done = completed_report(work.envelope, hop.actor, items, moment.elapsed_s, until)
+    return Decision(Ack(), "success", sends=sends, reports=(*reports, done, *taken), until=until)
 
 
 def _fans_out(reply: Replied) -> bool:

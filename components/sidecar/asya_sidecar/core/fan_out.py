@@ -20,7 +20,7 @@ from asya_sidecar.core.build import count_of
 
 TRACE_CHARS: Final = 8
 """Of a trace's id in a group's: enough to tell sends of one id apart."""
-_OWN: Final = (names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_CLAIM)
+_OWN: Final = (names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_NOT_BEFORE, names.HEADER_CLAIM)
 
 
 def place_ahead(route: Route) -> int | None:

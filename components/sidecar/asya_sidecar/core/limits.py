@@ -4,18 +4,18 @@ Paths read ``headers.NAME`` or ``payload.a.b.0``; the same paths are read in out
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.durations import format_duration
 from asya_protocol.envelope import Envelope
 from asya_protocol.reply import Item
-from asya_sidecar.core.actions import Decision, RetryLater
+from asya_sidecar.core.actions import Decision
 from asya_sidecar.core.admit import Hop, Work, refuse
-from asya_sidecar.core.build import count_of, with_counters
+from asya_sidecar.core.build import count_of
+from asya_sidecar.core.waits import come_again
 from asya_store.limits.rule import Ask, Rule
 
 
@@ -36,14 +36,9 @@ def asks_of(work: Work, hop: Hop) -> tuple[Ask, ...] | Decision:
 
 
 def wait(work: Work, hop: Hop, delay_s: float, cause: str, now: datetime) -> Decision:
-    """Let an envelope come again, at no cost; one whose deadline passes before that ends now."""
-    deadline = work.envelope.deadline
-    if deadline is not None and now + timedelta(seconds=delay_s) >= deadline:
-        text = f"Deadline passes while the envelope waits {format_duration(round(delay_s, 3))} for {cause}"
-        return refuse(work.envelope, hop, text, "deadline")
+    """Let an envelope come again, at no cost, and count that it did."""
     told = {names.HEADER_WAITS: count_of(work.envelope.headers, names.HEADER_WAITS) + 1 if has_waited(work) else 1}
-    copy = with_counters(work.source or work.body, attempt=work.attempt, delivery=work.delivery, more=told)
-    return Decision(RetryLater(copy, delay_s), "limited", cause=cause)
+    return come_again(work, hop, delay_s, cause, now, result="limited", told=told)
 
 
 def has_waited(work: Work) -> bool:

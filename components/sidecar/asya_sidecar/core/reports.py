@@ -42,12 +42,16 @@ def processing_report(envelope: Envelope, actor: str) -> Report:
     return _progress(envelope, actor, "processing", f"Processing in {actor}")
 
 
-def completed_report(envelope: Envelope, actor: str, items: tuple[Item, ...], elapsed_s: float) -> Report:
-    """The handler returned; includes the route, which it may have changed."""
+def completed_report(
+    envelope: Envelope, actor: str, items: tuple[Item, ...], elapsed_s: float, until: datetime | None = None
+) -> Report:
+    """The handler returned; includes the route, which it may have changed, and for what moment its output waits."""
     duration_ms = round(elapsed_s * 1000)
     route = items[0].route if items and items[0].route else envelope.route
-    more = ProgressBody(actors=list(route.actors), duration_ms=duration_ms)
-    return _progress(envelope, actor, "completed", f"Completed processing in {duration_ms}ms", more)
+    moment = None if until is None else format_time(until)
+    more = ProgressBody(actors=list(route.actors), duration_ms=duration_ms, until=moment)
+    waits = "" if moment is None else f"; what it made waits until {moment}"
+    return _progress(envelope, actor, "completed", f"Completed processing in {duration_ms}ms{waits}", more)
 
 
 def retry_report(envelope: Envelope, actor: str, retry: Retry) -> Report:
@@ -143,7 +147,9 @@ def _final(envelope: Envelope, body: FinalBody, now: datetime) -> Report:
 
 
 def _child_body(made: Envelope) -> ChildBody:
-    return ChildBody(made.id, made.parent_id or "", list(made.route.actors), made.route.current, _mark(made))
+    until = made.headers.get(names.HEADER_NOT_BEFORE)
+    moment = until if isinstance(until, str) else None
+    return ChildBody(made.id, made.parent_id or "", list(made.route.actors), made.route.current, _mark(made), moment)
 
 
 def _mark(envelope: Envelope) -> str | None:

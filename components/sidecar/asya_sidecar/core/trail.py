@@ -24,7 +24,6 @@ from asya_protocol import names
 from asya_protocol.envelope import Envelope
 from asya_protocol.trace import TraceContext, read_note, read_traceparent
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, RetryLater, Settlement
-from asya_sidecar.core.build import root_of
 
 MOST_LINKS: Final = 128
 """Links of one span; OpenTelemetry's own default limit."""
@@ -97,29 +96,36 @@ class Place:
 
 def begin_trail(
     headers: Mapping[str, object],
-    fresh: tuple[str, str],
+    fresh: Callable[[], tuple[str, str]],
     samples: Callable[[str, TraceContext | None], bool],
     *,
     received_s: float,
     taken_s: float,
-) -> Trail:
+) -> Trail | None:
     """Go on with the trace of an envelope, or begin one.
 
     Args:
         headers: The envelope's.
-        fresh: Ids for a trace and for a span.
+        fresh: Makes ids for a trace and for a span.
         samples: Whether a trace is recorded, by its id and by what came with the envelope.
         received_s: When the broker handed it out.
         taken_s: When a worker took it.
+
+    Returns:
+        ``None`` for an envelope whose trace is not recorded, and whose own header says all of it that the next hop needs.
     """
     came = read_traceparent(headers.get(names.HEADER_TRACEPARENT))
-    trace_id = fresh[0] if came is None else came.trace_id
+    if came is None:
+        trace_id, span_id = fresh()
+        return Trail(TraceContext(trace_id, span_id, samples(trace_id, None)), None, None, None, received_s, taken_s)
+    if not samples(came.trace_id, came):
+        return None
     note = read_note(headers)
     return Trail(
-        context=TraceContext(trace_id, fresh[1], samples(trace_id, came)),
-        root_id=root_of(headers),
+        context=TraceContext(came.trace_id, fresh()[1]),
+        root_id=came.span_id if note is None else note.root_id,
         previous=came,
-        sent_s=None if note is None or came is None else note.sent_s,
+        sent_s=None if note is None else note.sent_s,
         received_s=received_s,
         taken_s=taken_s,
     )

@@ -3,12 +3,15 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NoSuchTool, NotOffered
+from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NoSuchTool, NotOffered, NotSent
 from asya.client.gateway_link import GatewayLink
 from asya.client.sent import Event, Sent
+from asya_protocol.durations import parse_duration
+from asya_protocol.not_before import LONGEST_WAIT, choose
 
 if TYPE_CHECKING:
     from asya.client.mesh_link import MeshLink
@@ -56,6 +59,8 @@ class AsyncMesh:
         id: str | None = None,  # noqa: A002 - what it is called on the wire
         headers: Mapping[str, object] | None = None,
         deadline_s: float | None = None,
+        delay_s: float | None = None,
+        not_before: datetime | None = None,
     ) -> Sent:
         """Send an envelope, and return once the broker has it.
 
@@ -65,17 +70,20 @@ class AsyncMesh:
             id: Of a route's envelope; made up unless given.
             headers: Of a route's envelope.
             deadline_s: Nobody wants the result of a route's envelope after so many seconds.
+            delay_s: No handler takes it before so many seconds have passed.
+            not_before: The same as a moment with its zone.
 
         Raises:
             NotSent: The mesh refuses it.
             NotOffered: There is no gateway for a tool, or no mesh on this machine for a route.
             MeshAway: It cannot be reached.
         """
+        until = _moment(delay_s, not_before)
         if isinstance(to, str):
             if self._gateway is None:
                 raise NotOffered(f"{to!r} is a tool's name, and this mesh has no gateway; a route is a list of actors")
             try:
-                return await self._gateway.start(to, payload or {})
+                return await self._gateway.start(to, payload or {}, until)
             except NoSuchTool:
                 if self._link is not None and to in self._link.actors():
                     told = f"{to!r} is the name of an actor, not of a tool; a route is a list of actors: [{to!r}]"
@@ -83,7 +91,9 @@ class AsyncMesh:
                 raise
         if self._link is None:
             raise NotOffered("a gateway starts tools; a route of actors needs the mesh on this machine")
-        return await self._link.send(to, payload, envelope_id=id, headers=headers or {}, deadline_s=deadline_s)
+        return await self._link.send(
+            to, payload, envelope_id=id, headers=headers or {}, deadline_s=deadline_s, not_before=until
+        )
 
     async def result(self, sent: Sent, *, timeout_s: float | None = None) -> Any:  # noqa: ANN401 - any JSON value
         """Wait for what comes of an envelope; ``None`` also where a handler returned nothing.
@@ -167,3 +177,13 @@ class AsyncMesh:
         if way is None:
             raise NotOffered(f"{sent.id} was sent another way than this mesh has")
         return way
+
+
+def _moment(delay_s: float | None, not_before: datetime | None) -> datetime | None:
+    """Choose the moment before which no handler takes an envelope; ``None`` for at once."""
+    given = "delay_s" if delay_s is not None else "not_before"
+    longest_s = parse_duration(os.environ.get("ASYA_LONGEST_WAIT") or LONGEST_WAIT)
+    try:
+        return choose(delay_s, None if not_before is None else not_before.isoformat(), datetime.now(UTC), longest_s)
+    except ValueError as exc:
+        raise NotSent(f"{given} {exc}") from None

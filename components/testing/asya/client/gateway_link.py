@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -41,15 +42,20 @@ class GatewayLink:
             timeout=REQUEST_LIMIT_S,
         )
 
-    async def start(self, tool: str, arguments: Mapping[str, Any]) -> Sent:
-        """Start a tool.
+    async def start(self, tool: str, arguments: Mapping[str, Any], not_before: datetime | None = None) -> Sent:
+        """Start a tool, at once or at a moment.
 
         Raises:
             NoSuchTool: There is none of that name.
-            NotSent: The arguments do not fit.
+            NotSent: The arguments do not fit, or the moment is too far ahead.
             MeshAway: The gateway cannot be reached, or refuses us.
         """
-        answer = await self._ask("POST", "/tools/call", {"name": tool, "arguments": dict(arguments)})
+        call: dict[str, object] = {"name": tool, "arguments": dict(arguments)}
+        if not_before is not None:
+            call["notBefore"] = not_before.isoformat()
+        answer = await self._ask("POST", "/tools/call", call)
+        if not_before is not None and answer.status_code == httpx2.codes.BAD_REQUEST:
+            raise NotSent(answer.text.strip())
         if answer.status_code == httpx2.codes.NOT_FOUND:
             raise NoSuchTool(answer.text.strip())
         document = self._read(answer)

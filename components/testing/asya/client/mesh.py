@@ -1,6 +1,7 @@
 """A mesh, for code without an event loop: the methods of ``AsyncMesh``, each of which waits."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,9 +42,14 @@ class Mesh:
         id: str | None = None,  # noqa: A002 - what it is called on the wire
         headers: Mapping[str, object] | None = None,
         deadline_s: float | None = None,
+        delay_s: float | None = None,
+        not_before: datetime | None = None,
     ) -> Sent:
         """Send an envelope, and return once the broker has it; see ``AsyncMesh.send``."""
-        return self._loop.call(self._mesh.send(to, payload, id=id, headers=headers, deadline_s=deadline_s))
+        send = self._mesh.send
+        return self._loop.call(
+            send(to, payload, id=id, headers=headers, deadline_s=deadline_s, delay_s=delay_s, not_before=not_before)
+        )
 
     def result(self, sent: Sent, *, timeout_s: float | None = None) -> Any:  # noqa: ANN401 - any JSON value
         """Wait for what comes of an envelope; see ``AsyncMesh.result``."""

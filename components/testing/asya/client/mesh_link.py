@@ -17,9 +17,10 @@ from asya.client.sent import Sent
 from asya_local.mesh import MeshInfo, known_actors, wrong_route
 from asya_local.sent import SendNote, note_sent
 from asya_protocol import names
-from asya_protocol.envelope import left_early_at
+from asya_protocol.envelope import format_time, left_early_at
 from asya_protocol.errors import AsyaError, TransportUnavailable
 from asya_protocol.new_envelope import new_envelope
+from asya_protocol.not_before import left_s
 from asya_protocol.partial import missing_children, without
 from asya_protocol.status import Status
 from asya_protocol.trace import trace_id_of
@@ -63,6 +64,7 @@ class MeshLink:
         envelope_id: str | None,
         headers: Mapping[str, object],
         deadline_s: float | None,
+        not_before: datetime | None = None,
     ) -> Sent:
         """Put an envelope on the queue of its route's first actor; returns when the broker has confirmed it.
 
@@ -79,6 +81,7 @@ class MeshLink:
                 span_id=secrets.token_hex(8),
                 headers=headers,
                 deadline=None if deadline_s is None else datetime.now(UTC) + timedelta(seconds=deadline_s),
+                not_before=not_before,
             )
             body = envelope.dump()
             if wrong := wrong_route(actors, self.actors()):
@@ -87,8 +90,10 @@ class MeshLink:
                 body = await asyncio.to_thread(ClaimCheck(self._store).leave, body)
             await self._connect()
             now_s, trace_id = time.time(), trace_id_of(envelope.headers[names.HEADER_TRACEPARENT]) or ""
-            await self._transport.send(self._names.queue(actors[0]), body)
-            note_sent(self._home, envelope.id, SendNote(now_s, actors[0], trace_id))
+            delay_s = min(left_s(not_before, datetime.now(UTC)), self._transport.max_delay_s)
+            await self._transport.send(self._names.queue(actors[0]), body, delay_s=delay_s)
+            until = "" if not_before is None else format_time(not_before)
+            note_sent(self._home, envelope.id, SendNote(now_s, actors[0], trace_id, until))
         except (TransportUnavailable, TimeoutError) as exc:
             raise MeshAway(f"the mesh's broker cannot be reached: {exc or 'it does not answer'}") from exc
         except (AsyaError, TypeError) as exc:  # TypeError: the payload is no JSON

@@ -30,7 +30,7 @@ async def make_whole(desk: ClaimCheck, body: bytes) -> bytes:
         ClaimLost: It is not there any more.
     """
     try:
-        claim = read_claim(parse_envelope(body).headers)
+        claim = read_claim((envelope := parse_envelope(body)).headers, envelope.id)
     except EnvelopeError:
         return body
     return body if claim is None else check_out(body, await asyncio.to_thread(desk.fetch, claim))

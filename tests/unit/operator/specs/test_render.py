@@ -6,6 +6,7 @@ import pytest
 
 from asya_kube.resources import kind_of
 from asya_manifest.errors import ManifestError
+from asya_operator.specs.companions import knows_native_histograms
 from asya_operator.specs.render import render
 from tests.support.rendered import RUNTIME_SOURCE, UID, actor, container, context, objects, pod_of, with_pod
 
@@ -121,6 +122,28 @@ def test_prometheus_reads_the_sidecars_where_its_operator_is_installed():
         "podMetricsEndpoints": [{"port": "asya-metrics", "path": "/metrics"}],
     }
     assert "PodMonitor/hello-actor" not in objects(actor(sidecar=METRICS_OFF), given)
+
+
+def test_a_monitor_asks_for_native_histograms_where_the_cluster_s_kind_has_them():
+    """Beside the classic ones, which rules and dashboards read; a field that a kind lacks would be refused."""
+    spec = objects(actor(), context(pod_monitor=True, native_histograms=True))["PodMonitor/hello-actor"]["spec"]
+    assert (spec["convertClassicHistogramsToNHCB"], spec["scrapeClassicHistograms"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "known"),
+    [
+        (("convertClassicHistogramsToNHCB", "scrapeClassicHistograms"), True),
+        (("scrapeClassicHistograms",), False),
+        ((), False),
+    ],
+)
+def test_an_older_kind_of_monitor_is_not_asked_for_native_histograms(fields: tuple[str, ...], known: bool):
+    schema = {
+        "openAPIV3Schema": {"properties": {"spec": {"properties": {name: {"type": "boolean"} for name in fields}}}}
+    }
+    found = {"spec": {"versions": [{"name": "v1", "served": True, "schema": schema}]}}
+    assert knows_native_histograms(found) is known
 
 
 def test_a_pod_monitor_has_the_labels_that_a_prometheus_chooses_by():

@@ -1,4 +1,4 @@
-"""The alerts, each said once: rules, PrometheusRule and docs/runbooks.md are made of this table. Pure data.
+"""The alerts, each said once: rules, PrometheusRule, docs/runbooks.md and `asya doctor --cluster` have them from here. Pure.
 
 ``$labels.queue`` is the actor. An alert of severity ``page`` wants a person now, a ``ticket`` within the day.
 """
@@ -149,8 +149,7 @@ ALERTS: Final = (
     ),
     Alert(
         "AsyaQueuesNotCounted",
-        'sum by (transport) (rate(asya_operator_queue_rounds_total{result="error"}[10m])) > 0'
-        ' unless on (transport) (sum by (transport) (rate(asya_operator_queue_rounds_total{result="ok"}[10m])) > 0)',
+        "max by (transport) (asya_operator_broker_away) == 1",
         "10m",
         "page",
         "The operator cannot count the queues of transport {{ $labels.transport }}: every other figure of it is old.",
