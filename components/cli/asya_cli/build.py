@@ -67,7 +67,9 @@ def build_cure(dockerfile: str, base: str | None) -> str:
     chosen = base or (argument[1] if argument else "")
     if not argument:
         return "where it could not get the image of FROM: name one in the Dockerfile whose registry can be reached"
-    return f"where it could not get {chosen}: --base with an image of a registry that can be reached, or one that is here"
+    return (
+        f"where it could not get {chosen}: --base with an image of a registry that can be reached, or one that is here"
+    )
 
 
 def choose_builder(wanted: str | None, usable: Callable[[str], bool]) -> str:

@@ -56,9 +56,7 @@ def because(find: "Callable[[], Evidence]") -> "Why | None":
         return None
 
 
-def by_gateway(
-    gateway: "Gateway", envelope_id: str, events: "Sequence[Mapping[str, Any]] | None" = None
-) -> "Evidence":
+def by_gateway(gateway: "Gateway", envelope_id: str, events: "Sequence[Mapping[str, Any]] | None" = None) -> "Evidence":
     """Find out what a gateway alone can tell; ``events`` are its own of the envelope, where they are known."""
     from asya_manifest.explanation import Evidence
 

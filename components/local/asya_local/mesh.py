@@ -162,7 +162,9 @@ def wrong_route(actors: Iterable[str], known: set[str]) -> str:
     absent = next((actor for actor in actors if actor not in known), None)
     if absent is None:
         return ""
-    return f"this mesh has no actor {absent!r}, only {', '.join(sorted(known)) or 'none at all'}{nearest(absent, known)}"
+    return (
+        f"this mesh has no actor {absent!r}, only {', '.join(sorted(known)) or 'none at all'}{nearest(absent, known)}"
+    )
 
 
 def find_unloadable(home: Path) -> dict[str, str]:
