@@ -3,7 +3,7 @@
 ``python -m bench.overhead [--full]``. The witness is the CPU that a sidecar uses for an envelope: throughput beside it is what
 others on the machine leave. Of several runs the one that took least counts, as others only ever add. "again" is the first case
 once more: what differs there is noise, and less than that is no finding. ``watching`` measures the same part by part, which a
-busy machine spoils far less.
+busy machine spoils far less, and there metrics are held to their bound: they are counted though nobody shows them.
 """
 
 import argparse
@@ -20,11 +20,8 @@ from lab.servers.memory import memory_broker
 from lab.servers.otlp import OtlpReceiver
 
 BASE: Final = "as installed"
-LIMITS: Final = {
-    "metrics off": Bound(3, source="metrics on against off"),
-    "traces, 10 %": Bound(5, source="10 % sampling"),
-}
-
+METRICS: Final = Bound(3, source="metrics on against off")
+TENTH: Final = Bound(5, source="10 % sampling")
 MEMORY: Final = Bound(4, source="tracing off")
 
 
@@ -34,7 +31,7 @@ def cases(collector: str) -> dict[str, Mapping[str, str]]:
     return {
         BASE: {},
         "again": {},
-        "metrics off": {"ASYA_METRICS_ENABLED": "false"},
+        "metrics page off": {"ASYA_METRICS_ENABLED": "false"},
         "traces, 10 %": {**traces, "OTEL_TRACES_SAMPLER_ARG": "0.1"},
         "traces, all": {**traces, "OTEL_TRACES_SAMPLER_ARG": "1"},
     }
@@ -58,10 +55,10 @@ async def measure_overhead(report: Report, *, count: int, rounds: int) -> None:
     for name, runs in found.items():
         if name == BASE:
             continue
-        sign = -1 if name == "metrics off" else 1  # said as what having them costs
+        sign = -1 if name.endswith("off") else 1  # said as what having them costs
         costs = sign * (_cpu_us(runs) / _cpu_us(base) - 1) * 100
-        report.add(f"{name}: CPU of the sidecar", costs, "% of as installed", LIMITS.get(name))
-        report.add(f"{name}: throughput", sign * (1 - _per_s(runs) / _per_s(base)) * 100, "% less", LIMITS.get(name))
+        report.add(f"{name}: CPU of the sidecar", costs, "% of as installed", TENTH if name == "traces, 10 %" else None)
+        report.add(f"{name}: throughput", sign * (1 - _per_s(runs) / _per_s(base)) * 100, "% less")
         report.add(f"{name}: private memory", _mib(runs) - _mib(base), "MiB more")
 
 
@@ -72,9 +69,9 @@ def _by_parts(report: Report, base_us: float) -> None:
     report.add("parts: an envelope that is not recorded", passed, "us")
     report.add("parts: an envelope that is recorded", recorded, "us")
     report.add("parts: memory for traces that are off", off_mib(), "MiB", MEMORY)
-    report.add("parts: metrics", counted / (base_us - counted) * 100, "% of a hop", LIMITS["metrics off"])
+    report.add("parts: metrics", counted / (base_us - counted) * 100, "% of a hop", METRICS)
     tenth = 0.9 * passed + 0.1 * recorded
-    report.add("parts: traces, 10 %", tenth / base_us * 100, "% of a hop", LIMITS["traces, 10 %"])
+    report.add("parts: traces, 10 %", tenth / base_us * 100, "% of a hop", TENTH)
 
 
 def _cpu_us(runs: list[Throughput]) -> float:

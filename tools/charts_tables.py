@@ -76,6 +76,8 @@ def _watched(chart: str) -> dict[str, Edit]:
 _SERVER: Final = f"{_POD}/containers/gateway"
 _CREDENTIALS: Final = "spec/podMetricsEndpoints/0/authorization/credentials"
 _TOKENS: Final = If('eq .Values.auth.mode "tokens"')
+_ACTORS: Final = '{{ include "asya-gateway.fullname" . }}-actors-{{ .Release.Namespace }}'
+"""Names a cluster's objects, of which gateways in several namespaces have one each."""
 _GATEWAY: Final[Mapping[str, Edit]] = {
     "spec/replicas": '{{ include "asya-gateway.replicas" . }}',
     f"{_POD}/automountServiceAccountToken": "{{ .Values.serviceAccount.automount }}",
@@ -188,8 +190,11 @@ CHARTS: Final[Mapping[str, Mapping[str, _Objects]]] = {
             "ServiceAccount": _ACCOUNT,
             "PodDisruptionBudget": _BUDGET,
         },
+        "gateway/actors.example.yaml": {
+            "ClusterRole": (".Values.rbac.create", {"metadata/name": _ACTORS}),
+            "ClusterRoleBinding": (".Values.rbac.create", {"metadata/name": _ACTORS, "roleRef/name": _ACTORS}),
+        },
         "gateway/ingress.example.yaml": {"Ingress": (".Values.ingress.enabled", _INGRESS)},
-        "gateway/actors.example.yaml": dict.fromkeys(("ClusterRole", "ClusterRoleBinding"), _RIGHTS),
         "monitoring/gateway-pod-monitor.yaml": {
             "PodMonitor": (
                 "(.Values.monitoring).enabled",

@@ -29,6 +29,9 @@ _NOT_ACCEPTED: Final = "(not ((.Values.preflight).acceptKnownHoles)) "
 _IN_MAP: Final = re.compile(r"\.Values\.(\w+)\.(\w+)")
 HEADER: Final = "{{- /* Made from deploy/SOURCE by `make docs`. */ -}}\n"
 
+START: Final = "---\n"
+"""Helm 3 prints the files as they are (``helm show crds``), and kubectl would take several for one object: the last of them."""
+
 
 def main() -> None:
     """Write the files, or compare them."""
@@ -47,11 +50,11 @@ def files() -> Iterator[tuple[Path, str]]:
         made = actor_schema(values, definition) if chart == "asya-actor" else values_schema(chart, values)
         yield FOLDER / chart / "values.schema.json", json.dumps(made, indent=2) + "\n"
     yield FOLDER / "asya-operator/templates/_preflight.tpl", preflight()
-    yield FOLDER / "asya-operator/crds/asyncactors.yaml", dump_crd()
+    yield FOLDER / "asya-operator/crds/asyncactors.yaml", f"{START}{dump_crd()}"
     yield FOLDER / "asya-crds/templates/asyncactors.yaml", kept(definition)
     for board in sorted((DEPLOY / "monitoring" / "dashboards").glob("*.json")):
         yield FOLDER / "asya-operator/dashboards" / board.name, board.read_text(encoding="utf-8")
-    yield FOLDER / "asya-operator/crds/limits.yaml", dump_limit_crd()
+    yield FOLDER / "asya-operator/crds/limits.yaml", f"{START}{dump_limit_crd()}"
     yield FOLDER / "asya-crds/templates/limits.yaml", kept(yaml.safe_load(dump_limit_crd()))
 
 

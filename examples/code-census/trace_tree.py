@@ -1,7 +1,7 @@
 """A collector in this process for ``make demo DEMO_ARGS=--trace``, and one of its traces as a tree."""
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +10,8 @@ sys.path.append(str(Path(__file__).parents[2]))  # the lab is part of the checko
 
 from lab.servers.otlp import OtlpReceiver, ReceivedSpan
 
-MOST_LINES = 60
+MOST_LINES = 100
+ALIKE = 2
 
 
 class Collector:
@@ -37,7 +38,10 @@ class Collector:
 
 
 def draw(spans: dict[str, ReceivedSpan]) -> list[str]:
-    """Write spans below their parents, in time; one whose parent is not here is at the top."""
+    """Write spans below their parents, in time; one whose parent is not here is at the top.
+
+    Of siblings of one name, such as the children of a fan-out, the first few stand for all.
+    """
     below: dict[str, list[ReceivedSpan]] = defaultdict(list)
     for span in sorted(spans.values(), key=lambda span: (span.start_s, -span.end_s)):
         below[span.parent_id if span.parent_id in spans else ""].append(span)
@@ -47,11 +51,19 @@ def draw(spans: dict[str, ReceivedSpan]) -> list[str]:
     def write(span: ReceivedSpan, indent: str) -> None:
         took_ms, at_ms = (span.end_s - span.start_s) * 1000, (span.start_s - began_s) * 1000
         lines.append(f"  {at_ms:9.1f} ms {took_ms:9.1f} ms  {indent}{span.name}{_about(span.attributes)}")
-        for child in below[span.span_id]:
-            write(child, f"{indent}   ")
+        write_all(below[span.span_id], f"{indent}   ")
 
-    for top in below[""]:
-        write(top, "")
+    def write_all(siblings: list[ReceivedSpan], indent: str) -> None:
+        count = Counter(span.name for span in siblings)
+        seen: Counter[str] = Counter()
+        for span in siblings:
+            seen[span.name] += 1
+            if seen[span.name] <= ALIKE:
+                write(span, indent)
+            elif seen[span.name] == ALIKE + 1:
+                lines.append(f"{'':28}{indent}... {count[span.name] - ALIKE} more: {span.name}")
+
+    write_all(below[""], "")
     return lines
 
 

@@ -92,6 +92,8 @@ address = "{place.socket}"
 sandbox_image = "{pins.PAUSE_IMAGE}"
 restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
+{cri}.registry]
+config_path = "{place.registries}"
 {cri}.cni]
 bin_dir = "{plugins}"
 conf_dir = "{place.folder}/cni"

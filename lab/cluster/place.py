@@ -55,6 +55,11 @@ class Place:
         """Exists when kind runs this cluster."""
         return self.folder / "kind"
 
+    @property
+    def registries(self) -> Path:
+        """Where containerd reads how it reaches a registry, each time that it pulls."""
+        return self.folder / "registries"
+
     def log(self, part: str) -> Path:
         """A part's log."""
         return self.folder / "log" / part

@@ -24,16 +24,21 @@ class PrometheusServer:
         targets: Addresses ``host:port`` by job.
         rules: Files of rules.
         more: Further jobs, as Prometheus' configuration has them.
+        settings: Further ones of all jobs, its ``global``.
     """
 
     def __init__(
-        self, targets: Mapping[str, Sequence[str]], rules: Sequence[Path] = (), more: Sequence[Mapping[str, Any]] = ()
+        self,
+        targets: Mapping[str, Sequence[str]],
+        rules: Sequence[Path] = (),
+        more: Sequence[Mapping[str, Any]] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="asya-prometheus-")
         self.port = free_port()
         jobs = [{"job_name": job, "static_configs": [{"targets": list(each)}]} for job, each in targets.items()]
-        self._config = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        self._config: dict[str, Any] = {
+            "global": {**dict(settings or {}), "scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [*jobs, *more],
         }

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from asya_operator.specs.companions import knows_native_histograms
 from lab.checkout import ROOT
+from lab.installs.prometheus_definitions import prometheus_definitions
 from tests.charts.conftest import Helm, Kubernetes, Objects
 from tests.support.chart_values import GOOD
 from tests.support.rendered import actor, context, objects, with_pod
@@ -44,11 +46,16 @@ def test_what_deploy_holds(kubernetes: Kubernetes) -> None:
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 def test_what_the_operator_makes_of_an_actor(kubernetes: Kubernetes, transport: str, kind: str) -> None:
     declared = actor(scaling={"enabled": True, "maxReplicas": 5}, workload=with_pod({}, kind=kind))
-    made = list(objects(declared, context(transport, pod_monitor=True)).values())
+    made = list(objects(declared, context(transport, pod_monitor=True, native_histograms=True)).values())
     assert {each["kind"] for each in made if not kubernetes.schemas.knows(each)} <= OF_OTHERS
     known = [each for each in made if kubernetes.schemas.knows(each)]
     assert kind in {each["kind"] for each in known}
     assert kubernetes.problems(known) == []
+
+
+def test_the_monitors_of_today_may_ask_for_native_histograms() -> None:
+    (monitor, _) = prometheus_definitions()
+    assert knows_native_histograms(monitor)
 
 
 def test_an_object_that_does_not_fit_is_named(kubernetes: Kubernetes) -> None:

@@ -4,7 +4,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -56,9 +60,8 @@ class OperatorProcess:
 
     def __enter__(self) -> Self:
         """Start it and wait until it serves."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._argv, env=self._environ, stdout=log, stderr=log)
-        wait_until(self._serves, LIMIT_S, "the operator to be ready", self.said)
+        self._begin()
+        wait_until(lambda: self.readiness() == "ok", LIMIT_S, "the operator to be ready", self.said)
         return self
 
     def __exit__(
@@ -74,14 +77,30 @@ class OperatorProcess:
             self._process.kill()
             self._process.wait()
 
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Start it, ready or not, and end it."""
+        self._begin()
+        try:
+            yield
+        finally:
+            self.__exit__(*sys.exc_info())
+
     def said(self) -> str:
         """The end of its log."""
         return self._log.read_text(encoding="utf-8")[-3000:]
 
-    def _serves(self) -> bool:
+    def readiness(self) -> str:
+        """What ``/readyz`` says: ``ok``, or why not; nothing before it listens."""
         assert self._process.poll() is None, self.said()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._probes}/readyz", timeout=5):
-                return True
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._probes}/readyz", timeout=5) as answer:
+                return str(answer.read().decode().strip())
+        except urllib.error.HTTPError as refused:
+            return str(refused.read().decode().strip())
         except OSError:
-            return False
+            return ""
+
+    def _begin(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._argv, env=self._environ, stdout=log, stderr=log)

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any, Final
@@ -18,11 +17,11 @@ from asya_cli.cluster_figures import CannotAsk, Figures, Seen
 from asya_cli.doctor import Finding, installed_by
 from asya_manifest.alerts import ALERTS
 from asya_manifest.cluster_needs import KEDA_DEFINITION, VERSION_LABEL, Part, parsed, problems
+from asya_manifest.operators import CURE, SELECTOR, read_operator
 from asya_manifest.support_ends import support_ends
 
 LIMIT: Final = "20s"
 ACTORS: Final = "asyncactors.asya.sh"
-OPERATORS: Final = "app.kubernetes.io/part-of=asya"
 _INSTALL: Final = "docs/install.md"
 _KEDA: Final = "https://keda.sh/docs/latest/deploy/"
 
@@ -33,7 +32,7 @@ def examine() -> Iterator[Finding]:
         yield read_kubernetes(_ask("version"))
         yield read_keda(_ask("get", "crd", KEDA_DEFINITION, "--ignore-not-found"))
         yield read_definition(_ask("get", "crd", ACTORS, "--ignore-not-found"))
-        deployments = _ask("get", "deployments", "--all-namespaces", "--selector", OPERATORS)
+        deployments = _ask("get", "deployments", "--all-namespaces", "--selector", SELECTOR)
         yield read_operators(deployments)
         yield from read_alerts(Figures(_ask, _said).look(deployments), time.time())
     except CannotAsk as exc:
@@ -78,16 +77,16 @@ def read_definition(definition: Mapping[str, Any]) -> Finding:
 
 def read_operators(deployments: Mapping[str, Any]) -> Finding:
     """Whether an operator that is there is at work, of whichever release name, and no two keep the same actors."""
-    found = [operator for each in deployments.get("items") or [] if (operator := _operator(each)) is not None]
+    found = [operator for each in deployments.get("items") or [] if (operator := read_operator(each)) is not None]
     ready = [each for each in found if each.ready]
+    wanted = [each for each in found if each.wanted]
     cure = f"helm install asya-operator, see {_INSTALL}"
     if found:
         where = f"-n {found[0].namespace} deployment/{found[0].name}"
         cure = f"kubectl describe {where}; kubectl logs {where}"
-    if twice := next(((one, other) for one, other in combinations(ready, 2) if one.meets(other)), None):
-        words = f"{twice[0]} and {twice[1]} keep the same actors, and would undo each other's work"
-        cure = "give one of them an operatorClass, or both different watchNamespaces; see docs/operator.md"
-        return Finding("operator", found=False, required=True, detail=words, purpose="actors", cure=cure)
+    if twice := next(((one, other) for one, other in combinations(wanted, 2) if one.meets(other)), None):
+        words = f"{twice[0]} and {twice[1]} would keep the same actors: the younger stands by, or they undo each other's work"
+        return Finding("operator", found=False, required=True, detail=words, purpose="actors", cure=CURE)
     told = ", ".join(map(str, ready or found))
     words = f"{told} is ready" if ready else f"{told} is not ready" if found else "no Deployment of an operator"
     return Finding(
@@ -108,39 +107,6 @@ def read_alerts(seen: Seen, now_s: float) -> Iterator[Finding]:
     for what, why in seen.unread.items():
         purpose = "alerts of it"
         yield Finding(what, found=False, required=False, detail=why, purpose=purpose, cure="kubectl auth can-i --list")
-
-
-@dataclass(frozen=True, slots=True)
-class _Operator:
-    """One Deployment of an operator: which actors it keeps."""
-
-    namespace: str
-    name: str
-    ready: bool
-    its_class: str
-    watches: frozenset[str]
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    def meets(self, other: "_Operator") -> bool:
-        """Whether an actor can be of both."""
-        apart = self.watches and other.watches and not self.watches & other.watches
-        return self.its_class == other.its_class and not apart
-
-
-def _operator(deployment: Mapping[str, Any]) -> _Operator | None:
-    for each in deployment["spec"]["template"]["spec"]["containers"]:
-        env = {entry["name"]: str(entry.get("value") or "") for entry in each.get("env") or []}
-        if each["name"] == "manager" and "ASYA_TRANSPORT_CONFIG" in env:
-            return _Operator(
-                deployment["metadata"]["namespace"],
-                deployment["metadata"]["name"],
-                bool((deployment.get("status") or {}).get("readyReplicas")),
-                env.get("ASYA_OPERATOR_CLASS", ""),
-                frozenset(env.get("ASYA_WATCH_NAMESPACES", "").replace(",", " ").split()),
-            )
-    return None
 
 
 def _judged(part: Part, version: str, purpose: str) -> Finding:

@@ -120,7 +120,6 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
     from asya_local.declarations import declare
 
     state = StateFolder(options.home)
-    _refuse_foreign(options.home)
     with state.locked():
         running = _living(state)
         request = _request(options)
@@ -133,16 +132,6 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
                 progress("that supervisor has ended; starting a new one")
         daemon.clean(state, progress, keep_broker_of=request)
         return _start(state, _with_localstack(request, progress), progress)
-
-
-def _refuse_foreign(home: Path) -> None:
-    """Keep out of a folder of the original's tool of the same name, whose project it describes."""
-    found = next((path.name for path in sorted(home.glob("config*.yaml"))), None)
-    if found is not None:
-        raise MeshError(
-            f"{home} holds {found}: it is the project folder of asya-lab, the tool of Asya 1.x; take another for the mesh: "
-            "asya local up --home .asya-mesh, or ASYA_HOME=.asya-mesh for all commands"
-        )
 
 
 def find(home: Path) -> MeshInfo | None:

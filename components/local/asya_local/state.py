@@ -139,6 +139,10 @@ class GatewayTokens:
     report: str
 
 
+IGNORED: Final = "*\n"
+"""Keeps the whole folder out of git."""
+
+
 class StateFolder:
     """Reads and writes the mesh's folder."""
 
@@ -213,10 +217,12 @@ class StateFolder:
         """Keep other ``up`` and ``down`` commands out.
 
         Raises:
-            MeshError: One is at work.
+            MeshError: One is at work, or the folder is somebody else's.
         """
+        self._refuse_strangers()
         self._make_home()
-        (self.home / ".gitignore").write_text("*\n", encoding="utf-8")
+        (self.home / ".gitignore").write_text(IGNORED, encoding="utf-8")
+        _ = self.mesh_id  # from now on the folder is ours
         with (self.home / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -271,6 +277,23 @@ class StateFolder:
 
     def _write_json(self, name: str, value: object) -> None:
         self._write(name, msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
+
+    def _refuse_strangers(self) -> None:
+        """Keep out of a folder that holds something and never was a mesh's: git would ignore it all, and others not read it."""
+        found = sorted(path.name for path in self.home.glob("*")) if self.home.is_dir() else []
+        cure = "take another for the mesh: asya local up --home .asya-mesh, or ASYA_HOME=.asya-mesh for all commands"
+        config = next((name for name in found if name.startswith("config") and name.endswith(".yaml")), None)
+        if config is not None and "mesh.json" not in found:
+            raise MeshError(
+                f"{self.home} holds {config}: it is the project folder of asya-lab, the tool of Asya 1.x; {cure}"
+            )
+        strangers = [name for name in found if name != "lock" and not name.startswith(".mesh-id.")]
+        if strangers and "mesh-id" not in found and not self._is_begun(strangers):
+            raise MeshError(f"{self.home} is no mesh's folder: it holds {', '.join(strangers[:3])}; {cure}")
+
+    def _is_begun(self, found: list[str]) -> bool:
+        """Whether a command that was killed at once left what is there."""
+        return found == [".gitignore"] and (self.home / ".gitignore").read_text(encoding="utf-8") == IGNORED
 
     def _make_home(self) -> None:
         """Make the folder, or an older one, the owner's alone: logs, databases and mounted Secrets lie below it."""

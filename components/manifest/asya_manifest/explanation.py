@@ -187,7 +187,8 @@ class Evidence:
         elif told is not None:
             found = told.get("until")
         else:
-            found = ((self.record or {}).get("headers") or {}).get(names.HEADER_NOT_BEFORE)
+            headers = (self.record or {}).get("headers")
+            found = headers.get(names.HEADER_NOT_BEFORE) if isinstance(headers, Mapping) else None
         try:
             until_s = parse_moment(found).timestamp()
         except ValueError:

@@ -1,8 +1,8 @@
 """Starts and ends one operator process.
 
-Start: settings, credentials, endpoints, lease, watches. End (SIGTERM, SIGINT): reconciles under way are finished or dropped
-(the next process repeats them), the lease is given back, exit code 0. A start that cannot succeed is one line and code 1; a
-lost lease is code 1 too, so that the pod starts afresh.
+Start: settings, credentials, endpoints, no older operator, lease, watches. End (SIGTERM, SIGINT): reconciles under way are
+finished or dropped (the next process repeats them), the lease is given back, exit code 0. A start that cannot succeed is one
+line and code 1; a lost lease, or an older operator that is back, is code 1 too, so that the pod starts afresh.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Final
 from asya_kube import resources
 from asya_kube.api import ApiError, ApiUnavailable, KubeApi
 from asya_operator.controller import Controller
+from asya_operator.elder import Elders
 from asya_operator.event_recorder import Recorder
 from asya_operator.kept_queues import KeptQueues
 from asya_operator.lease import Election, hold_apart, lease_name
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 async def run(settings: OperatorSettings) -> bool:
-    """Run one operator until SIGTERM or SIGINT; false when the lease was lost.
+    """Run one operator until SIGTERM or SIGINT; false when the lease was lost, or an older operator is back.
 
     Raises:
         AsyaError: It cannot start; the text says why.
@@ -119,18 +120,23 @@ class _Process:
             tracing=self._tracing,
         )
         self._endpoints = Endpoints(self._metrics, healthy=self._stalled, ready=self._unready)
+        self._elders = Elders(self._api, settings.pod or socket.gethostname(), settings.runtime_namespace)
         self._election: Election | None = None
         self._open = False
         self._leading = False
 
     async def run(self, stop: asyncio.Event) -> bool:
-        """Work until told to stop; false when the lease was lost."""
+        """Work until told to stop; false when the lease was lost, or an older operator is back."""
         settings = self._settings
         await self._endpoints.start(settings.metrics_addr, settings.probe_addr)
         await self._api.__aenter__()
         self._open = True
         log.info("Transport registry loaded", extra={"count": len(settings.transports.by_name)})
         lost: asyncio.Task[None] | None = None
+        if not settings.namespaces:
+            await unless_stopped(self._elders.until_none(), stop)
+            if stop.is_set():
+                return True
         if settings.leader_elect:
             lease = lease_name(settings.operator_class)
             identity = f"{socket.gethostname()}_{uuid.uuid4()}"
@@ -171,15 +177,16 @@ class _Process:
         watching = asyncio.create_task(self._controller.run(stop))
         polling = asyncio.create_task(poller.run())
         looking = asyncio.create_task(Surroundings(self._api, self._queues.versions, self._metrics).run())
-        tasks = [task for task in (watching, polling, looking, lost) if task is not None]
+        yielding = None if settings.namespaces else asyncio.create_task(self._elders.until_one())
+        tasks = [task for task in (watching, polling, looking, lost, yielding) if task is not None]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            return lost is None or not lost.done()
+            return not any(task is not None and task.done() for task in (lost, yielding))
         finally:
             stop.set()
-            for background in (polling, looking, lost):
+            for background in (polling, looking, lost, yielding):
                 if background is not None:
                     background.cancel()
             await asyncio.wait(tasks, timeout=STOP_S)
@@ -208,4 +215,4 @@ class _Process:
         return f"no beat for {silent_s:.0f}s" if silent_s > STALL_S else None
 
     def _unready(self) -> str | None:
-        return None if self._open else "starting"
+        return self._elders.waits_for if self._open else "starting"

@@ -83,6 +83,8 @@ class OperatorSettings:
     the operator."""
     runtime_namespace: str = setting("--runtime-namespace", str, "asya", instead=("ASYA_RUNTIME_NAMESPACE",))
     """The operator's own namespace, also for its lease; unset in a pod is the pod's."""
+    pod: str = setting("HOSTNAME", str, "")
+    """Its pod's name, as Kubernetes sets it; by it an operator knows its own Deployment among those of others."""
     manage_queues: bool = setting("ASYA_DISABLE_QUEUE_MANAGEMENT", lambda text: text.lower() != "true", "false")
     """`true` leaves making and deleting queues to somebody else."""
     queue_check_s: float = setting("ASYA_QUEUE_HEALTH_CHECK_INTERVAL", longer_than_zero, "10s")

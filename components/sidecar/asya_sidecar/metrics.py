@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
-from asya_process.metrics import Maker
+from asya_process.metrics import Maker, Tally
 from asya_sidecar import metric_table as table
 from asya_transport.port import Delivery
 
@@ -30,7 +30,7 @@ class Metrics:
         self._sent = make.counter(table.SENT)
         self._failed = make.counter(table.FAILED)
         self._runtime_errors = make.counter(table.RUNTIME_ERRORS)
-        self._send_s = make.histogram(table.SEND)
+        self._send_s = make.tallies(table.SEND)
         self._reports = make.counter(table.REPORTS)
         self._reports_waiting = make.gauge(table.REPORTS_WAITING)
         self._pieces = make.counter(table.PIECES)
@@ -44,19 +44,19 @@ class Metrics:
         self._token_ends = make.gauge(table.TOKEN_ENDS)
         # Children are looked up once: a label lookup costs more than the increment.
         self._received_here = make.counter(table.RECEIVED).labels(actor, transport)
-        self._processing_here = make.histogram(table.PROCESSING).labels(actor)
-        self._runtime_here = make.histogram(table.RUNTIME).labels(actor)
-        self._receive_here = make.histogram(table.RECEIVE).labels(actor, transport)
-        self._waited_here = make.histogram(table.WAITED).labels(actor)
+        self._processing_here = make.tallies(table.PROCESSING).labels(actor)
+        self._runtime_here = make.tallies(table.RUNTIME).labels(actor)
+        self._receive_here = make.tallies(table.RECEIVE).labels(actor, transport)
+        self._waited_here = make.tallies(table.WAITED).labels(actor)
         self._redelivered_here = make.counter(table.REDELIVERED).labels(actor)
         self._extended_here = make.counter(table.LEASES_EXTENDED).labels(actor)
         self._lost_here = make.counter(table.LEASES_LOST).labels(actor)
         self._slots_here = make.gauge(table.SLOTS).labels(actor)
-        self._sends: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._sends: dict[tuple[str, str], tuple[Counter, Tally]] = {}
         self._ends: dict[tuple[str, str | None], tuple[Counter, ...]] = {}
         self._oldest_here: Gauge | None = None
         size, claims, attempts = (
-            make.histogram(table.SIZE),
+            make.tallies(table.SIZE),
             make.counter(table.CLAIM_BYTES),
             make.counter(table.ATTEMPTS),
         )

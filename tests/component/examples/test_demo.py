@@ -39,7 +39,7 @@ def start(home: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def test_every_file_is_accounted_for_and_the_broken_take_the_error_path(home: Path):
-    demo = start(home, "--limit", "15", "--patience", "300")
+    demo = start(home, "--limit", "15", "--patience", "300", "--trace")
     printed, _ = demo.communicate(timeout=LIMIT_S)
     assert demo.returncode == 0, printed
     last = re.fullmatch(
@@ -55,6 +55,10 @@ def test_every_file_is_accounted_for_and_the_broken_take_the_error_path(home: Pa
     totals = re.search(r"demo: totals of (\d+) modules \((\d+) do not parse\): \d+ lines", printed)
     assert totals is not None, printed
     assert sum(map(int, totals.groups())) == 15
+    assert re.search(r"^demo: its charts were at http://127\.0\.0\.1:\d+/#/charts", printed, re.MULTILINE), printed
+    tree = printed[re.search(r"^trace [0-9a-f]{32}, \d+ spans:$", printed, re.MULTILINE).start() :]  # type: ignore[union-attr]
+    for step in ("process asya-modules", "send asya-parse", "more: send asya-parse", "process asya-totals"):
+        assert step in tree, printed
 
 
 def test_ctrl_c_takes_the_mesh_down(home: Path):

@@ -79,7 +79,7 @@ def test_an_installation_that_fails_says_what_the_installer_said(
 ) -> None:
     uv = make_executable(tmp_path / "uv", "#!/bin/sh\necho 'no network' >&2\nexit 1\n")
     monkeypatch.setattr(localstack, "find_uv", lambda cache: str(uv))
-    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress: Path(sys.executable))
+    monkeypatch.setattr(localstack, "_find_or_fetch_python", lambda progress, cache: Path(sys.executable))
     with pytest.raises(localstack.CloudError, match="no network"):
         localstack.ensure_installed(lambda text: None, cache=tmp_path / "cache")
     assert not (localstack._environment_folder(tmp_path / "cache", "localstack") / "complete").exists()

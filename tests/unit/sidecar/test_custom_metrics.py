@@ -68,6 +68,8 @@ def test_a_line_needs_no_declaration(metrics: Metrics) -> None:
     [
         (b'{"name": "bad name", "value": 1}', "name"),
         (b'{"name": "asya_actor_active_messages", "value": 1}', "name"),
+        (b'{"name": "asya_actor_handler_slots", "value": 1}', "name"),
+        (b'{"name": "asya_actor_envelope_size_bytes_sum", "value": 1}', "name"),
         (b'{"name": "a", "value": NaN}', "line"),
         (b'{"name": "a", "value": 1e999}', "line"),
         (b'{"name": "a_total", "value": -1}', "value"),
