@@ -90,7 +90,7 @@ def test_a_patch_is_kept_beside_its_object(recorder: Recorder, tmp_path: Path) -
     assert [p["data"] for p in recorded(tmp_path / "recorded")] == [{"own": "1"}]
 
 
-CLAIM = {
+CLAIM: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "PersistentVolumeClaim",
     "metadata": {"name": "disk"},
