@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asya_cli.console import Console
 from asya_cli.exit_codes import ExitCode, TimedOut
 from asya_cli.plain_text import json_text
+from asya_cli.quiet import Quiet
 from asya_cli.streamed import PieceWriter
 from asya_cli.why import because, by_gateway
 from asya_protocol.status import Status
@@ -37,15 +38,26 @@ def until_end(
         TimedOut: It has not ended in time; it goes on.
         SystemExit: Ctrl-C.
     """
+    seen: list[Mapping[str, Any]] = []
+    quiet = Quiet(lambda: because(lambda: by_gateway(gateway, envelope_id, tuple(seen))), Console().note, limit_s)
+
+    def streamed(kind: str, data: Any) -> None:  # noqa: ANN401 - any JSON value
+        quiet.broken()
+        if pieces is not None:
+            pieces.show(kind, data)
+
     try:
-        for event in gateway.follow(envelope_id, limit_s, show=None if pieces is None else pieces.show):
-            if pieces is not None and pieces.last_s is not None:
-                if event.end is None:
-                    continue  # the stream says how far it is, and is not cut into by other lines
-                pieces.end_line()
-            show(event)
-            if event.end is not None:
-                return event.end
+        with quiet:
+            for event in gateway.follow(envelope_id, limit_s, show=None if pieces is None else streamed):
+                quiet.broken()
+                seen.append(event.document)
+                if pieces is not None and pieces.last_s is not None:
+                    if event.end is None:
+                        continue  # the stream says how far it is, and is not cut into by other lines
+                    pieces.end_line()
+                show(event)
+                if event.end is not None:
+                    return event.end
     except TimeoutError:
         pass
     except KeyboardInterrupt:
