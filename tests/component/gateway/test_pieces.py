@@ -141,12 +141,13 @@ async def test_only_sidecars_tell_pieces_only_of_a_mark_they_show_and_only_its_o
 
 async def test_what_is_no_batch_is_refused(gateway: Gateway) -> None:
     async with gateway.client() as http:
-        for body in (
+        bodies: list[object] = [
             {},
             {"batches": [{}]},
             {"batches": [batch("e", "no name", 0)]},
             {"batches": [batch("e", "r", -1)]},
-        ):
+        ]
+        for body in bodies:
             assert (await http.post("/pieces", json=body)).status_code == 400
 
 
