@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asya_cli.console import Console
 from asya_cli.exit_codes import ExitCode, TimedOut
 from asya_cli.plain_text import json_text
+from asya_cli.quiet import Quiet
 from asya_cli.why import because, by_gateway
 from asya_protocol.status import Status
 
@@ -34,11 +35,16 @@ def until_end(gateway: "Gateway", envelope_id: str, limit_s: float, show: Show) 
         TimedOut: It has not ended in time; it goes on.
         SystemExit: Ctrl-C.
     """
+    seen: list[Mapping[str, Any]] = []
+    quiet = Quiet(lambda: because(lambda: by_gateway(gateway, envelope_id, tuple(seen))), Console().note, limit_s)
     try:
-        for event in gateway.follow(envelope_id, limit_s):
-            show(event)
-            if event.end is not None:
-                return event.end
+        with quiet:
+            for event in gateway.follow(envelope_id, limit_s):
+                quiet.broken()
+                seen.append(event.document)
+                show(event)
+                if event.end is not None:
+                    return event.end
     except TimeoutError:
         pass
     except KeyboardInterrupt:
