@@ -222,7 +222,7 @@ async def test_a_call_for_later_rests_with_the_broker_and_is_told_so(gateway: Ga
 
 
 async def test_a_moment_that_cannot_be_is_refused(gateway: Gateway) -> None:
-    refused = [
+    refused: list[tuple[dict[str, object], str]] = [
         ({"delay": -1}, "delay must be a number of seconds, 0 or more"),
         ({"delay": 1e9}, "ASYA_LONGEST_WAIT allows"),
         ({"delay": "soon"}, "Invalid request body"),
