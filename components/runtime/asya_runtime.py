@@ -187,8 +187,10 @@ def set_up_logging(environ: Mapping[str, str]) -> None:
         except (AttributeError, ValueError):
             pass  # the image replaced or closed it
     output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S"))
-    if environ.get("ASYA_LOG_FORMAT", "").lower() == "json":
+    form = environ.get("ASYA_LOG_FORMAT", "").lower()
+    moment = "%(asctime)s" if form != "milliseconds" else "%(asctime)s.%(msecs)03d"
+    output.setFormatter(logging.Formatter(moment + " - %(name)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S"))
+    if form == "json":
         output.format = json_line  # type: ignore[method-assign]
     make_record = logging.getLogRecordFactory()
 

@@ -15,7 +15,7 @@ from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import child_id, format_time
-from asya_protocol.failure import failure_words
+from asya_protocol.failure import document_words
 from asya_protocol.not_before import parse_moment
 from asya_protocol.partial import without
 
@@ -135,11 +135,7 @@ class Evidence:
     @property
     def error(self) -> str:
         """Its last error."""
-        known = str((self.record or {}).get("error") or "")
-        result = (self.record or {}).get("result")
-        details = result.get("details") if known and isinstance(result, dict) else None
-        if isinstance(details, dict):
-            return failure_words(known, details)
+        known = document_words(self.record or {})
         if known or self.end is None:
             told = self.dead.reason if self.dead else self.last.cause if self.last else ""
             retry: dict[str, Any] = next((event["retry"] for event in reversed(self.events) if event.get("retry")), {})
