@@ -6,7 +6,7 @@ the two share is files in one folder (``state.py``), so any later command finds 
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from asya_local.log_files import read_logs, read_logs_of
 from asya_local.log_lines import LogLine
 from asya_local.mesh_status import ActorState, ActorStatus, MeshStatus
 from asya_local.state import MeshRecord, Request, StateFolder
+from asya_protocol import names
+from asya_protocol.nearest import nearest
 
 __all__ = [
     "ActorState",
@@ -30,9 +32,12 @@ __all__ = [
     "down",
     "find",
     "find_unloadable",
+    "has_logs",
+    "known_actors",
     "logs",
     "status",
     "up",
+    "wrong_route",
 ]
 
 START_LIMIT_S: Final = 240.0
@@ -147,6 +152,21 @@ def status(home: Path) -> MeshStatus:
     return found or MeshStatus(False, "", 0.0, [])
 
 
+def known_actors(home: Path) -> set[str]:
+    """Name the actors of the mesh of a folder that a route may have."""
+    return {actor.name for actor in status(home).actors} - names.RESERVED_ACTORS
+
+
+def wrong_route(actors: Iterable[str], known: set[str]) -> str:
+    """Say which actor of a route there is not, and the nearest that is there; empty where all are. Pure."""
+    absent = next((actor for actor in actors if actor not in known), None)
+    if absent is None:
+        return ""
+    return (
+        f"this mesh has no actor {absent!r}, only {', '.join(sorted(known)) or 'none at all'}{nearest(absent, known)}"
+    )
+
+
 def find_unloadable(home: Path) -> dict[str, str]:
     """Say of the mesh of a folder which actors' handlers cannot be loaded, and why; takes seconds."""
     from asya_local import handler_check
@@ -190,6 +210,11 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
 def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
     """Find all that the processes of a mesh said about an envelope, in the order of time."""
     return read_logs_of(StateFolder(home).logs, envelope_id)
+
+
+def has_logs(home: Path) -> bool:
+    """Whether a mesh, running or ended, has left logs in a folder."""
+    return any(StateFolder(home).logs.glob("*"))
 
 
 def _living(state: StateFolder) -> MeshRecord | None:

@@ -4,6 +4,7 @@
 ``mesh.json``       written by the supervisor: who it is, how to reach its broker and store, how far it has come
 ``processes.json``  written by the supervisor: every process that it started
 ``status.json``     written by the supervisor every second
+``unloadable.json`` written by ``up``: the handlers that it could not load
 ``mesh-id``         the mesh's marker, for the folder's life
 ``gateway-token``, ``gateway-tokens``, ``gateway-port``, ``gateway.db``   the gateway's, for the folder's life
 ``limits.db``       what limits have counted, written by the sidecars
@@ -82,6 +83,19 @@ class Request:
     def broker(self) -> tuple[object, ...]:
         """What two requests must share to be about one mesh."""
         return (self.transport, self.endpoint, self.rabbitmq_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Unloadable:
+    """What an ``up`` found out about handlers.
+
+    Attributes:
+        request_id: Of that ``up``.
+        causes: By actor, why its handler cannot be loaded; whoever is not in it can be, or is not looked at.
+    """
+
+    request_id: str
+    causes: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +276,17 @@ class StateFolder:
         """Say how the mesh is."""
         self._write_json("status.json", status)
 
+    def read_unloadable(self) -> Unloadable | None:
+        """What the latest ``up`` found out about handlers."""
+        return self._read("unloadable.json", Unloadable)
+
+    def write_unloadable(self, found: Unloadable) -> None:
+        """Say which handlers cannot be loaded."""
+        self._write_json("unloadable.json", found)
+
     def forget(self) -> None:
         """Remove what only a running mesh has; logs, results and the request stay."""
-        for name in ("mesh.json", "processes.json", "status.json"):
+        for name in ("mesh.json", "processes.json", "status.json", "unloadable.json"):
             (self.home / name).unlink(missing_ok=True)
 
     def _read(self, name: str, kind: type[_T]) -> _T | None:
