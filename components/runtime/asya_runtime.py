@@ -124,8 +124,12 @@ class Settings:
         self.ready_path = os.path.join(self.socket_dir, READY_NAME)
         self.concurrency = _read_count(environ, "ASYA_CONCURRENCY", MAX_CONCURRENCY) or 1
         self.batch = _read_count(environ, "ASYA_BATCH_SIZE", MAX_BATCH)  # None: the handler takes one payload
+        compat = environ.get("ASYA_COMPAT") or ""
+        self.fans_out = compat != "asya-1"  # there a returned list is one payload
         self.stream = _read_switch(environ, "ASYA_STREAM", "false")  # what a generator yields are pieces
         self.socket_chmod = _read_chmod(environ)  # None (variable set and empty) leaves the permissions alone
+        if compat not in ("", "asya-1"):
+            raise StartupError("ASYA_COMPAT=%r is not asya-1" % compat)
         if self.mode not in MODES:
             raise StartupError("Invalid ASYA_HANDLER_MODE=%s: not in %r" % (self.mode, MODES))
         if not self.handler:
@@ -1463,11 +1467,11 @@ class Server:
             request.fly(_write_piece(value), self._linger)
             return None
 
-        is_list = isinstance(result, (list, tuple))
+        is_list = self.settings.fans_out and isinstance(result, (list, tuple))
         if isinstance(result, types.GeneratorType):
             result, is_list = _drive(result, take), True
             if self.settings.stream:
-                is_list = isinstance(result, (list, tuple))
+                is_list = self.settings.fans_out and isinstance(result, (list, tuple))
             else:
                 result = None  # of a generator that fans out
         elif isinstance(result, types.AsyncGeneratorType):
@@ -1477,7 +1481,7 @@ class Server:
                 )
             self._loop.run(_forward(result, take), request)
             result, is_list = None, True
-        items = _write_result(result, write)
+        items = _write_result(result, write, self.settings.fans_out)
         request.in_handler = False
         if len(items) == 1 and is_list:
             request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
@@ -1508,7 +1512,8 @@ class Server:
             raise TypeError(words % (len(arguments), type(results).__name__))
         if len(results) != len(arguments):
             raise ValueError("batch handler returned %d results for %d payloads" % (len(results), len(arguments)))
-        answers = iter([_answer_one(result, write) for result, write in zip(results, writers)])  # noqa: B905 - Python 3.7
+        fans_out, pairs = self.settings.fans_out, zip(results, writers)  # noqa: B905 - Python 3.7
+        answers = iter([_answer_one(result, write, fans_out) for result, write in pairs])
         request.finish_batch([next(answers) if frame is None else frame for frame in frames])
 
     def _prepare(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes], Desk | None]:
@@ -1642,23 +1647,23 @@ def _write_piece(value: Any) -> bytes:
     return body
 
 
-def _write_result(result: Any, write: Callable[[Any, int, int | None], bytes]) -> list[bytes]:
+def _write_result(result: Any, write: Callable[[Any, int, int | None], bytes], fans_out: bool) -> list[bytes]:
     """Write what a handler returned: nothing, one output, or a list of them."""
     if result is None:
         return []
-    if isinstance(result, (list, tuple)):
+    if fans_out and isinstance(result, (list, tuple)):
         return [write(value, index, len(result)) for index, value in enumerate(result)]
     if isinstance(result, types.CoroutineType):
         result.close()  # else Python warns that nobody awaited it
     return [write(result, 0, 1)]
 
 
-def _answer_one(result: Any, write: Callable[[Any, int, int | None], bytes]) -> bytes:
+def _answer_one(result: Any, write: Callable[[Any, int, int | None], bytes], fans_out: bool) -> bytes:
     """Write the final frame for one result of a batch; an exception object fails that one only."""
     if isinstance(result, BaseException):
         return b"[" + error_item("processing_error", result) + b"]"
     try:
-        body = b"[" + b",".join(_write_result(result, write)) + b"]"
+        body = b"[" + b",".join(_write_result(result, write, fans_out)) + b"]"
         if len(body) > MAX_FRAME_BYTES:
             raise ValueError("handler result of %d bytes is over the limit of %d bytes" % (len(body), MAX_FRAME_BYTES))
     except Exception as exc:  # noqa: BLE001 - its own failure, not its neighbours'
