@@ -60,7 +60,12 @@ def install() -> None:
 class PostgresServer:
     """One server; ``stop`` and ``start`` keep its data and its port."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        """Make an empty one; nothing runs yet.
+
+        Args:
+            certificate: PEM file with its certificate, beside which lies its key as ``.key``; ``None`` speaks no TLS.
+        """
         programs = find_programs()
         if programs is None:
             raise RuntimeError("no PostgreSQL here; run: python -m lab.servers.postgres install")
@@ -72,7 +77,21 @@ class PostgresServer:
         if self._user is not None:
             os.chown(self._folder, self._user, -1)
         self._port = free_port()
+        self._tls: tuple[str, ...] = ()
         self._run("initdb", "-U", "asya", "--auth=trust", "--no-sync", output=subprocess.DEVNULL).wait(START_TIMEOUT_S)
+        if certificate is not None:
+            self._tls = self._speaks_tls(certificate)
+
+    def _speaks_tls(self, certificate: Path) -> tuple[str, ...]:
+        options = ["-c", "ssl=on"]
+        for suffix, name in ((certificate.suffix, "ssl_cert_file"), (".key", "ssl_key_file")):
+            own = self._folder / name
+            shutil.copyfile(certificate.with_suffix(suffix), own)
+            own.chmod(0o600)
+            if self._user is not None:
+                os.chown(own, self._user, -1)
+            options += ["-c", f"{name}={own}"]
+        return tuple(options)
 
     @property
     def url(self) -> str:
@@ -88,7 +107,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", str(self._folder), "-F"]
+        options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", str(self._folder), "-F", *self._tls]
         with (self._folder / "log").open("ab") as log:
             self._process = self._run("postgres", *options, output=log)
         wait_until(self._answers, START_TIMEOUT_S, "Postgres answers", (self._folder / "log").read_text)

@@ -3,18 +3,24 @@
 No kubelet runs here, so no pods either; the cluster of `make cluster` is not needed, only its parts.
 """
 
+import base64
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import pika
 import pytest
 import yaml
+from prometheus_client import start_http_server
 
+from asya_operator.metrics import Metrics
 from bench.api_server import ApiServer
 from lab.cluster import choice
 from lab.installs.helm import VERSIONS, helm
@@ -30,6 +36,7 @@ LIMIT_S: Final = 120.0
 ACTORS: Final = "asyncactors.asya.sh"
 CHART: Final = ROOT / "deploy/helm-charts/asya-operator"
 POD: Final = "asya-operator-7d9c5b8f6d-x2x4z"
+REPORTS: Final = "asya-gateway-report"
 Transports = dict[str, Any]
 
 
@@ -40,7 +47,7 @@ def api() -> Iterator[ApiServer]:
         server.start_controllers(
             "deployment-controller", "clusterrole-aggregation-controller", "resourcequota-controller"
         )
-        for name in ("first", "blue", "team-a", "team-b", "team-c", "team-d"):
+        for name in ("first", "blue", "keeper", "team-a", "team-b", "team-c", "team-d"):
             server.kubectl("create", "namespace", name)
         yield server
 
@@ -123,6 +130,33 @@ def test_two_operators_keep_each_its_own_actors_and_hand_one_over(
         cluster.kubectl("-n", "team-a", "delete", "asya", "plain", "--timeout=120s")
         cluster.kubectl("-n", "team-b", "delete", "asya", "chosen", "--timeout=120s")
         cluster.kubectl("-n", "team-b", "delete", "asya", "nobodys", "--timeout=120s")
+
+
+def test_what_a_deleted_actor_left_stays_with_its_namespace(
+    api: ApiServer, cluster: Cluster, transports: Transports, rabbitmq_server: Address, tmp_path: Path
+) -> None:
+    """Whoever waits for the name gets it with an empty queue alone; the next operator process knows that, too."""
+    keeper = OperatorProcess("keeper", api.kubeconfig, tmp_path, transports)
+    with keeper, pika.BlockingConnection(pika.URLParameters(rabbitmq_server.url)) as broker:
+        make_actor(cluster, "heir", "team-a")
+        until_kept(cluster, "heir", "team-a", keeper)
+        broker.channel().basic_publish("", "keeper-heir", b"{}")
+        cluster.kubectl("-n", "team-a", "delete", "asya", "heir", "--timeout=120s")
+        make_actor(cluster, "heir", "team-b")
+        eventually(
+            lambda: str(cluster.status("heir", "team-b")),
+            lambda said: "they stay with namespace team-a" in said,
+            LIMIT_S,
+            "the queue to be team-a's",
+        )
+    with keeper, pika.BlockingConnection(pika.URLParameters(rabbitmq_server.url)) as broker:
+        make_actor(cluster, "heir", "team-a")
+        until_kept(cluster, "heir", "team-a", keeper)
+        assert cluster.get("deployment", "heir", "team-b") is None
+        cluster.kubectl("-n", "team-a", "delete", "asya", "heir", "--timeout=120s")
+        assert broker.channel().queue_purge("keeper-heir").method.message_count == 1
+        until_kept(cluster, "heir", "team-b", keeper)
+        cluster.kubectl("-n", "team-b", "delete", "asya", "heir", "--timeout=120s")
 
 
 def test_of_two_operators_of_all_namespaces_the_younger_stands_by(
@@ -291,21 +325,82 @@ def test_a_chart_refuses_a_keda_that_is_too_old_or_has_a_known_hole(
     assert install("main", *without) == ""
 
 
-def test_the_command_line_finds_the_same(api: ApiServer, cluster: Cluster) -> None:
-    def doctor(keda: str) -> dict[str, dict[str, Any]]:
-        cluster.kubectl("label", "crd", "scaledobjects.keda.sh", f"app.kubernetes.io/version={keda}", "--overwrite")
-        path = f"{choice.cache_folder() / 'bin'}:{os.environ['PATH']}"
-        done = subprocess.run(
-            [sys.executable, "-c", "from asya_cli.main import main; main()", "doctor", "--cluster", "--json"],
-            capture_output=True, text=True, check=False, env={**os.environ, "KUBECONFIG": str(api.kubeconfig), "PATH": path},
-        )  # fmt: skip
-        return {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+def doctor(api: ApiServer) -> dict[str, dict[str, Any]]:
+    """What `asya doctor --cluster` finds, by name."""
+    path = f"{choice.cache_folder() / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-c", "from asya_cli.main import main; main()", "doctor", "--cluster", "--json"],
+        capture_output=True, text=True, check=False, env={**os.environ, "KUBECONFIG": str(api.kubeconfig), "PATH": path},
+    )  # fmt: skip
+    return {each["name"]: each for each in json.loads(done.stdout)["checks"]}
 
-    good, bad = doctor("2.21.0"), doctor("2.20.1")
+
+def test_the_command_line_finds_the_same(api: ApiServer, cluster: Cluster) -> None:
+    def with_keda(version: str) -> dict[str, dict[str, Any]]:
+        cluster.kubectl("label", "crd", "scaledobjects.keda.sh", f"app.kubernetes.io/version={version}", "--overwrite")
+        return doctor(api)
+
+    good, bad = with_keda("2.21.0"), with_keda("2.20.1")
     assert good["Kubernetes"]["detail"] == f"v{choice.kubernetes()}"
     assert (good["KEDA"]["found"], good["AsyncActor"]["found"], good["operator"]["found"]) == (True, True, False)
     assert not bad["KEDA"]["found"]
     assert "CVE-2026-77524" in bad["KEDA"]["detail"]
+
+
+def test_the_command_line_tells_alerts_by_the_operator_s_own_figures(api: ApiServer, cluster: Cluster) -> None:
+    """By the way that kubectl has to a pod, for whoever may use it; the pod is an address of this machine."""
+    metrics = Metrics()
+    metrics.count_rounds({"rabbitmq": False})
+    metrics.show_parts([("RabbitMQ", "4.1.0")])
+    address = own_address()
+    page, _ = start_http_server(0, address, metrics.registry)
+    try:
+        deployment = operator_at(page.server_port)
+        labels = deployment["spec"]["selector"]["matchLabels"]
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "seen", "labels": labels},
+            "spec": {"containers": [{"name": "manager", "image": "none"}]},
+        }
+        claims = json.dumps({"exp": time.time() + 86400}).encode()
+        token = f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
+        reports = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": REPORTS}, "stringData": {"token": token}}
+        cluster.apply(reports, namespace="team-a")
+        cluster.apply(deployment, pod, namespace="blue")
+        status = json.dumps({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}})
+        cluster.kubectl("-n", "blue", "patch", "pod", "seen", "--subresource=status", "--type=merge", "-p", status)
+        found = doctor(api)
+    finally:
+        page.shutdown()
+        page.server_close()
+        cluster.kubectl("-n", "blue", "delete", "deployment/asya-operator", "pod/seen", "--force", "--ignore-not-found")
+        cluster.kubectl("-n", "team-a", "delete", "secret", REPORTS, "--ignore-not-found")
+    assert "operator's metrics" not in found
+    assert found["AsyaQueuesNotCounted"]["detail"].startswith(
+        "The operator cannot count the queues of transport rabbitmq"
+    )
+    assert "with which every actor of team-a reports" in found["AsyaTokenEnds"]["detail"]
+    assert found["AsyaSupportEnded"]["detail"] == "Nobody mends RabbitMQ 4.1.0 any more."
+
+
+def operator_at(port: int) -> dict[str, Any]:
+    """The operator's Deployment, with its metrics at another port; nobody makes pods of it here."""
+    text = (ROOT / "deploy/operator/deployment.yaml").read_text(encoding="utf-8")
+    (found,) = [each for each in yaml.safe_load_all(text) if each and each["kind"] == "Deployment"]
+    del found["metadata"]["namespace"]
+    container = found["spec"]["template"]["spec"]["containers"][0]
+    for each in container["ports"]:
+        each["containerPort"] = port if each["name"] == "metrics" else each["containerPort"]
+    made: dict[str, Any] = found
+    return made
+
+
+def own_address() -> str:
+    """An address of this machine that is no loopback's: the API server proxies to no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.254", 9))  # sends nothing
+        return str(probe.getsockname()[0])
 
 
 @pytest.mark.parametrize("definition_first", [True, False], ids=["definition first", "operator first"])

@@ -187,7 +187,7 @@ class Gateway:
         if document.get("isError"):
             if text.startswith(("missing required parameter", "invalid parameter")):
                 raise BadRequest(text, f"asya tools {name}")
-            raise NotFound(text, "asya status") if "which does not exist" in text else CommandError(text)
+            raise NotFound(text, "asya local status") if "which does not exist" in text else CommandError(text)
         envelope_id = id_of(document)
         if envelope_id is None:
             raise CommandError(f"the gateway named no envelope: {text}")
@@ -281,16 +281,22 @@ class Gateway:
                 break
         return events
 
-    def actors(self) -> dict[str, Mapping[str, Any]] | None:
-        """Read how the actors stand, by name; ``None`` where this gateway cannot say or may not."""
+    def actors(self) -> tuple[str, dict[str, Mapping[str, Any]]] | None:
+        """Read what runs the actors (``mesh``, ``kubernetes`` or ``queues``), and how they stand, by name.
+
+        ``None`` where this gateway cannot say or may not.
+        """
         try:
             answer = self._http.request("GET", "/api/v1/actors")
         except NotAllowed:
             return None
         if answer.status_code != 200:
             return None
-        found = read_document(answer).get("actors")
-        return {str(entry["name"]): entry for entry in found} if isinstance(found, list) else None
+        document = read_document(answer)
+        found = document.get("actors")
+        if not isinstance(found, list):
+            return None
+        return str(document.get("source") or ""), {str(entry["name"]): entry for entry in found}
 
     def _known(self, envelope_id: str, answer: "httpx2.Response") -> "httpx2.Response":
         if answer.status_code == MISSING:

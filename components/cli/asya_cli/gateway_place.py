@@ -12,6 +12,7 @@ from typing import Final
 from asya_cli.exit_codes import BadRequest, GatewayAway
 from asya_cli.gateway_client import Gateway
 from asya_cli.gateway_http import GatewayHttp, tidy_url
+from asya_cli.up_words import up_words
 
 VARIABLES: Final = ("ASYA_TOOL_MCP_URL", "ASYA_CLI_MCP_URL", "ASYA_GATEWAY_URL")
 """Where a URL is looked for: the quick start's name, that of Asya 0.1.1's command, and the sidecars'."""
@@ -32,7 +33,7 @@ def open_gateway(url: str | None, token_file: Path | None, home: Path) -> Gatewa
     gateway, _ = find_gateway(url, token_file, home)
     if gateway is None:
         cause = f"no gateway is known: none is named, and no mesh with one is running in {home}"
-        raise GatewayAway(cause, "asya local up -f actors.yaml, or set ASYA_GATEWAY_URL")
+        raise GatewayAway(cause, f"{up_words()}; or set ASYA_GATEWAY_URL")
     return gateway
 
 

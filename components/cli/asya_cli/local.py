@@ -185,7 +185,7 @@ def status(home: Path, as_json: bool) -> None:
     if found.message:
         console.note(found.message)
     if info.gateway_url:
-        console.note(f"console: {info.gateway_url}/")
+        console.result(None, f"console: {info.gateway_url}/")
 
 
 @local.command()

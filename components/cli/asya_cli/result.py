@@ -13,6 +13,7 @@ from asya_cli.exit_codes import DeadLettered, NotFound, TimedOut
 from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, home_option, json_option
 from asya_cli.plain_text import json_text
+from asya_cli.waits import QUIET_S, SAY_EVERY_S, waiting_words
 from asya_protocol.partial import without
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.25
 """One small read of the store per poll; results of a mesh on one machine take tens of milliseconds."""
-QUIET_S: Final = 2.0
-"""A wait that is shorter says nothing."""
-SAY_EVERY_S: Final = 5.0
 
 
 @click.command(short_help="Print the result of an envelope.")
@@ -98,7 +96,7 @@ def wait_for_result(
                     console.note(f"{envelope_id}: {why.because}")
                     trace_id = None  # dedup has made the end before the end of this send too
                     continue
-                step(f"no result yet after {wait_s - left_s:.0f} of {wait_s:g} s{f': {why.because}' if why else ''}")
+                step(waiting_words(wait_s - left_s, wait_s, why))
                 quiet_s = time.monotonic() - deadline + wait_s + SAY_EVERY_S
             time.sleep(min(poll_s, left_s))
     why = look()

@@ -19,7 +19,6 @@ from asya_cli.options import Duration, home_option, json_option
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
 from asya_protocol.envelope import Envelope, format_time
-from asya_protocol.nearest import nearest
 
 _OWN_HEADERS: Final = re.compile(r"x-asya-", re.IGNORECASE)
 
@@ -59,8 +58,9 @@ def send(
     A handler that returns a list fans out: the first item keeps the id, the others are ID-1, ID-2 and so on.
     """
     from asya_cli.result import print_result, wait_for_result
-    from asya_cli.running_mesh import broker_environment, deliver, known_actors, require_mesh
+    from asya_cli.running_mesh import broker_environment, deliver, require_mesh
     from asya_cli.why import because, gather
+    from asya_local.mesh import known_actors, wrong_route
     from asya_local.sent import SendNote, note_sent
     from asya_protocol.not_before import left_s
     from asya_protocol.trace import trace_id_of
@@ -78,11 +78,8 @@ def send(
         not_before=not_before,
     )
     mesh = require_mesh(home)
-    known = known_actors(home)
-    for actor in actors:
-        if actor not in known:
-            only = ", ".join(sorted(known)) or "none at all"
-            raise NotFound(f"this mesh has no actor {actor!r}, only {only}{nearest(actor, known)}", "asya local status")
+    if wrong := wrong_route(actors, known_actors(home)):
+        raise NotFound(wrong, "asya local status")
     environment = broker_environment(mesh)
     store = open_store(environment)
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())

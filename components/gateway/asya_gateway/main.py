@@ -18,6 +18,7 @@ from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
 from asya_gateway.pubsub import TOOLS_CHANGED, PubSub
+from asya_gateway.schedules.runner import Schedules
 from asya_gateway.server import Server, listen
 from asya_gateway.services import App
 from asya_gateway.settings import GatewaySettings, read_settings
@@ -85,6 +86,7 @@ async def run(settings: GatewaySettings) -> None:
         background.append(
             asyncio.create_task(keep_house(store, metrics, settings.sweep_s, settings.history_s, settings.kept_s))
         )
+        background.append(asyncio.create_task(Schedules(toolbox, calls, store).run()))
         if settings.tools is not None and settings.reload_s > 0:
             watching = toolbox.watch(settings.reload_s, lambda: pubsub.wake(TOOLS_CHANGED))
             background.append(asyncio.create_task(watching))

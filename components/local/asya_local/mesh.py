@@ -6,7 +6,7 @@ the two share is files in one folder (``state.py``), so any later command finds 
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from asya_local.log_files import read_logs, read_logs_of
 from asya_local.log_lines import LogLine
 from asya_local.mesh_status import ActorState, ActorStatus, MeshStatus
 from asya_local.state import MeshRecord, Request, StateFolder
+from asya_protocol import names
+from asya_protocol.nearest import nearest
 
 __all__ = [
     "ActorState",
@@ -30,9 +32,12 @@ __all__ = [
     "down",
     "find",
     "find_unloadable",
+    "has_logs",
+    "known_actors",
     "logs",
     "status",
     "up",
+    "wrong_route",
 ]
 
 START_LIMIT_S: Final = 240.0
@@ -120,7 +125,6 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
     from asya_local.declarations import declare
 
     state = StateFolder(options.home)
-    _refuse_foreign(options.home)
     with state.locked():
         running = _living(state)
         request = _request(options)
@@ -135,16 +139,6 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
         return _start(state, _with_localstack(request, progress), progress)
 
 
-def _refuse_foreign(home: Path) -> None:
-    """Keep out of a folder of the original's tool of the same name, whose project it describes."""
-    found = next((path.name for path in sorted(home.glob("config*.yaml"))), None)
-    if found is not None:
-        raise MeshError(
-            f"{home} holds {found}: it is the project folder of asya-lab, the tool of Asya 1.x; take another for the mesh: "
-            "asya local up --home .asya-mesh, or ASYA_HOME=.asya-mesh for all commands"
-        )
-
-
 def find(home: Path) -> MeshInfo | None:
     """Find the running mesh of a folder; ``None`` while it starts or stops, too."""
     record = _living(StateFolder(home))
@@ -156,6 +150,21 @@ def status(home: Path) -> MeshStatus:
     state = StateFolder(home)
     found = state.read_status() if _living(state) is not None else None
     return found or MeshStatus(False, "", 0.0, [])
+
+
+def known_actors(home: Path) -> set[str]:
+    """Name the actors of the mesh of a folder that a route may have."""
+    return {actor.name for actor in status(home).actors} - names.RESERVED_ACTORS
+
+
+def wrong_route(actors: Iterable[str], known: set[str]) -> str:
+    """Say which actor of a route there is not, and the nearest that is there; empty where all are. Pure."""
+    absent = next((actor for actor in actors if actor not in known), None)
+    if absent is None:
+        return ""
+    return (
+        f"this mesh has no actor {absent!r}, only {', '.join(sorted(known)) or 'none at all'}{nearest(absent, known)}"
+    )
 
 
 def find_unloadable(home: Path) -> dict[str, str]:
@@ -201,6 +210,11 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
 def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
     """Find all that the processes of a mesh said about an envelope, in the order of time."""
     return read_logs_of(StateFolder(home).logs, envelope_id)
+
+
+def has_logs(home: Path) -> bool:
+    """Whether a mesh, running or ended, has left logs in a folder."""
+    return any(StateFolder(home).logs.glob("*"))
 
 
 def _living(state: StateFolder) -> MeshRecord | None:

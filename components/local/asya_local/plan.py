@@ -191,6 +191,7 @@ def _plan(declared: DeclaredActor, manifests: Manifests, settings: MeshSettings)
     )
     runtime_env = {
         "PYTHONUNBUFFERED": "1",
+        "ASYA_LOG_FORMAT": "milliseconds",  # its lines are shown among those of others, in the order of time
         **inherited,
         **{entry.name: entry.value or "" for entry in build_runtime_env(actor)},
         **own_env,

@@ -81,6 +81,7 @@ class Supervisor:
         if request is None:
             raise MeshError(f"there is no request in {state.home}; start the mesh with: asya local up")
         self._request = request
+        self._unloadable_of = ""
         self._seen: Signature = ()
         previous = state.read_mesh()
         self._previous_broker = previous.broker if previous else None
@@ -345,7 +346,18 @@ class Supervisor:
         self._state.write_processes(list(self._records.values()))
         self._written = frozenset(running)
 
+    def _take_unloadable(self) -> None:
+        """Take over, once, what the last ``up`` found out about handlers of actors that nap."""
+        found = self._state.read_unloadable()
+        if found is None or found.request_id in (self._unloadable_of, ""):
+            return
+        if found.request_id == self._record.request_id:
+            self._unloadable_of = found.request_id
+            for name, pool in self._pools.items():
+                pool.unloadable = found.causes.get(name, "")
+
     def _beat(self) -> None:
+        self._take_unloadable()
         actors = [pool.status() for pool in self._pools.values()]
         status = MeshStatus(
             running=True,

@@ -261,11 +261,12 @@ class Aws:
             clients=[self._place.security_group_id, *self._own.database_clients],
             key_arn=self._key.arn,
             password=password,
+            verified=bool(self._settings.database_ca),
             settings=self._own,
             opts=self._opts,
         )
         watch_database(f"{self._name}-gateway", made.identifier, self._own, self._opts)
-        return Database(url=made.url, ready=(made,))
+        return Database(url=made.url, authority=self._settings.database_ca, ready=(made,))
 
     def identities(self) -> PodRoles | None:
         """Roles for pods, which name the key and the bucket. None where pods are not on EKS."""

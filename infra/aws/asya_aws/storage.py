@@ -196,6 +196,7 @@ class GatewayDatabase(pulumi.ComponentResource):
         clients: Security groups that may connect.
         key_arn: Encrypts storage and secret.
         password: Of the user ``asya``; a secret.
+        verified: Whether who connects knows the certificate's authority, and checks it.
         settings: Size and protection.
         opts: With the provider.
     """
@@ -215,6 +216,7 @@ class GatewayDatabase(pulumi.ComponentResource):
         clients: Sequence[pulumi.Input[str]],
         key_arn: pulumi.Output[str],
         password: pulumi.Output[str],
+        verified: bool,
         settings: AwsSettings,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -275,7 +277,7 @@ class GatewayDatabase(pulumi.ComponentResource):
             **restored,
         )
         url: pulumi.Output[str] = pulumi.Output.all(instance.address, secret_password).apply(
-            lambda known: database_url(known[0], known[1])
+            lambda known: database_url(known[0], known[1], verified=verified)
         )
         self.url = pulumi.Output.secret(url)
         kept = secretsmanager.Secret(name, kms_key_id=key_arn, description="URL of the gateway's database", opts=child)
@@ -284,8 +286,9 @@ class GatewayDatabase(pulumi.ComponentResource):
         self.register_outputs({"url": self.url, "secretArn": self.secret_arn})
 
 
-def database_url(host: str, password: str) -> str:
-    """The URL that the gateway takes; RDS speaks TLS only. Pure."""
+def database_url(host: str, password: str, *, verified: bool) -> str:
+    """The URL that the gateway takes; RDS speaks TLS only, by certificates of an authority that no image knows. Pure."""
     from urllib.parse import quote
 
-    return f"postgresql://{DATABASE_USER}:{quote(password, safe='')}@{host}:5432/{DATABASE}?sslmode=require"
+    mode = "verify-full" if verified else "require"
+    return f"postgresql://{DATABASE_USER}:{quote(password, safe='')}@{host}:5432/{DATABASE}?sslmode={mode}"

@@ -20,6 +20,7 @@ CONFIG: Final = "asya-gateway-config"
 CONNECTIONS: Final = "asya-gateway-connections"
 TOKENS: Final = "asya-gateway-tokens"
 POD_PORT: Final = 8080
+DATABASE_CA: Final = "asya-gateway-database-ca"
 REPORT_SECRET: Final = "asya-gateway-report"  # noqa: S105 - a name
 """In the actors' namespace: what sidecars show the gateway."""
 METRICS_SECRET: Final = "asya-gateway-metrics"  # noqa: S105 - a name
@@ -82,13 +83,16 @@ def gateway_objects(
     if queue_prefix != names.QUEUE_PREFIX:
         told["ASYA_QUEUE_PREFIX"] = queue_prefix
     connections = dict(queue.gateway_env)
+    trusted: dict[str, pulumi.Input[str]] = {}
     if database is not None:
         connections["ASYA_DATABASE_URL"] = database.url
+        trusted = {"ca.crt": database.authority} if database.authority else {}
     reads = metrics_token(tokens) if watched else None
     allowed = _all_tokens(tokens, report=report_token, metrics=reads)
-    digest = settings_digest({**told, **connections, "tokens": allowed})
+    digest = settings_digest({**told, **connections, **trusted, "tokens": allowed})
     return [
         config_map(CONFIG, namespace, told),
+        *([config_map(DATABASE_CA, namespace, trusted)] if trusted else []),
         secret(CONNECTIONS, namespace, connections),
         secret(TOKENS, namespace, {"tokens": allowed}),
         *([secret(METRICS_SECRET, namespace, {"token": reads})] if reads is not None else ()),

@@ -120,10 +120,12 @@ class Database:
 
     Attributes:
         url: ``postgresql://user:password@host:port/database``. A secret.
+        authority: Certificates of whom its own must come from, as PEM; empty leaves that to the URL.
         ready: What must exist before the gateway starts.
         metrics: As for a queue.
     """
 
     url: pulumi.Output[str]
+    authority: str = ""
     ready: tuple[pulumi.Resource, ...] = ()
     metrics: str = ""

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 import pulumi
@@ -113,6 +114,9 @@ class Settings:
     """`asya:password`: of the RabbitMQ and of the Postgres in the cluster; a secret."""
     database_url: pulumi.Output[str] | None = None
     """`asya:databaseUrl`: needed with database `url`; a secret."""
+    database_ca: str = ""
+    """`asya:databaseCa`: PEM file, relative to `Pulumi.yaml`, with the authority of database `rds` or `url`: the gateway then
+    checks the server's certificate and name, with `rds` always, with `url` where that says `sslmode=verify-full`."""
     gateway_tokens: pulumi.Output[str] | None = None
     """`asya:gatewayTokens`: bearer tokens of the gateway; a secret, needed with a gateway image."""
     report_token: pulumi.Output[str] | None = None
@@ -198,6 +202,7 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
         secret_key=read.get_secret("secretKey"),
         password=read.get_secret("password"),
         database_url=read.get_secret("databaseUrl"),
+        database_ca=_authority(read),
         gateway_tokens=read.get_secret("gatewayTokens"),
         report_token=read.get_secret("reportToken"),
         gateway_host=_host(read),
@@ -221,6 +226,20 @@ def read_settings(read: ConfigReader, stack: str) -> Settings:
     )
     _check_together(read, settings)
     return settings
+
+
+def _authority(read: ConfigReader) -> str:
+    """The certificates themselves."""
+    path = read.text("databaseCa")
+    if not path:
+        return ""
+    try:
+        found = Path(path).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise read.refuse("databaseCa", f"{path!r} cannot be read: {exc}", "rds-ca.pem") from None
+    if "-----BEGIN CERTIFICATE-----" not in found:
+        raise read.refuse("databaseCa", f"{path!r} holds no certificate in PEM", "rds-ca.pem")
+    return found
 
 
 def _third_party(read: ConfigReader) -> dict[str, str]:

@@ -130,4 +130,4 @@ def url_database(settings: Settings) -> Database:
         raise ConfigError(
             "asya:databaseUrl", "is not set: pulumi config set --secret asya:databaseUrl postgresql://..."
         )
-    return Database(url=pulumi.Output.secret(settings.database_url))
+    return Database(url=pulumi.Output.secret(settings.database_url), authority=settings.database_ca)

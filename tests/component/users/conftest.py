@@ -47,6 +47,10 @@ MORE: dict[str, dict[str, Any]] = {
     "killed": {"delivery": {"maxDeliveries": 2}},
     "reads": {"env": {"PLACE": "base", "WHERE": "/models/$(PLACE)", "GONE": None, "SOCKET": "$(ASYA_SOCKET_DIR)/x"}},
 }
+TOOLS = """tools:
+  - {name: call_broken, route: [broken]}
+  - {name: call_nobody, route: [total, nobody]}
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,6 +69,7 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     for name in SHADOWS:
         (folder / name).write_text("raise RuntimeError('imported by somebody else')\n")
     (folder / ".env").write_text("FROM_DOTENV=kept\n")
+    (folder / "tools.yaml").write_text(TOOLS)
     command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
     try:
         up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")

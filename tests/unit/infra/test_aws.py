@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_kubeconfig_holds_no_token() -> None:
 
 
 def test_the_database_is_reached_by_tls_and_any_password() -> None:
-    assert database_url("db", "a/b@c") == "postgresql://asya:a%2Fb%40c@db:5432/asya?sslmode=require"
+    assert database_url("db", "a/b@c", verified=False) == "postgresql://asya:a%2Fb%40c@db:5432/asya?sslmode=require"
 
 
 def test_what_holds_data_cannot_be_deleted_by_accident() -> None:
@@ -84,6 +85,24 @@ def test_what_holds_data_cannot_be_deleted_by_accident() -> None:
     assert protected == data | {"aws:ec2/subnet:Subnet"}
     open_stack = run_environment("aws", keda="installed", protect="false")
     assert not any(each.protect for each in open_stack.resources)
+
+
+def test_the_gateway_checks_the_database_s_certificate_where_it_is_told_whose(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n", encoding="ascii")
+    seen = run_environment(
+        "aws",
+        gatewayImage="registry.example/g:1",
+        gatewayTokens="caller",
+        password="p" * 48,
+        keda="installed",
+        databaseCa=str(tmp_path / "ca.pem"),
+    )
+    connections, authority = (
+        seen.one(f"kubernetes:core/v1:{kind}", f"mesh-gateway-{kind.lower()}-asya-system-asya-gateway-{name}").inputs
+        for kind, name in (("Secret", "connections"), ("ConfigMap", "database-ca"))
+    )
+    assert connections["stringData"]["ASYA_DATABASE_URL"].endswith("?sslmode=verify-full")
+    assert authority["data"] == {"ca.crt": "-----BEGIN CERTIFICATE-----\n"}
 
 
 def test_everything_is_encrypted_and_nothing_public() -> None:

@@ -67,6 +67,23 @@ def test_an_account_may_be_an_output() -> None:
     assert pod["serviceAccountName"] == "mine"
 
 
+GPU: dict[str, Any] = {
+    "node_selector": {"accelerator": "nvidia-gpu"},
+    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+}
+
+
+@pytest.mark.parametrize("when", [lambda value: value, later])
+def test_pods_go_where_a_gpu_is(when: Callable[[Any], Any]) -> None:
+    seen = actor(
+        resources=lambda: {"limits": {"nvidia.com/gpu": 1}}, **{k: lambda v=v: when(v) for k, v in GPU.items()}
+    )
+    pod = seen.one(KIND).inputs["spec"]["workload"]["template"]["spec"]
+    assert (pod["nodeSelector"], pod["tolerations"]) == tuple(GPU.values())
+    with pytest.raises(ConfigError, match="node_selector and tolerations belong into the workload's own template"):
+        actor(workload=dict, node_selector=lambda: {"a": "b"})
+
+
 def test_secret_variables_are_in_a_secret_and_nowhere_else() -> None:
     seen = actor(secrets=lambda: {"API_KEY": pulumi.Output.secret("hush")}, env=lambda: {"LANGUAGE": "de"})
     kept = seen.one("kubernetes:core/v1:Secret", "ocr-secrets")

@@ -65,6 +65,8 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("oss", {"manifests": "7"}, "asya:manifests: must be a list of texts"),
     ("oss", {"tags": "[]"}, "asya:tags: must map names to texts"),
     ("oss", {"queuePrefix": "an-environment-"}, "asya:queuePrefix: 'an-environment-' is not 1 to 13 letters"),
+    ("oss", {"databaseCa": "nowhere.pem"}, "asya:databaseCa: 'nowhere.pem' cannot be read: "),
+    ("oss", {"databaseCa": __file__}, f"asya:databaseCa: {__file__!r} holds no certificate in PEM"),
     ("oss", {"queue": "rabbitmq-endpoint"}, "asya:rabbitmqUrl: is not set; queue rabbitmq-endpoint needs it"),
 ]
 

@@ -102,11 +102,14 @@ def test_the_role_allows_no_more():
     assert not [name for name in rights if "rbac" in name or "lease" in name]
 
 
-def test_the_lease_is_of_the_operators_own_namespace():
-    """A right of a Role, not of the ClusterRole."""
+def test_the_lease_and_the_list_of_kept_queues_are_of_the_operators_own_namespace():
+    """A right of a Role, not of the ClusterRole alone: an operator of some namespaces has no other there."""
     role = find("Role", "asya-operator-leader-election")
     assert role["metadata"]["namespace"] == "asya-system"
-    assert allowed(role) == {"leases.coordination.k8s.io": {"get", "create", "update", "patch"}}
+    assert allowed(role) == {
+        "leases.coordination.k8s.io": {"get", "create", "update", "patch"},
+        "configmaps": {"get", "create", "patch"},
+    }
     assert LEASE_NAME == "asya-operator.asya.sh"
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NotOffered, NotSent
+from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NoSuchTool, NotOffered, NotSent
 from asya.client.gateway_link import GatewayLink
 from asya.client.sent import Event, Sent
 from asya_protocol.durations import parse_duration
@@ -82,7 +82,13 @@ class AsyncMesh:
         if isinstance(to, str):
             if self._gateway is None:
                 raise NotOffered(f"{to!r} is a tool's name, and this mesh has no gateway; a route is a list of actors")
-            return await self._gateway.start(to, payload or {}, until)
+            try:
+                return await self._gateway.start(to, payload or {}, until)
+            except NoSuchTool:
+                if self._link is not None and to in self._link.actors():
+                    told = f"{to!r} is the name of an actor, not of a tool; a route is a list of actors: [{to!r}]"
+                    raise NoSuchTool(told) from None
+                raise
         if self._link is None:
             raise NotOffered("a gateway starts tools; a route of actors needs the mesh on this machine")
         return await self._link.send(

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from asya.client.errors import EnvelopeFailed, MeshAway, NotSent
+from asya.client.errors import EnvelopeFailed, MeshAway, NoSuchTool, NotSent
 from asya.client.sent import Event, Sent
 
 REQUEST_LIMIT_S: Final = 30.0
@@ -46,7 +46,8 @@ class GatewayLink:
         """Start a tool, at once or at a moment.
 
         Raises:
-            NotSent: There is no such tool, the arguments do not fit, or the moment is too far ahead.
+            NoSuchTool: There is none of that name.
+            NotSent: The arguments do not fit, or the moment is too far ahead.
             MeshAway: The gateway cannot be reached, or refuses us.
         """
         call: dict[str, object] = {"name": tool, "arguments": dict(arguments)}
@@ -56,7 +57,7 @@ class GatewayLink:
         if not_before is not None and answer.status_code == httpx2.codes.BAD_REQUEST:
             raise NotSent(answer.text.strip())
         if answer.status_code == httpx2.codes.NOT_FOUND:
-            raise NotSent(answer.text.strip())
+            raise NoSuchTool(answer.text.strip())
         document = self._read(answer)
         text = "".join(str(part.get("text", "")) for part in document.get("content", ()))
         if document.get("isError"):

@@ -320,8 +320,8 @@ async def test_a_management_api_that_is_away_or_refuses_is_named(settings: Trans
             await admin.list_queues("asya-")
 
 
-async def test_tls_is_verified_against_the_given_authority(tmp_path: Path) -> None:
-    """An amqps URL; without the authority the broker is refused."""
+async def test_tls_is_verified_against_the_given_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An amqps URL; without the authority, by the URL or for the whole process, the broker is refused."""
     require_server()
     openssl = shutil.which("openssl")
     if openssl is None:
@@ -355,5 +355,8 @@ async def test_tls_is_verified_against_the_given_authority(tmp_path: Path) -> No
             await admin.create("asya-tls", QueueSpec())
             await transport.send("asya-tls", b"secret")
             assert (await one(transport, "asya-tls")).body == b"secret"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        async with connected(TransportSettings(rabbitmq_url=url)) as transport:
+            await transport.send("asya-tls", b"secret, too")
     finally:
         await asyncio.to_thread(server.close)
