@@ -41,9 +41,10 @@ def manifest_path(home: str, name: str, folder: str = FOLDER) -> Path:
 
 class _Meshes(dynamic.ResourceProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        folder = Path(props["home"], FOLDER)
-        folder.mkdir(parents=True, exist_ok=True)
-        owner = _owned(props["home"])
+        home = Path(props["home"])
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # from the first moment; the mesh sees to one that is there
+        folder, owner = home / FOLDER, _owned(props["home"])
+        folder.mkdir(exist_ok=True)
         folder.with_suffix(OWNER).write_text(owner, encoding="utf-8")
         return dynamic.CreateResult(id_=owner, outs=props)
 
@@ -151,6 +152,8 @@ def _write(path: Path, text: str, owner: str = "") -> None:
     if owner:
         path.with_suffix(OWNER).write_text(owner, encoding="utf-8")
     fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)  # it may be a Secret
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
 
