@@ -140,7 +140,7 @@ def test_a_tool_has_its_schedules_in_its_file() -> None:
     seen = run_program(lambda: McpTool("read", mesh=on_a_cluster(), route=["ocr"], schedules=[nightly]))
     document = yaml.safe_load(seen.one(TOOLS).inputs["data"]["read.yaml"])
     assert document["schedules"] == [{**nightly, "tool": "read"}]
-    with pytest.raises(ConfigError, match="McpTool read: schedules.0.: Object missing required field `cron`"):
+    with pytest.raises(ConfigError, match=r"McpTool read: schedules\[0\]: Object missing required field `cron`"):
         run_program(lambda: McpTool("read", mesh=on_a_cluster(), route=["ocr"], schedules=[{"name": "nightly"}]))
 
 
