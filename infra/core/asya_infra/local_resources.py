@@ -41,7 +41,9 @@ def manifest_path(home: str, name: str, folder: str = FOLDER) -> Path:
 
 class _Meshes(dynamic.ResourceProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        Path(props["home"], FOLDER).mkdir(parents=True, exist_ok=True)
+        home = Path(props["home"])
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # from the first moment; the mesh sees to one that is there
+        (home / FOLDER).mkdir(exist_ok=True)
         return dynamic.CreateResult(id_=props["home"], outs=props)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
@@ -144,6 +146,8 @@ def _write(path: Path, text: str, owner: str = "") -> None:
     if owner:
         path.with_suffix(OWNER).write_text(owner, encoding="utf-8")
     fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)  # it may be a Secret
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
 
