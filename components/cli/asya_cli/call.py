@@ -53,6 +53,7 @@ def call(
     from asya_cli.follow import finish, progress, until_end
     from asya_cli.gateway_place import open_gateway, warn_of_tools
     from asya_cli.send import read_payload
+    from asya_cli.streamed import PieceWriter
     from asya_cli.tool_arguments import read_arguments
 
     console = Console(as_json=as_json)
@@ -71,6 +72,7 @@ def call(
         console.result({"id": envelope_id, "tool": tool, "gateway": gateway.url}, envelope_id)
         return
     console.note(f"called {envelope_id}")
-    with progress(console) as show:
-        end = until_end(gateway, envelope_id, timeout_s, show)
+    pieces = None if as_json else PieceWriter()
+    with progress(console, pieces) as show:
+        end = until_end(gateway, envelope_id, timeout_s, show, pieces)
     finish(console, end)

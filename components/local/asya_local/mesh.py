@@ -190,8 +190,8 @@ def down(home: Path, progress: Progress) -> bool:
     with state.locked():
         record = _living(state)
         if record is not None:
-            _say_unfinished(state, record, progress)
             daemon.stop(record.supervisor, record.stop_limit_s, progress)
+            _say_left(state, record, progress)
         cleaned = daemon.clean(state, progress if record is None else daemon.silent, keep_broker_of=None)
         return record is not None or cleaned > 0
 
@@ -316,10 +316,12 @@ def _start(state: StateFolder, request: Request, progress: Progress) -> MeshInfo
     return _info(state, record, found=False)
 
 
-def _say_unfinished(state: StateFolder, record: MeshRecord, progress: Progress) -> None:
-    status = state.read_status()
-    if record.broker is None or status is None:
+def _say_left(state: StateFolder, record: MeshRecord, progress: Progress) -> None:
+    left = state.take_left()
+    if record.broker is None or not left:
         return
-    waiting = sum(actor.queued for actor in status.actors)
-    if waiting:
-        progress(f"{waiting} envelopes still wait in queues; they go with the {record.broker.kind} broker")
+    total = sum(left.values())
+    where = ", ".join(f"{count} for {actor}" for actor, count in sorted(left.items()))
+    progress(
+        f"{total} envelope{'s' if total > 1 else ''} still waited, {where}, and went with the {record.broker.kind} broker"
+    )
