@@ -60,6 +60,8 @@ _OPERATOR: Final[Mapping[str, Edit]] = {
     f"{_MANAGER}/env/ASYA_LOG_LEVEL/value": "{{ .Values.logLevel | quote }}",
     f"{_MANAGER}/env/ASYA_OPERATOR_CLASS/value": "{{ .Values.operatorClass | quote }}",
     f"{_MANAGER}/env/ASYA_WATCH_NAMESPACES/value": '{{ join "," .Values.watchNamespaces | quote }}',
+    # Values of the release before, reused, have none.
+    f"{_MANAGER}/env/ASYA_ACTOR_USER/value": "{{ .Values.actorUser | default 1000 | quote }}",
     f"{_MANAGER}/env/ASYA_POD_MONITOR_LABELS/value": (
         '"{{ range $name, $value := (.Values.monitoring).labels }}{{ $name }}={{ $value }},{{ end }}"'
     ),
@@ -285,6 +287,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         },
         "replicaCount": _COUNT,
         "operatorClass": {"pattern": "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", "maxLength": 40},
+        "actorUser": {"type": ["integer", "string"], "minimum": 1, "pattern": "^(cluster|[1-9][0-9]*)$"},
         "watchNamespaces": {"items": {"type": "string", "minLength": 1}, "uniqueItems": True},
         "image/pullPolicy": _PULL,
         "logLevel": _LEVELS,

@@ -19,6 +19,10 @@ images: $(STAMP) ## Build the container images, and load them into the cluster w
 publish: $(STAMP) ## Build the images for amd64 and arm64 and push them: REGISTRY=host/path, STACK=aws writes the digests there
 	@$(BIN)/python -m lab.images.publish '$(REGISTRY)' $(if $(STACK),--stack '$(STACK)') $(if $(IMAGES),--images $(IMAGES))
 
+.PHONY: digests
+digests: $(STAMP) ## Other projects' images by digest into a stack's settings, as their registries have them today: STACK=oss
+	@$(BIN)/python -m lab.images.digests '$(STACK)'
+
 .PHONY: release
 release: $(STAMP) ## Wheels, charts, images and their bills of materials into .artifacts/release, and to REGISTRY and INDEX if given: VERSION=
 	@$(BIN)/python -m tools.release '$(VERSION)' --registry '$(REGISTRY)' --index '$(INDEX)' $(if $(IMAGES),--images $(IMAGES))

@@ -187,8 +187,10 @@ def set_up_logging(environ: Mapping[str, str]) -> None:
         except (AttributeError, ValueError):
             pass  # the image replaced or closed it
     output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S"))
-    if environ.get("ASYA_LOG_FORMAT", "").lower() == "json":
+    form = environ.get("ASYA_LOG_FORMAT", "").lower()
+    moment = "%(asctime)s" if form != "milliseconds" else "%(asctime)s.%(msecs)03d"
+    output.setFormatter(logging.Formatter(moment + " - %(name)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S"))
+    if form == "json":
         output.format = json_line  # type: ignore[method-assign]
     make_record = logging.getLogRecordFactory()
 
@@ -253,9 +255,10 @@ def load_handler(path: str) -> Callable[[Any], Any]:
     """
     module, names = _import_longest(path.split("."))
     if len(names) > 2:
+        near = _near(names[0], _public_names(module))
         raise StartupError(
-            "ASYA_HANDLER=%r: found module %s, but %s is neither a function nor Class.method in it"
-            % (path, module.__name__, ".".join(names))
+            "ASYA_HANDLER=%r: found module %s, but %s is neither a function nor Class.method in it%s"
+            % (path, module.__name__, ".".join(names), near)
         )
     owner: Any = module
     if len(names) == 2:
@@ -278,10 +281,30 @@ def _import_longest(parts: list[str]) -> tuple[types.ModuleType, list[str]]:
                 raise StartupError(_import_failure(path, name, exc)) from exc
         except BaseException as exc:  # noqa: BLE001 - SystemExit at import must not end the runtime with code 0
             raise StartupError(_import_failure(path, name, exc)) from exc
+    import pkgutil  # here, not above: of no use to a handler that can be loaded
+
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    near = _near(parts[0], {found.name for found in pkgutil.iter_modules(filter(None, folders))})
     raise StartupError(
-        "ASYA_HANDLER=%r: could not import module %s (working folder %s, PYTHONPATH=%s)"
-        % (path, parts[0], os.getcwd(), os.environ.get("PYTHONPATH", ""))
+        "ASYA_HANDLER=%r: could not import module %s%s (working folder %s, PYTHONPATH=%s)"
+        % (path, parts[0], near, os.getcwd(), os.environ.get("PYTHONPATH", ""))
     )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """What may have been meant, as the end of a sentence; empty where nothing is near."""
+    import difflib  # here, not above: of no use to a handler that can be loaded
+
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return "; did you mean %r?" % near[0] if near else ""
+
+
+def _public_names(owner: Any) -> set[str]:
+    """What a module or an object has for its users, a package's modules included."""
+    import pkgutil
+
+    modules = {found.name for found in pkgutil.iter_modules(getattr(owner, "__path__", ()))}
+    return {name for name in dir(owner) if name[:1] != "_"} | modules
 
 
 def _import_failure(path: str, name: str, exc: BaseException) -> str:
@@ -303,7 +326,8 @@ def _attribute(path: str, owner: Any, name: str) -> Any:
         return getattr(owner, name)
     except AttributeError:
         kind = owner.__name__ if isinstance(owner, types.ModuleType) else type(owner).__name__
-        raise StartupError("ASYA_HANDLER=%r: %s has no attribute %s" % (path, kind, name)) from None
+        near = _near(name, _public_names(owner))
+        raise StartupError("ASYA_HANDLER=%r: %s has no attribute %s%s" % (path, kind, name, near)) from None
 
 
 def _construct(path: str, cls: Any) -> Any:

@@ -25,7 +25,12 @@ PolicyPack(
     name="asya",
     enforcement_level=EnforcementLevel.MANDATORY,
     policies=[
-        ResourceValidationPolicy(name=each.name, description=each.description, validate=_validate(each))
+        ResourceValidationPolicy(
+            name=each.name,
+            description=each.description,
+            validate=_validate(each),
+            enforcement_level=EnforcementLevel.MANDATORY if each.demanded else EnforcementLevel.DISABLED,
+        )
         for each in GUARDRAILS
     ],
 )

@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--architectures", nargs="*", default=list(MACHINES), choices=list(MACHINES))
     chosen = parser.parse_args()
     try:
-        settings = _settings_file(chosen.stack) if chosen.stack else None
+        settings = settings_file(chosen.stack) if chosen.stack else None
         pushed = publish(chosen.registry, chosen.version, chosen.images, chosen.architectures)
     except LabError as exc:
         print(f"publish: {exc}", file=sys.stderr)
@@ -91,7 +91,12 @@ def with_settings(text: str, values: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _settings_file(stack: str) -> Path:
+def settings_file(stack: str) -> Path:
+    """Find a stack's settings.
+
+    Raises:
+        LabError: There are none.
+    """
     path = ROOT / f"Pulumi.{stack}.yaml"
     if not path.exists():
         raise LabError(f"there is no {path.name}; write it first, docs/environments.md says how")

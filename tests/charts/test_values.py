@@ -21,6 +21,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("asya-operator", {"replicaCount": "two"}, "replicaCount"),
     ("asya-operator", {"replicaCount": 2, "leaderElection": {"enabled": False}}, "leaderElection"),
     ("asya-operator", {"logLevel": "loud"}, "logLevel"),
+    ("asya-operator", {"actorUser": 0}, "actorUser"),
+    ("asya-operator", {"actorUser": "root"}, "actorUser"),
     ("asya-operator", {"transports": {"sqs": {"type": "kafka"}}}, "type"),
     ("asya-operator", {"transports": {"sqs": {"type": "sqs", "conf": {}}}}, "conf"),
     ("asya-operator", {"transports": {"sqs": {"type": "sqs", "config": {"regoin": "x"}}}}, "regoin"),
@@ -112,6 +114,17 @@ def test_the_operator_reads_what_its_values_say(newest_helm: Helm) -> None:
     assert (settings.metrics_addr, settings.probe_addr, settings.log_level) == (":9090", ":9091", "DEBUG")
     assert settings.sidecar_image == "registry.example/sidecar:1"
     assert [port["containerPort"] for port in container["ports"]] == [9090, 9091]
+
+
+@pytest.mark.parametrize(
+    ("values", "user"),
+    [({}, 1000), ({"actorUser": 2000}, 2000), ({"actorUser": "cluster"}, 0), ({"actorUser": None}, 1000)],
+)
+def test_the_user_of_actors_is_a_value_of_the_operator(each_helm: Helm, values: dict[str, Any], user: int) -> None:
+    objects = each_helm.render("asya-operator", **values)
+    (container,) = find(objects, "Deployment", "asya-operator")["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    assert read_operator_settings([], env).actor_user == user
 
 
 def gateway_environment(objects: Objects, tmp_path: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import pika
 import pytest
 import yaml
 from prometheus_client import start_http_server
@@ -46,7 +47,7 @@ def api() -> Iterator[ApiServer]:
         server.start_controllers(
             "deployment-controller", "clusterrole-aggregation-controller", "resourcequota-controller"
         )
-        for name in ("first", "blue", "team-a", "team-b", "team-c", "team-d"):
+        for name in ("first", "blue", "keeper", "team-a", "team-b", "team-c", "team-d"):
             server.kubectl("create", "namespace", name)
         yield server
 
@@ -129,6 +130,33 @@ def test_two_operators_keep_each_its_own_actors_and_hand_one_over(
         cluster.kubectl("-n", "team-a", "delete", "asya", "plain", "--timeout=120s")
         cluster.kubectl("-n", "team-b", "delete", "asya", "chosen", "--timeout=120s")
         cluster.kubectl("-n", "team-b", "delete", "asya", "nobodys", "--timeout=120s")
+
+
+def test_what_a_deleted_actor_left_stays_with_its_namespace(
+    api: ApiServer, cluster: Cluster, transports: Transports, rabbitmq_server: Address, tmp_path: Path
+) -> None:
+    """Whoever waits for the name gets it with an empty queue alone; the next operator process knows that, too."""
+    keeper = OperatorProcess("keeper", api.kubeconfig, tmp_path, transports)
+    with keeper, pika.BlockingConnection(pika.URLParameters(rabbitmq_server.url)) as broker:
+        make_actor(cluster, "heir", "team-a")
+        until_kept(cluster, "heir", "team-a", keeper)
+        broker.channel().basic_publish("", "keeper-heir", b"{}")
+        cluster.kubectl("-n", "team-a", "delete", "asya", "heir", "--timeout=120s")
+        make_actor(cluster, "heir", "team-b")
+        eventually(
+            lambda: str(cluster.status("heir", "team-b")),
+            lambda said: "they stay with namespace team-a" in said,
+            LIMIT_S,
+            "the queue to be team-a's",
+        )
+    with keeper, pika.BlockingConnection(pika.URLParameters(rabbitmq_server.url)) as broker:
+        make_actor(cluster, "heir", "team-a")
+        until_kept(cluster, "heir", "team-a", keeper)
+        assert cluster.get("deployment", "heir", "team-b") is None
+        cluster.kubectl("-n", "team-a", "delete", "asya", "heir", "--timeout=120s")
+        assert broker.channel().queue_purge("keeper-heir").method.message_count == 1
+        until_kept(cluster, "heir", "team-b", keeper)
+        cluster.kubectl("-n", "team-b", "delete", "asya", "heir", "--timeout=120s")
 
 
 def test_of_two_operators_of_all_namespaces_the_younger_stands_by(

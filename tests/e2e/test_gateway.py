@@ -56,6 +56,9 @@ def gateway(cluster: Cluster, brokers: Brokers, operator: None, postgres: Postgr
         install_gateway(cluster, NAMESPACE, brokers, url, f"{TOKEN}\n{REPORT}|report\n")
         with port_forward(cluster) as local:
             yield local
+        # Others are to have these names; what waits in a queue would keep them from it.
+        taken_along = "asya.sh/delete-queue=true"
+        cluster.kubectl("-n", NAMESPACE, "annotate", "asyncactor", "--all", taken_along)
         cluster.kubectl("-n", NAMESPACE, "delete", "asyncactor", "--all", "--wait=true", "--timeout=240s")
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 

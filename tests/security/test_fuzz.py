@@ -29,7 +29,7 @@ from asya_protocol.reports import BatchBody, ChildBody, FinalBody, ProgressBody
 from asya_transport.rabbitmq.headers import read_attributes, read_delivery_count
 from asya_transport.sqs.body import decode
 
-EXAMPLES = int(os.environ.get("ASYA_FUZZ_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("ASYA_FUZZ_EXAMPLES", "500"))
 fuzzed = settings(max_examples=EXAMPLES)
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

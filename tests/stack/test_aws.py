@@ -44,7 +44,13 @@ def client(service: str, endpoint: str) -> Any:
 def protected(tmp_path_factory: pytest.TempPathFactory, clouds: Clouds) -> Iterator[Stack]:
     """The stack as its defaults make it, with a gateway and an actor; unprotected only to be taken down."""
     with environments(tmp_path_factory.mktemp("aws")) as run:
-        made, stack = run("aws", SETTINGS | {"asya:protect": "true"}, SECRETS, aws=clouds.aws, moto=clouds.moto)
+        made, stack = run(
+            "aws",
+            SETTINGS | {"asya:protect": "true", "asya:monitoring": "true"},
+            SECRETS,
+            aws=clouds.aws,
+            moto=clouds.moto,
+        )
         stack.up()
         yield made, stack
         stack.set_config("asya:protect", automation.ConfigValue("false"))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from asya_aws.node_objects import storage_class
 from lab.checkout import ROOT
 from lab.installs.kubernetes_openapi import openapi_document
 from lab.pulumi_standins.kubernetes.port import Refused
@@ -87,3 +88,23 @@ def test_a_patch_is_kept_beside_its_object(recorder: Recorder, tmp_path: Path) -
     recorder.release(patch)
     assert recorded(tmp_path / "recorded", "patch") == []
     assert [p["data"] for p in recorded(tmp_path / "recorded")] == [{"own": "1"}]
+
+
+CLAIM: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "disk"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_volume_waits_for_ever_without_a_class(tmp_path: Path) -> None:
+    """EKS marks no default class since 1.30."""
+    with pytest.raises(Refused, match="unbound immediate PersistentVolumeClaims"):
+        Recorder(tmp_path, bare=True).create(CLAIM)
+    eks = Recorder(tmp_path, bare=True)
+    eks.create({**CLAIM, "spec": {**CLAIM["spec"], "storageClassName": "theirs"}, "metadata": {"name": "other"}})
+    eks.create(storage_class(auto=True, tags={}))
+    eks.create(CLAIM)
+    Recorder(tmp_path / "kind").create(CLAIM)

@@ -41,7 +41,7 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("asya-crds", "nothing", {}),
     ("asya-operator", "nothing", {}),
     ("asya-operator", "everything", {**MORE, "transports": RABBITMQ, "gatewayURL": "http://gateway"}),
-    ("asya-operator", "openshift", OPEN_SHIFT),
+    ("asya-operator", "openshift", {**OPEN_SHIFT, "actorUser": "cluster"}),
     ("asya-operator", "one", {"replicaCount": 1, "leaderElection": {"enabled": False}, "metrics": {"enabled": False}}),
     ("asya-operator", "given-rights", {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}}),
     ("asya-operator", "watched", {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}}),

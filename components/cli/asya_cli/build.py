@@ -1,5 +1,6 @@
 """``asya build``: the image of a folder of handlers, with whichever builder this machine has."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ INSTALLS: Final[Mapping[str, str]] = {
     "pyproject.toml": "COPY pyproject.toml /app/\nRUN pip install --no-cache-dir .",
 }
 """What a file of the folder says about the packages that its handlers need; the first that is there counts."""
+_ARGUMENT: Final = re.compile(r"^ARG BASE=(\S+)", re.MULTILINE)
+"""The image to build on, as the Dockerfile that is written has it, and ``--base`` replaces it."""
 
 
 @click.command(short_help="Build the image of a folder of handlers.")
@@ -53,8 +56,20 @@ def build(folder: Path, tag: str | None, base: str | None, builder: str | None, 
     arguments = command(program, folder, image, base)
     done = subprocess.run(arguments, stdout=sys.stderr, check=False)
     if done.returncode != 0:
-        raise CommandError(f"{program} could not build {image} (exit code {done.returncode})", "what it said is above")
+        cause = f"{program} could not build {image} (exit code {done.returncode}), and said above why"
+        raise CommandError(cause, build_cure((folder / "Dockerfile").read_text(encoding="utf-8"), base))
     console.result({"image": image, "builder": program}, image)
+
+
+def build_cure(dockerfile: str, base: str | None) -> str:
+    """What helps where a build failed: most often the registry of the image that it builds on cannot be reached. Pure."""
+    argument = _ARGUMENT.search(dockerfile)
+    chosen = base or (argument[1] if argument else "")
+    if not argument:
+        return "where it could not get the image of FROM: name one in the Dockerfile whose registry can be reached"
+    return (
+        f"where it could not get {chosen}: --base with an image of a registry that can be reached, or one that is here"
+    )
 
 
 def choose_builder(wanted: str | None, usable: Callable[[str], bool]) -> str:

@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asya_cli.console import Console
 from asya_cli.options import Duration, gateway_options, home_option, json_option
 from asya_cli.plain_text import json_text
+
+if TYPE_CHECKING:
+    from asya_cli.gateway_client import Event
 
 Command = Callable[..., Any]
 
@@ -48,14 +51,17 @@ def stream(
 
     With --json every line is one JSON document. The exit code tells the end.
     """
-    from asya_cli.follow import EXIT_CODES, event_line, until_end
+    from asya_cli.follow import EXIT_CODES, Order, event_line, until_end
     from asya_cli.gateway_place import open_gateway
 
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)
-    end = until_end(
-        gateway, envelope_id, timeout_s, lambda event: console.result(event.document, event_line(event.document))
-    )
+    order = Order()
+
+    def show(event: "Event") -> None:
+        console.result(event.document, event_line(event.document, late=order.late(event.document)))
+
+    end = until_end(gateway, envelope_id, timeout_s, show)
     sys.exit(EXIT_CODES[end.status])
 
 
@@ -71,26 +77,31 @@ def wait(
     """Wait for the end of the envelope ID and print its result; Ctrl-C leaves it alone."""
     from asya_cli.follow import finish, progress, until_end
     from asya_cli.gateway_place import open_gateway
+    from asya_cli.streamed import PieceWriter
 
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)
-    with progress(console) as show:
-        end = until_end(gateway, envelope_id, timeout_s, show)
+    pieces = None if as_json else PieceWriter()
+    with progress(console, pieces) as show:
+        end = until_end(gateway, envelope_id, timeout_s, show, pieces)
     finish(console, end)
 
 
 def status_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """Write an envelope's state for a person."""
+    from asya_cli.follow import percent_of
+    from asya_protocol.failure import document_words
+
     route = document.get("route") or {}
     actors, current = route.get("actors") or (), route.get("current", 0)
     shown = " ".join(f"[{actor}]" if place == current else actor for place, actor in enumerate(actors))
     rows = {
         "id": document.get("id"),
         "parent": document.get("parent_id"),
-        "status": f"{document.get('status')}, {document.get('progress_percent', 0):g}%",
+        "status": f"{document.get('status')}, {percent_of(document) or 0:g}%",
         "route": shown,
         "message": document.get("message"),
-        "error": document.get("error"),
+        "error": document_words(document),
         "children": ", ".join(document.get("children") or ()),
         "created": document.get("created_at"),
         "updated": document.get("updated_at"),

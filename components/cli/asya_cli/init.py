@@ -64,14 +64,17 @@ def init(name: str, folder: Path | None, with_program: bool, as_pipeline: bool, 
     if as_pipeline and len(name) > LONGEST_PREFIX:
         raise BadRequest(f"{name!r} begins the names of three actors: at most {LONGEST_PREFIX} characters")
     wanted = PIPELINE_FILES if as_pipeline else (*FILES, *(PULUMI_FILES if with_program else ()))
-    written = write_actor(name, target, wanted, templates="pipeline" if as_pipeline else "")
+    asked = [flag for flag, given in (("--pipeline", as_pipeline), ("--pulumi", with_program)) if given]
+    written = write_actor(name, target, wanted, templates="pipeline" if as_pipeline else "", asked=asked)
     console.result(
         {"actor": name, "folder": str(target), "files": [str(path) for path in written]},
         [*(str(path) for path in written), f"next: cd {target} and follow README.md"],
     )
 
 
-def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES, *, templates: str = "") -> list[Path]:
+def write_actor(
+    name: str, folder: Path, wanted: Sequence[str] = FILES, *, templates: str = "", asked: Sequence[str] = ()
+) -> list[Path]:
     """Write the files of a new actor, all of them or none.
 
     Args:
@@ -79,6 +82,7 @@ def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES, *, templ
         folder: Where; made if need be.
         wanted: Some of the templates.
         templates: The folder below the templates' own that they are in.
+        asked: Options of the command, for the one that is suggested where it cannot be done.
 
     Raises:
         BadRequest: One of them is there already, or the folder cannot be written to.
@@ -86,7 +90,7 @@ def write_actor(name: str, folder: Path, wanted: Sequence[str] = FILES, *, templ
     there = [file for file in wanted if (folder / file).exists()]
     if there:
         cause = f"{folder} already holds {', '.join(there)}, and nothing is overwritten"
-        raise BadRequest(cause, f"asya init {name} --folder another-folder")
+        raise BadRequest(cause, " ".join(["asya init", name, *asked, "--folder another-folder"]))
     values = {"name": name, "class_name": class_name(name), "version": version("asya-cli")}
     texts = {file: Template(_template(file, templates)).substitute(values) for file in wanted}
     if "Pulumi.yaml" in texts:

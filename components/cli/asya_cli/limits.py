@@ -10,6 +10,7 @@ import click
 from asya_cli.console import Console
 from asya_cli.exit_codes import BadRequest, ExitCode, MeshNotRunning
 from asya_cli.options import Command, Duration, home_option, json_option
+from asya_cli.up_words import up_words
 
 if TYPE_CHECKING:
     from asya_store.limits.limiter import Limiter, Standing
@@ -83,15 +84,16 @@ def resume(*, name: str, key: str | None, url: str | None, home: Path, as_json: 
 def _ask(url: str | None, home: Path, work: "Callable[[Limiter], Awaitable[T]]") -> T:
     import asyncio
 
+    from asya_local import mesh
     from asya_local.limit_states import limits_url
     from asya_protocol.errors import StoreUnavailable
     from asya_store.limits.factory import MEMORY, open_limits
     from asya_store.limits.limiter import Limiter
 
     if not url:
-        if not home.is_dir():
-            cause = f"there is no mesh in {home}, and neither --store nor ASYA_LIMITS_URL says where limits count"
-            raise MeshNotRunning(cause, "asya local up -f actors.yaml")
+        if mesh.find(home) is None:
+            cause = f"no mesh is running in {home}, and neither --store nor ASYA_LIMITS_URL says where limits count"
+            raise MeshNotRunning(cause, up_words())
         url = limits_url(home)
     if url == MEMORY:
         raise BadRequest("limits in memory are known to their own sidecar alone", "name the store: --store URL")

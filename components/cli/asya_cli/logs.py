@@ -28,11 +28,14 @@ def logs(envelope_id: str, home: Path, as_json: bool) -> None:
 
     All actors and replicas together, in UTC; also of a mesh that has ended. asya stream ID has the events of a gateway.
     """
+    from asya_cli.running_mesh import require_mesh
     from asya_local import mesh
 
     console = Console(as_json=as_json)
     found = mesh.logs_of(home, envelope_id)
     if not found:
+        if not mesh.has_logs(home):
+            require_mesh(home)
         raise NotFound(f"no log in {home} names {envelope_id}", f"asya why {envelope_id}")
     for line in found:
         console.result(line.as_json(), shown(line))

@@ -11,8 +11,9 @@ import click
 
 from asya_cli.console import Console
 from asya_cli.dlq import dry_run_option, where_option
-from asya_cli.exit_codes import BadRequest, CommandError, ExitCode, Unknown, translate
+from asya_cli.exit_codes import BadRequest, ExitCode, GatewayAway, Unknown, translate
 from asya_cli.options import Duration, gateway_options, home_option, json_option
+from asya_cli.up_words import up_words
 
 if TYPE_CHECKING:
     from asya_cli.gateway_client import Gateway
@@ -70,7 +71,7 @@ def replay(
     gateway, named = find_gateway(url, token_file, home)
     here = None if named and gateway is not None else local_mesh.find(home)
     if gateway is None and here is None:
-        raise CommandError(f"no gateway is known, and no mesh is running in {home}", "asya local up -f actors.yaml")
+        raise GatewayAway(f"no gateway is known, and no mesh is running in {home}", up_words())
     store = None
     if here is not None:
         from asya_cli.local_failures import LocalFailures

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import DeadLettered, ExitCode, NotFound, TimedOut
+from asya_cli.exit_codes import DeadLettered, NotFound, TimedOut
 from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, home_option, json_option
 from asya_cli.plain_text import json_text
+from asya_cli.waits import QUIET_S, SAY_EVERY_S, waiting_words
 from asya_protocol.partial import without
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.25
 """One small read of the store per poll; results of a mesh on one machine take tens of milliseconds."""
-QUIET_S: Final = 2.0
-"""A wait that is shorter says nothing."""
-SAY_EVERY_S: Final = 5.0
 
 
 @click.command(short_help="Print the result of an envelope.")
@@ -31,7 +29,7 @@ SAY_EVERY_S: Final = 5.0
 @home_option
 @json_option
 def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
-    """Print the result of the envelope ID; exit code 1 when it failed or there is none yet."""
+    """Print the result of the envelope ID; exit code 1 when it failed or there is none yet, 6 when it was cancelled."""
     from asya_cli.running_mesh import broker_environment, require_mesh
     from asya_cli.why import because, gather
 
@@ -45,7 +43,7 @@ def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
         lambda: because(lambda: gather(envelope_id, None, None, home, console)),
     )
     print_result(console, found)
-    sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
+    sys.exit(found.exit_code)
 
 
 def wait_for_result(
@@ -98,7 +96,7 @@ def wait_for_result(
                     console.note(f"{envelope_id}: {why.because}")
                     trace_id = None  # dedup has made the end before the end of this send too
                     continue
-                step(f"no result yet after {wait_s - left_s:.0f} of {wait_s:g} s{f': {why.because}' if why else ''}")
+                step(waiting_words(wait_s - left_s, wait_s, why))
                 quiet_s = time.monotonic() - deadline + wait_s + SAY_EVERY_S
             time.sleep(min(poll_s, left_s))
     why = look()
@@ -123,4 +121,10 @@ def print_result(console: Console, found: FoundResult) -> None:
             console.note(f"{document['id']} succeeded {lacks}")
         console.result(document, json_text(document["payload"], indent=2))
     else:
-        console.failure("failed", str(document["id"]), found.failed_at, str(found.error.get("code") or ""), found.error)
+        console.failure(
+            "cancelled" if found.cancelled else "failed",
+            str(document["id"]),
+            found.failed_at,
+            str(found.error.get("code") or ""),
+            found.error,
+        )

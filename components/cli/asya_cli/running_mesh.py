@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from asya_cli.exit_codes import MeshNotRunning
+from asya_cli.up_words import up_words
 from asya_local import mesh as local_mesh
 
 if TYPE_CHECKING:
@@ -33,13 +34,8 @@ def require_mesh(home: Path) -> local_mesh.MeshInfo:
     """
     mesh = local_mesh.find(home)
     if mesh is None:
-        raise MeshNotRunning(f"no mesh is running in {home}", "asya local up -f actors.yaml")
+        raise MeshNotRunning(f"no mesh is running in {home}", up_words())
     return mesh
-
-
-def known_actors(home: Path) -> set[str]:
-    """Name the actors of the running mesh."""
-    return {actor.name for actor in local_mesh.status(home).actors} - {"happy-end", "error-end"}
 
 
 def broker_environment(mesh: local_mesh.MeshInfo) -> Mapping[str, str]:
@@ -62,7 +58,7 @@ def find_broker(home: Path) -> Mapping[str, str]:
         return broker_environment(mesh)
     if not named:
         cause = f"no mesh is running in {home}, and ASYA_TRANSPORT names no broker"
-        raise MeshNotRunning(cause, "asya local up -f actors.yaml")
+        raise MeshNotRunning(cause, up_words())
     return os.environ
 
 

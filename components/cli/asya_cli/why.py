@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 from asya_cli.console import Console
 from asya_cli.exit_codes import CommandError, ExitCode, GatewayAway, Unknown
 from asya_cli.options import gateway_options, home_option, json_option
+from asya_cli.up_words import up_words
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,11 +56,13 @@ def because(find: "Callable[[], Evidence]") -> "Why | None":
         return None
 
 
-def by_gateway(gateway: "Gateway", envelope_id: str) -> "Evidence":
-    """Find out what a gateway alone can tell."""
+def by_gateway(gateway: "Gateway", envelope_id: str, events: "Sequence[Mapping[str, Any]] | None" = None) -> "Evidence":
+    """Find out what a gateway alone can tell; ``events`` are its own of the envelope, where they are known."""
     from asya_manifest.explanation import Evidence
 
-    return Evidence(id=envelope_id, now_s=time.time(), **_of_gateway(gateway, envelope_id, with_actors=True))
+    return Evidence(
+        id=envelope_id, now_s=time.time(), **_of_gateway(gateway, envelope_id, with_actors=True, events=events)
+    )
 
 
 def gather(
@@ -95,7 +98,7 @@ def gather(
     if info is not None and gateway is not None and (own is None or not same_place(gateway.url, own[0])):
         info = None  # somebody asks about another mesh than the one that runs here
     if info is None and gateway is None:
-        raise GatewayAway(f"no gateway is known, and no mesh is running in {home}", "asya local up -f actors.yaml")
+        raise GatewayAway(f"no gateway is known, and no mesh is running in {home}", up_words())
     found: dict[str, Any] = {}
     if gateway is not None:
         try:
@@ -116,15 +119,22 @@ def gather(
     return Evidence(id=envelope_id, now_s=time.time(), **found)
 
 
-def _of_gateway(gateway: "Gateway", envelope_id: str, *, with_actors: bool) -> dict[str, Any]:
+def _of_gateway(
+    gateway: "Gateway",
+    envelope_id: str,
+    *,
+    with_actors: bool,
+    events: "Sequence[Mapping[str, Any]] | None" = None,
+) -> dict[str, Any]:
     from asya_manifest.explanation import told_by_gateway
 
     record = gateway.envelope(envelope_id)
-    events = [event.document for event in gateway.history(envelope_id)]
+    events = [event.document for event in gateway.history(envelope_id)] if events is None else events
     trace = str(record.get("trace_id") or ""), str(record.get("trace_url") or "")
     found: dict[str, Any] = {"record": record, "events": events, "last": told_by_gateway(events), "trace": trace}
     if with_actors and (actors := gateway.actors()) is not None:
-        found["actors"] = {name: _facts(name, entry) for name, entry in actors.items()}
+        found["actors"] = {name: _facts(name, entry) for name, entry in actors[1].items()}
+        found["place"] = actors[0]
     return found
 
 
@@ -157,6 +167,7 @@ def _of_mesh(info: "MeshInfo", envelope_id: str, trace_id: str | None) -> dict[s
     steps = read_trail(info.home, envelope_id)
     running = find_running(info.home, envelope_id)
     found: dict[str, Any] = {
+        "place": "mesh",
         "actors": {
             actor["name"]: _facts(actor["name"], actor, attempts.get(actor["name"]))
             for actor in mesh.status(info.home).as_json()["actors"]

@@ -9,7 +9,7 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -34,6 +34,7 @@ from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
 from asya_protocol.errors import QueueMissing, StoreUnavailable, TransportError
 from asya_protocol.failure import failure_words
+from asya_protocol.nearest import nearest
 from asya_protocol.not_before import header_of, left_s, read_not_before
 from asya_protocol.status import Status
 from asya_protocol.trace import trace_id_of
@@ -159,6 +160,10 @@ class Calls:
     def actors(self) -> set[str]:
         """Name the actors of all routes."""
         return {actor for tool in self.tools.values() for actor in tool.route}
+
+    def near(self, name: str, may: Callable[[str], bool]) -> str:
+        """Name the tool that a caller may have meant, as the end of a sentence; only of those that its scopes let it call."""
+        return nearest(name, [known for known in self.tools if may(f"call:{known}")])
 
     async def call(
         self,

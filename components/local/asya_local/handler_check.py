@@ -12,8 +12,9 @@ from typing import Final
 from asya_local.declarations import declare
 from asya_local.log_cause import explain_log
 from asya_local.mesh_status import MeshStatus
+from asya_local.missing_package import with_cure
 from asya_local.plan import ActorPlan
-from asya_local.state import StateFolder
+from asya_local.state import StateFolder, Unloadable
 from asya_protocol.runtime_end import describe_end
 
 LIMIT_S: Final = 10.0
@@ -22,7 +23,7 @@ _POLL_S: Final = 0.2
 
 
 def find_unloadable(state: StateFolder, status: Callable[[], MeshStatus]) -> dict[str, str]:
-    """Say of a running mesh which actors' handlers cannot be loaded, and why.
+    """Say of a running mesh which actors' handlers cannot be loaded, and why; its supervisor is told of those that nap.
 
     Actors that have replicas load their handlers anyway; for the others a process of their own tries and ends.
 
@@ -39,6 +40,7 @@ def find_unloadable(state: StateFolder, status: Callable[[], MeshStatus]) -> dic
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         causes = list(threads.map(lambda plan: _load(plan, deadline_s - time.monotonic()), napping))
     found = {plan.name: cause for plan, cause in zip(napping, causes, strict=True) if cause}
+    state.write_unloadable(Unloadable(request.id, found))
     serving = {plan.name for plan in plans if plan.edited and plan.scaling.minimum > 0}
     while serving and time.monotonic() < deadline_s:
         actors = [actor for actor in status().actors if actor.name in serving]
@@ -56,7 +58,7 @@ def _load(plan: ActorPlan, limit_s: float) -> str:
             with log.open("wb") as output:
                 answer = subprocess.run(
                     [*plan.runtime_argv, "--check"],
-                    env={**plan.runtime_env, "ASYA_SOCKET_DIR": folder},
+                    env=plan.handler_env(Path(folder)),
                     cwd=plan.cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -68,8 +70,7 @@ def _load(plan: ActorPlan, limit_s: float) -> str:
             return ""
         except OSError as exc:
             return str(exc)
-        return (
-            ""
-            if answer.returncode == 0
-            else (explain_log(log, any_line=False) or describe_end(answer.returncode, "its runtime"))
-        )
+        if answer.returncode == 0:
+            return ""
+        said = explain_log(log, any_line=False) or describe_end(answer.returncode, "its runtime")
+        return with_cure(said, plan.python, plan.cwd)

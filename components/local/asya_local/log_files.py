@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from asya_local.log_lines import LogLine, mentions, read_lines
+from asya_local.log_lines import LogLine, mentions, newest, read_lines
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 """Per file; with the older half kept beside it a process has at most 20 MiB."""
+LONGEST_TRACEBACK: Final = 200
+"""So many lines before the newest are looked at for the head of a traceback."""
 _FOLLOW_S: Final = 0.2
 _BLOCK: Final = 64 * 1024
 
@@ -112,9 +114,8 @@ def _read(
     try:
         first: list[LogLine] = []
         for path in paths:
-            first += read_lines(
-                _source(folder, path), tail(path, lines), path.stat().st_mtime if path.exists() else 0.0
-            )
+            shown = newest(tail(path, lines + LONGEST_TRACEBACK), lines)
+            first += read_lines(_source(folder, path), shown, path.stat().st_mtime if path.exists() else 0.0)
         yield from sorted(first, key=lambda line: line.at_s)
         while follower is not None:
             added = (

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-_STAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - (\S+) - ([A-Z]+) - (.*)", re.DOTALL)
-"""What the runtime writes, in local time, in the form of Asya 0.1.1."""
+_STAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?) - (\S+) - ([A-Z]+) - (.*)", re.DOTALL)
+"""What the runtime writes, in local time, in the form of Asya 0.1.1; in a local mesh with milliseconds."""
+_TRACEBACK: Final = "Traceback (most recent call last)"
 _TOLD: Final = frozenset({"time", "level", "message", "logger"})
 
 
@@ -71,6 +72,22 @@ def read_lines(source: str, lines: Iterable[str], before_s: float) -> Iterator[L
         yield made
 
 
+def newest(lines: list[str], count: int) -> list[str]:
+    """The newest lines of a log; where that would begin within a traceback, with its head and the line that it belongs to."""
+    if count <= 0 or not lines:
+        return []
+    begin = max(len(lines) - count, 0)
+    told = next((place for place in range(begin, -1, -1) if _tells_a_time(lines[place])), -1)
+    head = next((place for place in range(told + 1, begin + 1) if _TRACEBACK in lines[place]), None)
+    if head is None:
+        return lines[begin:]
+    return lines[told:] if 0 <= told == head - 1 else lines[head:]
+
+
+def _tells_a_time(line: str) -> bool:
+    return (_json_line("", line) or _stamped_line("", line)) is not None
+
+
 def mentions(envelope_id: str, line: str) -> bool:
     """Whether a line is about an envelope, or about one that its fan-outs made: an id as a whole, not as a part of another."""
     return envelope_id in line and re.search(rf"(?<![\w.-]){re.escape(envelope_id)}(?![\w.-])", line) is not None
@@ -92,7 +109,7 @@ def _stamped_line(source: str, line: str) -> LogLine | None:
     found = _STAMP.fullmatch(line)
     if found is None:
         return None
-    at_s = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").astimezone().timestamp()
+    at_s = datetime.fromisoformat(found[1]).astimezone().timestamp()
     return LogLine(at_s, source, found[4], found[3], raw=line)
 
 

@@ -6,7 +6,7 @@ the two share is files in one folder (``state.py``), so any later command finds 
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from asya_local.log_files import read_logs, read_logs_of
 from asya_local.log_lines import LogLine
 from asya_local.mesh_status import ActorState, ActorStatus, MeshStatus
 from asya_local.state import MeshRecord, Request, StateFolder
+from asya_protocol import names
+from asya_protocol.nearest import nearest
 
 __all__ = [
     "ActorState",
@@ -30,9 +32,13 @@ __all__ = [
     "down",
     "find",
     "find_unloadable",
+    "gateway_words",
+    "has_logs",
+    "known_actors",
     "logs",
     "status",
     "up",
+    "wrong_route",
 ]
 
 START_LIMIT_S: Final = 240.0
@@ -120,7 +126,6 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
     from asya_local.declarations import declare
 
     state = StateFolder(options.home)
-    _refuse_foreign(options.home)
     with state.locked():
         running = _living(state)
         request = _request(options)
@@ -135,16 +140,6 @@ def up(options: UpOptions, progress: Progress) -> MeshInfo:
         return _start(state, _with_localstack(request, progress), progress)
 
 
-def _refuse_foreign(home: Path) -> None:
-    """Keep out of a folder of the original's tool of the same name, whose project it describes."""
-    found = next((path.name for path in sorted(home.glob("config*.yaml"))), None)
-    if found is not None:
-        raise MeshError(
-            f"{home} holds {found}: it is the project folder of asya-lab, the tool of Asya 1.x; take another for the mesh: "
-            "asya local up --home .asya-mesh, or ASYA_HOME=.asya-mesh for all commands"
-        )
-
-
 def find(home: Path) -> MeshInfo | None:
     """Find the running mesh of a folder; ``None`` while it starts or stops, too."""
     record = _living(StateFolder(home))
@@ -156,6 +151,21 @@ def status(home: Path) -> MeshStatus:
     state = StateFolder(home)
     found = state.read_status() if _living(state) is not None else None
     return found or MeshStatus(False, "", 0.0, [])
+
+
+def known_actors(home: Path) -> set[str]:
+    """Name the actors of the mesh of a folder that a route may have."""
+    return {actor.name for actor in status(home).actors} - names.RESERVED_ACTORS
+
+
+def wrong_route(actors: Iterable[str], known: set[str]) -> str:
+    """Say which actor of a route there is not, and the nearest that is there; empty where all are. Pure."""
+    absent = next((actor for actor in actors if actor not in known), None)
+    if absent is None:
+        return ""
+    return (
+        f"this mesh has no actor {absent!r}, only {', '.join(sorted(known)) or 'none at all'}{nearest(absent, known)}"
+    )
 
 
 def find_unloadable(home: Path) -> dict[str, str]:
@@ -180,8 +190,8 @@ def down(home: Path, progress: Progress) -> bool:
     with state.locked():
         record = _living(state)
         if record is not None:
-            _say_unfinished(state, record, progress)
             daemon.stop(record.supervisor, record.stop_limit_s, progress)
+            _say_left(state, record, progress)
         cleaned = daemon.clean(state, progress if record is None else daemon.silent, keep_broker_of=None)
         return record is not None or cleaned > 0
 
@@ -201,6 +211,22 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
 def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
     """Find all that the processes of a mesh said about an envelope, in the order of time."""
     return read_logs_of(StateFolder(home).logs, envelope_id)
+
+
+def gateway_words(info: MeshInfo) -> str:
+    """What the gateway of a mesh says of itself where not all is well, such as tool files that are broken; else empty."""
+    from asya_local.probe import get
+
+    try:
+        told = get(info.gateway_url.removeprefix("http://"), "/ready").strip()
+    except (OSError, ValueError) as exc:
+        return f"the gateway is not well: {exc}"
+    return "" if told == "OK" else f"the gateway says: {told} (asya local logs gateway)"
+
+
+def has_logs(home: Path) -> bool:
+    """Whether a mesh, running or ended, has left logs in a folder."""
+    return any(StateFolder(home).logs.glob("*"))
 
 
 def _living(state: StateFolder) -> MeshRecord | None:
@@ -290,10 +316,12 @@ def _start(state: StateFolder, request: Request, progress: Progress) -> MeshInfo
     return _info(state, record, found=False)
 
 
-def _say_unfinished(state: StateFolder, record: MeshRecord, progress: Progress) -> None:
-    status = state.read_status()
-    if record.broker is None or status is None:
+def _say_left(state: StateFolder, record: MeshRecord, progress: Progress) -> None:
+    left = state.take_left()
+    if record.broker is None or not left:
         return
-    waiting = sum(actor.queued for actor in status.actors)
-    if waiting:
-        progress(f"{waiting} envelopes still wait in queues; they go with the {record.broker.kind} broker")
+    total = sum(left.values())
+    where = ", ".join(f"{count} for {actor}" for actor, count in sorted(left.items()))
+    progress(
+        f"{total} envelope{'s' if total > 1 else ''} still waited, {where}, and went with the {record.broker.kind} broker"
+    )

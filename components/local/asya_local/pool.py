@@ -11,6 +11,7 @@ from typing import Final
 from asya_local.backoff import RestartPolicy
 from asya_local.figures import Backlog, Pace, Reading, Tally
 from asya_local.mesh_status import ActorStatus, name_state
+from asya_local.missing_package import with_cure
 from asya_local.plan import ActorPlan
 from asya_local.processes import Launcher, RunningProcess
 from asya_local.replica import LOAD_LIMIT_S, Death, Replica, Stage
@@ -49,6 +50,8 @@ class ActorPool:
         self.depth = Depth(0)
         self.dead_letters = 0
         self.broker_message = ""
+        self.unloadable = ""
+        """Why its handler could not be loaded, as the last ``up`` found before there was a replica."""
         self.next_poll_s = 0.0
         self._run_dir = run_dir
         self._logs = logs
@@ -93,6 +96,8 @@ class ActorPool:
 
     def follow(self, plan: ActorPlan) -> None:
         """Take a new plan; replicas of the old one end gently and are replaced, or get new runtimes where that will do."""
+        if (plan.digest, plan.content_digest) != (self.plan.digest, self.plan.content_digest):
+            self.unloadable = ""
         if plan.digest != self.plan.digest:
             log.info("actor changed", extra={"actor": self.name})
         elif plan.content_digest != self.plan.content_digest:
@@ -186,10 +191,14 @@ class ActorPool:
         dying_runtime = next((replica for replica in serving if replica.runtime.failures >= DYING), None)
         dying_sidecar = next((replica for replica in serving if replica.sidecar.failures >= DYING), None)
         message = self.broker_message
+        if ready:
+            self.unloadable = ""
         if dying_runtime is not None:
-            message = dying_runtime.runtime.last_words
+            message = with_cure(dying_runtime.runtime.last_words, self.plan.python, self.plan.cwd)
         elif dying_sidecar is not None:
             message = dying_sidecar.sidecar.last_words
+        elif self.unloadable:
+            message = f"{self.unloadable} (as asya local up found it; the next envelope tries again)"
         elif not message and self._capped:
             message = self._cap_text()
         if not message:
@@ -204,7 +213,7 @@ class ActorPool:
                 ready=ready,
                 present=len(serving),
                 desired=self.target,
-                runtime_fails=dying_runtime is not None,
+                runtime_fails=dying_runtime is not None or bool(self.unloadable),
                 trouble=dying_sidecar is not None or bool(self.broker_message),
             ),
             replicas=ready,

@@ -4,6 +4,8 @@
 ``mesh.json``       written by the supervisor: who it is, how to reach its broker and store, how far it has come
 ``processes.json``  written by the supervisor: every process that it started
 ``status.json``     written by the supervisor every second
+``left.json``       written by the supervisor at its end: what went with its broker, for the ``down`` that waits
+``unloadable.json`` written by ``up``: the handlers that it could not load
 ``mesh-id``         the mesh's marker, for the folder's life
 ``gateway-token``, ``gateway-tokens``, ``gateway-port``, ``gateway.db``   the gateway's, for the folder's life
 ``limits.db``       what limits have counted, written by the sidecars
@@ -85,6 +87,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Unloadable:
+    """What an ``up`` found out about handlers.
+
+    Attributes:
+        request_id: Of that ``up``.
+        causes: By actor, why its handler cannot be loaded; whoever is not in it can be, or is not looked at.
+    """
+
+    request_id: str
+    causes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerRecord:
     """A broker process of the mesh; it outlives a supervisor that was killed, and the next one takes it over."""
 
@@ -137,6 +152,10 @@ class GatewayTokens:
 
     owner: str
     report: str
+
+
+IGNORED: Final = "*\n"
+"""Keeps the whole folder out of git."""
 
 
 class StateFolder:
@@ -213,10 +232,12 @@ class StateFolder:
         """Keep other ``up`` and ``down`` commands out.
 
         Raises:
-            MeshError: One is at work.
+            MeshError: One is at work, or the folder is somebody else's.
         """
+        self._refuse_strangers()
         self._make_home()
-        (self.home / ".gitignore").write_text("*\n", encoding="utf-8")
+        (self.home / ".gitignore").write_text(IGNORED, encoding="utf-8")
+        _ = self.mesh_id  # from now on the folder is ours
         with (self.home / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -256,9 +277,27 @@ class StateFolder:
         """Say how the mesh is."""
         self._write_json("status.json", status)
 
+    def write_left(self, left: dict[str, int]) -> None:
+        """Say how many envelopes each actor's queue held when its broker ended."""
+        self._write_json("left.json", left)
+
+    def take_left(self) -> dict[str, int]:
+        """What the supervisor left behind at its end; told once."""
+        left = self._read("left.json", dict[str, int]) or {}
+        (self.home / "left.json").unlink(missing_ok=True)
+        return left
+
+    def read_unloadable(self) -> Unloadable | None:
+        """What the latest ``up`` found out about handlers."""
+        return self._read("unloadable.json", Unloadable)
+
+    def write_unloadable(self, found: Unloadable) -> None:
+        """Say which handlers cannot be loaded."""
+        self._write_json("unloadable.json", found)
+
     def forget(self) -> None:
         """Remove what only a running mesh has; logs, results and the request stay."""
-        for name in ("mesh.json", "processes.json", "status.json"):
+        for name in ("mesh.json", "processes.json", "status.json", "unloadable.json"):
             (self.home / name).unlink(missing_ok=True)
 
     def _read(self, name: str, kind: type[_T]) -> _T | None:
@@ -271,6 +310,23 @@ class StateFolder:
 
     def _write_json(self, name: str, value: object) -> None:
         self._write(name, msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
+
+    def _refuse_strangers(self) -> None:
+        """Keep out of a folder that holds something and never was a mesh's: git would ignore it all, and others not read it."""
+        found = sorted(path.name for path in self.home.glob("*")) if self.home.is_dir() else []
+        cure = "take another for the mesh: asya local up --home .asya-mesh, or ASYA_HOME=.asya-mesh for all commands"
+        config = next((name for name in found if name.startswith("config") and name.endswith(".yaml")), None)
+        if config is not None and "mesh.json" not in found:
+            raise MeshError(
+                f"{self.home} holds {config}: it is the project folder of asya-lab, the tool of Asya 1.x; {cure}"
+            )
+        strangers = [name for name in found if name != "lock" and not name.startswith(".mesh-id.")]
+        if strangers and "mesh-id" not in found and not self._is_begun(strangers):
+            raise MeshError(f"{self.home} is no mesh's folder: it holds {', '.join(strangers[:3])}; {cure}")
+
+    def _is_begun(self, found: list[str]) -> bool:
+        """Whether a command that was killed at once left what is there."""
+        return found == [".gitignore"] and (self.home / ".gitignore").read_text(encoding="utf-8") == IGNORED
 
     def _make_home(self) -> None:
         """Make the folder, or an older one, the owner's alone: logs, databases and mounted Secrets lie below it."""

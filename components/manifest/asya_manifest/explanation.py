@@ -15,7 +15,7 @@ from asya_manifest.statuses import WARNINGS
 from asya_protocol import names
 from asya_protocol.durations import format_duration
 from asya_protocol.envelope import child_id, format_time
-from asya_protocol.failure import failure_words
+from asya_protocol.failure import document_words
 from asya_protocol.not_before import parse_moment
 from asya_protocol.partial import without
 
@@ -108,6 +108,7 @@ class Evidence:
         group: Its fan-in group.
         actors: By name; ``None`` when nobody can say which there are.
         trace: Id of its trace and a link to it; either is empty where it is not known.
+        place: What runs the actors: ``mesh`` (on this machine) or ``kubernetes``; anything else is not known.
     """
 
     id: str
@@ -124,6 +125,7 @@ class Evidence:
     group: GroupFacts | None = None
     actors: Mapping[str, ActorFacts] | None = None
     trace: tuple[str, str] = ("", "")
+    place: str = ""
 
     @property
     def route(self) -> tuple[str, ...]:
@@ -133,11 +135,7 @@ class Evidence:
     @property
     def error(self) -> str:
         """Its last error."""
-        known = str((self.record or {}).get("error") or "")
-        result = (self.record or {}).get("result")
-        details = result.get("details") if known and isinstance(result, dict) else None
-        if isinstance(details, dict):
-            return failure_words(known, details)
+        known = document_words(self.record or {})
         if known or self.end is None:
             told = self.dead.reason if self.dead else self.last.cause if self.last else ""
             retry: dict[str, Any] = next((event["retry"] for event in reversed(self.events) if event.get("retry")), {})
@@ -187,7 +185,8 @@ class Evidence:
         elif told is not None:
             found = told.get("until")
         else:
-            found = ((self.record or {}).get("headers") or {}).get(names.HEADER_NOT_BEFORE)
+            headers = (self.record or {}).get("headers")
+            found = headers.get(names.HEADER_NOT_BEFORE) if isinstance(headers, Mapping) else None
         try:
             until_s = parse_moment(found).timestamp()
         except ValueError:
@@ -271,7 +270,8 @@ def _ended(evidence: Evidence) -> Why | None:
     result = (evidence.record or {}).get("result")
     place = str(result.get("failed_actor") or "") if isinstance(result, dict) else ""
     at = f" at {place or evidence.failed_at}" if place or evidence.failed_at else ""
-    return Why("failed", f"it has failed{at}: {evidence.error or 'nobody says why'}", f"asya result {evidence.id}")
+    cure = f"asya result {evidence.id}; once mended: asya replay {evidence.id}"
+    return Why("failed", f"it has failed{at}: {evidence.error or 'nobody says why'}", cure)
 
 
 def _joined(parent: str) -> Why:
@@ -367,7 +367,7 @@ def _trouble(evidence: Evidence) -> Why | None:
     if facts is None or facts.ready or (facts.ready is None and facts.status not in IN_TROUBLE):
         return None
     if facts.status in IN_TROUBLE:
-        return Why("actor", _said(facts), f"asya local logs {facts.name}, or kubectl describe asya {facts.name}")
+        return Why("actor", _said(facts), _look_at(evidence, facts.name))
     if facts.desired == 0 and not facts.queued:
         return None
     if facts.desired == 0:
@@ -403,7 +403,7 @@ def _unknown(evidence: Evidence) -> Why | None:
         said = "; ".join(_said(facts) for facts in troubled)
         at = ", ".join(facts.name for facts in waiting)  # it may as well wait at one that is well
         text = f"{said}; no actor has settled it yet: it waits at {at}, or was never sent"
-        return Why("unknown", text, f"asya local logs {troubled[0].name}")
+        return Why("unknown", text, _look_at(evidence, troubled[0].name))
     where = f"; envelopes wait at {', '.join(facts.name for facts in waiting)}" if waiting else ""
     return Why("unknown", f"nothing is known of it: no actor has settled it yet, or it was never sent{where}")
 
@@ -411,6 +411,12 @@ def _unknown(evidence: Evidence) -> Why | None:
 RULES: Final[Sequence[Rule]] = (
     _ended, _duplicate, _dead_letter, _running, _cancelling, _moment, _retry, _fan_in, _no_actor, _trouble, _queued, _unknown,
 )  # fmt: skip
+
+
+def _look_at(evidence: Evidence, actor: str) -> str:
+    """Where an actor's trouble is told at length: what there is on the machine that the actors run on."""
+    ways = {"mesh": f"asya local logs {actor}", "kubernetes": f"kubectl describe asya {actor}"}
+    return ways.get(evidence.place) or ", or ".join(ways.values())
 
 
 def _said(facts: ActorFacts) -> str:

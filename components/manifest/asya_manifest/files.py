@@ -18,6 +18,9 @@ from asya_manifest.errors import InvalidActor, InvalidLimit, ManifestError, Unre
 from asya_manifest.limit import LIMIT_KIND, LimitSpec, parse_limit
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
+CLOSE: Final = 0.6
+CLOSER: Final = 0.85
+"""How near a kind must be to one of ours to be taken for a slip: nearer where its API is somebody else's."""
 _SLIPS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What PyYAML lets through from Python for texts that look like a date, a number or a character and are none."""
 
@@ -130,6 +133,8 @@ class _Reading:
             self.config_maps[_name(document, origin)] = _content(document, {"data": False, "binaryData": True}, origin)
         elif kind == "Secret":
             self.secrets[_name(document, origin)] = _content(document, {"data": True, "stringData": False}, origin)
+        elif meant := _meant(str(kind or ""), str(version or "")):
+            raise UnreadableManifest(f"{origin}: kind {kind!r} is not known; did you mean {meant!r}?")
         else:
             self.notes.append(f"{origin}: {kind or 'an object without kind'} is not used here")
 
@@ -151,6 +156,16 @@ class _Reading:
             # Queues are named by the actor alone, so also in two namespaces it would be one queue for two actors.
             raise ManifestError(f"{origin}: AsyncActor {actor.name!r} is defined in {earlier.origin} too")
         self.actors[actor.name] = DeclaredActor(actor, origin)
+
+
+def _meant(kind: str, version: str) -> str:
+    """The kind that a slip of the pen most probably meant; empty where it is another one, as a Service is."""
+    import difflib
+
+    near_enough = CLOSE if version.partition("/")[0] == API_VERSION.partition("/")[0] else CLOSER
+    known = {each.lower(): each for each in (KIND, LIMIT_KIND, "ConfigMap", "Secret")}
+    near = difflib.get_close_matches(kind.lower(), known, n=1, cutoff=near_enough)
+    return known[near[0]] if near else ""
 
 
 class _Loader(yaml.SafeLoader):

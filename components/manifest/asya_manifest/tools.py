@@ -154,7 +154,7 @@ def parse_tools(texts: Texts) -> dict[str, Tool]:
     Raises:
         InvalidTools: A rule is broken.
     """
-    files = [(name, _document(name, text)) for name, text in texts]
+    files = read_documents(texts)
     given = [(name, config["defaults"]) for name, config in files if config.get("defaults") is not None]
     checked = [_read_defaults(value, f"{name}: defaults") for name, value in given]
     defaults = checked[-1] if checked else _Defaults()
@@ -173,6 +173,15 @@ def parse_tools(texts: Texts) -> dict[str, Tool]:
     return dict(sorted(tools.items()))
 
 
+def read_documents(texts: Texts) -> list[tuple[str, dict[str, Any]]]:
+    """Read the texts of files as YAML, by name.
+
+    Raises:
+        InvalidTools: One is none, or has a part that no tool file has.
+    """
+    return [(name, _document(name, text)) for name, text in texts]
+
+
 def _document(name: str, text: str) -> dict[str, Any]:
     try:
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - descends from SafeLoader
@@ -182,7 +191,7 @@ def _document(name: str, text: str) -> dict[str, Any]:
         raise InvalidTools(f"{name}: not YAML: {type(exc).__name__}: {exc}") from exc
     if document is None:
         raise InvalidTools(f"{name}: no tools defined")
-    return _mapping(document, name, frozenset({"tools", "routes", "defaults"}))
+    return _mapping(document, name, frozenset({"tools", "routes", "defaults", "schedules"}))
 
 
 def _routes(name: str, config: Mapping[str, Any]) -> _Routes:
@@ -194,7 +203,7 @@ def _file(name: str, config: Mapping[str, Any], routes: _Routes, defaults: _Defa
     entries = config.get("tools") or []
     if not isinstance(entries, list):
         raise InvalidTools(f"{name}: tools must be a list")
-    if not entries:
+    if not entries and not config.get("schedules"):
         raise InvalidTools(f"{name}: no tools defined")
     try:
         tools = [_tool(entry, f"{name}: tools[{place}]", routes, defaults) for place, entry in enumerate(entries)]

@@ -141,6 +141,7 @@ class Reconciler:
             runtime_source=runtime_source,
             native_sidecar=settings.native_sidecar,
             restricted=settings.restricted,
+            actor_user=settings.actor_user or None,
             queue_names=settings.queue_names,
             handed_on=settings.handed_on,
             monitor_labels=dict(settings.monitor_labels),

@@ -13,6 +13,7 @@ from typing import Final
 from asya_manifest.actor import OPERATOR_CLASS
 from asya_manifest.errors import ManifestError
 from asya_manifest.pod import EnvVar, KeyRef, ValueFrom
+from asya_operator.specs.pod_defaults import USER
 from asya_operator.transport_config import Transports, parse_transports
 from asya_process.settings import choice, flag, is_on, log_level, longer_than_zero, read, setting, whole, words
 from asya_process.trace_settings import HANDED_ON, TraceSettings, read_trace_settings
@@ -40,6 +41,10 @@ def _class(text: str) -> str:
     if text and re.fullmatch(OPERATOR_CLASS, text) is None:
         raise ValueError(f"{text!r} is no class: lowercase letters, digits and '-'")
     return text
+
+
+def _user(text: str) -> int:
+    return 0 if text == "cluster" else whole(1, 2**31 - 1)(text)
 
 
 def _labels(text: str) -> tuple[tuple[str, str], ...]:
@@ -75,6 +80,8 @@ class OperatorSettings:
     """`restricted` refuses actors that ask for their node (host namespaces, paths and ports, privileged containers,
     capabilities beyond Pod Security's `baseline`), for another actor's service account, or for other wiring of their
     sidecar (`ASYA_ACTOR_NAME` and the like in `spec.sidecar.env`); `off` refuses nothing."""
+    actor_user: int = setting("ASYA_ACTOR_USER", _user, str(USER))
+    """User and groups of pods whose template names none; `cluster` leaves them to the cluster, as OpenShift wants it."""
     native_sidecar: bool = setting("ASYA_NATIVE_SIDECAR", is_on, "true")
     """Inject the sidecar as an init container that keeps running (Kubernetes 1.29 and newer), so that it starts before
     and ends after the handler; `false` injects a plain container."""

@@ -21,6 +21,14 @@ def failure_words(error: str | None, details: Mapping[str, Any] | None = None) -
     return f"{words}, at {place}" if words and place and place not in words else words
 
 
+def document_words(document: Mapping[str, Any]) -> str:
+    """Say why an envelope failed, of a gateway's record or event of it; empty of one that has not."""
+    error = str(document.get("error") or "")
+    result = document.get("result")
+    details = result.get("details") if error and isinstance(result, Mapping) else None
+    return failure_words(error, details if isinstance(details, Mapping) else None)
+
+
 def own_place(traceback: str) -> str:
     """Name the innermost frame in the user's own code as ``last_place`` does; where all are libraries', the innermost."""
     frames = _FRAME.findall(traceback)

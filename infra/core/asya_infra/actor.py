@@ -48,7 +48,9 @@ class AsyncActor(pulumi.ComponentResource):
             becomes this account's.
         policies: What its role allows besides queues, store and key: ARNs of policies, or IAM statements as AWS writes
             them, e.g. ``{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::models/*"]}``.
-        workload: ``spec.workload`` whole, in place of env, resources and service_account.
+        node_selector: Labels of the nodes that its pods run on, e.g. ``{"accelerator": "nvidia-gpu"}``.
+        tolerations: Of those nodes' taints, as Kubernetes has them.
+        workload: ``spec.workload`` whole, in place of env, resources, service_account, node_selector and tolerations.
         labels: Of the AsyncActor.
         sends_to: Where the cloud gives pods a role (``mesh.target.gives_roles``): the only actors that this one may send to,
             besides the end actors. None allows every actor of the mesh, since a route is data. Refused in other clusters.
@@ -84,6 +86,8 @@ class AsyncActor(pulumi.ComponentResource):
         service_account: pulumi.Input[str] | None = None,
         policies: Sequence[Policy] = (),
         source: str | None = None,
+        node_selector: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]] | None = None,
+        tolerations: Sequence[Mapping[str, Any]] | pulumi.Output[Sequence[Mapping[str, Any]]] = (),
         workload: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         sends_to: Sequence["AsyncActor | pulumi.Input[str]"] | None = None,
@@ -103,6 +107,8 @@ class AsyncActor(pulumi.ComponentResource):
             resources=resources,
             service_account=service_account,
             source=source,
+            node_selector={} if node_selector is None else node_selector,
+            tolerations=tolerations,
             workload=workload,
             labels=labels or {},
         )

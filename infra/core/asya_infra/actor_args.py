@@ -6,6 +6,7 @@ checked by that model before anything is created.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from inspect import isawaitable
 from typing import Any, Final, Literal, TypeGuard
 
 import pulumi
@@ -102,6 +103,8 @@ class ActorArgs:
         env: Variables of that container.
         resources: Its requests and limits, as Kubernetes has them.
         service_account: Of its pods, where they need a role of their own.
+        node_selector: Labels of the nodes that they run on.
+        tolerations: Of those nodes' taints, as Kubernetes has them.
         source: Folder of the handler's code for the local mesh.
         workload: ``spec.workload`` whole, in place of the above but image and handler.
         labels: Of the AsyncActor.
@@ -112,6 +115,8 @@ class ActorArgs:
     env: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, Any]] = field(default_factory=dict)
     resources: Mapping[str, Any] | pulumi.Output[Mapping[str, Any]] | None = None
     service_account: pulumi.Input[str] | None = None
+    node_selector: Mapping[str, pulumi.Input[str]] | pulumi.Output[Mapping[str, str]] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] | pulumi.Output[Sequence[Mapping[str, Any]]] = ()
     source: str | None = None
     scaling: Scaling | Mapping[str, Any] | None = None
     retry: Retry | Mapping[str, Any] | None = None
@@ -136,8 +141,9 @@ def actor_manifest(name: str, transport: pulumi.Input[str], args: ActorArgs) -> 
         meta["annotations"] = {ANNOTATION_SOURCE: args.source}
     spec: dict[str, Any] = {"transport": transport}
     for key in ("image", "handler"):
-        if getattr(args, key) is not None:
-            spec[key] = getattr(args, key)
+        value = getattr(args, key)
+        if value is not None:
+            spec[key] = pulumi.Output.from_input(value) if isawaitable(value) else value
     for key, kind in PARTS.items():
         part = getattr(args, key)
         if part is not None:
@@ -213,10 +219,13 @@ def camel(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the dataclasses
 
 
 def _workload(args: ActorArgs) -> dict[str, Any] | None:
-    said = args.env or args.resources or args.service_account is not None
+    placed = {"nodeSelector": args.node_selector, "tolerations": args.tolerations}
+    placed = {key: value for key, value in placed.items() if _is_late(value) or value}
+    said = args.env or args.resources or args.service_account is not None or placed
     if args.workload is not None:
         if said:
-            raise ConfigError("workload", "env, resources and service_account belong into the workload's own template")
+            what = "env, resources, service_account, node_selector and tolerations"
+            raise ConfigError("workload", f"{what} belong into the workload's own template")
         return dict(args.workload)
     if not said:
         return None
@@ -235,6 +244,7 @@ def _workload(args: ActorArgs) -> dict[str, Any] | None:
     pod: dict[str, Any] = {"containers": [container]}
     if args.service_account is not None:
         pod["serviceAccountName"] = args.service_account
+    pod |= {key: list(value) if isinstance(value, list | tuple) else value for key, value in placed.items()}
     return {"template": {"spec": pod}}
 
 
@@ -258,7 +268,13 @@ def _checkable(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-_LATE_PARTS: Final[Mapping[str, Any]] = {"env": [], "labels": {}, "resources": {}}
+_LATE_PARTS: Final[Mapping[str, Any]] = {
+    "env": [],
+    "labels": {},
+    "resources": {},
+    "nodeSelector": {},
+    "tolerations": [],
+}
 """What stands for a whole that is known only later."""
 
 

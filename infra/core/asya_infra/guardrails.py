@@ -31,11 +31,13 @@ class Guardrail:
         name: As reports spell it.
         description: What it asks for.
         problems: Given a resource's type and inputs, what is wrong with it.
+        demanded: Whether every stack has to keep it; the others are turned on by whoever wants them.
     """
 
     name: str
     description: str
     problems: Rule
+    demanded: bool = True
 
 
 def no_iam_star(token: str, inputs: Inputs) -> Iterator[str]:
@@ -128,6 +130,14 @@ def pinned_images(token: str, inputs: Inputs) -> Iterator[str]:
         yield f"runs {short}, which is another one tomorrow: give a tag or a digest"
 
 
+def by_digest(token: str, inputs: Inputs) -> Iterator[str]:
+    """An image is the one that was looked at, whatever its tag names tomorrow. Actors' own are their owners' to name."""
+    for container in _containers(_pod(token, inputs)):
+        image = str(container.get("image") or "")
+        if image and UNKNOWN not in image and "@sha256:" not in image:
+            yield f"container {container.get('name')} runs {image} by its tag: make digests, make publish STACK="
+
+
 def limits_set(token: str, inputs: Inputs) -> Iterator[str]:
     """No container of the mesh's own may eat its node's memory. Actors' pods are their owners' to size."""
     if token.endswith(":AsyncActor"):
@@ -145,6 +155,7 @@ GUARDRAILS: Final = (
     Guardrail("asya-encrypted", "Queues and databases are encrypted, databases are not public.", encrypted),
     Guardrail("asya-no-privileged-pod", "No pod has rights on its node.", no_privileged_pod),
     Guardrail("asya-pinned-images", "Every image has a tag other than latest, or a digest.", pinned_images),
+    Guardrail("asya-images-by-digest", "Every image is named by its digest.", by_digest, demanded=False),
     Guardrail("asya-limits", "Every container of the mesh has a limit of memory.", limits_set),
 )
 

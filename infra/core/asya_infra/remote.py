@@ -141,6 +141,10 @@ class AsyncActorArgs(TypedDict):
     """Requests and limits of the handler's container."""
     service_account: Optional[pulumi.Input[str]]  # noqa: UP045
     """Of its pods."""
+    node_selector: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
+    """Labels of the nodes that its pods run on."""
+    tolerations: Optional[pulumi.Input[list[Mapping[str, Any]]]]  # noqa: UP045
+    """Of those nodes' taints, as Kubernetes has them."""
     labels: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
     """Of the AsyncActor."""
     env: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
@@ -148,7 +152,7 @@ class AsyncActorArgs(TypedDict):
     secrets: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
     """The same, kept in a Secret: the AsyncActor and its pods' definition only name it."""
     workload: Optional[Mapping[str, Any]]  # noqa: UP045
-    """`spec.workload` whole, in place of `env`, `resources` and `serviceAccount`."""
+    """`spec.workload` whole, in place of `env`, `resources`, `serviceAccount`, `nodeSelector` and `tolerations`."""
     actor: Optional[str]  # noqa: UP045
     """The actor's name, where that of the resource is another one."""
     platform: Optional[str]  # noqa: UP045
@@ -317,6 +321,8 @@ def _actor(args: Mapping[str, Any]) -> ActorArgs:
         resources=args.get("resources"),
         service_account=args.get("service_account"),
         labels=args.get("labels") or {},
+        node_selector=args.get("node_selector") or {},
+        tolerations=_whole_numbers(args.get("tolerations") or []),
         workload=args.get("workload"),
         **parts,
     )

@@ -141,7 +141,8 @@ def connect(configuration: Properties) -> Store:
     namespace = str(configuration.get("namespace") or "")
     if RECORD_VARIABLE in os.environ:
         upsert = str(configuration.get("upsertExistingObjects", "")).lower() == "true"
-        return Recorder(Path(os.environ[RECORD_VARIABLE]), namespace, upsert=upsert)
+        of_eks = '"get-token"' in str(configuration.get("kubeconfig") or "")
+        return Recorder(Path(os.environ[RECORD_VARIABLE]), namespace, upsert=upsert, bare=of_eks)
     kubeconfig = str(configuration.get("kubeconfig") or os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
     return ApiServer(kubeconfig, str(configuration.get("context") or ""), namespace)
 

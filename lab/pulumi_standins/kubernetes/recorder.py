@@ -29,11 +29,21 @@ POST_VARIABLE: Final = "STANDIN_KUBE_POST"
 take over what exists."""
 
 
-class Recorder:
-    """A folder with one file per object, ``NAMESPACE/KIND.GROUP.NAME.json``; patches of others' objects in ``*.patch``."""
+_DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 
-    def __init__(self, folder: Path, namespace: str = "", *, upsert: bool = False) -> None:
-        self.namespace = namespace or "default"
+
+class Recorder:
+    """A folder with one file per object, ``NAMESPACE/KIND.GROUP.NAME.json``; patches of others' objects in ``*.patch``.
+
+    Args:
+        folder: Where.
+        namespace: Of objects that name none.
+        upsert: Take over what exists, also where creating is by POST.
+        bare: Whether the cluster has no StorageClass of its own, as EKS since 1.30: what claims a volume would wait for ever.
+    """
+
+    def __init__(self, folder: Path, namespace: str = "", *, upsert: bool = False, bare: bool = False) -> None:
+        self.namespace, self._bare = namespace or "default", bare
         self._folder = folder
         self._posts = POST_VARIABLE in os.environ and not upsert
         self._lock = threading.Lock()
@@ -63,6 +73,10 @@ class Recorder:
             raise Refused(f"{kept['kind']} {kept['metadata']['name']} is invalid: " + "; ".join(problems))
         if dry:
             return thing
+        if self._bare and wants_default_class(kept) and not self._has_default_class():
+            raise Refused(
+                f"{kept['kind']} {kept['metadata']['name']}: pod has unbound immediate PersistentVolumeClaims"
+            )
         namespaced = kept["kind"] not in _CLUSTER_SCOPED
         metadata = {**kept["metadata"], **({"namespace": self._namespace(kept)} if namespaced else {})}
         live = {**kept, "metadata": {**metadata, "uid": f"uid-of-{path.stem}"}}
@@ -99,9 +113,20 @@ class Recorder:
         name = f"{thing['kind']}.{group[0] if group[1] else ''}.{thing['metadata']['name']}.json"
         return self._folder / where / name.replace("/", "_").replace("..", ".")
 
+    def _has_default_class(self) -> bool:
+        found = (json.loads(path.read_text(encoding="utf-8")) for path in self._folder.glob("StorageClass.*.json"))
+        return any((each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for each in found)
+
     def _definitions(self) -> list[Properties]:
         found = self._folder.glob("CustomResourceDefinition.*.json")
         return [*auto_mode.DEFINITIONS, *(json.loads(path.read_text(encoding="utf-8")) for path in sorted(found))]
+
+
+def wants_default_class(thing: Properties) -> bool:
+    """Whether an object claims a volume and leaves its class to the cluster. Pure."""
+    spec = thing.get("spec") or {}
+    claims = [thing] if thing["kind"] == "PersistentVolumeClaim" else spec.get("volumeClaimTemplates") or []
+    return any("storageClassName" not in (claim.get("spec") or {}) for claim in claims)
 
 
 def recorded(folder: Path, suffix: str = "json") -> list[Properties]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from asya_local import mesh
+from lab.waits import wait_until
 from tests.support.mesh import short_home
 
 LIMIT_S = 240.0
@@ -113,3 +114,10 @@ def test_handlers_that_cannot_be_loaded_are_told_when_the_mesh_comes_up(asya: As
     assert set(unloadable) == {"absent", "torchless"}
     assert "has no attribute handel" in unloadable["absent"]
     assert "No module named 'torch_that_is_not_here'" in unloadable["torchless"]
+    assert "pip install torch_that_is_not_here" in unloadable["torchless"]
+
+    def told() -> bool:
+        (absent,) = (actor for actor in mesh.status(asya.home).actors if actor.name == "absent")
+        return absent.status == "RuntimeError" and "did you mean 'handle'?" in absent.message
+
+    wait_until(told, 30, "the status tells what up has found")

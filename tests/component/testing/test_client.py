@@ -91,15 +91,18 @@ def test_a_tool_that_fails_raises_with_the_handlers_error(mesh: Mesh) -> None:
 
 
 def test_what_cannot_be_sent_says_why(mesh: Mesh) -> None:
-    refused: list[tuple[To, object]] = [
-        ("no-such-tool", {}),
-        ("hello", {}),
-        (["no-such-actor"], {}),
-        (["happy-end"], {}),
-        (["greet"], object()),
+    refused: list[tuple[To, object, str]] = [
+        ("no-such-tool", {}, 'Tool "no-such-tool" not found'),
+        ("helo", {}, "did you mean 'hello'"),
+        ("greet", {}, "'greet' is the name of an actor, not of a tool; a route is a list of actors"),
+        ("hello", {}, "name"),
+        (["no-such-actor"], {}, "no actor 'no-such-actor', only fan-in, greet, shout, silent"),
+        (["greet", "shuot"], {}, "did you mean 'shout'"),
+        (["happy-end"], {}, "happy-end"),
+        (["greet"], object(), ""),
     ]
-    for to, payload in refused:
-        with pytest.raises(NotSent):
+    for to, payload, words in refused:
+        with pytest.raises(NotSent, match=words):
             mesh.send(to, payload)
 
 

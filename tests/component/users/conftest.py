@@ -28,6 +28,8 @@ HANDLERS = {
         "import asyncio\nasync def handle(p):\n    async def call():\n        raise ConnectionError('away')\n"
         "    async with asyncio.TaskGroup() as group:\n        group.create_task(call())\n"
     ),
+    "steps": "import time\ndef handle(p):\n    time.sleep(p['s'])\n    return p\n",
+    "parts": "def handle(p):\n    return [{'s': s} for s in p]\n",
     "reads": "import os\ndef handle(p):\n    return {name: os.environ.get(name) for name in p}\n",
     "mended": (
         "import pathlib\ndef handle(p):\n    if not pathlib.Path(p['flag']).exists():\n"
@@ -39,11 +41,16 @@ SHADOWS = ("msgspec.py", "pika.py", "asya_protocol.py", "handlers.py", "queue.py
 MORE: dict[str, dict[str, Any]] = {
     "ticking": {"scaling": {"enabled": True, "minReplicas": 1, "maxReplicas": 1}},
     "slow": {"scaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 2}},
+    "steps": {"scaling": {"enabled": True, "minReplicas": 1, "maxReplicas": 1}},
     "odd": {"retry": {"maxAttempts": 3, "initialDelay": "100ms"}},
     "grouped": {"retry": {"maxAttempts": 3, "initialDelay": "100ms", "nonRetryable": ["ConnectionError"]}},
     "killed": {"delivery": {"maxDeliveries": 2}},
-    "reads": {"env": {"PLACE": "base", "WHERE": "/models/$(PLACE)", "GONE": None}},
+    "reads": {"env": {"PLACE": "base", "WHERE": "/models/$(PLACE)", "GONE": None, "SOCKET": "$(ASYA_SOCKET_DIR)/x"}},
 }
+TOOLS = """tools:
+  - {name: call_broken, route: [broken]}
+  - {name: call_nobody, route: [total, nobody]}
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +69,7 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     for name in SHADOWS:
         (folder / name).write_text("raise RuntimeError('imported by somebody else')\n")
     (folder / ".env").write_text("FROM_DOTENV=kept\n")
+    (folder / "tools.yaml").write_text(TOOLS)
     command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
     try:
         up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")

@@ -58,6 +58,11 @@ def test_a_mesh_and_its_actors_from_nothing_to_nothing(
         code, said = words.make("up", "cluster")
         assert code == 0 and "unchanged" in said and "created" not in said and "updated" not in said, said[-3000:]
 
+        # The actors of another program would never end without their operator.
+        code, said = mesh.make("down", environment)
+        assert code != 0 and "asya/clean" in said and "nothing was removed" in said, said[-3000:]
+        assert "deployment.apps/asya-operator" in cluster.kubectl("-n", "asya-system", "get", "deploy", "-o", "name")
+
         program = words.root / "__main__.py"
         program.write_text(program.read_text(encoding="utf-8").replace("words.rank", "words.rnak"), encoding="utf-8")
         code, said = words.make("up", "cluster")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asya_cli.build import choose_builder, command, is_usable, left_out, write_files
+from asya_cli.build import build_cure, choose_builder, command, is_usable, left_out, write_files
 from asya_cli.doctor import _docker
 from asya_cli.exit_codes import BadRequest, NotFound
 
@@ -61,3 +61,15 @@ def test_all_builders_get_the_same_options(tmp_path: Path) -> None:
     assert command("buildah", tmp_path, "ocr:1", "debian:12") == [
         "buildah", "build", "-t", "ocr:1", "-f", f"{tmp_path}/Dockerfile", "--build-arg", "BASE=debian:12", str(tmp_path),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "base", "words"),
+    [
+        ("ARG BASE=python:3.13-slim\nFROM $BASE\n", None, "could not get python:3.13-slim: --base"),
+        ("ARG BASE=python:3.13-slim\nFROM $BASE\n", "debian:12", "could not get debian:12: --base"),
+        ("FROM mine\n", None, "name one in the Dockerfile"),
+    ],
+)
+def test_a_build_that_failed_names_what_helps(dockerfile: str, base: str | None, words: str) -> None:
+    assert words in build_cure(dockerfile, base)

@@ -65,3 +65,12 @@ def test_a_name_that_no_actor_can_have_is_refused(tmp_path: Path, name: str):
 def test_the_class_is_named_after_the_actor(name: str, expected: str):
     """Words of Python keep their meaning."""
     assert class_name(name) == expected
+
+
+@pytest.mark.parametrize("asked", [["--pipeline"], ["--pulumi"], []])
+def test_the_command_that_is_suggested_for_a_full_folder_is_the_one_that_was_given(tmp_path: Path, asked: list[str]):
+    """Its options, too."""
+    (tmp_path / "README.md").write_text("mine")
+    answer = CliRunner().invoke(init, ["shop", "--folder", str(tmp_path), *asked])
+    assert isinstance(answer.exception, BadRequest)
+    assert answer.exception.cure == " ".join(["asya init shop", *asked, "--folder another-folder"])

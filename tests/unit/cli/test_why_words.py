@@ -278,7 +278,9 @@ def test_attempts_are_counted_from_the_gateways_events_where_no_log_can_be_read(
 def test_an_actor_in_trouble_with_a_queue_may_be_why_nothing_is_known():
     broken = replace(OCR, status="RuntimeError", message="No module named 'x'", queued=1)
     why = explain(replace(BARE, actors={**ACTORS, "ocr": broken}))
-    assert (why.held_by, why.cure) == ("unknown", "asya local logs ocr")
+    assert (why.held_by, why.cure) == ("unknown", "asya local logs ocr, or kubectl describe asya ocr")
+    for place, cure in (("mesh", "asya local logs ocr"), ("kubernetes", "kubectl describe asya ocr")):
+        assert explain(replace(BARE, actors={**ACTORS, "ocr": broken}, place=place)).cure == cure
     assert why.because.startswith("ocr is RuntimeError: No module named 'x'; no actor has settled it yet")
 
 

@@ -34,11 +34,13 @@ HEADERS = {
 class SlowBroker:
     """Stands in for a transport: confirms a send when it is told to."""
 
+    max_delay_s = 900.0
+
     def __init__(self) -> None:
         self.sending = asyncio.Event()
         self.confirmed = asyncio.Event()
 
-    async def send(self, queue: str, body: bytes) -> None:
+    async def send(self, queue: str, body: bytes, *, delay_s: float = 0.0) -> None:
         self.sending.set()
         await self.confirmed.wait()
 

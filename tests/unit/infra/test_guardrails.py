@@ -14,7 +14,7 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
 def found(token: str, inputs: dict[str, Any]) -> dict[str, list[str]]:
-    problems = {each.name: list(each.problems(token, inputs)) for each in GUARDRAILS}
+    problems = {each.name: list(each.problems(token, inputs)) for each in GUARDRAILS if each.demanded}
     return {name: texts for name, texts in problems.items() if texts}
 
 
@@ -116,3 +116,11 @@ def test_what_is_sound_or_not_known_yet_passes(token: str, inputs: dict[str, Any
 def test_what_a_stack_on_aws_may_have_besides_keeps_them_too(changes: dict[str, Any]) -> None:
     seen = run_environment("aws", keda="installed", **changes)
     assert {each.name: found(each.type, each.inputs) for each in seen.resources if found(each.type, each.inputs)} == {}
+
+
+def test_who_demands_digests_is_told_of_every_tag() -> None:
+    (rule,) = [each for each in GUARDRAILS if not each.demanded]
+    assert rule.name == "asya-images-by-digest"
+    (said,) = rule.problems(DEPLOYMENT, deployment(image="r/c:1"))
+    assert said == "container c runs r/c:1 by its tag: make digests, make publish STACK="
+    assert list(rule.problems(DEPLOYMENT, deployment(image=f"r/c:1@sha256:{'0' * 64}"))) == []

@@ -67,6 +67,23 @@ def test_an_account_may_be_an_output() -> None:
     assert pod["serviceAccountName"] == "mine"
 
 
+GPU: dict[str, Any] = {
+    "node_selector": {"accelerator": "nvidia-gpu"},
+    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+}
+
+
+@pytest.mark.parametrize("when", [lambda value: value, later])
+def test_pods_go_where_a_gpu_is(when: Callable[[Any], Any]) -> None:
+    seen = actor(
+        resources=lambda: {"limits": {"nvidia.com/gpu": 1}}, **{k: lambda v=v: when(v) for k, v in GPU.items()}
+    )
+    pod = seen.one(KIND).inputs["spec"]["workload"]["template"]["spec"]
+    assert (pod["nodeSelector"], pod["tolerations"]) == tuple(GPU.values())
+    with pytest.raises(ConfigError, match="node_selector and tolerations belong into the workload's own template"):
+        actor(workload=dict, node_selector=lambda: {"a": "b"})
+
+
 def test_secret_variables_are_in_a_secret_and_nowhere_else() -> None:
     seen = actor(secrets=lambda: {"API_KEY": pulumi.Output.secret("hush")}, env=lambda: {"LANGUAGE": "de"})
     kept = seen.one("kubernetes:core/v1:Secret", "ocr-secrets")
@@ -197,6 +214,20 @@ def test_a_moved_actor_is_not_deleted(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("asya_local.mesh.down", lambda *_: None)
     actors.delete(second.id, second.outs or {})
     assert list((tmp_path / local_resources.FOLDER).iterdir()) == []
+
+
+def test_a_moved_mesh_is_not_taken_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one that an earlier version made kept for want of a mark."""
+    ended: list[Path] = []
+    monkeypatch.setattr("asya_local.mesh.down", lambda home, _: ended.append(home))
+    meshes = local_resources._Meshes()
+    props = {"home": str(tmp_path), "transport": "memory", "endpoint": ""}
+    first, second = meshes.create(props), meshes.create(props)
+    meshes.delete(first.id, props)
+    assert ended == []
+    meshes.delete(second.id, props)
+    meshes.delete(str(tmp_path), props)
+    assert ended == [tmp_path, tmp_path]
 
 
 def test_what_an_earlier_version_made_is_deleted(tmp_path: Path) -> None:

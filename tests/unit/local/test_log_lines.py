@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asya_local.log_files import read_logs, read_logs_of
-from asya_local.log_lines import mentions, read_lines
+from asya_local.log_lines import mentions, newest, read_lines
 
 EARLY = (
     '{"time":"2026-11-30T10:00:00.100Z","level":"INFO","logger":"x","message":"envelope settled",'
@@ -70,3 +70,32 @@ def test_logs_of_all_replicas_are_one_in_the_order_of_time(tmp_path: Path) -> No
     ]
     assert [line.source for line in read_logs_of(tmp_path, "e-1")] == ["b/1-sidecar", "ocr/2-sidecar", "ocr/1-sidecar"]
     assert read_logs_of(tmp_path, "e-2") == []
+
+
+def test_a_local_meshs_runtime_tells_milliseconds_so_that_it_stands_in_its_place() -> None:
+    stamp = datetime.fromisoformat("2026-11-30T10:00:00Z").astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    (line,) = read_lines("a/1-runtime", [f"{stamp}.250 - asya.runtime - INFO - ready"], 0.0)
+    assert (line.time, line.message) == ("2026-11-30T10:00:00.250Z", "ready")
+
+
+STAMPED = "2026-11-30 10:00:00 - asya.runtime - ERROR - boom"
+BROKEN = ["Traceback (most recent call last):", '  File "x.py", line 1, in f', "    f()", "ValueError: torn"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "count", "shown"),
+    [
+        ([STAMPED, STAMPED, *BROKEN], 1, [STAMPED, *BROKEN]),
+        ([STAMPED, STAMPED, *BROKEN], 3, [STAMPED, *BROKEN]),
+        ([STAMPED, "printed", *BROKEN], 2, BROKEN),
+        (BROKEN, 2, BROKEN),
+        ([STAMPED, *BROKEN, STAMPED, "printed"], 1, ["printed"]),
+        ([STAMPED, *BROKEN, STAMPED], 1, [STAMPED]),
+        (["one", "two", "three"], 2, ["two", "three"]),
+        (["one"], 5, ["one"]),
+        ([STAMPED, *BROKEN], 0, []),
+        ([], 3, []),
+    ],
+)
+def test_the_newest_lines_begin_with_the_head_of_a_traceback(lines: list[str], count: int, shown: list[str]) -> None:
+    assert newest(lines, count) == shown

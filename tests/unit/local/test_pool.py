@@ -232,9 +232,27 @@ def test_a_runtime_that_keeps_dying_makes_a_runtime_error_with_the_reason(world:
         world.step()
         world.step(2)
     status = world.pool.status()
-    assert (status.status, status.message) == ("RuntimeError", "ModuleNotFoundError: No module named 'm'")
+    assert status.status == "RuntimeError"
+    assert status.message.startswith("ModuleNotFoundError: No module named 'm'; ")
+    assert f"{world.pool.plan.python} looked for it: " in status.message
     world.step(30)
     assert world.pool.status().status == "ScalingUp"
+
+
+def test_what_an_up_found_of_a_napping_actor_stays_until_a_replica_is_ready_or_the_plan_changes(world: World):
+    """So that who waits is not told that a replica will be there in seconds."""
+    world.pool.unloadable = "SyntaxError: invalid syntax (m.py, line 3)"
+    status = world.pool.status()
+    assert (status.status, status.desired) == ("RuntimeError", 0)
+    assert status.message.startswith("SyntaxError: invalid syntax (m.py, line 3) (as asya local up found it")
+    world.depth(1)
+    assert world.pool.status().status == "RuntimeError"
+    world.serve()
+    status = world.pool.status()
+    assert (status.status, status.message) == ("Running", "")
+    world.pool.unloadable = "again"
+    world.pool.follow(make_plan(world.folder, env={"A": "1"}))
+    assert world.pool.unloadable == ""
 
 
 def test_a_handler_that_hangs_while_it_is_imported_is_told_then_ended_and_tried_again(world: World):

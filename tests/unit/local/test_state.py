@@ -42,6 +42,26 @@ def test_two_commands_do_not_work_on_one_mesh_at_a_time(tmp_path: Path):
         pass
 
 
+@pytest.mark.parametrize("held", ["pyproject.toml", ".gitignore", "config.yaml"])
+def test_a_folder_that_never_was_a_mesh_s_is_left_as_it_is(tmp_path: Path, held: str):
+    """``--home .``, or a folder of another tool: everything in it would be kept from git and from others."""
+    (tmp_path / held).write_text("mine\n", encoding="utf-8")
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(MeshError, match=r"--home \.asya-mesh"), StateFolder(tmp_path).locked():
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [held]
+    assert (tmp_path / held).read_text(encoding="utf-8") == "mine\n"
+    assert tmp_path.stat().st_mode == mode
+
+
+def test_a_folder_that_was_begun_or_was_a_mesh_s_is_taken(tmp_path: Path):
+    """A first command may be killed at any moment; a later one finds logs and results."""
+    (tmp_path / ".gitignore").write_text("*\n", encoding="utf-8")
+    for _ in range(2):
+        with StateFolder(tmp_path).locked():
+            (tmp_path / "logs").mkdir(exist_ok=True)
+
+
 def test_sockets_of_a_deep_folder_go_to_a_short_one(tmp_path: Path):
     """A socket path has about 107 bytes."""
     shallow, deep = StateFolder(Path("/srv/m")), StateFolder(tmp_path / ("x" * 100))

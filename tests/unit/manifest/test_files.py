@@ -63,6 +63,25 @@ def test_other_kinds_are_left_out_with_a_note(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("version", "kind", "meant"),
+    [
+        ("asya.sh/v1alpha1", "AsynActor", "AsyncActor"), ("asya.sh/v1alpha1", "asyncactor", "AsyncActor"),
+        ("v1", "AsyncActors", "AsyncActor"), ("asya.sh/v1alpha1", "Limits", "Limit"), ("v1", "Configmap", "ConfigMap"),
+        ("v1", "LimitRange", ""), ("v1", "Service", ""), ("external-secrets.io/v1", "SecretStore", ""),
+        ("v1", "ConfigMapList", ""), ("v1", "SecretList", ""), ("asya.sh/v1alpha1", "Function", ""),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_kind_is_refused_with_what_was_meant(tmp_path: Path, version: str, kind: str, meant: str):
+    """Left out with a note, the actor would be missed much later."""
+    path = write(tmp_path, "x.yaml", f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: s}}\n")
+    if meant:
+        with pytest.raises(UnreadableManifest, match=f"x.yaml .document 1.: kind '{kind}' .*did you mean '{meant}'"):
+            read_manifests([path])
+    else:
+        assert len(read_manifests([path]).notes) == 1
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("a: [", "x.yaml: cannot be read as YAML"),

@@ -182,7 +182,8 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
     name, arguments = params.get("name"), params.get("arguments")
     if not isinstance(name, str) or (arguments is not None and not is_object_or_null(arguments)):
         raise RpcError(INVALID_PARAMS, "a call needs a name, and its arguments as an object")
-    unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found")
+    near = app.calls.near(name, who.may)
+    unknown = RpcError(INVALID_PARAMS, f"tool '{name}' not found: tool not found{near}")
     if not who.may(f"call:{name}"):  # as in the list, which leaves it out for this caller
         raise unknown
     topic = cancel_topic(who.name, question.session, question.call_id)

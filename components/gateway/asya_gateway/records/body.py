@@ -68,9 +68,10 @@ def evidence_of(
         now_s: Seconds since 1970.
     """
     events = msgspec.to_builtins([event_body(event) for event in history if event.phase is not None])
-    return Evidence(
-        record.id, now_s, record=record_body(record, []), events=events, last=told_by_gateway(events), actors=actors
-    )
+    document = record_body(record, [])
+    if isinstance(headers := document.get("headers"), msgspec.Raw):
+        document["headers"] = msgspec.json.decode(headers)
+    return Evidence(record.id, now_s, record=document, events=events, last=told_by_gateway(events), actors=actors)
 
 
 def _text(value: bytes | None) -> dict[str, object] | None:

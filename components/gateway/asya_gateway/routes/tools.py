@@ -63,7 +63,8 @@ async def call_tool(request: Request) -> Response:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise HTTPException(400, "Invalid request body") from None
     except UnknownTool:
-        raise HTTPException(404, f'Tool "{body.name}" not found') from None
+        near = app.calls.near(body.name, caller(request).may)
+        raise HTTPException(404, f'Tool "{body.name}" not found{near}') from None
     release_body(request)
     if wait_s and (record := await wait_final(app, answer.envelope_id, wait_s)) is not None:
         answer = answer.ended(record)

@@ -6,11 +6,14 @@ Contents are compared, not times: a mounted ConfigMap is replaced by swapping a 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from asya_gateway.metrics import Metrics
-from asya_gateway.tools.arguments import check_schemas
+from asya_gateway.schedules.cron import check
+from asya_gateway.tools.arguments import InvalidArguments, check_schemas, complete
+from asya_manifest.schedules import Schedule, parse_schedules
 from asya_manifest.tools import InvalidTools, Texts, Tool, parse_tools, read_texts
 
 log: Final = logging.getLogger(__name__)
@@ -31,7 +34,9 @@ class Toolbox:
         self._path = path
         self._metrics = metrics or Metrics()
         self._texts = read_texts(path)
-        self.tools: Mapping[str, Tool] = _checked(self._texts)
+        found = _checked(self._texts)
+        self.tools: Mapping[str, Tool] = found[0]
+        self.schedules: Mapping[str, Schedule] = found[1]
         self.problem: str | None = None
         """Why the files as they are now cannot be used; ``None`` when they are in use."""
         self.revision = 0
@@ -44,12 +49,12 @@ class Toolbox:
             texts = read_texts(self._path)
             if texts == self._texts and self.problem is None:
                 return False
-            tools = _checked(texts)
+            tools, schedules = _checked(texts)
         except InvalidTools:
             # Files that are just being replaced may be inconsistent for a moment.
             try:
                 texts = read_texts(self._path)
-                tools = _checked(texts)
+                tools, schedules = _checked(texts)
             except InvalidTools as exc:
                 self._keep(str(exc))
                 return False
@@ -57,7 +62,7 @@ class Toolbox:
         self._metrics.tools_stale.set(0)
         if texts == self._texts:
             return False
-        self._texts, self.tools = texts, tools
+        self._texts, self.tools, self.schedules = texts, tools, schedules
         self.revision += 1
         self._metrics.tools.set(len(tools))
         self._metrics.tool_reloads.labels("changed").inc()
@@ -82,7 +87,14 @@ class Toolbox:
             log.error("tools not changed: the last good ones stay", extra={"error": problem}, exc_info=defect)
 
 
-def _checked(texts: Texts) -> Mapping[str, Tool]:
+def _checked(texts: Texts) -> tuple[Mapping[str, Tool], Mapping[str, Schedule]]:
     tools = parse_tools(texts)
     check_schemas(tools)
-    return tools
+    schedules = parse_schedules(texts, tools)
+    for schedule in schedules.values():
+        try:
+            check(schedule, datetime.now(UTC))
+            complete(tools[schedule.tool], schedule.arguments)
+        except (ValueError, InvalidArguments) as exc:
+            raise InvalidTools(f"schedule {schedule.name}: {exc}") from None
+    return tools, schedules

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from asya_manifest.limit import LimitSpec
 from asya_manifest.pod import EnvVar
+from asya_operator.specs.pod_defaults import USER
 from asya_operator.transport_config import TransportConfig
 from asya_protocol.names import QueueNames
 
@@ -28,6 +29,7 @@ class RenderContext:
         monitor_labels: Of PodMonitors, besides their own.
         network_policy: Whether actors' pods are closed to callers.
         restricted: Whether actors may ask for nothing of their node, of other actors' rights or of the mesh's wiring.
+        actor_user: Of pods whose template names no user; ``None`` leaves it to the cluster.
     """
 
     transport: TransportConfig
@@ -44,3 +46,4 @@ class RenderContext:
     monitor_labels: Mapping[str, str] = field(default_factory=dict)
     network_policy: bool = True
     restricted: bool = True
+    actor_user: int | None = USER

@@ -11,13 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 USER: Final = 1000
-POD_DEFAULTS: Final = {
-    "runAsNonRoot": True,
-    "runAsUser": USER,
-    "runAsGroup": USER,
-    "fsGroup": USER,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
+POD_DEFAULTS: Final = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 CONTAINER_DEFAULTS: Final = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -36,12 +30,17 @@ LIFECYCLE: Final[dict[str, Any]] = {"preStop": {"exec": {"command": ["sh", "-c",
 """``lifecycle`` of a container that handles SIGTERM; needs ``sh`` in its image, as the probes do."""
 
 
-def secure_pod(spec: Mapping[str, Any]) -> dict[str, Any]:
+def secure_pod(spec: Mapping[str, Any], user: int | None = USER) -> dict[str, Any]:
     """The pod's security context and the handling of its service account token.
 
     The token is mounted only for a service account that the template names: a handler does not talk to the cluster.
+
+    Args:
+        spec: As the author has it.
+        user: Its user and groups, where the author names none; ``None`` leaves them to the cluster.
     """
-    found = _secured(POD_DEFAULTS, spec)
+    ids = {} if user is None else {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
+    found = _secured({**POD_DEFAULTS, **ids}, spec)
     if not spec.get("serviceAccountName") and "automountServiceAccountToken" not in spec:
         found["automountServiceAccountToken"] = False
     return found

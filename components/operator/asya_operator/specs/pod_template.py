@@ -61,7 +61,7 @@ def build_pod_template(actor: AsyncActor, context: RenderContext) -> dict[str, A
         },
         "spec": {
             **spec,
-            **secure_pod(spec),
+            **secure_pod(spec, context.actor_user),
             **_service_account(actor, spec, context),
             **({"initContainers": init_containers} if init_containers else {}),
             "containers": containers,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NotOffered, NotSent
+from asya.client.beside import beside
+from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NoSuchTool, NotOffered, NotSent
 from asya.client.gateway_link import GatewayLink
 from asya.client.sent import Event, Sent
 from asya_protocol.durations import parse_duration
@@ -82,7 +83,13 @@ class AsyncMesh:
         if isinstance(to, str):
             if self._gateway is None:
                 raise NotOffered(f"{to!r} is a tool's name, and this mesh has no gateway; a route is a list of actors")
-            return await self._gateway.start(to, payload or {}, until)
+            try:
+                return await self._gateway.start(to, payload or {}, until)
+            except NoSuchTool:
+                if self._link is not None and to in self._link.actors():
+                    told = f"{to!r} is the name of an actor, not of a tool; a route is a list of actors: [{to!r}]"
+                    raise NoSuchTool(told) from None
+                raise
         if self._link is None:
             raise NotOffered("a gateway starts tools; a route of actors needs the mesh on this machine")
         return await self._link.send(
@@ -142,17 +149,26 @@ class AsyncMesh:
         return [task.result() for task in tasks]
 
     async def stream(self, sent: Sent) -> AsyncIterator[Event]:
-        """Yield what happened and happens to an envelope, up to its end; of what was sent past a gateway only the end."""
+        """Yield what happened and happens to an envelope, up to its end, and what its handlers stream.
+
+        Of what was sent past a gateway only the end is told, and what is streamed where there is a gateway.
+        """
         if self._gateway is not None and not sent.trace_id:
             async for event in self._gateway.events(sent):
                 yield event
             return
+        if self._gateway is not None:
+            async for event in beside(self._gateway.pieces(sent), self._end(sent)):
+                yield event
+            return
+        yield await self._end(sent)
+
+    async def _end(self, sent: Sent) -> Event:
         try:
             result = await self.result(sent)
         except EnvelopeFailed as failure:
-            yield Event("failed", str(failure), percent=100.0, error=failure.code)
-        else:
-            yield Event("succeeded", percent=100.0, result=result)
+            return Event("failed", str(failure), percent=100.0, error=failure.code)
+        return Event("succeeded", percent=100.0, result=result)
 
     async def close(self) -> None:
         """Close what is open; envelopes go on."""

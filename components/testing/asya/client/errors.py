@@ -4,6 +4,7 @@ ClientError
 ├── EnvelopeFailed   it ran, and failed
 ├── MeshAway         no mesh or gateway is there, or it cannot be reached
 ├── NotSent          the mesh refuses it
+│   └── NoSuchTool   it has no tool of that name
 └── NotOffered       this mesh has no such way
 """
 
@@ -23,6 +24,10 @@ class MeshAway(ClientError):
 
 class NotSent(ClientError):
     """The mesh refuses it: no such actor or tool, or arguments that do not fit."""
+
+
+class NoSuchTool(NotSent):
+    """The gateway has no tool of that name; the text has the nearest."""
 
 
 class NotOffered(ClientError):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from asya.client.errors import EnvelopeFailed, MeshAway, NotSent
+from asya.client.errors import EnvelopeFailed, MeshAway, NoSuchTool, NotSent
 from asya.client.sent import Event, Sent
 
 REQUEST_LIMIT_S: Final = 30.0
@@ -46,7 +46,8 @@ class GatewayLink:
         """Start a tool, at once or at a moment.
 
         Raises:
-            NotSent: There is no such tool, the arguments do not fit, or the moment is too far ahead.
+            NoSuchTool: There is none of that name.
+            NotSent: The arguments do not fit, or the moment is too far ahead.
             MeshAway: The gateway cannot be reached, or refuses us.
         """
         call: dict[str, object] = {"name": tool, "arguments": dict(arguments)}
@@ -56,7 +57,7 @@ class GatewayLink:
         if not_before is not None and answer.status_code == httpx2.codes.BAD_REQUEST:
             raise NotSent(answer.text.strip())
         if answer.status_code == httpx2.codes.NOT_FOUND:
-            raise NotSent(answer.text.strip())
+            raise NoSuchTool(answer.text.strip())
         document = self._read(answer)
         text = "".join(str(part.get("text", "")) for part in document.get("content", ()))
         if document.get("isError"):
@@ -92,17 +93,28 @@ class GatewayLink:
                 details = failure.get("details") if isinstance(failure, dict) else None
                 raise EnvelopeFailed(sent.id, str(record.get("error")), details if isinstance(details, dict) else {})
 
-    async def events(self, sent: Sent) -> AsyncIterator[Event]:
-        """Yield what happened and happens to an envelope, up to its end; a cut stream is taken up where it was.
+    def events(self, sent: Sent) -> AsyncIterator[Event]:
+        """Yield what happened and happens to an envelope, up to its end, and what its handlers stream.
 
         Raises:
             MeshAway: The gateway has been away for a minute.
         """
-        after, away_s = 0, 0.0
+        return self._follow(f"/envelopes/{quote(sent.id, safe='')}/stream?pieces=true")
+
+    def pieces(self, sent: Sent) -> AsyncIterator[Event]:
+        """Yield what an envelope's handlers stream, without an end where the gateway does not know it.
+
+        Raises:
+            MeshAway: The gateway has been away for a minute.
+        """
+        return self._follow(f"/envelopes/{quote(sent.id, safe='')}/pieces")
+
+    async def _follow(self, path: str) -> AsyncIterator[Event]:
+        """Follow a stream to a final event; one that is cut is taken up where it was."""
+        after, away_s = "", 0.0
         while True:
-            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": str(after)} if after else {})}
+            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
             timeout = httpx2.Timeout(REQUEST_LIMIT_S, read=SILENCE_LIMIT_S)
-            path = f"/envelopes/{quote(sent.id, safe='')}/stream"
             try:
                 async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
                     if response.status_code != httpx2.codes.OK:
@@ -111,8 +123,8 @@ class GatewayLink:
                     async for event in httpx2.EventSource(response, max_event_size=None):
                         if not event.data:
                             continue
-                        after, away_s = int(event.id), 0.0
-                        yield (made := _event(json.loads(event.data)))
+                        after, away_s = event.id, 0.0
+                        yield (made := _event(json.loads(event.data), event.event))
                         if made.final:
                             return
             except (httpx2.HTTPError, OSError) as exc:
@@ -141,7 +153,13 @@ class GatewayLink:
         return MeshAway(f"the gateway at {self.url} cannot be reached: {error or type(error).__name__}")
 
 
-def _event(document: Mapping[str, Any]) -> Event:
+def _event(document: Any, kind: str) -> Event:  # noqa: ANN401 - any JSON value
+    if kind == "partial":
+        return Event("running", kind=kind, piece=document)
+    if kind == "anew":
+        return Event("running", actor=str(document.get("actor") or ""), kind=kind)
+    if kind == "gap":
+        return Event("running", kind=kind, lost=int(document.get("lost") or 0))
     return Event(
         status=str(document.get("status")),
         message=str(document.get("message") or ""),

@@ -14,7 +14,7 @@ import msgspec
 
 from asya.client.errors import EnvelopeFailed, MeshAway, NotOffered, NotSent
 from asya.client.sent import Sent
-from asya_local.mesh import MeshInfo
+from asya_local.mesh import MeshInfo, known_actors, wrong_route
 from asya_local.sent import SendNote, note_sent
 from asya_protocol import names
 from asya_protocol.envelope import format_time, left_early_at
@@ -52,6 +52,10 @@ class MeshLink:
         self._connected = False
         self._lock = asyncio.Lock()
 
+    def actors(self) -> set[str]:
+        """Name the actors that a route may have."""
+        return known_actors(self._home)
+
     async def send(
         self,
         actors: Sequence[str],
@@ -80,6 +84,8 @@ class MeshLink:
                 not_before=not_before,
             )
             body = envelope.dump()
+            if wrong := wrong_route(actors, self.actors()):
+                raise NotSent(wrong)
             if self._store is not None:
                 body = await asyncio.to_thread(ClaimCheck(self._store).leave, body)
             await self._connect()

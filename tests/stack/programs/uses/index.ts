@@ -24,6 +24,8 @@ export const clean = new asya.AsyncActor("clean", {
     handler: "words.clean",
     serviceAccount: name,
     resources: { requests: { cpu: "100m" }, limits: { memory: "1Gi", "nvidia.com/gpu": 1 } },
+    nodeSelector: { accelerator: "nvidia-gpu", team: name },
+    tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
     timeout: { processing: "10m", gracefulShutdown: "30s" },
 });
 
