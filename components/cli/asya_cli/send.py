@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import BadRequest, ExitCode, NotFound
+from asya_cli.exit_codes import BadRequest, NotFound
 from asya_cli.options import Duration, home_option, json_option
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
@@ -105,7 +105,7 @@ def send(
     )
     following.end()
     print_result(console, found)
-    sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
+    sys.exit(found.exit_code)
 
 
 def build_envelope(
