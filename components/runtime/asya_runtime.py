@@ -67,7 +67,7 @@ STREAM_LINGER_S = 0.05  # ... and at the latest so long after they were made
 
 PIECE_BYTES = 65536  # the largest piece of a stream; a frame of them is as large, which a socket takes without waiting
 PIECES_HELD = 1000  # so many wait for a sidecar that does not read
-PIECES_LINGER_S = 0.01
+PIECES_LINGER_S = 0.002  # for each call that is under way, STREAM_LINGER_S at most: many streams share few wake-ups
 
 MAX_DETAIL_CHARS = 32768  # an error must fit, with the original payload, into an envelope of 256 KiB
 
@@ -820,8 +820,8 @@ class Request:
                 linger.set_earlier(start + STREAM_LINGER_S)
         return time.monotonic() - start
 
-    def fly(self, piece: bytes, linger: Alarm) -> None:
-        """Take one piece of a stream, and send it where the client reads.
+    def fly(self, piece: bytes, linger: Alarm, wait_s: float) -> None:
+        """Take one piece of a stream, and send it where the client reads, so long after the one before.
 
         Raises:
             ClientGone: Nobody reads; the generator may stop.
@@ -835,10 +835,10 @@ class Request:
             self._pieces.append(piece)
             if len(self._pieces) > PIECES_HELD:
                 del self._pieces[0]
-            if time.monotonic() - self._flown_at >= PIECES_LINGER_S:
+            if time.monotonic() - self._flown_at >= wait_s:
                 self._send_pieces(False)
             if self._pieces:
-                linger.set_earlier(time.monotonic() + PIECES_LINGER_S)
+                linger.set_earlier(time.monotonic() + wait_s)
 
     def flush(self) -> bool:
         """Send what is held, from the linger alarm; whether pieces are left, for which the client has no room."""
@@ -1464,7 +1464,7 @@ class Server:
                 if spent_s > 0.01:
                     self._watchdog.postpone(request, spent_s)
                 return None
-            request.fly(_write_piece(value), self._linger)
+            request.fly(_write_piece(value), self._linger, min(STREAM_LINGER_S, PIECES_LINGER_S * len(self._running)))
             return None
 
         is_list = self.settings.fans_out and isinstance(result, (list, tuple))
