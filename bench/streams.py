@@ -52,6 +52,7 @@ class Place:
 
     port: int
     token: str
+    open: list[asyncio.StreamWriter] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,8 +67,8 @@ class Heard:
 
 async def read(place: Place, payload: dict[str, Any], heard: Heard) -> None:
     """Start one call and read its stream to its end, by a plain socket: little of the machine is the reader's."""
-    started = await ask(place, "POST", "/tools/call", {"name": "tokens", "arguments": payload})
-    body = json.loads(started[0].partition(b"\r\n\r\n")[2])
+    started = await (await ask(place, "POST", "/tools/call", {"name": "tokens", "arguments": payload})).read()
+    body = json.loads(started.partition(b"\r\n\r\n")[2])
     envelope_id = json.loads(body["content"][0]["text"])["envelope_id"]
     expected = 0
     for kind, data in [pair async for pair in events(place, f"/envelopes/{envelope_id}/stream?pieces=true", heard)]:
@@ -81,28 +82,22 @@ async def read(place: Place, payload: dict[str, Any], heard: Heard) -> None:
             heard.took_s.append((data.get("result") or {}).get("took_s", 0.0))
 
 
-async def ask(
-    place: Place, method: str, path: str, document: object = None
-) -> tuple[bytes, asyncio.StreamReader | None]:
-    """Send one request on a connection of its own; its whole answer."""
+async def ask(place: Place, method: str, path: str, document: object = None) -> asyncio.StreamReader:
+    """Send one request on a connection of its own, whose answer is then read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    place.open.append(writer)  # one that nobody holds is closed
     body = b"" if document is None else json.dumps(document).encode()
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {place.token}\r\nConnection: close\r\n"
     )
     writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-    if method == "GET":
-        return b"", reader
-    answer = await reader.read()
-    writer.close()
-    return answer, None
+    return reader
 
 
 async def events(place: Place, path: str, heard: Heard) -> AsyncIterator[tuple[bytes, Any]]:
     """Yield kind and data of each event of a stream, and note how late each piece is."""
-    _, reader = await ask(place, "GET", path)
-    kind = b""
-    while reader is not None and (line := await reader.readline()):
+    reader, kind = await ask(place, "GET", path), b""
+    while line := await reader.readline():
         if line.startswith(b"event: "):
             kind = line[7:-1]
         elif line.startswith(b"data: "):
