@@ -42,8 +42,8 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         r"Minimum capacity \d+ can't be greater than desired size",
-        "fewer nodes run than the new minimum, and how many run is the autoscaler's (asya:autoscaler): first aws eks "
-        "update-nodegroup-config --cluster-name asya-{env} --nodegroup-name GROUP --scaling-config desiredSize=MINIMUM, then again",
+        "fewer nodes run than the new minimum, and how many run is the autoscaler's (asya:autoscaler): first "
+        "aws eks update-nodegroup-config --cluster-name asya-{env} --nodegroup-name GROUP --scaling-config desiredSize=MINIMUM",
     ),
     (
         r"Unauthorized|must be logged in to the server|refuses these credentials",
