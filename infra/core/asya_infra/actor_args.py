@@ -6,6 +6,7 @@ checked by that model before anything is created.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from inspect import isawaitable
 from typing import Any, Final, Literal, TypeGuard
 
 import pulumi
@@ -140,8 +141,9 @@ def actor_manifest(name: str, transport: pulumi.Input[str], args: ActorArgs) -> 
         meta["annotations"] = {ANNOTATION_SOURCE: args.source}
     spec: dict[str, Any] = {"transport": transport}
     for key in ("image", "handler"):
-        if getattr(args, key) is not None:
-            spec[key] = getattr(args, key)
+        value = getattr(args, key)
+        if value is not None:
+            spec[key] = pulumi.Output.from_input(value) if isawaitable(value) else value
     for key, kind in PARTS.items():
         part = getattr(args, key)
         if part is not None:

@@ -43,7 +43,20 @@ class KubernetesObject(pulumi.CustomResource):
     def __init__(
         self, name: str, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None, *, patch: bool = False
     ) -> None:
-        super().__init__(token(manifest, patch=patch), name, dict(manifest), opts)
+        super().__init__(token(manifest, patch=patch), name, with_secrets(manifest), opts)
+
+
+def with_secrets(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest for Pulumi's state, where what a Secret holds is encrypted, whoever wrote it."""
+    hidden = ("data", "stringData") if manifest["kind"] == "Secret" else ()
+    return {key: _hidden(value) if key in hidden else value for key, value in manifest.items()}
+
+
+def _hidden(values: Any) -> Any:  # noqa: ANN401 - as YAML has it
+    """Each by itself, so that a preview that does not know one of them still knows the others."""
+    if isinstance(values, Mapping):
+        return {key: pulumi.Output.secret(value) for key, value in values.items()}
+    return pulumi.Output.secret(values)
 
 
 def token(manifest: Mapping[str, Any], *, patch: bool = False) -> str:

@@ -9,7 +9,7 @@ import pulumi
 import yaml
 
 from asya_infra.errors import ConfigError
-from asya_infra.kubernetes_object import object_name
+from asya_infra.kubernetes_object import object_name, with_secrets
 from asya_infra.local_resources import FOLDER, TOOLS_FOLDER, LocalActor, LocalObject
 from asya_infra.target import Rights
 from asya_infra.tool_names import file_name
@@ -79,7 +79,9 @@ class LocalTarget:
         """Put it beside the actors' manifests."""
         name = object_name(manifest)
         opts = pulumi.ResourceOptions(depends_on=[self.mesh])
-        text = pulumi.Output.from_input(dict(manifest)).apply(lambda known: yaml.safe_dump(known, sort_keys=True))
+        text = pulumi.Output.from_input(with_secrets(manifest)).apply(
+            lambda known: yaml.safe_dump(known, sort_keys=True)
+        )
         return LocalObject(name, home=self.home, folder=FOLDER, object_name=name, text=text, opts=opts)
 
     def tool(

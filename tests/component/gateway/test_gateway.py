@@ -203,6 +203,41 @@ async def test_every_route_answers_as_it_should(gateway: Gateway) -> None:
             assert (method, path, body, answer.status_code, answer.text) == (method, path, body, status, text)
 
 
+async def test_a_call_for_later_rests_with_the_broker_and_is_told_so(gateway: Gateway, broker: Transport) -> None:
+    """Longer than its tool's timeout of a second, which runs from its moment on."""
+    async with gateway.client() as http:
+        answer = await http.post("/tools/call", json={"name": "brief", "arguments": {}, "delay": 3600})
+        envelope_id = json.loads(answer.json()["content"][0]["text"])["envelope_id"]
+        assert await taken(broker, least=0) == []
+        shown = (await http.get(f"/envelopes/{envelope_id}")).json()
+        console = (await http.get(f"/api/v1/envelopes/{envelope_id}")).json()
+        await report(http, envelope_id, "final", status="succeeded", result=1)
+        passed = await http.post(
+            "/tools/call", json={"name": "brief", "arguments": {}, "notBefore": "2020-01-01T00:00Z"}
+        )
+        (sent,) = await taken(broker, least=1)
+    until = shown["headers"]["x-asya-not-before"]
+    assert console["because"].startswith(f"it waits at echo until {until}, for another ")
+    assert sent["id"] == json.loads(passed.json()["content"][0]["text"])["envelope_id"]
+
+
+async def test_a_moment_that_cannot_be_is_refused(gateway: Gateway) -> None:
+    refused: list[tuple[dict[str, object], str]] = [
+        ({"delay": -1}, "delay must be a number of seconds, 0 or more"),
+        ({"delay": 1e9}, "ASYA_LONGEST_WAIT allows"),
+        ({"delay": "soon"}, "Invalid request body"),
+        ({"delay": 1, "notBefore": "2026-12-01T08:00Z"}, "a delay and a moment"),
+        ({"notBefore": "tomorrow"}, "notBefore must be a time with its zone"),
+        ({"notBefore": "2026-12-01T08:00"}, "has no zone"),
+        ({"notBefore": "9999-12-31T23:59-23:59"}, "must be a time with its zone"),
+    ]
+    async with gateway.client() as http:
+        for when, text in refused:
+            answer = await http.post("/tools/call", json={"name": "brief", "arguments": {}, **when})
+            assert answer.status_code == 400, when
+            assert text in answer.text
+
+
 async def test_arguments_that_do_not_fit_are_an_answer_not_a_failure(gateway: Gateway, broker: Transport) -> None:
     async with gateway.client() as http:
         answer = await http.post("/tools/call", json={"name": "echo", "arguments": {}})

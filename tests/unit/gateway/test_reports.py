@@ -1,5 +1,6 @@
 """A database that goes away in the middle of a batch fails the reports that it did not get, and no others."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -7,14 +8,17 @@ import msgspec
 import pytest
 
 from asya_gateway.metrics import Metrics
+from asya_gateway.records.body import evidence_of
 from asya_gateway.records.lifecycle import Report
+from asya_gateway.records.mark import marked, without_mark
 from asya_gateway.records.record import Record
 from asya_gateway.reports import Reports
 from asya_gateway.routes.reports import take_entry
 from asya_gateway.store.memory import MemoryStore
 from asya_gateway.store.port import Outcome
+from asya_manifest.explanation import explain
 from asya_protocol.errors import StoreUnavailable
-from asya_protocol.reports import BatchEntry
+from asya_protocol.reports import BatchEntry, ChildBody
 
 
 class Store(MemoryStore):
@@ -51,3 +55,15 @@ async def test_a_report_that_the_database_did_not_get_is_one_to_send_again(kind:
     reports = Reports(store, Metrics())
     assert [await take_entry(reports, entry) for entry in (*entries, entries[0])] == [good, 503, good]
     assert store.taken == ["a", "a"]
+
+
+@pytest.mark.parametrize(("until", "kept"), [("2062-01-01T00:00:00+01:00", "2061-12-31T23:00:00Z"), ("soon", None)])
+async def test_a_child_that_waits_for_its_moment_says_so(until: str, kept: str | None) -> None:
+    store, now = MemoryStore(), datetime.now(UTC)
+    await store.create(Record("p", ("a", "b"), now, now, headers=marked({}, "m")))
+    body = ChildBody("p-1", "p", ["a", "b"], 1, "m", until)
+    child = await Reports(store, Metrics(), marked=True).child(body)
+    assert isinstance(child, Record)
+    assert (until_of := json.loads(without_mark(child.headers) or b"{}").get("x-asya-not-before")) == kept
+    because = explain(evidence_of(child, await store.history("p-1"), None, now.timestamp())).because
+    assert because.startswith(f"it waits at b until {until_of}" if kept else "it waits in the queue of b")

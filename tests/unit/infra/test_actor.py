@@ -1,5 +1,6 @@
 """AsyncActor: the manifest that comes of its arguments, and what is registered for it."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -149,10 +150,16 @@ def test_what_the_operator_would_refuse_is_refused_before_anything_is_made(
     assert isinstance(caught.value, pulumi.RunError)  # told without a traceback
 
 
-def test_an_image_may_be_known_later() -> None:
+async def built(tag: str) -> str:
+    return f"registry/{tag}"
+
+
+@pytest.mark.parametrize(
+    "image", [lambda: pulumi.Output.from_input("ocr:1").apply(lambda tag: f"registry/{tag}"), lambda: built("ocr:1")]
+)
+def test_an_image_may_be_known_later(image: Callable[[], Any]) -> None:
     def program() -> None:
-        built: pulumi.Output[str] = pulumi.Output.from_input("ocr:1").apply(lambda tag: f"registry/{tag}")
-        AsyncActor("ocr", mesh=on_a_cluster(), image=built, handler="a.b")
+        AsyncActor("ocr", mesh=on_a_cluster(), image=image(), handler="a.b")
 
     assert run_program(program).one(KIND).inputs["spec"]["image"] == "registry/ocr:1"
 

@@ -1,10 +1,12 @@
 """The program of every environment under mocks: what it registers, in which order, and what stays secret."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from asya_infra import local_resources
 from asya_operator.queues import admin_settings
 from asya_operator.transport_config import parse_transports
 from asya_transport.rabbitmq.consumer import ACK_TIMEOUT_MS
@@ -154,3 +156,25 @@ def test_the_rabbitmq_in_the_cluster_leaves_handlers_the_time_that_consumers_ask
     lines = config.inputs["data"]["asya.conf"].splitlines()
     assert f"consumer_timeout = {ACK_TIMEOUT_MS}" in lines
     assert "loopback_users = none" in lines, "RabbitMQ's own word: without it its user may come from its own pod only"
+
+
+def test_a_secret_of_ones_own_manifests_is_a_secret_in_the_state(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: api}\nstringData: {key: hush}\n"
+    (tmp_path / "secret.yaml").write_text(text, encoding="utf-8")
+    for environment, token, key in (
+        ("oss", "kubernetes:core/v1:Secret", "stringData"),
+        ("local", "pulumi-python:dynamic:Resource", "text"),
+    ):
+        seen = run_environment(environment, manifests=[str(tmp_path)])
+        (made,) = [each for each in seen.resources if each.type == token and "hush" in str(each.inputs)]
+        assert key in made.secrets
+
+
+def test_what_a_local_mesh_follows_is_its_owners_alone(tmp_path: Path) -> None:
+    kept = {"home": str(tmp_path / "mesh"), "transport": "memory", "endpoint": ""}
+    local_resources._Meshes().create(kept)
+    assert (tmp_path / "mesh").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "mesh").chmod(0o755)  # as an older version left it
+    for text in ("first", "second"):
+        local_resources._write(tmp_path / "mesh" / "secret.yaml", text)
+        assert (tmp_path / "mesh" / "secret.yaml").stat().st_mode & 0o777 == 0o600

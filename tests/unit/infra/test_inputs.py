@@ -216,6 +216,20 @@ def test_a_moved_actor_is_not_deleted(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list((tmp_path / local_resources.FOLDER).iterdir()) == []
 
 
+def test_a_moved_mesh_is_not_taken_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one that an earlier version made kept for want of a mark."""
+    ended: list[Path] = []
+    monkeypatch.setattr("asya_local.mesh.down", lambda home, _: ended.append(home))
+    meshes = local_resources._Meshes()
+    props = {"home": str(tmp_path), "transport": "memory", "endpoint": ""}
+    first, second = meshes.create(props), meshes.create(props)
+    meshes.delete(first.id, props)
+    assert ended == []
+    meshes.delete(second.id, props)
+    meshes.delete(str(tmp_path), props)
+    assert ended == [tmp_path, tmp_path]
+
+
 def test_what_an_earlier_version_made_is_deleted(tmp_path: Path) -> None:
     """It left no mark of its owner."""
     objects = local_resources._Objects()

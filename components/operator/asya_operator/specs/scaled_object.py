@@ -139,8 +139,9 @@ def _trigger(
         "queueLength": str(actor.spec.scaling.queue_length),
         "awsRegion": config.region,
         "scaleOnInFlight": str(in_flight).lower(),
-        # In both counts, or their difference would take a delayed retry for work in flight.
-        "scaleOnDelayed": "true",
+        # What is delayed needs nobody yet, a wait may last for hours; in neither count, so that their difference is what is in
+        # flight. RabbitMQ keeps what is delayed elsewhere.
+        "scaleOnDelayed": "false",
     }
     if config.endpoint:
         meta["awsEndpoint"] = config.endpoint

@@ -140,7 +140,7 @@ def test_the_whole_scaled_object_of_an_actor_on_rabbitmq():
 def test_sqs_is_counted_with_and_without_what_is_in_flight():
     """Delayed retries are in both counts, so that their difference is the work in flight alone."""
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/asya-hello-actor"
-    common = {"queueURL": url, "queueLength": "5", "awsRegion": "eu-west-1", "scaleOnDelayed": "true"}
+    common = {"queueURL": url, "queueLength": "5", "awsRegion": "eu-west-1", "scaleOnDelayed": "false"}
     assert [(each["type"], each["name"], each["metadata"]) for each in scaled()["spec"]["triggers"]] == [
         ("aws-sqs-queue", "total", {**common, "scaleOnInFlight": "true"}),
         ("aws-sqs-queue", "ready", {**common, "scaleOnInFlight": "false"}),
