@@ -63,7 +63,7 @@ def test_the_lines_that_the_migration_page_has_give_an_image_back_what_it_misses
     runtime = container(pod, "asya-runtime")
     assert runtime["securityContext"]["readOnlyRootFilesystem"] is False
     assert {"name": "HOME", "value": "/tmp"} in runtime["env"]
-    assert {"name": "cache", "mountPath": "/root/.cache"} in runtime["volumeMounts"]
+    assert {"name": "cache", "mountPath": "/var/cache"} in runtime["volumeMounts"]
     ours = objects(declared)["NetworkPolicy/hello-actor"]
     assert policy["spec"]["podSelector"] == ours["spec"]["podSelector"]
     assert policy["apiVersion"] == ours["apiVersion"]
