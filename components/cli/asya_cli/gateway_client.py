@@ -116,6 +116,14 @@ class Gateway:
         """Where it is."""
         return self._http.url
 
+    def broken_tools(self) -> str:
+        """What it says of its tool files where they are broken and the last good ones serve; else empty."""
+        try:
+            told = self._http.request("GET", "/ready").text.strip()
+        except GatewayAway:
+            return ""  # what is asked of it next says so
+        return told.partition(", but ")[2] if told.startswith("OK, but ") else ""
+
     def tools(self) -> list[Tool]:
         """List the tools that this caller may see, by MCP."""
         session = _Session(self._http)

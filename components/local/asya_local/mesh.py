@@ -32,6 +32,7 @@ __all__ = [
     "down",
     "find",
     "find_unloadable",
+    "gateway_words",
     "has_logs",
     "known_actors",
     "logs",
@@ -210,6 +211,17 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
 def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
     """Find all that the processes of a mesh said about an envelope, in the order of time."""
     return read_logs_of(StateFolder(home).logs, envelope_id)
+
+
+def gateway_words(info: MeshInfo) -> str:
+    """What the gateway of a mesh says of itself where not all is well, such as tool files that are broken; else empty."""
+    from asya_local.probe import get
+
+    try:
+        told = get(info.gateway_url.removeprefix("http://"), "/ready").strip()
+    except (OSError, ValueError) as exc:
+        return f"the gateway is not well: {exc}"
+    return "" if told == "OK" else f"the gateway says: {told} (asya local logs gateway)"
 
 
 def has_logs(home: Path) -> bool:
