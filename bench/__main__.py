@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from bench import gateway_calls as gateway
-from bench import hop, jobs, overhead, reload, scale, sides
+from bench import hop, jobs, overhead, reload, scale, sides, streams
 from bench import operator_scale as operator
 from bench import preview as infra
 from bench.figures import SECTION, Bound, Report
 
 NAMES: Final = ("hop", "jobs", "scale", "reload", "elsewhere")
-EXTRA: Final = ("operator", "gateway", "infra", "overhead", "sides")
+EXTRA: Final = ("operator", "gateway", "infra", "overhead", "sides", "streams")
 """Only when asked for: they take long, or need parts that take long to build, or another tree, where they are missing."""
 
 
@@ -52,6 +52,7 @@ def main() -> None:
         "gateway": gateway.measure,
         "overhead": lambda report: overhead.measure(report, full=chosen.full),
         "sides": lambda report: sides.measure(report, chosen.against.resolve()),
+        "streams": streams.measure,
         "elsewhere": measure_elsewhere,
     }
     for name in chosen.only.split(","):

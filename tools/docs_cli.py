@@ -21,6 +21,9 @@ HEADER: Final = """\
 be piped; with `--json` stdout holds one JSON document (`logs`: one per line), errors too. A wait of more than two seconds
 shows its progress. An error is one line of cause and one of cure; `ASYA_DEBUG=1` shows the traceback.
 
+Two families: `send` and `result` put an envelope on a route of actors of the mesh on this machine, past any gateway; `call`,
+`status`, `stream` and `wait` use the tools and the records of a gateway, anywhere. `why`, `cancel` and `replay` take both.
+
 This page is made from the code by `make docs`.
 """
 

@@ -51,12 +51,14 @@ def call(
     running.
     """
     from asya_cli.follow import finish, progress, until_end
-    from asya_cli.gateway_place import open_gateway
+    from asya_cli.gateway_place import open_gateway, warn_of_tools
     from asya_cli.send import read_payload
+    from asya_cli.streamed import PieceWriter
     from asya_cli.tool_arguments import read_arguments
 
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)
+    warn_of_tools(gateway, home, console)
     text = None if json_args is None else read_payload(json_args).decode()
     found = gateway.tool(tool)
     arguments = read_arguments(words, text, found.parameters)
@@ -70,6 +72,7 @@ def call(
         console.result({"id": envelope_id, "tool": tool, "gateway": gateway.url}, envelope_id)
         return
     console.note(f"called {envelope_id}")
-    with progress(console) as show:
-        end = until_end(gateway, envelope_id, timeout_s, show)
+    pieces = None if as_json else PieceWriter()
+    with progress(console, pieces) as show:
+        end = until_end(gateway, envelope_id, timeout_s, show, pieces)
     finish(console, end)

@@ -13,7 +13,6 @@ from asya_cli.exit_codes import CommandError, ExitCode, NotFound, TimedOut, Unkn
 from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, gateway_options, home_option, json_option
 from asya_cli.result import wait_for_result
-from asya_protocol import names
 
 if TYPE_CHECKING:
     from asya_cli.gateway_client import Gateway
@@ -42,6 +41,7 @@ def cancel(
 
     console = Console(as_json=as_json)
     gateway, named = find_gateway(url, token_file, home)
+    others = False
     try:
         status = None if gateway is None else _by_gateway(gateway, envelope_id)
     except Unknown:
@@ -49,12 +49,13 @@ def cancel(
             raise
         status = None
     if status is None:
-        status = _by_store(envelope_id, wait_s, home, console)
+        status, others = _by_store(envelope_id, wait_s, home, console)
     words = {
         "cancelling": f"{envelope_id}: will be cancelled when its turn comes",
         "cancelled": f"{envelope_id}: cancelled",
     }
-    console.result({"id": envelope_id, "status": status}, words.get(status, f"{envelope_id}: has already {status}"))
+    ended = f"{envelope_id}: has already {status}{', what else its fan-out made is cancelled' if others else ''}"
+    console.result({"id": envelope_id, "status": status}, words.get(status, ended))
     sys.exit(ExitCode.SUCCESS if status in words else ExitCode.FAILED)
 
 
@@ -68,9 +69,13 @@ def _by_gateway(gateway: "Gateway", envelope_id: str) -> str:
     return "cancelled" if end is None else end.status
 
 
-def _by_store(envelope_id: str, wait_s: float, home: Path, console: Console) -> str:
-    """Cancel by the list in the object store that the sidecars look at, and watch what comes of it."""
+def _by_store(envelope_id: str, wait_s: float, home: Path, console: Console) -> tuple[str, bool]:
+    """Cancel by the list in the object store that the sidecars look at: what comes of it, and whether others may end by it.
+
+    The first item of a fan-out has the id of what was sent, and may have ended where others have not.
+    """
     from asya_cli.running_mesh import broker_environment, require_mesh
+    from asya_local.trail import read_trail
     from asya_store.cancel_list import CancelList
     from asya_store.factory import open_store
 
@@ -78,11 +83,12 @@ def _by_store(envelope_id: str, wait_s: float, home: Path, console: Console) -> 
     store = open_store(environment)
     if store is None:
         raise CommandError("this mesh cannot cancel: it has no object store")
+    others = any(step.sent > 1 for step in read_trail(home, envelope_id))
     found = _look(environment, envelope_id, 0.0, console)
-    if found is None:
+    if found is None or others:
         CancelList(store).add(envelope_id, time.time())
         found = _look(environment, envelope_id, wait_s, console)
-    return "cancelling" if found is None else _status(found)
+    return ("cancelling", False) if found is None else (_status(found), others)
 
 
 def _look(environment: Mapping[str, str], envelope_id: str, wait_s: float, console: Console) -> FoundResult | None:
@@ -95,5 +101,4 @@ def _look(environment: Mapping[str, str], envelope_id: str, wait_s: float, conso
 def _status(found: FoundResult) -> str:
     if found.succeeded:
         return "succeeded"
-    payload = found.envelope.get("payload")
-    return "cancelled" if isinstance(payload, dict) and payload.get("error") == names.CANCELLED else "failed"
+    return "cancelled" if found.cancelled else "failed"

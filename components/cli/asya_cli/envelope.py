@@ -77,11 +77,13 @@ def wait(
     """Wait for the end of the envelope ID and print its result; Ctrl-C leaves it alone."""
     from asya_cli.follow import finish, progress, until_end
     from asya_cli.gateway_place import open_gateway
+    from asya_cli.streamed import PieceWriter
 
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)
-    with progress(console) as show:
-        end = until_end(gateway, envelope_id, timeout_s, show)
+    pieces = None if as_json else PieceWriter()
+    with progress(console, pieces) as show:
+        end = until_end(gateway, envelope_id, timeout_s, show, pieces)
     finish(console, end)
 
 

@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     UNKNOWN = 5
     """The gateway knows no such tool or envelope (tools, call, status, stream, wait, cancel, why)."""
     CANCELLED = 6
-    """The envelope was cancelled (call, stream, wait)."""
+    """The envelope was cancelled (send, result, call, stream, wait)."""
     NOT_ALLOWED = 7
     """The gateway wants a token, or one with more scopes."""
     DEAD_LETTER = 8

@@ -14,6 +14,7 @@ from asya_cli.exit_codes import ExitCode, TimedOut
 from asya_cli.gateway_client import read_end
 from asya_cli.plain_text import json_text
 from asya_cli.quiet import Quiet
+from asya_cli.streamed import PieceWriter
 from asya_cli.why import because, by_gateway
 from asya_protocol.failure import document_words
 from asya_protocol.status import Status
@@ -33,8 +34,10 @@ MOST_OPEN: Final = 99.0
 Show = Callable[["Event"], None]
 
 
-def until_end(gateway: "Gateway", envelope_id: str, limit_s: float, show: Show) -> "End":
-    """Follow an envelope to its end.
+def until_end(
+    gateway: "Gateway", envelope_id: str, limit_s: float, show: Show, pieces: PieceWriter | None = None
+) -> "End":
+    """Follow an envelope to its end; ``pieces`` writes what its handlers stream.
 
     Raises:
         TimedOut: It has not ended in time; it goes on.
@@ -42,11 +45,21 @@ def until_end(gateway: "Gateway", envelope_id: str, limit_s: float, show: Show) 
     """
     seen: list[Mapping[str, Any]] = []
     quiet = Quiet(lambda: because(lambda: by_gateway(gateway, envelope_id, tuple(seen))), Console().note, limit_s)
+
+    def streamed(kind: str, data: Any) -> None:  # noqa: ANN401 - any JSON value
+        quiet.broken()
+        if pieces is not None:
+            pieces.show(kind, data)
+
     try:
         with quiet:
-            for event in gateway.follow(envelope_id, limit_s):
+            for event in gateway.follow(envelope_id, limit_s, show=None if pieces is None else streamed):
                 quiet.broken()
                 seen.append(event.document)
+                if pieces is not None and pieces.last_s is not None:
+                    if event.end is None:
+                        continue  # the stream says how far it is, and is not cut into by other lines
+                    pieces.end_line()
                 show(event)
                 if event.end is not None:
                     return event.end
@@ -116,8 +129,8 @@ class Order:
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Show]:
-    """Show events as they come: a bar on a terminal, plain lines elsewhere."""
+def progress(console: Console, pieces: PieceWriter | None = None) -> Iterator[Show]:
+    """Show events as they come: a bar on a terminal, until the first of ``pieces``; plain lines elsewhere."""
     order = Order()
     if not sys.stderr.isatty():
         yield lambda event: None if order.late(event.document) else console.note(event_line(event.document))
@@ -128,6 +141,9 @@ def progress(console: Console) -> Iterator[Show]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=RichConsole(stderr=True), transient=True) as bar:
         task = bar.add_task("waiting", total=100)
+
+        if pieces is not None:
+            pieces.first = bar.stop
 
         def show(event: "Event") -> None:
             document = event.document

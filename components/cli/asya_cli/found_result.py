@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asya_cli.exit_codes import ExitCode
+
 
 @dataclass(frozen=True, slots=True)
 class FoundResult:
@@ -24,6 +26,20 @@ class FoundResult:
 
         route = self.envelope.get("route") or {}
         return left_early_at(route.get("actors") or (), route.get("current", 0)) if self.succeeded else ""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its caller ended it."""
+        from asya_protocol.names import CANCELLED
+
+        return not self.succeeded and self.error.get("code") == CANCELLED
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a command that waited for it ends with."""
+        if self.succeeded:
+            return ExitCode.SUCCESS
+        return ExitCode.CANCELLED if self.cancelled else ExitCode.FAILED
 
     @property
     def error(self) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from asya_cli.exit_codes import BadRequest, CommandError, GatewayAway, NotAllowed, NotFound, Unknown
-from asya_cli.gateway_http import MISSING, GatewayHttp, failed, read_document
+from asya_cli.gateway_http import MISSING, GatewayHttp, StreamEvent, failed, read_document
+from asya_cli.streamed import KINDS, Show, read_piece
 from asya_process.backoff import pauses
 from asya_protocol import names
 from asya_protocol.nearest import nearest
@@ -114,6 +115,14 @@ class Gateway:
     def url(self) -> str:
         """Where it is."""
         return self._http.url
+
+    def broken_tools(self) -> str:
+        """What it says of its tool files where they are broken and the last good ones serve; else empty."""
+        try:
+            told = self._http.request("GET", "/ready").text.strip()
+        except GatewayAway:
+            return ""  # what is asked of it next says so
+        return told.partition(", but ")[2] if told.startswith("OK, but ") else ""
 
     def tools(self) -> list[Tool]:
         """List the tools that this caller may see, by MCP."""
@@ -234,8 +243,16 @@ class Gateway:
                 return
             cursor = f"&cursor={quote(page['next'], safe='')}"
 
-    def follow(self, envelope_id: str, limit_s: float | None = None, after: int = 0) -> Iterator[Event]:
+    def follow(
+        self, envelope_id: str, limit_s: float | None = None, after: int = 0, show: Show | None = None
+    ) -> Iterator[Event]:
         """Yield what happened and happens to an envelope, up to its end; a cut stream is taken up where it was.
+
+        Args:
+            envelope_id: Whose.
+            limit_s: How long; ``None`` for ever.
+            after: Number of the last event that is known.
+            show: Told what its handlers stream meanwhile.
 
         Raises:
             Unknown: The gateway does not know it.
@@ -245,11 +262,16 @@ class Gateway:
         until_s = None if limit_s is None else time.monotonic() + limit_s
         away_since_s: float | None = None
         growing = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
+        path, last = f"{_path(envelope_id)}/stream{'?pieces=true' if show else ''}", str(after) if after else ""
         while True:
             try:
-                for number, data in self._http.events(f"{_path(envelope_id)}/stream", after, until_s):
-                    growing, away_since_s, after = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S), None, number
-                    event = Event(number, _parse(data))
+                for told in self._http.events(path, last, until_s):
+                    growing, away_since_s, last = pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S), None, told.id
+                    if told.kind in KINDS:
+                        if show is not None:
+                            show(told.kind, read_piece(told.data))
+                        continue
+                    event = _event(told)
                     yield event
                     if event.end is not None:
                         return
@@ -266,6 +288,26 @@ class Gateway:
                 raise TimeoutError
             time.sleep(pause_s)
 
+    def pieces(self, envelope_id: str, show: Show) -> None:
+        """Tell what an envelope's handlers stream, also of one that the gateway does not know; a cut stream is taken up.
+
+        Raises:
+            GatewayAway: The gateway has been away for a minute.
+            NotAllowed: The token has not the scope ``read``.
+        """
+        last, away_since_s, over = "", 0.0, False
+        while not over:
+            try:
+                for told in self._http.events(f"{_path(envelope_id)}/pieces", last, None):
+                    last, away_since_s = told.id, 0.0
+                    show(told.kind, read_piece(told.data))
+                over = True
+            except GatewayAway:
+                away_since_s = away_since_s or time.monotonic()
+                if time.monotonic() - away_since_s > AWAY_LIMIT_S:
+                    raise
+                time.sleep(FIRST_PAUSE_S)
+
     def history(self, envelope_id: str) -> list[Event]:
         """Read what has happened to an envelope until now: there is always something, also where the gateway is slow.
 
@@ -275,8 +317,8 @@ class Gateway:
         events: list[Event] = []
         for patience_s in HISTORY_PATIENCE_S:
             with suppress(TimeoutError):  # it goes on: the stream stays open
-                for number, data in self._http.events(f"{_path(envelope_id)}/stream", 0, time.monotonic() + patience_s):
-                    events.append(Event(number, _parse(data)))
+                for told in self._http.events(f"{_path(envelope_id)}/stream", "", time.monotonic() + patience_s):
+                    events.append(_event(told))
             if events:
                 break
         return events
@@ -357,6 +399,11 @@ class _Session:
             raise CommandError(f"the gateway refused {method}: {document['error'].get('message')}")
         result = document.get("result")
         return result if isinstance(result, dict) else {}
+
+
+def _event(told: StreamEvent) -> Event:
+    number = told.id.partition("-")[0]
+    return Event(int(number) if number.isdecimal() else 0, _parse(told.data))
 
 
 def _path(envelope_id: str) -> str:

@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,15 @@ SILENCE_LIMIT_S: Final = 45.0
 """A stream says something every 15 s; after three times that it is dead."""
 LARGEST_ERROR_CHARS: Final = 500
 UNAUTHORISED, FORBIDDEN, MISSING, TOO_MANY, AWAY = 401, 403, 404, 429, 503
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event of a stream: its id, by which the stream is taken up behind it, its kind and its data."""
+
+    id: str
+    kind: str
+    data: str
 
 
 class GatewayHttp:
@@ -67,12 +77,12 @@ class GatewayHttp:
         self._refuse(answer)
         return answer
 
-    def events(self, path: str, after: int, until_s: float | None) -> Iterator[tuple[int, str]]:
-        """Read a stream of events until it ends: number and data of each.
+    def events(self, path: str, after: str, until_s: float | None) -> Iterator[StreamEvent]:
+        """Read a stream of events until it ends.
 
         Args:
             path: Of the stream.
-            after: Number of the last event that is known, 0 for none.
+            after: Id of the last event that is known, empty for none.
             until_s: ``time.monotonic`` at which to give up; ``None`` never does.
 
         Raises:
@@ -81,7 +91,7 @@ class GatewayHttp:
             NotAllowed: As above.
             Unknown: There is no such envelope.
         """
-        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": str(after)} if after else {})}
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
         timeout = httpx2.Timeout(_left(until_s, REQUEST_LIMIT_S), read=_left(until_s, SILENCE_LIMIT_S))
         alarm: threading.Timer | None = None
         try:
@@ -99,9 +109,9 @@ class GatewayHttp:
                     alarm.daemon = True
                     alarm.start()
                 for event in httpx2.EventSource(response):
-                    after = int(event.id) if event.id.isdecimal() else after
+                    after = event.id or after
                     if event.data:
-                        yield after, event.data
+                        yield StreamEvent(after, event.event, event.data)
         except (httpx2.HTTPError, OSError) as exc:
             if until_s is not None and time.monotonic() >= until_s:
                 raise TimeoutError from None

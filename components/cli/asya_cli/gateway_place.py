@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from asya_cli.console import Console
 from asya_cli.exit_codes import BadRequest, GatewayAway
 from asya_cli.gateway_client import Gateway
 from asya_cli.gateway_http import GatewayHttp, tidy_url
@@ -54,6 +55,23 @@ def find_gateway(url: str | None, token_file: Path | None, home: Path) -> tuple[
     if token_file is not None:
         token = _read_token(token_file)
     return Gateway(GatewayHttp(chosen, token or None)), named is not None
+
+
+def warn_of_tools(gateway: Gateway, home: Path, console: Console) -> None:
+    """Say it where the tools that are offered are not those of the files; of a mesh on this machine with the file and place."""
+    told = gateway.broken_tools()
+    if not told:
+        return
+    own = own_gateway(home)
+    cause = mesh_words(home) if own is not None and same_place(gateway.url, own[0]) else ""
+    console.warn(f"{told.removesuffix(': the log says why')}: {cause}" if cause else told)
+
+
+def mesh_words(home: Path) -> str:
+    """What the supervisor of the mesh on this machine says of all of it; empty when nothing is wrong."""
+    from asya_local import mesh
+
+    return mesh.status(home).message
 
 
 def same_place(one: str, other: str) -> bool:

@@ -184,6 +184,8 @@ def status(home: Path, as_json: bool) -> None:
             console.note(f"python of {', '.join(names)}: {python}")
     if found.message:
         console.note(found.message)
+    elif info.gateway_url and (told := mesh.gateway_words(info)):
+        console.note(told)
     if info.gateway_url:
         console.result(None, f"console: {info.gateway_url}/")
 

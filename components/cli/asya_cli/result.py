@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import DeadLettered, ExitCode, NotFound, TimedOut
+from asya_cli.exit_codes import DeadLettered, NotFound, TimedOut
 from asya_cli.found_result import FoundResult
 from asya_cli.options import Duration, home_option, json_option
 from asya_cli.plain_text import json_text
@@ -29,7 +29,7 @@ POLL_S: Final = 0.25
 @home_option
 @json_option
 def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
-    """Print the result of the envelope ID; exit code 1 when it failed or there is none yet."""
+    """Print the result of the envelope ID; exit code 1 when it failed or there is none yet, 6 when it was cancelled."""
     from asya_cli.running_mesh import broker_environment, require_mesh
     from asya_cli.why import because, gather
 
@@ -43,7 +43,7 @@ def result(envelope_id: str, wait_s: float, home: Path, as_json: bool) -> None:
         lambda: because(lambda: gather(envelope_id, None, None, home, console)),
     )
     print_result(console, found)
-    sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
+    sys.exit(found.exit_code)
 
 
 def wait_for_result(
@@ -121,4 +121,10 @@ def print_result(console: Console, found: FoundResult) -> None:
             console.note(f"{document['id']} succeeded {lacks}")
         console.result(document, json_text(document["payload"], indent=2))
     else:
-        console.failure("failed", str(document["id"]), found.failed_at, str(found.error.get("code") or ""), found.error)
+        console.failure(
+            "cancelled" if found.cancelled else "failed",
+            str(document["id"]),
+            found.failed_at,
+            str(found.error.get("code") or ""),
+            found.error,
+        )

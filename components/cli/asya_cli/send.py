@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from asya_cli.console import Console
-from asya_cli.exit_codes import BadRequest, ExitCode, NotFound
+from asya_cli.exit_codes import BadRequest, NotFound
 from asya_cli.options import Duration, home_option, json_option
 from asya_protocol import names
 from asya_protocol.durations import parse_duration
@@ -59,6 +59,7 @@ def send(
     """
     from asya_cli.result import print_result, wait_for_result
     from asya_cli.running_mesh import broker_environment, deliver, require_mesh
+    from asya_cli.streamed import Following, PieceWriter
     from asya_cli.why import because, gather
     from asya_local.mesh import known_actors, wrong_route
     from asya_local.sent import SendNote, note_sent
@@ -82,6 +83,9 @@ def send(
         raise NotFound(wrong, "asya local status")
     environment = broker_environment(mesh)
     store = open_store(environment)
+    following = Following(home, envelope.id, PieceWriter())
+    if wait and not as_json:
+        following.begin()
     body = envelope.dump() if store is None else ClaimCheck(store).leave(envelope.dump())
     now_s, trace_id = time.time(), trace_id_of(envelope.headers[names.HEADER_TRACEPARENT])
     deliver(environment, actors[0], body, left_s(not_before, now))
@@ -99,8 +103,9 @@ def send(
         lambda: because(lambda: gather(envelope.id, None, None, home, console, trace_id=trace_id)),
         trace_id=trace_id,
     )
+    following.end()
     print_result(console, found)
-    sys.exit(ExitCode.SUCCESS if found.succeeded else ExitCode.FAILED)
+    sys.exit(found.exit_code)
 
 
 def build_envelope(

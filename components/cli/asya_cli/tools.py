@@ -26,10 +26,11 @@ def tools(*, tool: str | None, url: str | None, token_file: Path | None, home: P
 
     In the list an optional parameter stands in brackets.
     """
-    from asya_cli.gateway_place import open_gateway
+    from asya_cli.gateway_place import open_gateway, warn_of_tools
 
     console = Console(as_json=as_json)
     gateway = open_gateway(url, token_file, home)
+    warn_of_tools(gateway, home, console)
     if tool is not None:
         found = gateway.tool(tool)
         console.result(tool_document(found), list(tool_lines(found)))

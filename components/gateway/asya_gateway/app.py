@@ -21,6 +21,7 @@ from asya_gateway.routes import envelopes as envelope_routes
 from asya_gateway.routes import health as health_routes
 from asya_gateway.routes import oauth_resource as resource_routes
 from asya_gateway.routes import openapi
+from asya_gateway.routes import pieces as piece_routes
 from asya_gateway.routes import reports as report_routes
 from asya_gateway.routes import tools as tool_routes
 from asya_gateway.services import App
@@ -41,11 +42,13 @@ ROUTES: Final = [
     Route("/envelopes", report_routes.add_child, methods=["POST"]),
     Route("/envelopes/{id}", envelope_routes.show, methods=["GET"]),
     Route("/envelopes/{id}/stream", envelope_routes.stream, methods=["GET"]),
+    Route("/envelopes/{id}/pieces", piece_routes.stream, methods=["GET"]),
     Route("/envelopes/{id}/active", envelope_routes.active, methods=["GET"]),
     Route("/envelopes/{id}/progress", report_routes.progress, methods=["POST"]),
     Route("/envelopes/{id}/final", report_routes.final, methods=["POST"]),
     Route("/envelopes/{id}/cancel", envelope_routes.cancel, methods=["POST"]),
     Route("/reports", report_routes.take_batch, methods=["POST"]),
+    Route("/pieces", piece_routes.take, methods=["POST"]),
     Route("/mcp", mcp.post, methods=["POST"]),
     Route("/mcp", mcp.listen, methods=["GET"]),
     Route("/mcp", mcp.leave, methods=["DELETE"]),

@@ -17,6 +17,7 @@ from asya_gateway.actors.sources import open_source
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
+from asya_gateway.pieces import keep_streams
 from asya_gateway.pubsub import TOOLS_CHANGED, PubSub
 from asya_gateway.schedules.runner import Schedules
 from asya_gateway.server import Server, listen
@@ -105,6 +106,7 @@ async def run(settings: GatewaySettings) -> None:
                 keep_history(app.board, app.call_times, app.history, settings.sample_every_s)
             )
             background.append(sampling)
+            background.append(asyncio.create_task(keep_streams(app.pieces, settings.pieces_kept_s)))
             server = Server(app)
             if server.certificate is not None:
                 background.append(asyncio.create_task(server.certificate.watch()))

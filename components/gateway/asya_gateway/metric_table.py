@@ -33,11 +33,18 @@ REPORT_LAG: Final = Metric(
     "s",
     LAG_BUCKETS_S,
 )
+PIECES: Final = Metric(
+    "pieces_total",
+    "counter",
+    "Pieces of handlers' streams; outcome is taken, lost (on their way), forgotten (for want of room) or not_shown.",
+    ("outcome",),
+    "pieces",
+)
 TIMED_OUT: Final = Metric("timed_out_total", "counter", "Envelopes failed at their deadline.", (), "envelopes")
 STREAMS: Final = Metric(
     "open_streams",
     "gauge",
-    "Answers that are held open; kind is events, feed, mcp or wait.",
+    "Answers that are held open; kind is events, feed, mcp, pieces or wait.",
     ("kind",),
     "answers",
 )
@@ -89,6 +96,7 @@ TABLE: Final = (
     CALLS,
     REPORTS,
     REPORT_LAG,
+    PIECES,
     TIMED_OUT,
     STREAMS,
     REQUESTS,

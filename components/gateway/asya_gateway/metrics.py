@@ -19,9 +19,10 @@ class Metrics:
         self.calls: Final = make.counter(table.CALLS)
         self.reports: Final = make.counter(table.REPORTS)
         self.report_lag: Final = make.histogram(table.REPORT_LAG)
+        self.pieces: Final = make.counter(table.PIECES)
         self.timed_out: Final = make.counter(table.TIMED_OUT)
         self.streams: Final = make.gauge(table.STREAMS)
-        for kind in ("events", "feed", "mcp", "wait"):
+        for kind in ("events", "feed", "mcp", "pieces", "wait"):
             self.streams.labels(kind)  # 0 until the first, so that a chart has a line
         self.requests: Final = make.counter(table.REQUESTS)
         self.request_seconds: Final = make.histogram(table.REQUEST)

@@ -8,6 +8,7 @@ from asya_gateway.calls import Calls
 from asya_gateway.dead_letters import DeadLetters
 from asya_gateway.feed import EventStream
 from asya_gateway.metrics import Metrics
+from asya_gateway.pieces import Pieces
 from asya_gateway.pubsub import PubSub
 from asya_gateway.readiness import Readiness
 from asya_gateway.replays import Replays
@@ -52,6 +53,7 @@ class App:
         self.call_times = CallTimes()
         self.history = History()
         self.reports = Reports(store, metrics, calls=self.call_times, marked=settings.marked_reports)
+        self.pieces = Pieces(store, pubsub, metrics, most_bytes=settings.pieces_bytes, marked=settings.marked_reports)
         self.readiness = Readiness(store, calls)
         self.bodies = BodyBudget(settings.body_bytes_in_flight, max(settings.body_bytes_in_flight // 2, 1))
         """Of all requests of this process."""

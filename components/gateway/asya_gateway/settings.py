@@ -121,6 +121,10 @@ class GatewaySettings:
     """How long the history of a finished envelope is kept."""
     kept_s: float | None = setting("ASYA_GATEWAY_RETENTION", process.zero_is_unset(parse_duration), None)
     """How long a finished envelope is kept at all, not less than its history; unset or `0s` is for ever."""
+    pieces_kept_s: float = setting("ASYA_GATEWAY_PIECES_KEPT", parse_duration, "10m")
+    """How long after its end what an envelope's handlers streamed is kept, in memory, for readers that come back."""
+    pieces_bytes: int = setting("ASYA_GATEWAY_PIECES_BYTES", whole(1024, 2**40), "67108864")
+    """Most bytes of pieces, 4 MiB of them one envelope's; the streams that rested longest make room."""
     sweep_s: float = setting("ASYA_GATEWAY_SWEEP", process.longer_than_zero, "1s")
     """How often deadlines are looked for."""
     drain_timeout_s: float = setting("ASYA_DRAIN_TIMEOUT", parse_duration, "10s")

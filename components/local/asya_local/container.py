@@ -17,6 +17,9 @@ from asya_manifest.files import Manifests
 from asya_manifest.pod import Container, EnvFrom, EnvVar, KeyToPath, PodTemplate, SourceRef, Volume, VolumeMount
 
 DEFAULT_MODE: Final = 0o644
+SOCKET_DIR: Final = "ASYA_SOCKET_DIR"
+SOCKET_DIR_MARK: Final = "\0socket\0"
+"""Stands in values for the folder of a replica's socket, which is known once there is a replica; no variable can hold it."""
 _REFERENCE: Final = re.compile(r"\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
 _EMPTY_KINDS: Final = frozenset({"emptyDir", "persistentVolumeClaim", "ephemeral"})
 """Kinds of volumes that start out empty; here each is a folder that stays until the mesh's folder is removed."""
@@ -69,12 +72,13 @@ def resolve_env(
         MeshError: A reference leads nowhere, or is of a kind that has no meaning here; names the variable.
     """
     values: dict[str, str] = {}
+    mesh = {SOCKET_DIR: SOCKET_DIR_MARK}
     for source in sources:
         values.update(_whole_source(source, manifests))
     for entry in entries:
         value = _entry_value(entry, manifests, fields)
         if value is not None:
-            values[entry.name] = _expand(value, values)
+            values[entry.name] = _expand(value, {**mesh, **values})
     return values
 
 

@@ -58,7 +58,7 @@ def _load(plan: ActorPlan, limit_s: float) -> str:
             with log.open("wb") as output:
                 answer = subprocess.run(
                     [*plan.runtime_argv, "--check"],
-                    env={**plan.runtime_env, "ASYA_SOCKET_DIR": folder},
+                    env=plan.handler_env(Path(folder)),
                     cwd=plan.cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=output,

@@ -32,6 +32,7 @@ __all__ = [
     "down",
     "find",
     "find_unloadable",
+    "gateway_words",
     "has_logs",
     "known_actors",
     "logs",
@@ -189,8 +190,8 @@ def down(home: Path, progress: Progress) -> bool:
     with state.locked():
         record = _living(state)
         if record is not None:
-            _say_unfinished(state, record, progress)
             daemon.stop(record.supervisor, record.stop_limit_s, progress)
+            _say_left(state, record, progress)
         cleaned = daemon.clean(state, progress if record is None else daemon.silent, keep_broker_of=None)
         return record is not None or cleaned > 0
 
@@ -210,6 +211,17 @@ def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int 
 def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
     """Find all that the processes of a mesh said about an envelope, in the order of time."""
     return read_logs_of(StateFolder(home).logs, envelope_id)
+
+
+def gateway_words(info: MeshInfo) -> str:
+    """What the gateway of a mesh says of itself where not all is well, such as tool files that are broken; else empty."""
+    from asya_local.probe import get
+
+    try:
+        told = get(info.gateway_url.removeprefix("http://"), "/ready").strip()
+    except (OSError, ValueError) as exc:
+        return f"the gateway is not well: {exc}"
+    return "" if told == "OK" else f"the gateway says: {told} (asya local logs gateway)"
 
 
 def has_logs(home: Path) -> bool:
@@ -304,10 +316,12 @@ def _start(state: StateFolder, request: Request, progress: Progress) -> MeshInfo
     return _info(state, record, found=False)
 
 
-def _say_unfinished(state: StateFolder, record: MeshRecord, progress: Progress) -> None:
-    status = state.read_status()
-    if record.broker is None or status is None:
+def _say_left(state: StateFolder, record: MeshRecord, progress: Progress) -> None:
+    left = state.take_left()
+    if record.broker is None or not left:
         return
-    waiting = sum(actor.queued for actor in status.actors)
-    if waiting:
-        progress(f"{waiting} envelopes still wait in queues; they go with the {record.broker.kind} broker")
+    total = sum(left.values())
+    where = ", ".join(f"{count} for {actor}" for actor, count in sorted(left.items()))
+    progress(
+        f"{total} envelope{'s' if total > 1 else ''} still waited, {where}, and went with the {record.broker.kind} broker"
+    )

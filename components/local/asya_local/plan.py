@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from asya_local.container import FilePlan, container_env, plan_files, resolve_env
+from asya_local.container import SOCKET_DIR, SOCKET_DIR_MARK, FilePlan, container_env, plan_files, resolve_env
 from asya_local.errors import MeshError
 from asya_local.gpu import bound_by_gpus, gpus_asked, gpus_here
 from asya_local.handler_environment import read_dotenv
@@ -132,13 +132,18 @@ class ActorPlan:
         """Seconds from SIGTERM to SIGKILL."""
         return asked_grace_s(self.actor)
 
+    def handler_env(self, folder: Path) -> dict[str, str]:
+        """The environment of the runtime whose socket is in a folder."""
+        known = {name: value.replace(SOCKET_DIR_MARK, str(folder)) for name, value in self.runtime_env.items()}
+        return {**known, SOCKET_DIR: str(folder)}
+
     def sidecar_spec(self, folder: Path, logs: Path, number: int) -> ProcessSpec:
         """The sidecar of one replica."""
         return ProcessSpec(
             role="sidecar",
             actor=self.name,
             argv=(*own_python(), "-m", "asya_sidecar"),
-            env={**self.sidecar_env, "ASYA_SOCKET_DIR": str(folder), **SIDECAR_ENV},
+            env={**self.sidecar_env, SOCKET_DIR: str(folder), **SIDECAR_ENV},
             cwd=self.files_root,
             log=logs / self.name / f"{number}-sidecar.log",
             # Asked, not killed: it gives back what it holds, and its drain is bounded.
@@ -153,7 +158,7 @@ class ActorPlan:
             role="runtime",
             actor=self.name,
             argv=(python, *observed, *runtime),
-            env={**self.runtime_env, "ASYA_SOCKET_DIR": str(folder)},
+            env=self.handler_env(folder),
             cwd=self.cwd,
             log=logs / self.name / f"{number}-runtime.log",
         )

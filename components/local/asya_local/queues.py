@@ -71,9 +71,14 @@ class QueueKeeper:
             if (moving and pool.target == 0)
             or now_s >= min(pool.next_poll_s, self._measured_s.get(pool.name, -every_s) + every_s)
         ]
+        for pool in due:
+            self._measured_s[pool.name] = now_s
+        await self.measure_now(due)
+
+    async def measure_now(self, pools: Iterable[ActorPool]) -> None:
+        """Measure queues, and let their actors know."""
         async with asyncio.TaskGroup() as group:
-            for pool in due:
-                self._measured_s[pool.name] = now_s
+            for pool in pools:
                 group.create_task(self._measure(pool))
 
     async def close(self) -> None:

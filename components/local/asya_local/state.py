@@ -4,6 +4,7 @@
 ``mesh.json``       written by the supervisor: who it is, how to reach its broker and store, how far it has come
 ``processes.json``  written by the supervisor: every process that it started
 ``status.json``     written by the supervisor every second
+``left.json``       written by the supervisor at its end: what went with its broker, for the ``down`` that waits
 ``unloadable.json`` written by ``up``: the handlers that it could not load
 ``mesh-id``         the mesh's marker, for the folder's life
 ``gateway-token``, ``gateway-tokens``, ``gateway-port``, ``gateway.db``   the gateway's, for the folder's life
@@ -275,6 +276,16 @@ class StateFolder:
     def write_status(self, status: MeshStatus) -> None:
         """Say how the mesh is."""
         self._write_json("status.json", status)
+
+    def write_left(self, left: dict[str, int]) -> None:
+        """Say how many envelopes each actor's queue held when its broker ended."""
+        self._write_json("left.json", left)
+
+    def take_left(self) -> dict[str, int]:
+        """What the supervisor left behind at its end; told once."""
+        left = self._read("left.json", dict[str, int]) or {}
+        (self.home / "left.json").unlink(missing_ok=True)
+        return left
 
     def read_unloadable(self) -> Unloadable | None:
         """What the latest ``up`` found out about handlers."""

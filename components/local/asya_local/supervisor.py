@@ -4,17 +4,19 @@ Loops beside one another: processes (4 times a second: look, start, stop), metri
 (each actor at its own pace), manifests and requests (4 times a second), folders of handlers' code, the broker's process, log
 sizes. Whatever they learn goes into the actors' pools; the next look at the processes acts on it.
 
-End (SIGTERM): all replicas drain, then the gateway ends, then the broker, then the state files go. A supervisor that is
+End (SIGTERM): replicas drain, the end actors' last, once what the others have just done has its end; then the gateway ends,
+then the broker, then the state files go, and what still waited on a broker that ends is written down. A supervisor that is
 killed leaves its records behind; its children get a signal from the kernel where it can do that, and the next ``up`` or
 ``down`` cleans up.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -36,6 +38,7 @@ from asya_manifest.errors import ManifestError
 from asya_manifest.tools import InvalidTools
 from asya_process.entry import unless_stopped
 from asya_protocol.errors import AsyaError
+from asya_protocol.names import ERROR_END, HAPPY_END
 from asya_transport.factory import open_admin
 from asya_transport.settings import read_transport_settings
 
@@ -47,8 +50,10 @@ BEAT_S: Final = 1.0
 HURRY_S: Final = 0.02
 HURRY_LIMIT_S: Final = 1.0
 """How often, and for how long, processes are checked while a person waits for edited code."""
-STOP_MARGIN_S: Final = 25.0
-"""Beyond the longest grace period: runtimes end after their sidecars, and the broker after all of them."""
+STOP_MARGIN_S: Final = 35.0
+"""Beyond the longest grace period: runtimes end after their sidecars, the end actors after all others, then the broker."""
+ENDS_LIMIT_S: Final = 10.0
+"""How long the end actors may take for what was done last; one that sleeps starts in a second or two."""
 
 
 class Supervisor:
@@ -71,7 +76,6 @@ class Supervisor:
         self._step_messages: dict[str, str] = {}
         self._broker_message = ""
         self._stop = asyncio.Event()
-        self._gone = asyncio.Event()
         self._wanted: frozenset[str] = frozenset()
         request = state.read_request()
         if request is None:
@@ -146,7 +150,7 @@ class Supervisor:
             # Measuring and watching the broker end at once; looking goes on, so that the drain is seen.
             for task in loops[2:]:
                 task.cancel()
-            await self._drain()
+            await self._drain(keeper)
             for task in loops[:2]:
                 task.cancel()
         await keeper.close()
@@ -170,8 +174,6 @@ class Supervisor:
                 del self._pools[name]
         self._gateway.tick(now_s)
         self._record_processes()
-        if self._stop.is_set() and all(pool.empty for pool in self._pools.values()):
-            self._gone.set()
 
     async def _look(self) -> None:
         """Read every sidecar's metrics, then leave a status."""
@@ -251,17 +253,23 @@ class Supervisor:
         self._beat()
         self._broker = await self._open_broker(record)
 
-    async def _drain(self) -> None:
+    async def _drain(self, keeper: QueueKeeper) -> None:
         """Let every replica end; the grace periods bound it."""
         self._say(stage="stopping", ready=False)
         log.info("mesh is stopping")
-        for pool in self._pools.values():
-            pool.stop()
+        pools = self._pools
+        ends = [pools[name] for name in (HAPPY_END, ERROR_END) if name in pools]
         try:
             async with asyncio.timeout(self._record.stop_limit_s):
-                await self._gone.wait()
+                await _stopped(pool for pool in pools.values() if pool not in ends)
+                if self._record.broker is not None:  # what waits elsewhere is there at the next `up`
+                    await _settled(ends, keeper)
+                await _stopped(ends)
         except TimeoutError:
             log.warning("replicas did not end in time")
+        if self._record.broker is not None:
+            await keeper.measure_now(pools.values())
+            self._state.write_left({name: queued for name, pool in pools.items() if (queued := pool.status().queued)})
         await self._gateway.close()  # after the last reports
 
     async def _end(self) -> None:
@@ -373,6 +381,26 @@ class Supervisor:
     def _say(self, **changes: Any) -> None:  # noqa: ANN401 - fields of MeshRecord
         self._record = replace(self._record, **changes)
         self._state.write_mesh(self._record)
+
+
+async def _stopped(pools: Iterable[ActorPool]) -> None:
+    """Let replicas end, and wait until none is left."""
+    waited = list(pools)
+    for pool in waited:
+        pool.stop()
+    while not all(pool.empty for pool in waited):  # noqa: ASYNC110 - the ticks see it, and tell nobody
+        await asyncio.sleep(HURRY_S)
+
+
+async def _settled(pools: Sequence[ActorPool], keeper: QueueKeeper) -> None:
+    """Wait until nothing is left to be done by actors, or their time is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ENDS_LIMIT_S):
+            while True:
+                await keeper.measure_now(pools)
+                if not any(pool.depth.total for pool in pools):
+                    return
+                await asyncio.sleep(TICK_S)
 
 
 def _stop_limit_s(plans: list[ActorPlan]) -> float:

@@ -24,10 +24,12 @@ class Step(StepFacts):
     """One settlement of the envelope, with what only a sidecar's own log tells of it.
 
     Attributes:
+        sent: How many envelopes came of it; more than one where it was a fan-out.
         group: Id of the group that fan-in is to join it with.
         trace_id: Of the trace that it belongs to.
     """
 
+    sent: int = 0
     group: str = ""
     trace_id: str = ""
 
@@ -102,6 +104,7 @@ def _read_step(line: bytes, envelope_id: str) -> Step | None:
             again_in_s=again_in_s if isinstance(again_in_s, float | int) and math.isfinite(again_in_s) else None,
             until=str(entry.get("until", "")),
             parents=tuple(str(parent) for parent in entry.get("parents", ())),
+            sent=int(entry.get("sent", 0)),
             group=str(entry.get("group", "")),
             trace_id=str(entry.get("trace_id", "")),
         )

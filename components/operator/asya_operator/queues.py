@@ -33,6 +33,9 @@ ENSURED_S: Final = 3600.0
 changed of its attributes by hand is put right so much later at most."""
 SECRET_S: Final = 30.0
 """How long the value of a secret is kept: a rotated one is used so much later at most."""
+ADMIN_IDLE_S: Final = 600.0
+"""A connection that nobody asked for so long is closed when the next one is opened: whoever changes a secret again and again
+would otherwise have each of its values keep one."""
 _DAY_S: Final = 86400.0
 
 
@@ -65,6 +68,8 @@ class Queues:
         self.names = names
         self._manage = manage
         self._admins: dict[_AdminKey, QueueAdmin] = {}
+        self._asked_s: dict[_AdminKey, float] = {}
+        self._closed_requests: Counter[str] = Counter()
         self._ensured: dict[tuple[str, str], tuple[QueueSpec, float]] = {}
         self._secrets: dict[tuple[SecretRef, str], tuple[str, float]] = {}
 
@@ -128,11 +133,15 @@ class Queues:
 
     def requests(self) -> Mapping[str, int]:
         """Requests to brokers that bill them, by call."""
-        return sum((Counter(admin.requests) for admin in self._admins.values()), Counter())
+        return sum((Counter(admin.requests) for admin in self._admins.values()), self._closed_requests)
 
     def versions(self) -> list[str]:
         """Versions of the brokers that were reached and that have one."""
         return [admin.version for admin in self._admins.values() if admin.version]
+
+    def alarms(self) -> dict[str, tuple[str, ...]]:
+        """What keeps brokers from taking envelopes, by transport, as far as they told."""
+        return {key.transport: admin.alarms for key, admin in self._admins.items() if admin.alarms}
 
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.
@@ -155,9 +164,21 @@ class Queues:
         where = self._namespace if transport.operator_signs_in_as_itself else namespace
         credentials = [await self._secret(ref, where) for ref in transport.secrets]
         key = _AdminKey(transport.name, tuple(credentials))
+        now_s = time.monotonic()
+        self._asked_s[key] = now_s
         if key not in self._admins:
             self._admins[key] = open_admin(replace(admin_settings(transport, credentials), queue_names=self.names))
+            await self._close_idle(now_s)
         return self._admins[key]
+
+    async def _close_idle(self, now_s: float) -> None:
+        idle = [key for key, asked_s in self._asked_s.items() if now_s - asked_s >= ADMIN_IDLE_S]
+        closing = [self._admins.pop(key) for key in idle]
+        for key in idle:
+            del self._asked_s[key]
+        for admin in closing:
+            self._closed_requests += Counter(admin.requests)
+            await admin.close()
 
     async def _secret(self, ref: SecretRef, namespace: str) -> str:
         """Read one key of a secret; kept for some seconds, because every count of a queue asks for it."""

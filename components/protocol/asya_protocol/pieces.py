@@ -13,6 +13,7 @@ from asya_protocol.reports import Index
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Of a piece in its run."""
 Word = Annotated[str, msgspec.Meta(max_length=512)]
+Name = Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z]{1,64}$")]
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -28,7 +29,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """
 
     id: Word
-    run: Word
+    run: Name
     actor: Word = ""
     hop: Index = 0
     attempt: Index = 1

@@ -43,8 +43,10 @@ class _Meshes(dynamic.ResourceProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         home = Path(props["home"])
         home.mkdir(parents=True, exist_ok=True, mode=0o700)  # from the first moment; the mesh sees to one that is there
-        (home / FOLDER).mkdir(exist_ok=True)
-        return dynamic.CreateResult(id_=props["home"], outs=props)
+        folder, owner = home / FOLDER, _owned(props["home"])
+        folder.mkdir(exist_ok=True)
+        folder.with_suffix(OWNER).write_text(owner, encoding="utf-8")
+        return dynamic.CreateResult(id_=owner, outs=props)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         replaces = [key for key in ("home", "transport", "endpoint") if _olds.get(key) != _news.get(key)]
@@ -53,8 +55,12 @@ class _Meshes(dynamic.ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         from asya_local import mesh
 
+        mark = Path(_props["home"], FOLDER).with_suffix(OWNER)
         with _one_at_a_time:
+            if mark.is_file() and mark.read_text(encoding="utf-8") != _id:
+                return  # another resource has it by now, as when a component of the program was moved
             mesh.down(Path(_props["home"]), _say)
+            mark.unlink(missing_ok=True)
 
 
 class _Actors(dynamic.ResourceProvider):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from asya_infra.gateway_objects import METRICS_SECRET
-from asya_infra.installation import DEPLOY, Manifest, config_map, let_in, read_deploy
+from asya_infra.installation import DEPLOY, Manifest, config_map, let_in, namespace_peer, read_deploy
 from asya_infra.pod_shapes import claim, meta, resources, service, workload
 from asya_manifest.labels import METRICS_PORT_NAME
 
@@ -56,7 +56,8 @@ def objects(namespace: str, others: Sequence[str], images: Mapping[str, str] | N
         config_map(DASHBOARDS, namespace, dashboards()),
         _grafana(namespace, (images or {}).get("grafana", GRAFANA_IMAGE)),
         service(GRAFANA, namespace, {"http": GRAFANA_PORT}),
-        let_in(GRAFANA, namespace, [GRAFANA_PORT]),
+        # Whoever reaches it reads all of Prometheus. People come by `kubectl port-forward`, which no policy keeps out.
+        let_in(GRAFANA, namespace, [GRAFANA_PORT], [namespace_peer(namespace)]),
     ]
 
 

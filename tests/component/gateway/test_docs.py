@@ -54,6 +54,18 @@ def test_five_commands_lead_from_zero_to_an_agent_that_calls_a_pipeline(shell: S
         assert time.monotonic() < deadline_s
 
 
+def test_the_page_about_agents_streams_as_it_says(shell: Shell):
+    *files, commands = fences("docs/agents.md")
+    shell.follow(files)
+    done = shell(commands.text)
+    assert "You asked about tides YOU ASKED ABOUT TIDES" in done.stderr
+    assert "You asked about wind" in done.stderr
+    assert done.stdout.splitlines()[-2:] == [
+        "You asked about tides YOU ASKED ABOUT TIDES",
+        "result: {'answer': 'YOU ASKED ABOUT TIDES'}",
+    ]
+
+
 def test_the_quick_start_with_the_clusters_part_played_by_a_mesh_and_a_stand_in_for_kubectl(shell: Shell):
     """Everything that a person types and sees; deploying, and the way into the cluster, are for the end-to-end tests."""
     values, session = blocks("From a terminal, in a cluster")

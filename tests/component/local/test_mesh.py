@@ -274,15 +274,17 @@ async def test_a_broker_that_dies_is_started_again_and_the_mesh_goes_on(make_mes
     assert any("broker died" in str(line) for line in mesh.logs(running.home))
 
 
-async def test_down_lets_running_work_finish(make_mesh: MakeMesh, tmp_path: Path):
-    """A handler in the middle of its call ends it; the outcome reaches the next queue before anything stops."""
+async def test_down_lets_running_work_finish_and_reach_its_end(make_mesh: MakeMesh, tmp_path: Path):
+    """A handler in the middle of its call ends it; its result is persisted, and what goes with the broker is told."""
     done, gate = tmp_path / "done", tmp_path / "gate"
     code = HELD.replace("    return", "    pathlib.Path(payload['done']).touch()\n    return")
     write_actor(tmp_path, "slow", code, scaling={"enabled": False})
+    write_actor(tmp_path, "later", "import nobody_has_it\n", scaling={"enabled": False})
     running = make_mesh()
     running.until(lambda actor: actor.replicas == 1, "slow")
-    await running.send(["slow"], [{"gate": str(gate), "done": str(done)}])
+    ids = await running.send(["slow"], [{"gate": str(gate), "done": str(done)}])
     running.until(lambda actor: actor.in_flight == 1, "slow")
+    await running.send(["later"], [{}, {}])
     with ThreadPoolExecutor(1) as thread:
         going_down = thread.submit(running.down)
         wait_until(lambda: mesh.find(running.home) is None, LIMIT_S, "the mesh stops")  # it stops, or has stopped
@@ -291,6 +293,8 @@ async def test_down_lets_running_work_finish(make_mesh: MakeMesh, tmp_path: Path
         assert going_down.result()
     assert done.exists()
     assert running.processes() == []
+    assert set(ids) <= {path.stem for path in (running.home / "results").rglob("*.json")}
+    assert running.said[-1] == "2 envelopes still waited, 2 for later, and went with the memory broker"
 
 
 def test_a_manifest_that_cannot_be_used_starts_nothing(make_mesh: MakeMesh, tmp_path: Path):

@@ -28,6 +28,8 @@ HANDLERS = {
         "import asyncio\nasync def handle(p):\n    async def call():\n        raise ConnectionError('away')\n"
         "    async with asyncio.TaskGroup() as group:\n        group.create_task(call())\n"
     ),
+    "steps": "import time\ndef handle(p):\n    time.sleep(p['s'])\n    return p\n",
+    "parts": "def handle(p):\n    return [{'s': s} for s in p]\n",
     "reads": "import os\ndef handle(p):\n    return {name: os.environ.get(name) for name in p}\n",
     "mended": (
         "import pathlib\ndef handle(p):\n    if not pathlib.Path(p['flag']).exists():\n"
@@ -39,10 +41,11 @@ SHADOWS = ("msgspec.py", "pika.py", "asya_protocol.py", "handlers.py", "queue.py
 MORE: dict[str, dict[str, Any]] = {
     "ticking": {"scaling": {"enabled": True, "minReplicas": 1, "maxReplicas": 1}},
     "slow": {"scaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 2}},
+    "steps": {"scaling": {"enabled": True, "minReplicas": 1, "maxReplicas": 1}},
     "odd": {"retry": {"maxAttempts": 3, "initialDelay": "100ms"}},
     "grouped": {"retry": {"maxAttempts": 3, "initialDelay": "100ms", "nonRetryable": ["ConnectionError"]}},
     "killed": {"delivery": {"maxDeliveries": 2}},
-    "reads": {"env": {"PLACE": "base", "WHERE": "/models/$(PLACE)", "GONE": None}},
+    "reads": {"env": {"PLACE": "base", "WHERE": "/models/$(PLACE)", "GONE": None, "SOCKET": "$(ASYA_SOCKET_DIR)/x"}},
 }
 TOOLS = """tools:
   - {name: call_broken, route: [broken]}

@@ -1,5 +1,6 @@
 """Ids are opaque: what one looks like makes it nobody's child."""
 
+from asya_cli.exit_codes import ExitCode
 from tests.component.users.conftest import ended, sent
 from tests.support.command_line import CommandLine
 
@@ -9,7 +10,14 @@ def test_a_cancel_takes_the_one_that_is_named_and_none_that_begins_with_it(asya:
     other = sent(asya, "slow", payload={"s": 3}, envelope_id="report-2026-11-30")
     assert asya("cancel", "report-2026-11").code == 0
     assert ended(asya, other)[0] == 0
-    assert ended(asya, "report-2026-11")[0] != 0
+    assert ended(asya, "report-2026-11")[0] == ExitCode.CANCELLED
+
+
+def test_a_cancel_takes_what_a_fan_out_made_where_its_first_item_has_ended(asya: CommandLine) -> None:
+    ended(asya, sent(asya, "parts", "steps", payload=[0, 600], envelope_id="ids-parts"))
+    assert "what else its fan-out made is cancelled" in asya("cancel", "ids-parts").out
+    assert ended(asya, "ids-parts-1")[0] == ExitCode.CANCELLED
+    assert asya("logs", "ids-parts-1").code == 0
 
 
 def test_an_own_id_that_looks_like_a_childs_is_its_own(asya: CommandLine) -> None:

@@ -21,6 +21,7 @@ def test_files_of_the_users_that_are_called_as_ours_stop_none_of_our_processes(a
 
 
 def test_a_handler_has_the_environment_of_dotenv_and_of_the_manifest(asya: CommandLine) -> None:
-    names = ["FROM_DOTENV", "PLACE", "WHERE", "GONE"]
+    names = ["FROM_DOTENV", "PLACE", "WHERE", "GONE", "SOCKET"]
     said = ended(asya, sent(asya, "reads", payload=names, envelope_id="python-env"))[1]
+    assert said["payload"].pop("SOCKET").startswith("/")
     assert said["payload"] == {"FROM_DOTENV": "kept", "PLACE": "base", "WHERE": "/models/base", "GONE": None}

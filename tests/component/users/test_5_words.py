@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from asya.client import AsyncMesh
 from tests.component.users.conftest import ended, sent, soon
 from tests.support.command_line import CommandLine
@@ -36,6 +38,24 @@ def test_a_call_names_the_actor_that_cannot_start_while_it_waits(asya: CommandLi
 def test_an_unknown_tool_is_refused_with_the_nearest_name(asya: CommandLine) -> None:
     done = asya("call", "call_brokn")
     assert (done.code, "did you mean 'call_broken'" in done.err) == (5, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["{name: call_broken, rout: [broken]}", "{name: t, route: [total], outputSchema: {type: 1}}"]
+)
+def test_tool_files_that_are_broken_are_told_by_whoever_uses_them(asya: CommandLine, text: str) -> None:
+    path = asya.folder / "tools.yaml"
+    good = path.read_text()
+    path.write_text(f"tools:\n  - {text}\n")
+    try:
+        for command in (("tools",), ("call", "call_broken", "--no-wait")):
+            said = soon(lambda command=command: asya(*command).err, "the last good ones serve")
+            assert "warning: the tool files are broken" in said
+        said = soon(lambda: asya("local", "status").err, "tool")
+        assert "last good" in said or "tools.yaml: tools[0]" in said
+    finally:
+        path.write_text(good)
+    soon(lambda: asya("tools").err or "well", "well")
 
 
 def test_a_tool_whose_route_names_no_actor_is_refused_with_a_command_that_there_is(asya: CommandLine) -> None:

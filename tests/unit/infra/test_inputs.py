@@ -135,6 +135,15 @@ def test_a_tool_s_route_and_description_may_be_outputs() -> None:
     assert (tool["route"], tool["description"]) == (["ocr", "grade"], "Reads")
 
 
+def test_a_tool_has_its_schedules_in_its_file() -> None:
+    nightly = {"name": "nightly", "cron": "@daily"}
+    seen = run_program(lambda: McpTool("read", mesh=on_a_cluster(), route=["ocr"], schedules=[nightly]))
+    document = yaml.safe_load(seen.one(TOOLS).inputs["data"]["read.yaml"])
+    assert document["schedules"] == [{**nightly, "tool": "read"}]
+    with pytest.raises(ConfigError, match=r"McpTool read: schedules\[0\]: Object missing required field `cron`"):
+        run_program(lambda: McpTool("read", mesh=on_a_cluster(), route=["ocr"], schedules=[{"name": "nightly"}]))
+
+
 def test_a_tool_of_a_mesh_without_a_gateway_is_refused() -> None:
     with pytest.raises(ConfigError, match="McpTool read: is served by a gateway, and this mesh has none"):
         run_program(lambda: McpTool("read", mesh=on_a_cluster(gateway=False), route=["ocr"]))
@@ -214,6 +223,20 @@ def test_a_moved_actor_is_not_deleted(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("asya_local.mesh.down", lambda *_: None)
     actors.delete(second.id, second.outs or {})
     assert list((tmp_path / local_resources.FOLDER).iterdir()) == []
+
+
+def test_a_moved_mesh_is_not_taken_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one that an earlier version made kept for want of a mark."""
+    ended: list[Path] = []
+    monkeypatch.setattr("asya_local.mesh.down", lambda home, _: ended.append(home))
+    meshes = local_resources._Meshes()
+    props = {"home": str(tmp_path), "transport": "memory", "endpoint": ""}
+    first, second = meshes.create(props), meshes.create(props)
+    meshes.delete(first.id, props)
+    assert ended == []
+    meshes.delete(second.id, props)
+    meshes.delete(str(tmp_path), props)
+    assert ended == [tmp_path, tmp_path]
 
 
 def test_what_an_earlier_version_made_is_deleted(tmp_path: Path) -> None:

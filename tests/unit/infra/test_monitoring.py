@@ -46,6 +46,17 @@ def test_rules_and_dashboards_are_those_of_deploy_monitoring() -> None:
     assert sum(map(len, boards.values())) < 1_000_000, "what a ConfigMap holds"
 
 
+def test_neither_prometheus_nor_grafana_is_open_to_actors() -> None:
+    """Whoever reaches Grafana reads all of Prometheus through it."""
+    policies = {each["metadata"]["name"]: each["spec"]["ingress"] for each in by_kind("NetworkPolicy")}
+    for name in (monitoring.PROMETHEUS, monitoring.GRAFANA):
+        (rule,) = policies[name]
+        (peer,) = rule["from"]
+        assert "namespaceSelector" not in peer or peer["namespaceSelector"]["matchLabels"] == {
+            "kubernetes.io/metadata.name": "system"
+        }
+
+
 def test_the_gateway_is_read_with_a_token_that_may_be_missing() -> None:
     (config,) = [each for each in by_kind("ConfigMap") if each["metadata"]["name"] == monitoring.PROMETHEUS]
     gateway = yaml.safe_load(config["data"]["prometheus.yml"])["scrape_configs"][1]

@@ -1,6 +1,7 @@
 """Which reconciles ask the broker about a queue: the first, one after a change or an invalidation, and now and then."""
 
 import asyncio
+import base64
 import json
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from asya_manifest.actor import parse_actor
 from asya_operator import queues as module
 from asya_operator.metrics import Metrics
 from asya_operator.poller import Depths, Poller
-from asya_operator.queues import ENSURED_S, Queues, admin_settings
+from asya_operator.queues import ADMIN_IDLE_S, ENSURED_S, Queues, admin_settings
 from asya_operator.reconcile import UNSETTLED_S, unsettled_s
 from asya_operator.transport_config import parse_transports
 from asya_operator.world import World
@@ -31,6 +32,8 @@ class Broker:
     """Stands where a queue admin does, and counts what it is asked."""
 
     requests: ClassVar[dict[str, int]] = {"ListQueues": 2}
+
+    alarms: tuple[str, ...] = ("memory",)
 
     def __init__(self) -> None:
         self.made: list[str] = []
@@ -117,6 +120,35 @@ async def test_a_failure_is_not_remembered_as_made(broker: Broker, queues: Queue
     broker.away = False
     await queues.ensure(declared, SQS, "n")
     assert broker.made == ["asya-a 20"]
+
+
+async def test_who_changes_a_secret_again_and_again_keeps_no_connection_for_each_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, closed = 1000.0, list[object]()
+
+    class Admin(Broker):
+        requests: ClassVar[dict[str, int]] = {"ListQueues": 1}
+
+        async def close(self) -> None:
+            closed.append(self)
+
+    class Changing:
+        """A stand-in for an API server whose secret is another one each time."""
+
+        async def get(self, *_: object) -> dict[str, Any]:
+            return {"data": {"password": base64.b64encode(str(now_s).encode()).decode()}}
+
+    monkeypatch.setattr("asya_operator.queues.time.monotonic", lambda: now_s)
+    monkeypatch.setattr(module, "open_admin", lambda _settings: Admin())
+    queues = Queues(Changing(), "asya", QueueNames(), manage=True)  # type: ignore[arg-type]
+    transport = WITH_SECRET.get("rabbitmq")
+    for _ in range(100):
+        await queues.existing(transport, "n")
+        now_s += ADMIN_IDLE_S / 4
+    assert len(queues._admins) <= 5
+    assert len(closed) + len(queues._admins) == 100
+    assert queues.requests() == {"ListQueues": 100}, "what was billed stays counted"
 
 
 def poller(world: World, queues: Queues, depths: Depths, told: list[tuple[str, str]]) -> Poller:

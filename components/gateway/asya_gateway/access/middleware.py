@@ -31,7 +31,7 @@ from asya_gateway.metrics import Metrics
 log: Final = logging.getLogger(__name__)
 
 REPORTS: Final = ("/progress", "/final", "/active")
-REPORT_PATHS: Final = frozenset({"/envelopes", "/reports"})
+REPORT_PATHS: Final = frozenset({"/envelopes", "/reports", "/pieces"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Those that are counted by name; a caller may make up any other."""
 HEADERS: Final = (

@@ -13,10 +13,21 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from asya_gateway.calls import Answer
+from asya_gateway.following import follow_all
 from asya_gateway.mcp.tasks import detailed_task
-from asya_gateway.mcp.wire import ENVELOPE_KEY, FACTS_KEY, SUBSCRIPTION_KEY, Question, finish
+from asya_gateway.mcp.wire import (
+    ANEW_KEY,
+    ENVELOPE_KEY,
+    FACTS_KEY,
+    LOST_KEY,
+    PIECES_KEY,
+    SUBSCRIPTION_KEY,
+    Question,
+    finish,
+)
 from asya_gateway.pubsub import TOOLS_CHANGED
-from asya_gateway.records.record import Record, facts_body
+from asya_gateway.records.pieces import Anew, Piece, Told
+from asya_gateway.records.record import Event, Record, facts_body
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE, KEEPALIVE_S, STREAM_HEADERS, follow, wait_final
 from asya_protocol.errors import StoreUnavailable
@@ -77,10 +88,17 @@ async def call_frames(
     token, told, done, message = question.meta.get("progressToken"), -1.0, False, ""
     giving_up = asyncio.create_task(_cancel_when_told(app, answer.envelope_id, given_up))
     try:
-        async for event in follow(app, answer.envelope_id, silence_s=SILENCE_S):
+        async for _, event in follow_all(app, answer.envelope_id, silence_s=SILENCE_S):
             facts: Mapping[str, object] = {}
-            if event is None:
+            if event is None or not isinstance(event, Event):
                 told = max(told, 0) + (100 - max(told, 0)) / 100_000  # in MCP each progress is more than the last
+                if event is not None:
+                    about = {ENVELOPE_KEY: answer.envelope_id, **_about(event)}
+                    part = {"progressToken": token, "progress": told, "total": 100, "message": _text(event)}
+                    yield sse(
+                        {"jsonrpc": "2.0", "method": "notifications/progress", "params": {**part, "_meta": about}}
+                    )
+                    continue
             elif event.progress_percent is not None and event.progress_percent > told:
                 words = event.message or ""
                 # The first one tells the id, also to clients that show words alone: what comes later may not reach them.
@@ -106,6 +124,27 @@ async def call_frames(
         giving_up.cancel()
         if question.modern and not done:
             app.calls.cancel_unless_repeated(answer, app.settings.grace_s)
+
+
+def _about(told: Told) -> dict[str, object]:
+    match told:
+        case Piece():
+            return {PIECES_KEY: [told.body]}
+        case Anew():
+            return {ANEW_KEY: told.actor}
+        case _:
+            return {LOST_KEY: told.lost}
+
+
+def _text(told: Told) -> str:
+    """What a client shows of a piece: its text, where it has one."""
+    if isinstance(told, Anew):
+        return f"{told.actor} begins anew"
+    if not isinstance(told, Piece):
+        return f"{told.lost} pieces were lost"
+    piece = msgspec.json.decode(told.body)
+    text = piece.get("text") if isinstance(piece, dict) else piece
+    return text if isinstance(text, str) else bytes(told.body).decode()
 
 
 def _last_body(answer: Answer, record: Record, *, whole: bool) -> dict[str, object]:

@@ -45,6 +45,12 @@ ENVELOPE_KEY: Final = "asya.sh/envelope"
 """In ``_meta`` of a progress notification: the envelope's id."""
 FACTS_KEY: Final = "asya.sh/report"
 """In ``_meta`` of a progress notification: the actor at work, the length of its call, the attempt that failed."""
+PIECES_KEY: Final = "asya.sh/pieces"
+"""In ``_meta`` of a progress notification: pieces that a handler streamed, as it made them, in order."""
+LOST_KEY: Final = "asya.sh/lost"
+"""The same: how many pieces were lost."""
+ANEW_KEY: Final = "asya.sh/anew"
+"""The same: the actor whose handler was called again, so that pieces of it told before count no more."""
 NAMED: Final = {"tools/call": "name", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}
 """Methods whose parameter is repeated in the header ``Mcp-Name``."""
 _BASE64: Final = re.compile(r"=\?base64\?(.*)\?=")

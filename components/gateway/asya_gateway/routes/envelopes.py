@@ -11,8 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from asya_gateway.access.middleware import caller, require
-from asya_gateway.records.record import Record, event_body, record_body
+from asya_gateway.following import follow_all
+from asya_gateway.records.pieces import Place
+from asya_gateway.records.record import Event, Record, event_body, record_body
 from asya_gateway.requests import app_of, json_answer, path_id
+from asya_gateway.routes.pieces import piece_frame, read_place, write_place
 from asya_gateway.services import App
 from asya_gateway.store.port import Applied
 from asya_gateway.waiting import KEEPALIVE, STREAM_HEADERS, InvalidWait, follow, read_wait, wait_final
@@ -59,12 +62,34 @@ async def cancel(request: Request) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    """Stream the events after ``Last-Event-ID`` up to the final one, as they happen."""
+    """Stream the events after ``Last-Event-ID`` up to the final one, as they happen; with ``?pieces=true`` also pieces."""
     record = await _found(request)
-    last = request.headers.get("last-event-id", "")
+    last, _, place = request.headers.get("last-event-id", "").partition("-")
     after = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0  # the database's int is 32 bits
-    frames = _frames(app_of(request), record.id, after)
+    app = app_of(request)
+    with_pieces = request.query_params.get("pieces") == "true"
+    frames = _all_frames(app, record.id, after, read_place(place)) if with_pieces else _frames(app, record.id, after)
     return StreamingResponse(frames, media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+async def _all_frames(app: App, envelope_id: str, after: int, place: Place | None) -> AsyncIterator[bytes]:
+    """Ids are ``EVENT`` or ``EVENT-PLACE``: the number of the last event, and the place in the stream."""
+    try:
+        with app.metrics.streams.labels("events").track_inprogress():
+            async for number, told in follow_all(app, envelope_id, after, place):
+                if told is None:
+                    yield KEEPALIVE
+                elif isinstance(told, Event):
+                    known = f"{number}-{write_place(place)}" if place else str(number)
+                    yield b"id: %b\nevent: update\ndata: %b\n\n" % (
+                        known.encode(),
+                        msgspec.json.encode(event_body(told)),
+                    )
+                else:
+                    place = told.place
+                    yield piece_frame(told, before=f"{number}-")
+    except StoreUnavailable as exc:
+        log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})
 
 
 async def _frames(app: App, envelope_id: str, after: int) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from asya_gateway.requests import json_answer
 from asya_gateway.routes.oauth_resource import PATHS as RESOURCE
 from asya_gateway.routes.reports import MOST
 from asya_gateway.routes.tools import KEY_HEADER, ToolCall
+from asya_protocol.pieces import PiecesBody
 from asya_protocol.reports import BatchAnswer, BatchBody, ChildBody, FinalBody, ProgressBody
 from asya_protocol.status import Status
 
@@ -69,7 +70,10 @@ CALL_KEY: Final[Shape] = {
     "name": KEY_HEADER, "in": "header", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     "description": "What repetitions of the call have in common: they start nothing, and are answered with its envelope",
 }  # fmt: skip
-LAST_EVENT: Final[Shape] = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer", "minimum": 0}}
+LAST_EVENT: Final[Shape] = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string", "maxLength": 200}}
+WITH_PIECES: Final[Shape] = {
+    "name": "pieces", "in": "query", "schema": {"type": "boolean"}, "description": "Whether pieces of streams are told too",
+}  # fmt: skip
 
 SCHEMAS: Final[Shape] = {
     "CallToolResult": _object(
@@ -105,7 +109,7 @@ REQUIRED: Final[Mapping[str, Shape]] = {
     },
     "FinalBody": {"status": {"type": "string", "enum": [Status.SUCCEEDED.value, Status.FAILED.value]}},
 }
-BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody, BatchBody, BatchAnswer)
+BODIES: Final = (ToolCall, ChildBody, ProgressBody, FinalBody, BatchBody, BatchAnswer, PiecesBody)
 
 
 Good = Mapping[int, tuple[str, Shape]]
@@ -180,7 +184,11 @@ PATHS: Final[Shape] = {
     )},
     "/envelopes/{id}/stream": {"get": _operation(
         "Follow an envelope: its events so far, then what happens, until it is final",
-        {200: ("Events, each with an Event as its data", _STREAM)}, 404, parameters=(ID, LAST_EVENT),
+        {200: ("Events, each with an Event as its data", _STREAM)}, 404, parameters=(ID, LAST_EVENT, WITH_PIECES),
+    )},
+    "/envelopes/{id}/pieces": {"get": _operation(
+        "Follow what an envelope's handlers stream: partial (a piece), anew (what came before counts no more), gap (lost)",
+        {200: ("Events, each with JSON as its data", _STREAM)}, parameters=(ID, LAST_EVENT),
     )},
     "/envelopes/{id}/active": {"get": _operation(
         "Does anybody still wait for it?", {200: ("Yes", _ACTIVE), 410: ("No", _ACTIVE)}, parameters=(ID,),
@@ -198,6 +206,10 @@ PATHS: Final[Shape] = {
     "/reports": {"post": _operation(
         "Report progress and children of many envelopes, in order",
         {200: ("Of each what its own route would have answered", _json(_ref("BatchAnswer")))}, 400, 408, 413, body="BatchBody",
+    )},
+    "/pieces": {"post": _operation(
+        "Tell pieces of streams, in order",
+        {200: ("Of each batch whether it was taken", _json(_ref("BatchAnswer")))}, 400, 408, 413, body="PiecesBody",
     )},
     "/mcp": _MCP,
 }  # fmt: skip

@@ -138,7 +138,7 @@ def refuse(envelope: Envelope, hop: Hop, text: str, reason: str) -> Decision:
     """Decide for an envelope that can never succeed here: straight to error-end."""
     error = Send(hop.error_end, refusal_from_envelope(envelope, text), "error_end")
     sends = (error, *give_up(envelope, hop.actor, text))
-    return Decision(Ack(), "failed", sends=sends, failed_reason=reason, cause=text)
+    return Decision(Ack(), "failed", sends=sends, failed_reason=reason, cause=text, about=envelope)
 
 
 def with_payload(work: Work, claim: Claim, payload: bytes) -> Work:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from asya.client.beside import beside
 from asya.client.errors import ClientError, EnvelopeFailed, MeshAway, NoSuchTool, NotOffered, NotSent
 from asya.client.gateway_link import GatewayLink
 from asya.client.sent import Event, Sent
@@ -148,17 +149,26 @@ class AsyncMesh:
         return [task.result() for task in tasks]
 
     async def stream(self, sent: Sent) -> AsyncIterator[Event]:
-        """Yield what happened and happens to an envelope, up to its end; of what was sent past a gateway only the end."""
+        """Yield what happened and happens to an envelope, up to its end, and what its handlers stream.
+
+        Of what was sent past a gateway only the end is told, and what is streamed where there is a gateway.
+        """
         if self._gateway is not None and not sent.trace_id:
             async for event in self._gateway.events(sent):
                 yield event
             return
+        if self._gateway is not None:
+            async for event in beside(self._gateway.pieces(sent), self._end(sent)):
+                yield event
+            return
+        yield await self._end(sent)
+
+    async def _end(self, sent: Sent) -> Event:
         try:
             result = await self.result(sent)
         except EnvelopeFailed as failure:
-            yield Event("failed", str(failure), percent=100.0, error=failure.code)
-        else:
-            yield Event("succeeded", percent=100.0, result=result)
+            return Event("failed", str(failure), percent=100.0, error=failure.code)
+        return Event("succeeded", percent=100.0, result=result)
 
     async def close(self) -> None:
         """Close what is open; envelopes go on."""

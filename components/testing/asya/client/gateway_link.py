@@ -93,17 +93,28 @@ class GatewayLink:
                 details = failure.get("details") if isinstance(failure, dict) else None
                 raise EnvelopeFailed(sent.id, str(record.get("error")), details if isinstance(details, dict) else {})
 
-    async def events(self, sent: Sent) -> AsyncIterator[Event]:
-        """Yield what happened and happens to an envelope, up to its end; a cut stream is taken up where it was.
+    def events(self, sent: Sent) -> AsyncIterator[Event]:
+        """Yield what happened and happens to an envelope, up to its end, and what its handlers stream.
 
         Raises:
             MeshAway: The gateway has been away for a minute.
         """
-        after, away_s = 0, 0.0
+        return self._follow(f"/envelopes/{quote(sent.id, safe='')}/stream?pieces=true")
+
+    def pieces(self, sent: Sent) -> AsyncIterator[Event]:
+        """Yield what an envelope's handlers stream, without an end where the gateway does not know it.
+
+        Raises:
+            MeshAway: The gateway has been away for a minute.
+        """
+        return self._follow(f"/envelopes/{quote(sent.id, safe='')}/pieces")
+
+    async def _follow(self, path: str) -> AsyncIterator[Event]:
+        """Follow a stream to a final event; one that is cut is taken up where it was."""
+        after, away_s = "", 0.0
         while True:
-            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": str(after)} if after else {})}
+            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
             timeout = httpx2.Timeout(REQUEST_LIMIT_S, read=SILENCE_LIMIT_S)
-            path = f"/envelopes/{quote(sent.id, safe='')}/stream"
             try:
                 async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
                     if response.status_code != httpx2.codes.OK:
@@ -112,8 +123,8 @@ class GatewayLink:
                     async for event in httpx2.EventSource(response, max_event_size=None):
                         if not event.data:
                             continue
-                        after, away_s = int(event.id), 0.0
-                        yield (made := _event(json.loads(event.data)))
+                        after, away_s = event.id, 0.0
+                        yield (made := _event(json.loads(event.data), event.event))
                         if made.final:
                             return
             except (httpx2.HTTPError, OSError) as exc:
@@ -142,7 +153,13 @@ class GatewayLink:
         return MeshAway(f"the gateway at {self.url} cannot be reached: {error or type(error).__name__}")
 
 
-def _event(document: Mapping[str, Any]) -> Event:
+def _event(document: Any, kind: str) -> Event:  # noqa: ANN401 - any JSON value
+    if kind == "partial":
+        return Event("running", kind=kind, piece=document)
+    if kind == "anew":
+        return Event("running", actor=str(document.get("actor") or ""), kind=kind)
+    if kind == "gap":
+        return Event("running", kind=kind, lost=int(document.get("lost") or 0))
     return Event(
         status=str(document.get("status")),
         message=str(document.get("message") or ""),

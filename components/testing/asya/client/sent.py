@@ -28,6 +28,10 @@ class Event:
         percent: How far it is, 0 to 100.
         result: What came out, of a success.
         error: Why it failed.
+        kind: ``update``; or of a handler's stream ``partial`` (a piece), ``anew`` (the actor's handler is called again, and
+            what it streamed before counts no more), ``gap`` (pieces were lost).
+        piece: As the handler made it, of ``partial``.
+        lost: How many pieces, of ``gap``.
     """
 
     status: str
@@ -36,6 +40,9 @@ class Event:
     percent: float = 0.0
     result: Any = None
     error: str = ""
+    kind: str = "update"
+    piece: Any = None
+    lost: int = 0
 
     @property
     def final(self) -> bool:
