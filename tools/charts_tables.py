@@ -308,6 +308,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "auth/mode": {"enum": ["tokens", "off"]},
         "routes/defaults": _open({"progress": {"type": "boolean"}, "timeout": {"type": "integer", "minimum": 1}}),
         "routes/tools": {"items": {"type": "object", "required": ["name", "route"]}},
+        "routes/schedules": {"items": {"type": "object", "required": ["name", "tool", "cron"]}},
         "service/port": _PORT,
         "ingress": {
             "if": {"properties": {"enabled": {"const": True}}},

@@ -116,6 +116,12 @@ CASES: Final = {
         one("operator_broker_away", "1x35 0 1x84", transport="sqs"),
         {"transport": "sqs"},
     ),
+    "AsyaBrokerAlarm": Case(
+        "10m",
+        one("operator_broker_alarm", "1x120", transport="rabbitmq", alarm="memory"),
+        one("operator_broker_alarm", "0x120", transport="rabbitmq", alarm="memory"),
+        {"transport": "rabbitmq", "alarm": "memory"},
+    ),
     "AsyaSupportEnded": Case(
         "90m",
         one("operator_part_support_ends_timestamp_seconds", "600x120", part="RabbitMQ", version="4.2"),

@@ -38,7 +38,7 @@ def test_prometheus_takes_the_configuration_that_is_installed(tmp_path: Path) ->
     argv = [str(prometheus("promtool")), "check", "config", str(tmp_path / "prometheus.yml")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "SUCCESS: 26 rules found" in done.stdout
+    assert "SUCCESS: 27 rules found" in done.stdout
 
 
 def test_it_makes_native_histograms_of_a_sidecar_s_and_keeps_the_classic_ones() -> None:

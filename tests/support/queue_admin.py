@@ -10,6 +10,7 @@ class Admin:
     def __init__(self, **depths: Depth) -> None:
         self.requests: dict[str, int] = {}
         self.version = ""
+        self.alarms: tuple[str, ...] = ()
         self.depths = {f"asya-{name.replace('_', '-')}": depth for name, depth in depths.items()}
         self.problem: TransportError | None = None
         self.measured: list[str] = []

@@ -157,6 +157,15 @@ ALERTS: Final = (
         "Bring the broker back, or correct the transport's configuration and secrets.",
     ),
     Alert(
+        "AsyaBrokerAlarm",
+        "max by (transport, alarm) (asya_operator_broker_alarm) == 1",
+        "1m",
+        "page",
+        "The broker of transport {{ $labels.transport }} takes no envelopes: {{ $labels.alarm }}.",
+        "`rabbitmqctl status`, and which queue of `asya top` grows; what is sent waits, and handlers wait with it.",
+        "Give the broker memory or disk, or let actors with a backlog have replicas; sends go on by themselves then.",
+    ),
+    Alert(
         "AsyaSupportEnded",
         "max by (part, version) (asya_operator_part_support_ends_timestamp_seconds) < time()",
         "1h",

@@ -82,6 +82,13 @@ BROKER_AWAY: Final = Metric(
     ("transport",),
     "transports",
 )
+BROKER_ALARM: Final = Metric(
+    "broker_alarm",
+    "gauge",
+    "1 for what keeps a broker from taking envelopes (RabbitMQ: memory, disk, file_descriptor_limit); absent without.",
+    ("transport", "alarm"),
+    "alarms",
+)
 BROKER_REQUESTS: Final = Metric(
     "broker_requests_total",
     "counter",
@@ -128,6 +135,7 @@ TABLE: Final = (
     DEAD,
     COUNTED,
     BROKER_AWAY,
+    BROKER_ALARM,
     BROKER_REQUESTS,
     PART,
     PART_ENDS,

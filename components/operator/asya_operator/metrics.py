@@ -52,6 +52,7 @@ class Metrics:
         self._part_ends: Final = make.gauge(table.PART_ENDS)
         self._hole: Final = make.gauge(table.HOLE)
         self._away: Final = make.gauge(table.BROKER_AWAY)
+        self._alarm: Final = make.gauge(table.BROKER_ALARM)
         self._requests: Mapping[str, int] = {}
         make.watch(table.BROKER_REQUESTS, lambda: {(call,): count for call, count in self._requests.items()})
 
@@ -66,6 +67,13 @@ class Metrics:
         for transport, well in rounds.items():
             self._rounds.labels(transport, "ok" if well else "error").inc()
             self._away.labels(transport).set(not well)
+
+    def show_alarms(self, alarms: Mapping[str, Iterable[str]]) -> None:
+        """What keeps brokers from taking envelopes, by transport."""
+        self._alarm.clear()
+        for transport, found in alarms.items():
+            for alarm in found:
+                self._alarm.labels(transport, alarm).set(1)
 
     def count_requests(self, requests: Mapping[str, int]) -> None:
         """So many requests the brokers have got, by call."""

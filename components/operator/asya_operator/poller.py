@@ -126,6 +126,7 @@ class Poller:
                     rounds[transport.name] = True
                     self._away.discard(transport.name)
             self._metrics.count_rounds(rounds)
+            self._metrics.show_alarms(self._queues.alarms())
             self._metrics.show_queues(self._depths.seen(), self._depths.seen_dead())
             self._metrics.count_requests(self._queues.requests())
 

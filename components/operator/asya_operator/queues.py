@@ -139,6 +139,10 @@ class Queues:
         """Versions of the brokers that were reached and that have one."""
         return [admin.version for admin in self._admins.values() if admin.version]
 
+    def alarms(self) -> dict[str, tuple[str, ...]]:
+        """What keeps brokers from taking envelopes, by transport, as far as they told."""
+        return {key.transport: admin.alarms for key, admin in self._admins.items() if admin.alarms}
+
     async def delete(self, queue: str, transport: TransportConfig, namespace: str, *, force: bool) -> bool:
         """Delete a queue and its dead letter queue; whether they are gone.
 

@@ -222,6 +222,10 @@ class QueueAdmin(Protocol):
     """Creates, measures and deletes queues; used by the operator and the local mesh, never by a sidecar."""
 
     @property
+    def alarms(self) -> tuple[str, ...]:
+        """What keeps the broker from taking envelopes, such as ``memory`` or ``disk``, as far as it told at the last list."""
+
+    @property
     def version(self) -> str:
         """The broker's version as far as it tells, such as ``4.3``; empty before it was reached, and where it has none."""
 

@@ -10,6 +10,7 @@ import yaml
 from asya_infra.actor import AsyncActor
 from asya_infra.errors import ConfigError
 from asya_infra.target import Mesh
+from asya_manifest.schedules import parse_schedules
 from asya_manifest.tools import InvalidTools, parse_tools
 
 TYPE = "asya:index:McpTool"
@@ -27,6 +28,7 @@ class McpTool(pulumi.ComponentResource):
         timeout: Seconds; ``None`` leaves it to the gateway.
         progress: Whether answers name the stream.
         metadata: Told with every answer.
+        schedules: When it is called by itself, as the gateway's tool files have them, without ``tool``.
         opts: Options of the resource.
 
     Raises:
@@ -47,6 +49,7 @@ class McpTool(pulumi.ComponentResource):
         timeout: int | None = None,
         progress: bool | None = None,
         metadata: Mapping[str, pulumi.Input[str]] | None = None,
+        schedules: Sequence[Mapping[str, Any]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
@@ -59,6 +62,7 @@ class McpTool(pulumi.ComponentResource):
             timeout=timeout,
             progress=progress,
             metadata=metadata,
+            schedules=list(schedules),
         )
         mesh.target.tool(name, text, self, [actor for actor in route if isinstance(actor, AsyncActor)])
         self.tool = pulumi.Output.from_input(name)
@@ -71,7 +75,7 @@ def written_tool(
     *,
     timeout: int | None = None,
     progress: bool | None = None,
-    **said: Any,  # noqa: ANN401 - description, parameters and metadata, with outputs in them
+    **said: Any,  # noqa: ANN401 - description, parameters, metadata and schedules, with outputs in them
 ) -> pulumi.Input[str]:
     """``tool_file``, during the update where something of it is known only then; judged then, which is late.
 
@@ -100,6 +104,7 @@ def tool_file(
     timeout: int | None = None,
     progress: bool | None = None,
     metadata: Mapping[str, str] | None = None,
+    schedules: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write a tool as the gateway reads it, after asking the gateway's own reader whether it would.
 
@@ -115,9 +120,11 @@ def tool_file(
     ):
         if value not in (None, {}):
             tool[key] = value
-    text = yaml.safe_dump({"tools": [tool]}, sort_keys=False, allow_unicode=True)
+    called = {"schedules": [{**schedule, "tool": name} for schedule in schedules]} if schedules else {}
+    text = yaml.safe_dump({"tools": [tool], **called}, sort_keys=False, allow_unicode=True)
+    texts = [(f"McpTool {name}", text)]
     try:
-        parse_tools([(f"McpTool {name}", text)])
+        parse_schedules(texts, parse_tools(texts))
     except InvalidTools as exc:
         raise ConfigError(f"McpTool {name}", str(exc).removeprefix(f"McpTool {name}: ")) from None
     return text

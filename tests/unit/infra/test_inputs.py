@@ -135,6 +135,15 @@ def test_a_tool_s_route_and_description_may_be_outputs() -> None:
     assert (tool["route"], tool["description"]) == (["ocr", "grade"], "Reads")
 
 
+def test_a_tool_has_its_schedules_in_its_file() -> None:
+    nightly = {"name": "nightly", "cron": "@daily"}
+    seen = run_program(lambda: McpTool("read", mesh=on_a_cluster(), route=["ocr"], schedules=[nightly]))
+    document = yaml.safe_load(seen.one(TOOLS).inputs["data"]["read.yaml"])
+    assert document["schedules"] == [{**nightly, "tool": "read"}]
+    with pytest.raises(ConfigError, match=r"McpTool read: schedules\[0\]: Object missing required field `cron`"):
+        run_program(lambda: McpTool("read", mesh=on_a_cluster(), route=["ocr"], schedules=[{"name": "nightly"}]))
+
+
 def test_a_tool_of_a_mesh_without_a_gateway_is_refused() -> None:
     with pytest.raises(ConfigError, match="McpTool read: is served by a gateway, and this mesh has none"):
         run_program(lambda: McpTool("read", mesh=on_a_cluster(gateway=False), route=["ocr"]))

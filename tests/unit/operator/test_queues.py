@@ -33,6 +33,8 @@ class Broker:
 
     requests: ClassVar[dict[str, int]] = {"ListQueues": 2}
 
+    alarms: tuple[str, ...] = ("memory",)
+
     def __init__(self) -> None:
         self.made: list[str] = []
         self.away = False

@@ -182,6 +182,7 @@ class MemoryAdmin:
     """
 
     version = ""
+    alarms = ()
     requests: Mapping[str, int] = MappingProxyType({})  # not billed
 
     def __init__(self, session: Session) -> None:

@@ -7,9 +7,12 @@ channel of its own.
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pika.exchange_type import ExchangeType
 
@@ -66,6 +69,10 @@ def estimate_in_flight(ready: int, sample: Sample | None) -> int:
     return sample.unacknowledged or max(0, sample.ready - ready)
 
 
+ALARMS_EVERY_S: Final = 30.0
+"""Between two questions for the broker's alarms, which come with lists of queues."""
+
+
 class RabbitMqAdmin:
     """Creates, measures and deletes queues; connects when first used."""
 
@@ -81,6 +88,8 @@ class RabbitMqAdmin:
         self._names = settings.queue_names
         self._exchange = settings.rabbitmq_exchange
         self._management: Management | None = None
+        self.alarms: tuple[str, ...] = ()
+        self._alarms_s = -math.inf
         if settings.rabbitmq_management_url:
             user = self._link.credentials
             credentials = None if user is None else (user.username, user.password)
@@ -120,6 +129,9 @@ class RabbitMqAdmin:
         if (management := self._management) is None:
             raise TransportError(f"RabbitMQ lists queues only by its management API: set {VARIABLE}")
         found = await self._ask(management.list_queues)
+        if (now_s := time.monotonic()) - self._alarms_s >= ALARMS_EVERY_S:
+            with suppress(TransportError):  # the list came, and is what was asked for
+                self.alarms, self._alarms_s = await self._ask(management.alarms), now_s
         return {
             name: None if sample is None else Depth(sample.ready, sample.unacknowledged, sample.delayed)
             for name, sample in sorted(found.items())

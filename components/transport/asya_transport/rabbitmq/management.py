@@ -94,15 +94,29 @@ class Management:
         answer = self._get(f"/api/queues/{self._vhost}?{urlencode({**_TOTALS, 'columns': ','.join(_COLUMNS)})}")
         return {str(item["name"]): _read_sample(item) for item in answer}
 
+    def alarms(self) -> tuple[str, ...]:
+        """What keeps the broker from taking messages: ``memory``, ``disk``, ``file_descriptor_limit``.
+
+        Nothing where it does not say.
+
+        Source: https://www.rabbitmq.com/docs/alarms, and its HTTP API's ``/api/health/checks/alarms``, which answers 503 then.
+
+        Raises:
+            TransportUnavailable: The API cannot be reached.
+        """
+        answer = self._ask("/api/health/checks/alarms")
+        try:
+            found = json.loads(answer.data).get("alarms", ()) if answer.status == 503 else ()
+            return tuple(sorted({str(each["resource"]) for each in found}))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return ()
+
     def close(self) -> None:
         """Close its sockets."""
         self._pool.clear()
 
     def _get(self, path: str) -> Any:  # noqa: ANN401 - JSON, whose shape depends on the path
-        try:
-            answer = self._pool.request("GET", self._base + path, headers=self._headers)
-        except urllib3.exceptions.HTTPError as exc:
-            raise TransportUnavailable(f"RabbitMQ management API at {self._base} cannot be reached ({exc})") from exc
+        answer = self._ask(path)
         if answer.status >= 500:
             raise TransportUnavailable(f"RabbitMQ management API at {self._base} answers {answer.status}")
         if answer.status != 200:
@@ -116,6 +130,12 @@ class Management:
             return json.loads(answer.data)
         except ValueError as exc:
             raise TransportError(f"{self._base} is no RabbitMQ management API: no JSON ({VARIABLE})") from exc
+
+    def _ask(self, path: str) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool.request("GET", self._base + path, headers=self._headers)
+        except urllib3.exceptions.HTTPError as exc:
+            raise TransportUnavailable(f"RabbitMQ management API at {self._base} cannot be reached ({exc})") from exc
 
 
 def _read_sample(item: Mapping[str, Any]) -> Sample | None:

@@ -50,6 +50,7 @@ class SqsAdmin:
         self._names = settings.queue_names
 
     version = ""  # a service has none
+    alarms = ()
 
     @property
     def requests(self) -> Mapping[str, int]:
