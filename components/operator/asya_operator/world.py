@@ -244,4 +244,34 @@ def _pod_trimmed(body: Mapping[str, Any]) -> dict[str, Any]:
     }
     variables = (entry["name"] for each in spec.get("containers") or [] for entry in each.get("env") or [])
     given = {} if _AWS_CREDENTIALS.isdisjoint(variables) else {"awsCredentials": True}
-    return {**_trimmed(body), "spec": {**kept, **given}}
+    return {**_trimmed(body), "spec": {**kept, **given}, "status": _without_logs(spec, body.get("status") or {})}
+
+
+def _without_logs(spec: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    """A pod's status without what is log of a container that ended: who may read actors need not be let read logs.
+
+    Source: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+    """
+    logged = {
+        each["name"]
+        for part in ("containers", "initContainers")
+        for each in spec.get(part) or []
+        if each.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+    }
+    if not logged:
+        return dict(status)
+    lists = ("containerStatuses", "initContainerStatuses")
+    return {
+        name: [_ended_without_words(each) if each.get("name") in logged else each for each in value]
+        if name in lists
+        else value
+        for name, value in status.items()
+    }
+
+
+def _ended_without_words(container: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(container)
+    for when in ("state", "lastState"):
+        if ended := (found.get(when) or {}).get("terminated"):
+            found[when] = {"terminated": {key: value for key, value in ended.items() if key != "message"}}
+    return found

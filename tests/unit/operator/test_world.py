@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from asya_kube import resources
 from asya_manifest.labels import LABEL_ACTOR
 from asya_operator.world import World
@@ -184,3 +186,30 @@ def test_the_names_of_the_crew_belong_to_its_namespace_also_while_it_is_away() -
     world.note(resources.ACTOR, None, actor("error-end", "crew", "2026-02-01T00:00:00Z"))
     assert world.rival(("crew", "error-end")) is None
     assert world.rival(("team", "error-end")) == ("crew", "error-end")
+
+
+@pytest.mark.parametrize(("policy", "told"), [("FallbackToLogsOnError", False), ("File", True), (None, True)])
+def test_the_log_of_a_container_that_ended_is_not_kept(policy: str | None, told: bool) -> None:
+    """Who may read an actor's status need not be let read its logs; a file that a container wrote for us is another thing."""
+    world = World()
+    world.note(resources.ACTOR, None, actor("ocr"))
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": "words"}}
+    status = {
+        "phase": "Running",
+        "containerStatuses": [
+            {"name": "c", "state": ended, "lastState": ended},
+            {"name": "d", "state": {"running": {}}},
+        ],
+    }
+    container = {"name": "c", **({"terminationMessagePolicy": policy} if policy else {})}
+    meta = {"name": "ocr-1", "namespace": "team", "labels": {LABEL_ACTOR: "ocr"}}
+    world.note(
+        resources.POD,
+        "ADDED",
+        {"metadata": meta, "spec": {"containers": [container, {"name": "d"}]}, "status": status},
+    )
+    (pod,) = world.pods(("team", "ocr"))
+    assert ("words" in str(pod)) is told
+    first, second = pod["status"]["containerStatuses"]
+    assert first["state"]["terminated"]["exitCode"] == 1
+    assert second == {"name": "d", "state": {"running": {}}}
