@@ -1,7 +1,7 @@
 """The charts of the release before on a real API server: brought to this one, back, and away, by each Helm.
 
 No kubelet runs there: what becomes of envelopes meanwhile is ``tests/e2e/stack/test_upgrade.py``'s. The definitions are
-brought up to date by the line that the charts' README has.
+brought up to date by the lines that the charts' README has.
 """
 
 import re
@@ -42,9 +42,10 @@ def test_charts_go_from_the_release_before_to_this_one_and_back(generation: int,
         for chart in CHARTS:
             typed(f"helm install {chart} {before / chart}")
         then = objects(typed)
-        definitions = re.search(r"^```bash excerpt\n(helm show crds .*)\n```", README.read_text(encoding="utf-8"), re.M)
-        assert definitions is not None
-        typed(definitions[1])
+        applied, as_release = re.findall(
+            r"^```bash excerpt\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S
+        )
+        typed(applied)
         wanted = (ROOT / "deploy/operator/crd.yaml").read_text(encoding="utf-8")
         found = yaml.safe_load(typed("kubectl get crd asyncactors.asya.sh -o yaml"))
         for version, now in zip(found["spec"]["versions"], yaml.safe_load(wanted)["spec"]["versions"], strict=True):
@@ -52,12 +53,15 @@ def test_charts_go_from_the_release_before_to_this_one_and_back(generation: int,
         for chart in CHARTS:
             typed(f"helm upgrade {chart} deploy/helm-charts/{chart} --reset-then-reuse-values")
         assert objects(typed) != then
+        typed(as_release.replace("asya-system", NAMESPACE))
         for chart in reversed(CHARTS):
             typed(f"helm rollback {chart} 1")
         assert objects(typed) == then
         for chart in reversed(CHARTS):
             typed(f"helm uninstall {chart}")
+        typed("helm uninstall asya-crds")
         assert not [each for each in objects(typed) if "asya" in each]
+        assert "asyncactors.asya.sh" in typed("kubectl get crds -o name")
 
 
 def objects(typed: Type) -> set[str]:

@@ -41,6 +41,11 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
         "Pulumi.{env}.yaml",
     ),
     (
+        r"Minimum capacity \d+ can't be greater than desired size",
+        "fewer nodes run than the new minimum, and how many run is the autoscaler's (asya:autoscaler): first "
+        "aws eks update-nodegroup-config --cluster-name asya-{env} --nodegroup-name GROUP --scaling-config desiredSize=MINIMUM",
+    ),
+    (
         r"Unauthorized|must be logged in to the server|refuses these credentials",
         "the cluster refuses the kubeconfig's credentials, which may have expired: get a new kubeconfig and run it again",
     ),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psycopg
 import pytest
+import yaml
 
 from lab.cluster.place import place
 from lab.cluster.registries import lead
@@ -25,7 +26,7 @@ from lab.servers.forward import forwarded
 from lab.servers.postgres import PostgresServer, postgres
 from lab.servers.rabbitmq import call_management
 from lab.servers.registry import Registry
-from tests.support.cluster import Cluster
+from tests.support.cluster import ROOT, Cluster, eventually
 from tests.support.install_page import PASSWORD, Reader, command, shell
 from tests.support.installed import Brokers
 from tools.release.__main__ import release
@@ -130,9 +131,11 @@ def test_three_teams_are_served_and_nothing_is_left(
     said = reader.read("With Helm")
     assert "Hello you!" in said
     reader.read("Several teams")
+    give_back(empty_cluster, reader, TEAMS[-1])
     for team in TEAMS[1:]:
         answer = reader.take("bash", CALL.format(team=team))
         assert f"Hello {team}!" in answer
+    assert f"Hello {TEAMS[-1]}! 0" in answer
 
     ours = [image for team in (*TEAMS, "asya-system") for image in images(empty_cluster, team) if "asya-" in image]
     assert ours and all(image.startswith(f"{reader.registry}/asya-") and "@sha256:" in image for image in ours)
@@ -148,6 +151,34 @@ def test_three_teams_are_served_and_nothing_is_left(
     queues = call_management(management, "GET", "/api/queues")
     assert [queue["name"] for queue in queues if queue["name"].startswith("asya-")] == []
     record_property("table", reader.table)
+
+
+def give_back(cluster: Cluster, reader: Reader, team: str) -> None:
+    """Give a team's first actor root and a writable root file system, by the lines of docs/migrating.md."""
+    page = (ROOT / "docs/migrating.md").read_text(encoding="utf-8").split("\n## What a pod is given\n")[1]
+    given = yaml.safe_load(page.split("```yaml excerpt\n")[1].split("```")[0])["spec"]
+    documents = list(yaml.safe_load_all((reader.folder / "hello-actor.yaml").read_text(encoding="utf-8")))
+    documents[1]["spec"]["transport"] = team
+    pod = documents[1]["spec"]["workload"]["template"]["spec"]
+    (runtime,), (more,) = pod["containers"], given["containers"]
+    for name in ("env", "volumeMounts"):
+        runtime[name] += more[name]
+    runtime["securityContext"], pod["securityContext"] = more["securityContext"], given["securityContext"]
+    pod["volumes"] += given["volumes"]
+    documents[0]["data"]["hello.py"] = (
+        "import os\n\n\ndef process(payload):\n"
+        "    open('/written', 'w').close()\n"
+        "    return {'message': f\"Hello {payload['who']}! {os.getuid()}\"}\n"
+    )
+    cluster.kubectl("label", "namespace", team, "pod-security.kubernetes.io/enforce=baseline", "--overwrite")
+    text = yaml.safe_dump_all(documents)
+    cluster.kubectl("-n", team, "apply", "-f", "-", stdin=text)
+    eventually(
+        lambda: (cluster.get("deployment", "hello-actor", team) or {})["spec"]["template"]["spec"]["securityContext"],
+        lambda found: found.get("runAsUser") == 0,
+        120,
+        "the new template",
+    )
 
 
 def images(cluster: Cluster, namespace: str) -> set[str]:

@@ -34,6 +34,7 @@ from tools.stack.state_folder import Place
         ("Get https://x: dial tcp 10.60.17.4:443: i/o timeout", "asya:apiCidrs in Pulumi.oss.yaml must hold"),
         ("https://1A.gr7.eu-central-1.eks.amazonaws.com/version: net/http: timeout", "asya:apiCidrs"),
         ("ResourceAlreadyExistsException: The specified log group already exists", "aws logs delete-log-group"),
+        ("Minimum capacity 3 can't be greater than desired size 2", "--cluster-name asya-oss --nodegroup-name GROUP"),
         ("AlreadyExistsException: An alias alias/asya-queues-asya exists", "asya:queuePrefix in Pulumi.oss.yaml"),
         ("dial tcp 127.0.0.1:6443: i/o timeout", "PULUMI_K8S_DELETE_UNREACHABLE=true"),
         ("error: no resource plugin 'pulumi-resource-aws' found", "pulumi plugin install"),

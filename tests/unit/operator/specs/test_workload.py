@@ -476,17 +476,6 @@ def test_a_null_leaves_a_field_to_the_cluster():
     assert pod["terminationGracePeriodSeconds"] == 330
 
 
-def test_an_operator_may_leave_users_to_the_cluster():
-    """A null in a template does it for one actor, where it arrives: `kubectl apply`, kustomize and Helm drop it on the way."""
-    assert pod_of(actor())["securityContext"]["runAsUser"] == 1000
-    left = pod_of(actor(), context("rabbitmq", actor_user=None))["securityContext"]
-    assert left == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    other = pod_of(actor(), context("rabbitmq", actor_user=2000))["securityContext"]
-    assert (other["runAsUser"], other["runAsGroup"], other["fsGroup"]) == (2000, 2000, 2000)
-    own = actor(workload=with_pod({"securityContext": {"runAsUser": 7}}))
-    assert pod_of(own, context("rabbitmq", actor_user=None))["securityContext"]["runAsUser"] == 7
-
-
 def test_a_grace_period_of_the_template_is_the_pods():
     pod = pod_of(actor(workload=with_pod({"terminationGracePeriodSeconds": 1800})))
     assert pod["terminationGracePeriodSeconds"] == 1800
