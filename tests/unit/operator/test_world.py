@@ -51,12 +51,12 @@ def test_an_answer_that_comes_after_the_end_of_its_object_makes_it_no_present_on
     """The apply met an object that waited for its finalizers; the watch has shown its end before the answer was read."""
     world = World()
     meta = {"name": "ocr-auth", "namespace": "team", "generation": 2, "uid": "first"}
-    world.note(resources.TRIGGER_AUTHENTICATION, "ADDED", {"metadata": meta})
-    world.note(resources.TRIGGER_AUTHENTICATION, "DELETED", {"metadata": meta})
-    world.note_answer(resources.TRIGGER_AUTHENTICATION, {"metadata": meta})
-    assert world.find(resources.TRIGGER_AUTHENTICATION, "team", "ocr-auth") is None
-    world.note_answer(resources.TRIGGER_AUTHENTICATION, {"metadata": {**meta, "uid": "second"}})
-    assert world.find(resources.TRIGGER_AUTHENTICATION, "team", "ocr-auth") is not None
+    world.note(resources.TRIGGER_AUTH, "ADDED", {"metadata": meta})
+    world.note(resources.TRIGGER_AUTH, "DELETED", {"metadata": meta})
+    world.note_answer(resources.TRIGGER_AUTH, {"metadata": meta})
+    assert world.find(resources.TRIGGER_AUTH, "team", "ocr-auth") is None
+    world.note_answer(resources.TRIGGER_AUTH, {"metadata": {**meta, "uid": "second"}})
+    assert world.find(resources.TRIGGER_AUTH, "team", "ocr-auth") is not None
 
 
 def test_the_ends_that_are_remembered_are_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
