@@ -104,8 +104,13 @@ class AsyncMesh:
             TimeoutError: It has not ended in time; it goes on.
             MeshAway: It cannot be reached any more.
         """
-        async with asyncio.timeout(timeout_s):
-            return await self._way(sent).end(sent)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._way(sent).end(sent)
+        except TimeoutError:
+            limit = "" if timeout_s is None else f" within {timeout_s:g} s"
+            told = f"{sent.id} has not ended{limit}; it goes on, and what holds it says: asya why {sent.id}"
+            raise TimeoutError(told) from None
 
     async def call(
         self,
