@@ -67,7 +67,7 @@ STREAM_LINGER_S = 0.05  # ... and at the latest so long after they were made
 
 PIECE_BYTES = 65536  # the largest piece of a stream; a frame of them is as large, which a socket takes without waiting
 PIECES_HELD = 1000  # so many wait for a sidecar that does not read
-PIECES_LINGER_S = 0.01
+PIECES_LINGER_S = 0.002  # for each call that is under way, STREAM_LINGER_S at most: many streams share few wake-ups
 
 MAX_DETAIL_CHARS = 32768  # an error must fit, with the original payload, into an envelope of 256 KiB
 
@@ -124,8 +124,12 @@ class Settings:
         self.ready_path = os.path.join(self.socket_dir, READY_NAME)
         self.concurrency = _read_count(environ, "ASYA_CONCURRENCY", MAX_CONCURRENCY) or 1
         self.batch = _read_count(environ, "ASYA_BATCH_SIZE", MAX_BATCH)  # None: the handler takes one payload
+        compat = environ.get("ASYA_COMPAT") or ""
+        self.fans_out = compat != "asya-1"  # there a returned list is one payload
         self.stream = _read_switch(environ, "ASYA_STREAM", "false")  # what a generator yields are pieces
         self.socket_chmod = _read_chmod(environ)  # None (variable set and empty) leaves the permissions alone
+        if compat not in ("", "asya-1"):
+            raise StartupError("ASYA_COMPAT=%r is not asya-1" % compat)
         if self.mode not in MODES:
             raise StartupError("Invalid ASYA_HANDLER_MODE=%s: not in %r" % (self.mode, MODES))
         if not self.handler:
@@ -816,8 +820,8 @@ class Request:
                 linger.set_earlier(start + STREAM_LINGER_S)
         return time.monotonic() - start
 
-    def fly(self, piece: bytes, linger: Alarm) -> None:
-        """Take one piece of a stream, and send it where the client reads.
+    def fly(self, piece: bytes, linger: Alarm, wait_s: float) -> None:
+        """Take one piece of a stream, and send it where the client reads, so long after the one before.
 
         Raises:
             ClientGone: Nobody reads; the generator may stop.
@@ -831,10 +835,10 @@ class Request:
             self._pieces.append(piece)
             if len(self._pieces) > PIECES_HELD:
                 del self._pieces[0]
-            if time.monotonic() - self._flown_at >= PIECES_LINGER_S:
+            if time.monotonic() - self._flown_at >= wait_s:
                 self._send_pieces(False)
             if self._pieces:
-                linger.set_earlier(time.monotonic() + PIECES_LINGER_S)
+                linger.set_earlier(time.monotonic() + wait_s)
 
     def flush(self) -> bool:
         """Send what is held, from the linger alarm; whether pieces are left, for which the client has no room."""
@@ -1460,14 +1464,14 @@ class Server:
                 if spent_s > 0.01:
                     self._watchdog.postpone(request, spent_s)
                 return None
-            request.fly(_write_piece(value), self._linger)
+            request.fly(_write_piece(value), self._linger, min(STREAM_LINGER_S, PIECES_LINGER_S * len(self._running)))
             return None
 
-        is_list = isinstance(result, (list, tuple))
+        is_list = self.settings.fans_out and isinstance(result, (list, tuple))
         if isinstance(result, types.GeneratorType):
             result, is_list = _drive(result, take), True
             if self.settings.stream:
-                is_list = isinstance(result, (list, tuple))
+                is_list = self.settings.fans_out and isinstance(result, (list, tuple))
             else:
                 result = None  # of a generator that fans out
         elif isinstance(result, types.AsyncGeneratorType):
@@ -1477,7 +1481,7 @@ class Server:
                 )
             self._loop.run(_forward(result, take), request)
             result, is_list = None, True
-        items = _write_result(result, write)
+        items = _write_result(result, write, self.settings.fans_out)
         request.in_handler = False
         if len(items) == 1 and is_list:
             request.add(items.pop(), self._linger)  # a list of one is a fan-out, as a stream of one is
@@ -1508,7 +1512,8 @@ class Server:
             raise TypeError(words % (len(arguments), type(results).__name__))
         if len(results) != len(arguments):
             raise ValueError("batch handler returned %d results for %d payloads" % (len(results), len(arguments)))
-        answers = iter([_answer_one(result, write) for result, write in zip(results, writers)])  # noqa: B905 - Python 3.7
+        fans_out, pairs = self.settings.fans_out, zip(results, writers)  # noqa: B905 - Python 3.7
+        answers = iter([_answer_one(result, write, fans_out) for result, write in pairs])
         request.finish_batch([next(answers) if frame is None else frame for frame in frames])
 
     def _prepare(self, envelope: dict[str, Any]) -> tuple[Any, Callable[[Any, int, int | None], bytes], Desk | None]:
@@ -1642,23 +1647,23 @@ def _write_piece(value: Any) -> bytes:
     return body
 
 
-def _write_result(result: Any, write: Callable[[Any, int, int | None], bytes]) -> list[bytes]:
+def _write_result(result: Any, write: Callable[[Any, int, int | None], bytes], fans_out: bool) -> list[bytes]:
     """Write what a handler returned: nothing, one output, or a list of them."""
     if result is None:
         return []
-    if isinstance(result, (list, tuple)):
+    if fans_out and isinstance(result, (list, tuple)):
         return [write(value, index, len(result)) for index, value in enumerate(result)]
     if isinstance(result, types.CoroutineType):
         result.close()  # else Python warns that nobody awaited it
     return [write(result, 0, 1)]
 
 
-def _answer_one(result: Any, write: Callable[[Any, int, int | None], bytes]) -> bytes:
+def _answer_one(result: Any, write: Callable[[Any, int, int | None], bytes], fans_out: bool) -> bytes:
     """Write the final frame for one result of a batch; an exception object fails that one only."""
     if isinstance(result, BaseException):
         return b"[" + error_item("processing_error", result) + b"]"
     try:
-        body = b"[" + b",".join(_write_result(result, write)) + b"]"
+        body = b"[" + b",".join(_write_result(result, write, fans_out)) + b"]"
         if len(body) > MAX_FRAME_BYTES:
             raise ValueError("handler result of %d bytes is over the limit of %d bytes" % (len(body), MAX_FRAME_BYTES))
     except Exception as exc:  # noqa: BLE001 - its own failure, not its neighbours'

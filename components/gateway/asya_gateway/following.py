@@ -1,7 +1,7 @@
 """Following an envelope with its pieces: events and pieces in one order, the end once, behind the last piece."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 
 from asya_gateway.pieces import topic_of
@@ -12,8 +12,8 @@ from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE_S
 
 
-async def follow_pieces(app: App, envelope_id: str, place: Place | None = None) -> AsyncIterator[Told | None]:
-    """Yield an envelope's pieces behind a place, until it is final; ``None`` after every silence.
+async def follow_pieces(app: App, envelope_id: str, place: Place | None = None) -> AsyncIterator[Sequence[Told] | None]:
+    """Yield an envelope's pieces behind a place, those together that are there, until it is final; ``None`` after a silence.
 
     Of an envelope that is not known here nobody knows the end: until the reader leaves, or the gateway stops.
     """
@@ -30,11 +30,11 @@ async def follow_all(
     *,
     silence_s: float = KEEPALIVE_S,
     ends: bool = True,
-) -> AsyncIterator[tuple[int, Event | Told | None]]:
+) -> AsyncIterator[tuple[int, Event | Sequence[Told] | None]]:
     """Yield an envelope's events after a number and its pieces behind a place, up to the final event.
 
     Yields:
-        The number of the last event that was yielded, and an event, something of a stream, or ``None`` after every silence.
+        The number of the last event that was yielded, and an event, what has come of a stream, or ``None`` after a silence.
 
     Args:
         app: The gateway.
@@ -52,9 +52,8 @@ async def follow_all(
         late_s = 0.0
         while True:
             bell.clear()
-            if streamed.take():
-                for told in reader.pieces():
-                    yield reader.after, told
+            if streamed.take() and (told := reader.pieces()):
+                yield reader.after, told
             if changed.take() and not reader.over:
                 async for event in reader.events():
                     yield reader.after, event

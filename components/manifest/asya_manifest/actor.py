@@ -109,6 +109,8 @@ class ActorSpec(SpecPart):
     """One call for several envelopes; off unless given."""
     stream: bool = False
     """What a generator yields are pieces of a stream, past the queues to whoever reads; what it returns is the result."""
+    compat: Literal["asya-1"] | None = None
+    """Whose rules the handler was written for: with `asya-1`, the original's 1.x, a list that it returns is one payload."""
     limits: list[LimitUse] = Field(default_factory=list, max_length=10)
     """What every call of the handler is asked for, each once."""
     accepts: Accepts | None = None

@@ -89,6 +89,8 @@ def build_runtime_env(actor: AsyncActor) -> list[EnvVar]:
         entries.append(("ASYA_BATCH_SIZE", str(actor.spec.batch.size)))
     if actor.spec.stream:
         entries.append(("ASYA_STREAM", "true"))
+    if actor.spec.compat is not None:
+        entries.append(("ASYA_COMPAT", actor.spec.compat))
     if actor.is_end_actor:
         entries.append(("ASYA_ENABLE_VALIDATION", "false"))
     return [EnvVar(name=name, value=value) for name, value in entries]

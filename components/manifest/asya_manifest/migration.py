@@ -89,6 +89,7 @@ def migrate(document: Mapping[str, Any], transport: str) -> Migrated:
     _name(made, given)
     spec = made.document["spec"]
     spec["transport"] = given.pop("transport", None) or transport
+    spec["compat"] = "asya-1"
     if "timeout" in given:
         spec["timeout"] = given.pop("timeout")
     if "scaling" in given:

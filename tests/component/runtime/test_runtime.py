@@ -287,6 +287,18 @@ def test_a_generator_that_is_marked_as_a_stream_yields_pieces_and_returns_its_re
         assert 'yield "FLY", piece without it' in error["details"]["message"]
 
 
+@pytest.mark.parametrize(("do", "given"), [("echo", [1, {"a": 2}]), ("tuple", [1, 2]), ("echo", [])])
+def test_by_the_rules_of_asya_1_a_returned_list_is_one_payload(do: str, given: object) -> None:
+    with running("answers.act", environ={"ASYA_COMPAT": "asya-1"}) as runtime, runtime.connect() as client:
+        client.hello()
+        more, final = client.call_2(envelope({"do": do, "with": given}))
+        assert (more, [item["payload"] for item in final or []]) == ([], [given])
+        more, final = client.call_2(envelope({"do": "generator", "with": 2}))
+        assert [item["payload"] for frame in [*more, final or []] for item in frame] == [0, 1], (
+            "what it yields fans out"
+        )
+
+
 def test_an_asynchronous_generator_streams_by_its_verb() -> None:
     with running("answers.act") as runtime, runtime.connect() as client:
         client.hello(pieces=True)

@@ -66,7 +66,9 @@ def test_what_was_lost_on_its_way_is_told_and_counted() -> None:
     board.add(batch("r1", 0, "a"), 0)
     assert board.add(batch("r1", 3, "d"), 0) == Taken(new=1, lost=2)
     assert board.add(batch("r1", 6, ended=True), 0) == Taken(lost=2)
-    assert read(board.after("e1", None, 100)) == ["a", "2 lost", "d"]
+    told = board.after("e1", None, 100)
+    assert read(told) == ["a", "2 lost", "d", "2 lost"]
+    assert board.after("e1", told[-1].place, 100) == []
 
 
 def test_a_handler_that_is_called_again_starts_its_stream_anew_and_late_pieces_of_the_first_call_are_nobody_s() -> None:

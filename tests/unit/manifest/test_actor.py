@@ -140,7 +140,10 @@ def test_type_is_another_name_of_kind():
         ({"transport": ""}, "spec.transport: string should have at least 1 character"),
         ({"scaling": {"minReplica": 1}}, "spec.scaling.minReplica: unknown field; did you mean 'minReplicas'?"),
         ({"retri": {}}, "spec.retri: unknown field; did you mean 'retry'?"),
-        ({"socket": {"zzz": 1}}, "spec.socket: unknown field; known here: accepts, batch, delivery, env, handler"),
+        (
+            {"socket": {"zzz": 1}},
+            "spec.socket: unknown field; known here: accepts, batch, compat, delivery, env, handler",
+        ),
         (
             {"stream": True, "batch": {"size": 2}},
             "spec.stream: a handler that takes batches returns lists and streams nothing; set one of them",

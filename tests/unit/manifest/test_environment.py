@@ -54,8 +54,11 @@ def test_the_environment_has_the_originals_names_in_its_order_and_then_ours():
     ]
 
 
-def test_a_stream_is_told_to_the_runtime():
+def test_a_stream_and_whose_rules_count_are_told_to_the_runtime():
     assert [(entry.name, entry.value) for entry in build_runtime_env(actor(stream=True))] == [("ASYA_STREAM", "true")]
+    assert [(entry.name, entry.value) for entry in build_runtime_env(actor(compat="asya-1"))] == [
+        ("ASYA_COMPAT", "asya-1")
+    ]
     assert build_runtime_env(actor()) == []
 
 

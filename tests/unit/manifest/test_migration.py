@@ -56,6 +56,7 @@ def test_every_field_that_has_a_place_is_there_and_the_mesh_takes_it() -> None:
     actor = parse_actor(made.document)
     assert (actor.name, actor.spec.transport) == ("ocr", "rabbitmq")
     assert made.document["metadata"]["labels"] == {"team": "vision"}
+    assert actor.spec.compat == "asya-1", "whose handlers return lists as one payload"
     scaling, retry = actor.spec.scaling, actor.spec.retry
     assert (scaling.enabled, scaling.min_replicas, scaling.max_replicas, scaling.queue_length) == (True, 0, 10, 5)
     assert (retry.max_attempts, retry.initial_delay, retry.max_delay) == (4, 1.0, 60.0)

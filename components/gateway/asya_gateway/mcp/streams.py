@@ -90,15 +90,17 @@ async def call_frames(
     try:
         async for _, event in follow_all(app, answer.envelope_id, silence_s=SILENCE_S):
             facts: Mapping[str, object] = {}
-            if event is None or not isinstance(event, Event):
-                told = max(told, 0) + (100 - max(told, 0)) / 100_000  # in MCP each progress is more than the last
-                if event is not None:
-                    about = {ENVELOPE_KEY: answer.envelope_id, **_about(event)}
-                    part = {"progressToken": token, "progress": told, "total": 100, "message": _text(event)}
+            if event is not None and not isinstance(event, Event):
+                for one in event:
+                    told = _more(told)
+                    about = {ENVELOPE_KEY: answer.envelope_id, **_about(one)}
+                    part = {"progressToken": token, "progress": told, "total": 100, "message": _text(one)}
                     yield sse(
                         {"jsonrpc": "2.0", "method": "notifications/progress", "params": {**part, "_meta": about}}
                     )
-                    continue
+                continue
+            if event is None:
+                told = _more(told)
             elif event.progress_percent is not None and event.progress_percent > told:
                 words = event.message or ""
                 # The first one tells the id, also to clients that show words alone: what comes later may not reach them.
@@ -124,6 +126,11 @@ async def call_frames(
         giving_up.cancel()
         if question.modern and not done:
             app.calls.cancel_unless_repeated(answer, app.settings.grace_s)
+
+
+def _more(told: float) -> float:
+    """A little more: in MCP each progress is more than the last."""
+    return max(told, 0) + (100 - max(told, 0)) / 100_000
 
 
 def _about(told: Told) -> dict[str, object]:

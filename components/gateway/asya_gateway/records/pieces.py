@@ -138,8 +138,9 @@ class PieceBoard:
             new += 1
             self._grow(stream, len(body), 1)
         if batch.ended:
-            lost += max(0, batch.first + len(batch.pieces) - kept.next)
-            kept.ended = True
+            end = max(batch.first + len(batch.pieces), kept.next)
+            lost += end - kept.next
+            kept.next, kept.ended = end, True
         return Taken(new, lost, self._make_room(stream, batch.id))
 
     def _begin(self, stream: _Stream, batch: PieceBatch, now_s: float) -> _Kept:
@@ -193,6 +194,8 @@ class PieceBoard:
                     told.append(Gap(Place(name, number), number - had))
                 had = number + 1
                 told.append(Piece(Place(name, had), body))
+            if kept.ended and kept.next > had:
+                told.append(Gap(Place(name, kept.next), kept.next - had))
         return told
 
     def held_until_s(self, envelope_id: str, now_s: float) -> float | None:

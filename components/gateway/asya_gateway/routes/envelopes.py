@@ -86,8 +86,8 @@ async def _all_frames(app: App, envelope_id: str, after: int, place: Place | Non
                         msgspec.json.encode(event_body(told)),
                     )
                 else:
-                    place = told.place
-                    yield piece_frame(told, before=f"{number}-")
+                    place = told[-1].place
+                    yield b"".join(piece_frame(one, before=f"{number}-") for one in told)
     except StoreUnavailable as exc:
         log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})
 

@@ -56,7 +56,7 @@ async def stream(request: Request) -> Response:
         try:
             with app.metrics.streams.labels("pieces").track_inprogress():
                 async for told in follow_pieces(app, envelope_id, place):
-                    yield KEEPALIVE if told is None else piece_frame(told)
+                    yield KEEPALIVE if told is None else b"".join(map(piece_frame, told))
         except StoreUnavailable as exc:
             log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})
 
