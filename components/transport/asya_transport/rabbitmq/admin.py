@@ -71,6 +71,8 @@ def estimate_in_flight(ready: int, sample: Sample | None) -> int:
 
 ALARMS_EVERY_S: Final = 30.0
 """Between two questions for the broker's alarms, which come with lists of queues."""
+ALARMS_LAST_S: Final = 300.0
+"""For how long an answer counts."""
 
 
 class RabbitMqAdmin:
@@ -83,12 +85,17 @@ class RabbitMqAdmin:
         """See the port."""
         return ".".join(map(str, self._link.version))
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """See the port; what was heard long ago says nothing of now."""
+        return self._alarms if time.monotonic() - self._alarms_s < ALARMS_LAST_S else ()
+
     def __init__(self, settings: TransportSettings) -> None:
         self._link = Link(settings)
         self._names = settings.queue_names
         self._exchange = settings.rabbitmq_exchange
         self._management: Management | None = None
-        self.alarms: tuple[str, ...] = ()
+        self._alarms: tuple[str, ...] = ()
         self._alarms_s = -math.inf
         if settings.rabbitmq_management_url:
             user = self._link.credentials
@@ -131,7 +138,7 @@ class RabbitMqAdmin:
         found = await self._ask(management.list_queues)
         if (now_s := time.monotonic()) - self._alarms_s >= ALARMS_EVERY_S:
             with suppress(TransportError):  # the list came, and is what was asked for
-                self.alarms, self._alarms_s = await self._ask(management.alarms), now_s
+                self._alarms, self._alarms_s = await self._ask(management.alarms), now_s
         return {
             name: None if sample is None else Depth(sample.ready, sample.unacknowledged, sample.delayed)
             for name, sample in sorted(found.items())
