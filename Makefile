@@ -125,7 +125,7 @@ test-security: $(STAMP) ## What others may not do: one test for each weakness th
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## Made-up input for all that reads what strangers send, 20,000 documents each: ASYA_FUZZ_EXAMPLES=1000000
-	@ASYA_FUZZ_EXAMPLES=$${ASYA_FUZZ_EXAMPLES:-20000} $(BIN)/pytest $(PARALLEL) tests/security/test_fuzz.py $(PYTEST_ARGS)
+	@ASYA_FUZZ_EXAMPLES=$${ASYA_FUZZ_EXAMPLES:-20000} $(BIN)/pytest --timeout 0 $(PARALLEL) tests/security/test_fuzz.py $(PYTEST_ARGS)
 
 .PHONY: audit
 audit: $(STAMP) ## Known holes in the locked packages, and in images that are named if trivy or grype is here: IMAGES="a b"

@@ -273,7 +273,7 @@ async def test_gateway_l7_errors_of_the_database_are_for_the_log(tmp_path: Path,
     async def broken(*_: object) -> bool:
         raise StoreUnavailable("connection to 10.1.2.3 as asya refused")
 
-    async def unsent(*_: object) -> None:
+    async def unsent(*_: object, **__: object) -> None:
         raise TransportError("amqp://asya@10.1.2.3 is away")
 
     async with own_gateway(tmp_path) as gateway, gateway.client() as http:

@@ -104,9 +104,11 @@ def translate(error: Exception) -> CommandError:
         case CommandError():
             return error
         case TransportUnavailable():
-            return MeshNotRunning(f"the broker cannot be reached: {error}", "look at it with: asya local status")
+            return MeshNotRunning(
+                f"the broker cannot be reached: {error}", "does it run? of a mesh on this machine: asya local status"
+            )
         case QueueMissing():
-            return NotFound(str(error), "see which actors there are with: asya local status")
+            return NotFound(str(error), "which actors there are, of a mesh on this machine: asya local status")
         case MeshError():
             return CommandError(str(error))
         case AsyaError(fault="user" | "producer"):

@@ -196,11 +196,17 @@ class Gateway:
         if document.get("isError"):
             if text.startswith(("missing required parameter", "invalid parameter")):
                 raise BadRequest(text, f"asya tools {name}")
-            raise NotFound(text, "asya local status") if "which does not exist" in text else CommandError(text)
+            raise NotFound(text, self.list_command()) if "which does not exist" in text else CommandError(text)
         envelope_id = id_of(document)
         if envelope_id is None:
             raise CommandError(f"the gateway named no envelope: {text}")
         return envelope_id
+
+    def list_command(self) -> str:
+        """The command that lists the actors, where they run."""
+        ways = {"mesh": "asya local status", "kubernetes": "kubectl get asya -A"}
+        found = self.actors()
+        return ways.get(found[0] if found else "") or ", or ".join(ways.values())
 
     def envelope(self, envelope_id: str) -> dict[str, Any]:
         """Read an envelope's state.

@@ -122,7 +122,8 @@ class GatewayHttp:
 
     def _away(self, error: Exception) -> GatewayAway:
         what = str(error) or type(error).__name__
-        return GatewayAway(f"the gateway at {self.url} cannot be reached: {what}", "is it running? asya local status")
+        cure = "does it run? of a mesh on this machine: asya local status"
+        return GatewayAway(f"the gateway at {self.url} cannot be reached: {what}", cure)
 
     def _refuse(self, answer: httpx2.Response) -> None:
         """Raise for what every route can answer."""

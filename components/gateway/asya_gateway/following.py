@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
+from typing import Final
 
 from asya_gateway.pieces import topic_of
 from asya_gateway.pubsub import Bell
@@ -10,6 +11,9 @@ from asya_gateway.records.pieces import LATE_S, Place, Told
 from asya_gateway.records.record import Event, closing_event, with_runs
 from asya_gateway.services import App
 from asya_gateway.waiting import KEEPALIVE_S
+
+LONGEST_S: Final = 10.0
+"""While a stream has not said that it is over, an end waits for a second in which nothing of it comes, and so long at most."""
 
 
 async def follow_pieces(app: App, envelope_id: str, place: Place | None = None) -> AsyncIterator[Sequence[Told] | None]:
@@ -49,15 +53,16 @@ async def follow_all(
         bell = Bell()
         changed = stack.enter_context(app.pubsub.ringing(bell, envelope_id))
         streamed = stack.enter_context(app.pubsub.ringing(bell, topic_of(envelope_id)))
-        late_s = 0.0
+        late_s, ends_s = 0.0, 0.0
         while True:
             bell.clear()
             if streamed.take() and (told := reader.pieces()):
+                late_s = min(loop.time() + LATE_S, ends_s)
                 yield reader.after, told
             if changed.take() and not reader.over:
                 async for event in reader.events():
                     yield reader.after, event
-                late_s = loop.time() + LATE_S
+                late_s, ends_s = loop.time() + LATE_S, loop.time() + LONGEST_S
                 streamed.set()  # what came before the end is told before it
                 continue
             if reader.over and (app.pieces.board.has_ended(envelope_id) or loop.time() >= late_s):

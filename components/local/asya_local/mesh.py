@@ -44,6 +44,7 @@ __all__ = [
 START_LIMIT_S: Final = 240.0
 """LocalStack on a busy machine with two cores is what takes longest; installing it is not part of this."""
 FOLLOW_LIMIT_S: Final = 90.0
+GATEWAY_LIMIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +216,16 @@ def logs_of(home: Path, envelope_id: str) -> list[LogLine]:
 
 def gateway_words(info: MeshInfo) -> str:
     """What the gateway of a mesh says of itself where not all is well, such as tool files that are broken; else empty."""
-    from asya_local.probe import get
+    from http.client import HTTPConnection, HTTPException  # lean: this is asked by what people type all day
 
+    connection = HTTPConnection(info.gateway_url.removeprefix("http://"), timeout=GATEWAY_LIMIT_S)
     try:
-        told = get(info.gateway_url.removeprefix("http://"), "/ready").strip()
-    except (OSError, ValueError) as exc:
-        return f"the gateway is not well: {exc}"
+        connection.request("GET", "/ready")
+        told = connection.getresponse().read().decode("utf-8", "replace").strip()
+    except (OSError, HTTPException) as exc:
+        told = f"no answer: {exc or type(exc).__name__}"
+    finally:
+        connection.close()
     return "" if told == "OK" else f"the gateway says: {told} (asya local logs gateway)"
 
 

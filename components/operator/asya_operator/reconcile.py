@@ -327,7 +327,7 @@ class Reconciler:
         self._applied.note(manifest, stored, now_s)
         if kind in resources.WATCHED:
             # A reconcile that comes before the watch event must not apply it again.
-            self._world.note(kind, "MODIFIED", stored)
+            self._world.note_answer(kind, stored)
         log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
 
     async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any], actor: AsyncActor) -> dict[str, Any]:
@@ -427,7 +427,7 @@ class Reconciler:
             )
         except ObjectMissing:
             return status
-        self._world.note(resources.ACTOR, "MODIFIED", stored)
+        self._world.note_answer(resources.ACTOR, stored)
         for found in transitions(observed.previous, status):
             await self._recorder.record(raw, found.type, found.reason, found.message)
         return status

@@ -25,6 +25,8 @@ _READ_OF_WORKLOADS: Final = frozenset({"replicas", "updateStrategy"})
 _SCALERS: Final = frozenset({resources.SCALED_OBJECT.kind, resources.HPA.kind})
 _AWS_CREDENTIALS: Final = frozenset({"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"})
 """Variables that AWS's webhooks put into the containers of a pod: of Pod Identity, of roles for service accounts."""
+_GONE_MOST: Final = 10_000
+"""Deleted objects that are remembered, the latest of them; an answer of the API server is on its way for seconds at most."""
 _VERSION: Final = ("name", "namespace", "generation", "resourceVersion")
 
 
@@ -49,6 +51,7 @@ class World:
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._pods: dict[Key, dict[str, dict[str, Any]]] = {}
         self._limits: dict[Key, LimitSpec] = {}
+        self._gone: dict[tuple[str, str, str], str] = {}
         self.kept: dict[str, str] = {}
         """Namespaces to which queues belong whatever actors there are, by ``kept_key``."""
 
@@ -126,6 +129,8 @@ class World:
         meta = body["metadata"]
         namespace, name = meta["namespace"], meta["name"]
         gone = event == "DELETED"
+        if gone:
+            self._forget((kind.kind, namespace, name), str(meta.get("uid", "")))
         if kind is resources.ACTOR:
             anothers = self._is_anothers((namespace, name), body, gone=gone)
             return self._note_actor((namespace, name), body, gone=gone or anothers)
@@ -139,6 +144,22 @@ class World:
             return [key for key in self._actors if key[0] == namespace]
         owner = labels.get(LABEL_SCALED_OBJECT, name) if kind is resources.HPA else labels.get(LABEL_ACTOR, name)
         return [(namespace, owner)] if (namespace, owner) in self._actors else []
+
+    def note_answer(self, kind: Kind, body: Mapping[str, Any]) -> None:
+        """Take in what the API server answered to a change of ours, before the watch shows it.
+
+        Not where the watch has shown since that the object is gone, as it may of one that waited for its finalizers: it would
+        be taken for present until the next thing happens to it.
+        """
+        meta = body["metadata"]
+        if not meta.get("uid") or self._gone.get((kind.kind, meta["namespace"], meta["name"])) != meta["uid"]:
+            self.note(kind, "MODIFIED", body)
+
+    def _forget(self, key: tuple[str, str, str], uid: str) -> None:
+        self._gone.pop(key, None)  # so that it is the latest again
+        self._gone[key] = uid
+        if len(self._gone) > _GONE_MOST:
+            del self._gone[next(iter(self._gone))]
 
     def _is_anothers(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> bool:
         """Whether another operator keeps it: then it is gone from here, and that one goes on with all that belongs to it."""

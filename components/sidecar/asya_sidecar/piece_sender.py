@@ -1,8 +1,9 @@
 """Streams of handlers to the gateway: in batches, on a task of its own, beside the queues.
 
-No handler and no settlement waits for a piece. One request is under way at a time, so that pieces keep their order; what comes
-meanwhile goes with the next one. While the gateway is away they wait in bounded memory. Without a gateway, or with one that
-takes no pieces (Asya 0.1.1's), they are dropped; both are counted, and said once.
+No handler waits for a piece. What a call streamed is handed to the gateway before its outputs are sent, so that no end
+overtakes it: that waits for a request, and not at all while the gateway is away. One request is under way at a time, so that
+pieces keep their order; what comes meanwhile goes with the next one. While the gateway is away they wait in bounded memory.
+Without a gateway, or with one that takes no pieces (Asya 0.1.1's), they are dropped; both are counted, and said once.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ LONGEST_PAUSE_S: Final = 5.0
 QUIET_S: Final = 60.0
 """After so long a gateway that took no pieces is asked again: it may be another one by then."""
 CLOSE_LIMIT_S: Final = 2.0
+TOLD_LIMIT_S: Final = 1.0
+"""So long outputs wait for the pieces that were streamed before them."""
 
 
 class Stream:
@@ -99,6 +102,11 @@ class PieceSender:
         self._told: set[str] = set()
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._added = self._under_way = 0
+        self._failing = False
+        self._ends: dict[str, int] = {}
+        """Of envelopes whose call has ended: how many pieces and ends had been added by then."""
 
     @property
     def waiting(self) -> int:
@@ -118,6 +126,7 @@ class PieceSender:
             self._count("dropped", len(pieces))
             return
         self._backlog.add(run, first, pieces)
+        self._added += len(pieces)
         self._note_dropped()
         self._wake.set()
 
@@ -125,8 +134,21 @@ class PieceSender:
         """Let the end of a run wait to be sent, with what is before it at once."""
         if self._url is not None and self._clock() >= self._quiet_until_s:
             self._backlog.end(run, count)
+            self._added += 1
+            self._ends[run.id] = self._added
             self._wake.set()
             self._hurry.set()
+
+    async def told(self, envelope_id: str) -> None:
+        """Wait until what an envelope's call streamed is with the gateway, for a second at most; nothing is not waited for."""
+        end = self._ends.pop(envelope_id, None)
+        if end is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_LIMIT_S):
+                while not self._failing and self._added - len(self._backlog) - self._under_way < end:
+                    self._moved.clear()
+                    await self._moved.wait()
 
     async def run(self) -> None:
         """Send what waits until cancelled."""
@@ -165,12 +187,17 @@ class PieceSender:
             self._threads = ThreadPoolExecutor(1, "pieces")
         entries = self._backlog.take(MOST)
         batches = batches_of(entries)
+        self._under_way = len(entries)
         loop = asyncio.get_running_loop()
         try:
             verdict, problem, each = await loop.run_in_executor(self._threads, self._client.send_pieces, batches)
         except asyncio.CancelledError:
             self._backlog.take_back(entries)
             raise
+        finally:
+            self._under_way = 0
+            self._moved.set()
+        self._failing = verdict is Verdict.FAILED
         if verdict is Verdict.FAILED:
             self._backlog.take_back(entries)
             self._note_dropped()

@@ -85,6 +85,7 @@ class Pipeline:
             fixed_window=fixed_window,
             clock=clock,
         )
+        self._pieces = pieces
         self._batch_size = batch_size
         self._drain_timeout_s = drain_timeout_s
         self._tracing = tracing
@@ -241,6 +242,8 @@ class Pipeline:
 
     async def _perform(self, delivery: Delivery, work: Work | None, decision: Decision, trail: Trail | None) -> None:
         try:
+            if work is not None and self._pieces is not None:
+                await self._pieces.told(work.envelope.id)
             done = await self._carry_out(delivery, work, decision, trail)
             # Not when the drain cuts this off: it releases what is still held.
             duration_s = self._intake.settled(delivery)

@@ -97,6 +97,8 @@ class EksCluster(pulumi.ComponentResource):
     """Kubernetes objects that pods and volumes need, for whoever has a provider of the cluster."""
     ready: tuple[pulumi.Resource, ...]
     """What pods need."""
+    way_in: Sequence[pulumi.Resource]
+    """By which the private API is reached: made before whatever is in the cluster, and gone after it."""
 
     def __init__(
         self,
@@ -124,7 +126,7 @@ class EksCluster(pulumi.ComponentResource):
         self.security_group_id = self._cluster.vpc_config.apply(
             lambda found: output_field(found, "cluster_security_group_id")
         )
-        self._let_in(settings.api_sources)
+        self.way_in = self._let_in(settings.api_sources)
         self._admins(settings.admins)
         if self._auto:
             self.objects, self.ready = self._auto_mode(subnet_ids)
@@ -209,21 +211,25 @@ class EksCluster(pulumi.ComponentResource):
             opts=self._child(),
         )
 
-    def _let_in(self, sources: Sequence[str]) -> None:
+    def _let_in(self, sources: Sequence[str]) -> list[pulumi.Resource]:
         """Open the private endpoint, which else only nodes reach."""
         from pulumi_aws import vpc
 
+        made = []
         for source in sources:
             whom = {"referenced_security_group_id": source} if source.startswith("sg-") else {"cidr_ipv4": source}
-            vpc.SecurityGroupIngressRule(
-                naming.told_apart(f"{self._name}-api", source),
-                security_group_id=self.security_group_id,
-                ip_protocol="tcp",
-                from_port=443,
-                to_port=443,
-                opts=self._child(),
-                **whom,
+            made.append(
+                vpc.SecurityGroupIngressRule(
+                    naming.told_apart(f"{self._name}-api", source),
+                    security_group_id=self.security_group_id,
+                    ip_protocol="tcp",
+                    from_port=443,
+                    to_port=443,
+                    opts=self._child(),
+                    **whom,
+                )
             )
+        return made
 
     def _admins(self, arns: Sequence[str]) -> None:
         heirs: set[str] = set()

@@ -38,6 +38,8 @@ class Place:
     subnet_ids: tuple[pulumi.Input[str], ...]
     """For a database."""
     ready: tuple[pulumi.Resource, ...] = ()
+    way_in: Sequence[pulumi.Resource] = ()
+    """To its API, where that is private."""
     objects: Sequence[Mapping[str, Any]] = ()
     """Of Kubernetes, which pods and volumes need."""
 
@@ -174,11 +176,12 @@ class Aws:
         """EKS: one that is made, or one that exists."""
         place = self._existing() if self._own.cluster_name else self._made()
         self._place = place
-        provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn, adopt=self._settings.adopt)
+        adopt, behind = self._settings.adopt, pulumi.ResourceOptions(depends_on=list(place.way_in))
+        provider = kubernetes_provider("cluster", place.kubeconfig, None, place.arn, adopt=adopt, opts=behind)
         opts = pulumi.ResourceOptions(provider=provider, depends_on=list(place.ready))
         objects = [*place.objects, *self._way_in_objects()]
         ready = (*place.ready, *apply_all("eks", objects, opts))
-        return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=ready, adopt=self._settings.adopt)
+        return Cluster(provider=provider, kubeconfig=place.kubeconfig, ready=ready, adopt=adopt)
 
     @property
     def _makes_way_in(self) -> bool:
@@ -315,6 +318,7 @@ class Aws:
             vpc_id=vpc_id,
             subnet_ids=closed,
             ready=made.ready,
+            way_in=made.way_in,
             objects=made.objects,
         )
 

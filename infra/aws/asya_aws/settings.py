@@ -112,7 +112,7 @@ class AwsSettings:
     existing_key: str = ""
     """`asya:existingKey`: ARN of a KMS key of this account and region; then none is made, and its own policy decides."""
     existing_bucket: str = ""
-    """`asya:existingBucket`: a bucket that exists; then none is made, and its age rules and encryption are its own."""
+    """`asya:existingBucket`: a bucket of this account; then none is made, and its age rules and encryption are its own."""
     protect: bool = True
     """`asya:protect`: refuse to delete cluster, subnets, database, bucket and key; false also empties the bucket when it goes
     and ends the cluster's own logs."""

@@ -225,6 +225,8 @@ class McpToolArgs(TypedDict):
     """Whether answers name the stream."""
     metadata: Optional[pulumi.Input[Mapping[str, pulumi.Input[str]]]]  # noqa: UP045
     """Told with every answer."""
+    schedules: Optional[Any]  # noqa: UP045
+    """When it is called by itself, a list as the gateway's tool files have it, without `tool`."""
     system_namespace: Optional[str]  # noqa: UP045
     """Of the gateway; default `asya-system`."""
 
@@ -248,6 +250,7 @@ class McpTool(pulumi.ComponentResource):
             timeout=None if timeout is None else int(timeout),
             progress=args.get("progress"),
             metadata=args.get("metadata"),
+            schedules=args.get("schedules") or [],
         )
         target = KubernetesTarget(
             provider=None,

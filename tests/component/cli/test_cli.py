@@ -168,7 +168,8 @@ def test_status_lists_every_actor(asya: CommandLine):
     assert {"greet", "forget", "happy-end", "error-end"} <= actors.keys()
     table = asya("local", "status").out.splitlines()
     assert table[0].split()[:3] == ["ACTOR", "STATUS", "RUNNING"]
-    assert len(table) == len(actors) + 1
+    assert len(table) == len(actors) + 2
+    assert table[-1].startswith("console: http://127.0.0.1:")
 
 
 def test_logs_are_those_of_the_actor(asya: CommandLine):
@@ -200,7 +201,7 @@ def test_a_second_up_finds_the_first(asya: CommandLine):
 def test_without_a_mesh_the_exit_code_is_3_and_the_cure_is_named(nowhere: CommandLine, words: list[str]):
     answer = nowhere(*words)
     assert (answer.code, answer.out) == (3, "")
-    assert answer.err.endswith("try: asya local up -f actors.yaml\n")
+    assert answer.err.endswith("try: asya local up -f FILE, in the folder of a manifest; asya init NAME makes one\n")
 
 
 def test_taking_down_what_is_not_there_is_no_error(nowhere: CommandLine):

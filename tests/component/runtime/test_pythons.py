@@ -12,7 +12,8 @@ from tests.support.vectors import body_of, check_items, load
 
 VERSIONS = ("3.7", "3.11", "3.13", *([NEWEST] if find_python(NEWEST) else []))
 # A bare 3.13 is 4 MiB smaller than a bare 3.11, so that more of what we import is not in it yet; 3.14 still smaller.
-LIMITS_MIB = {"python3.13": 7.0, "python3.14": 9.0}
+# The verbs of generators cost 0.4 MiB of the compiled file.
+LIMITS_MIB = {"python3.13": 7.5, "python3.14": 9.0}
 EXCHANGES: list[dict[str, Any]] = load("runtime.json")["cases"]
 VERBS: list[dict[str, Any]] = load("verbs.json")["cases"]
 SETTINGS = sorted({(case["handler"], case["mode"], case["validate"]) for case in EXCHANGES})

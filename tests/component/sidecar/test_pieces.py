@@ -131,3 +131,21 @@ async def test_without_a_gateway_pieces_are_dropped_and_counted() -> None:
     stream.add(raws(3), 0)
     stream.end()
     assert (sender.waiting, count(metrics, "dropped")) == (0, 3)
+
+
+async def test_an_end_waits_until_the_gateway_has_what_was_streamed_and_not_while_it_fails() -> None:
+    async with sending(all_taken) as (sender, gateway, _):
+        await sender.told("e1")  # nothing was streamed
+        for number in range(5):
+            stream = sender.open(work(), "llm")
+            stream.add(raws(50), 0)
+            stream.end()
+            await sender.told("e1")
+            assert sum(batch.get("ended", False) for batch in batches(gateway)) == number + 1
+    async with sending(lambda _path, _body: (500, {})) as (sender, gateway, _):
+        stream = sender.open(work(), "llm")
+        stream.add(raws(5), 0)
+        stream.end()
+        await sender.told("e1")
+        assert gateway.refused
+        assert sender.waiting == 6, "they wait on"

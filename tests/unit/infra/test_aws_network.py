@@ -131,3 +131,20 @@ def test_a_database_lets_in_the_groups_that_are_named() -> None:
     rules = seen.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     assert {rule.inputs["referencedSecurityGroupId"] for rule in rules} == {"sg-theirs", "sg-nodes"}
     assert seen.one("aws:rds/subnetGroup:SubnetGroup").inputs["subnetIds"] == ["a", "b"]
+
+
+def test_the_way_to_a_private_api_is_there_as_long_as_anything_in_the_cluster() -> None:
+    """Made beside the cluster's objects it would come too late for some, and at the end go before them."""
+    seen = run_environment(
+        "aws",
+        keda="installed",
+        apiCidrs=None,
+        vpcId="vpc-1",
+        subnetIds=["a", "b"],
+        apiSources=["10.0.0.0/8", "sg-vpn"],
+    )
+    rules = {
+        (each.type, each.name) for each in seen.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    }
+    assert len(rules) == 2
+    assert rules <= seen.one("pulumi:providers:kubernetes").depends

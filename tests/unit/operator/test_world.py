@@ -47,6 +47,30 @@ def test_a_deleted_deployment_is_gone_and_leads_to_its_actor() -> None:
     assert world.find(resources.DEPLOYMENT, "team", "ocr") is None
 
 
+def test_an_answer_that_comes_after_the_end_of_its_object_makes_it_no_present_one() -> None:
+    """The apply met an object that waited for its finalizers; the watch has shown its end before the answer was read."""
+    world = World()
+    meta = {"name": "ocr-auth", "namespace": "team", "generation": 2, "uid": "first"}
+    world.note(resources.TRIGGER_AUTH, "ADDED", {"metadata": meta})
+    world.note(resources.TRIGGER_AUTH, "DELETED", {"metadata": meta})
+    world.note_answer(resources.TRIGGER_AUTH, {"metadata": meta})
+    assert world.find(resources.TRIGGER_AUTH, "team", "ocr-auth") is None
+    world.note_answer(resources.TRIGGER_AUTH, {"metadata": {**meta, "uid": "second"}})
+    assert world.find(resources.TRIGGER_AUTH, "team", "ocr-auth") is not None
+
+
+def test_the_ends_that_are_remembered_are_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asya_operator.world._GONE_MOST", 2)
+    world = World()
+    ended = [{"metadata": {"name": name, "namespace": "team", "uid": name}} for name in ("a", "b", "c")]
+    for each in ended:
+        world.note(resources.DEPLOYMENT, "DELETED", each)
+        world.note_answer(resources.DEPLOYMENT, each)
+    world.note_answer(resources.DEPLOYMENT, ended[0])
+    found = [world.find(resources.DEPLOYMENT, "team", name) is not None for name in ("a", "b", "c")]
+    assert found == [True, False, False]
+
+
 def test_a_changed_runtime_leads_to_every_actor_of_its_namespace_only() -> None:
     world = World()
     for each in (actor("a"), actor("b"), actor("c", "other")):

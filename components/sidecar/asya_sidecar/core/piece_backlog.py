@@ -74,19 +74,20 @@ class PieceBacklog:
 
 
 def batches_of(entries: Sequence[Entry]) -> list[PieceBatch]:
-    """Put what follows one another into batches."""
+    """Put what follows one another in a run into one batch, whatever of other runs is in between."""
     made: list[PieceBatch] = []
-    run: Run | None = None
+    latest: dict[str, int] = {}
     for entry in entries:
-        last = made[-1] if made else None
-        if last is None or entry.run is not run or last.ended or entry.number != last.first + len(last.pieces):
+        place = latest.get(entry.run.run)
+        last = None if place is None else made[place]
+        if last is None or last.ended or entry.number != last.first + len(last.pieces):
             about = {name: getattr(entry.run, name) for name in Run.__struct_fields__}
+            place = latest[entry.run.run] = len(made)
             made.append(last := PieceBatch(**about, first=entry.number))
-            run = entry.run
-        if entry.piece is None:
-            made[-1] = msgspec.structs.replace(last, ended=True)
-        else:
+        if entry.piece is not None:
             last.pieces.append(entry.piece)
+        elif place is not None:
+            made[place] = msgspec.structs.replace(last, ended=True)
     return made
 
 
