@@ -3,6 +3,7 @@
 Nobody follows the actors here: there is their definition, and no operator.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +113,40 @@ def test_why_it_is_not_left_to_the_provider(
     code, said = stack.make("down", "cluster")
     assert code == 0, said[-3000:]
     assert actors(room) == {}
+
+
+@pytest.mark.usefixtures("checkouts")
+def test_what_kubectl_changed_of_a_program_s_actor_is_taken_back_or_a_conflict(
+    room: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At the program's next change of it: what the program does not say goes, and what it says is a conflict."""
+    room.kubectl("-n", ROOM, "delete", "asyncactor", "rank")
+    stack = adopting(tmp_path, capfd, "wordcount:1")
+    code, said = stack.make("up", "cluster")
+    assert code == 0, said[-3000:]
+    by_hand = {"metadata": {"annotations": {"by": "hand"}}, "spec": {"scaling": {"maxReplicas": 7}}}
+    patch(room, by_hand)
+    changed(stack, "wordcount:2")
+    code, said = stack.make("up", "cluster")
+    assert code == 0, said[-3000:]
+    rank = actors(room)["rank"]
+    assert "by" not in rank["metadata"].get("annotations", {})
+    assert (rank["spec"]["image"], rank["spec"].get("scaling")) == ("wordcount:2", None)
+
+    patch(room, {"spec": {"image": "hand:1"}})
+    changed(stack, "wordcount:3")
+    code, said = stack.make("up", "cluster")
+    assert code != 0 and 'conflict with "kubectl-patch"' in said and ".spec.image" in said, said[-3000:]
+    assert actors(room)["rank"]["spec"]["image"] == "hand:1"
+
+
+def patch(cluster: Cluster, document: dict[str, Any]) -> None:
+    cluster.kubectl("-n", ROOM, "patch", "asyncactor", "rank", "--type=merge", "-p", json.dumps(document))
+
+
+def changed(stack: Checkout, image: str) -> None:
+    """Have the program say another image."""
+    path = stack.root / "rank.yaml"
+    said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    said["spec"]["image"] = image
+    path.write_text(yaml.safe_dump(said), encoding="utf-8")
