@@ -86,7 +86,7 @@ async def test_a_store_that_is_away_stops_nothing(memory_environ: dict[str, str]
 
 
 def test_old_cancels_are_forgotten(tmp_path: Path) -> None:
-    now_s = 1_000_000 + 8 * 86400
+    now_s = 1_000_000 + 9 * 86400
     cancels = CancelList(FolderStore(tmp_path), clock=lambda: now_s)
     cancels.add("old/with slash", 1_000_000)
     cancels.add("new", now_s)

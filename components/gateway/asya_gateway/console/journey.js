@@ -26,12 +26,13 @@ export function envelopeView(session, id) {
   const cancel = h("button", { type: "button", class: "danger", "data-keep": "cancel", click: cancelIt, text: "Cancel it" });
   const replay = h("button", { type: "button", class: "primary", "data-keep": "replay", click: replayIt, text: "Replay it" });
   const head = h("div", { class: "facts" });
+  const answer = h("div", {}); // why an order was refused: it stays while reports go on to come
   const journey = h("section", { "aria-labelledby": "journey-title" });
   const data = h("section", { "aria-labelledby": "data-title", class: "data" });
   const children = h("section", { "aria-labelledby": "children-title", hidden: true });
   const history = h("section", { "aria-labelledby": "history-title" });
   const childList = table({ caption: "Envelopes that its fan-outs made, oldest first", columns: ENVELOPE_COLUMNS, key: (each) => each.id, cells: envelopeCells, rowClass: (each) => `row-${each.status}` });
-  const parts = [head, journey, data, children, history];
+  const parts = [head, answer, journey, data, children, history];
   const body = h("div", { class: "envelope" });
   const element = h("div", {},
     h("p", { class: "back" }, h("a", { href: "#/envelopes", text: "← Envelopes" })),
@@ -129,12 +130,13 @@ export function envelopeView(session, id) {
       text: ["It ends as failed, for good.", "A handler that is running is interrupted where the mesh has an object store."],
     });
     if (!sure) return;
+    show(answer);
     try {
       await post(`/envelopes/${encodeURIComponent(id)}/cancel`);
       say("Cancelled");
     } catch (error) {
       say(error.message);
-      body.prepend(notice("failed", "It could not be cancelled", error.message));
+      show(answer, notice("failed", "It could not be cancelled", error.message));
       return;
     }
     load();
@@ -146,15 +148,16 @@ export function envelopeView(session, id) {
       text: ["It runs again from the hop that failed, with today's code, under the same id.", "Of a group that lacked children, these run again."],
     });
     if (!sure) return;
+    show(answer);
     try {
       const done = await post(`/api/v1/envelopes/${encodeURIComponent(id)}/replay`, { from: "hop" });
       const refused = done.refused.map((each) => `${each.id}: ${each.why}`);
       say(done.replayed.length ? `Sent again: ${done.replayed.join(", ")}` : "Nothing was sent again");
       await load();
-      if (refused.length) body.prepend(notice("failed", "Not sent again", refused.join("; ")));
+      if (refused.length) show(answer, notice("failed", "Not sent again", refused.join("; ")));
     } catch (error) {
       say(error.message);
-      body.prepend(notice("failed", "It could not be replayed", error.message));
+      show(answer, notice("failed", "It could not be replayed", error.message));
     }
   }
 
