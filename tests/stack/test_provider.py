@@ -28,8 +28,10 @@ BEFORE = """
 import pulumi, yaml
 from asya_infra.kubernetes_object import KubernetesObject
 
+before = []  # one after another: a namespace is there before what is in it
 for name, document in enumerate(yaml.safe_load_all(open("before.yaml"))):
-    KubernetesObject(f"before-{name}", document)
+    opts = pulumi.ResourceOptions(depends_on=list(before))
+    before.append(KubernetesObject(f"before-{name}", document, opts=opts))
 """
 
 

@@ -45,7 +45,7 @@ class _Meshes(dynamic.ResourceProvider):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)  # from the first moment; the mesh sees to one that is there
         folder, owner = home / FOLDER, _owned(props["home"])
         folder.mkdir(exist_ok=True)
-        folder.with_suffix(OWNER).write_text(owner, encoding="utf-8")
+        (folder / OWNER).write_text(owner, encoding="utf-8")
         return dynamic.CreateResult(id_=owner, outs=props)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
@@ -55,7 +55,7 @@ class _Meshes(dynamic.ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         from asya_local import mesh
 
-        mark = Path(_props["home"], FOLDER).with_suffix(OWNER)
+        mark = Path(_props["home"], FOLDER, OWNER)
         with _one_at_a_time:
             if mark.is_file() and mark.read_text(encoding="utf-8") != _id:
                 return  # another resource has it by now, as when a component of the program was moved
