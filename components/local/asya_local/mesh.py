@@ -29,6 +29,7 @@ __all__ = [
     "MeshStatus",
     "Progress",
     "UpOptions",
+    "claim",
     "down",
     "find",
     "find_unloadable",
@@ -195,6 +196,16 @@ def down(home: Path, progress: Progress) -> bool:
             _say_left(state, record, progress)
         cleaned = daemon.clean(state, progress if record is None else daemon.silent, keep_broker_of=None)
         return record is not None or cleaned > 0
+
+
+def claim(home: Path) -> None:
+    """Make a folder a mesh's, for who puts something into it before ``up`` does.
+
+    Raises:
+        MeshError: It is somebody else's, or another command is at work on it.
+    """
+    with StateFolder(home).locked():
+        pass
 
 
 def logs(home: Path, actor: str | None = None, follow: bool = False, lines: int = 100) -> Iterator[LogLine]:

@@ -41,8 +41,10 @@ def manifest_path(home: str, name: str, folder: str = FOLDER) -> Path:
 
 class _Meshes(dynamic.ResourceProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        from asya_local import mesh
+
         home = Path(props["home"])
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # from the first moment; the mesh sees to one that is there
+        mesh.claim(home)
         folder, owner = home / FOLDER, _owned(props["home"])
         folder.mkdir(exist_ok=True)
         (folder / OWNER).write_text(owner, encoding="utf-8")
