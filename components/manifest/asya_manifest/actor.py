@@ -107,7 +107,7 @@ class ActorSpec(SpecPart):
     """What a crash means."""
     batch: Batch | None = None
     """One call for several envelopes; off unless given."""
-    stream: bool = False
+    stream: bool | None = None
     """What a generator yields are pieces of a stream, past the queues to whoever reads; what it returns is the result."""
     compat: Literal["asya-1"] | None = None
     """Whose rules the handler was written for: with `asya-1`, the original's 1.x, a list that it returns is one payload."""

@@ -59,6 +59,15 @@ def test_its_names_are_the_originals():
     assert VERSION["subresources"] == {"status": {}}
 
 
+def test_a_newer_field_has_no_default_which_an_older_operator_would_meet_in_every_actor():
+    """It refuses what it does not know, so that going back to it would stop all actors."""
+    schema = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    spec = schema["properties"]["spec"]["properties"]
+    newer = {"stream", "compat", "limits", "accepts"}
+    assert newer <= spec.keys()
+    assert [name for name in newer if "default" in spec[name]] == []
+
+
 def test_the_printer_columns_are_the_originals_in_its_order():
     """The last five appear with `-o wide` only. The kind of workload is that of the one made: the short form names none."""
     columns = [(c["name"], c["jsonPath"], c.get("priority", 0)) for c in VERSION["additionalPrinterColumns"]]
