@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,18 @@ class CommandLine:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=LIMIT_S)
         return Said(process.returncode, out, err)
+
+
+@contextmanager
+def mesh_of(folder: Path) -> Iterator[CommandLine]:
+    """The command line in a folder whose actors and tools are up on the memory transport, and come down at the end."""
+    command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
+    try:
+        up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")
+        assert up.code == 0, up.err
+        yield command_line
+    finally:
+        assert command_line("local", "down").code == 0
 
 
 def _hear_ctrl_c() -> None:

@@ -269,7 +269,9 @@ class Supervisor:
             log.warning("replicas did not end in time")
         if self._record.broker is not None:
             await keeper.measure_now(pools.values())
-            self._state.write_left({name: queued for name, pool in pools.items() if (queued := pool.status().queued)})
+            self._state.write_left(
+                {name: queued for name, pool in pools.items() if (queued := pool.depth.queued(name))}
+            )
         await self._gateway.close()  # after the last reports
 
     async def _end(self) -> None:

@@ -59,7 +59,7 @@ class _Meshes(dynamic.ResourceProvider):
 
         mark = Path(_props["home"], FOLDER, OWNER)
         with _one_at_a_time:
-            if mark.is_file() and mark.read_text(encoding="utf-8") != _id:
+            if _is_anothers(mark, _id):
                 return  # another resource has it by now, as when a component of the program was moved
             mesh.down(Path(_props["home"]), _say)
             mark.unlink(missing_ok=True)
@@ -122,10 +122,15 @@ def _owned(what: str) -> str:
     return f"{what}#{secrets.token_hex(4)}"
 
 
+def _is_anothers(mark: Path, owner: str) -> bool:
+    """Whether a mark names another resource; what an earlier version made has none."""
+    return mark.is_file() and mark.read_text(encoding="utf-8") != owner
+
+
 def _remove(path: Path, owner: str) -> bool:
     """Remove a file unless another resource has written it since; whether it is gone."""
     mark = path.with_suffix(OWNER)
-    if mark.is_file() and mark.read_text(encoding="utf-8") != owner:
+    if _is_anothers(mark, owner):
         return False
     path.unlink(missing_ok=True)
     mark.unlink(missing_ok=True)

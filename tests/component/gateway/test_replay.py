@@ -11,7 +11,7 @@ import pytest
 from asya_cli.gateway_client import Gateway
 from asya_cli.gateway_place import find_gateway
 from asya_local import mesh
-from tests.support.command_line import CommandLine
+from tests.support.command_line import CommandLine, mesh_of
 from tests.support.mesh import write_actor
 
 WHEN_MENDED = """
@@ -44,13 +44,8 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     for name, code in HANDLERS.items():
         write_actor(folder, name, code, retry={"maxAttempts": 1})
     (folder / "tools.yaml").write_text(TOOLS)
-    command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
-    try:
-        up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")
-        assert up.code == 0, up.err
+    with mesh_of(folder) as command_line:
         yield command_line
-    finally:
-        assert command_line("local", "down").code == 0
 
 
 def gateway(asya: CommandLine) -> Gateway:

@@ -8,7 +8,7 @@ import pytest
 
 from asya.client import AsyncMesh, Event, Mesh
 from asya_local.processes import MARKER
-from tests.support.command_line import CommandLine
+from tests.support.command_line import CommandLine, mesh_of
 from tests.support.mesh import write_actor
 
 SPEAK = """\
@@ -58,13 +58,8 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     write_actor(folder, "ticks", ASYNC)
     write_actor(folder, "marked", MARKED, stream=True)
     (folder / "tools.yaml").write_text(TOOLS)
-    command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
-    try:
-        up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")
-        assert up.code == 0, up.err
+    with mesh_of(folder) as command_line:
         yield command_line
-    finally:
-        assert command_line("local", "down").code == 0
 
 
 def words(count: int) -> str:

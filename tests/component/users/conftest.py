@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command_line import CommandLine
+from tests.support.command_line import CommandLine, mesh_of
 from tests.support.mesh import write_actor
 
 HANDLERS = {
@@ -70,13 +70,8 @@ def asya(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
         (folder / name).write_text("raise RuntimeError('imported by somebody else')\n")
     (folder / ".env").write_text("FROM_DOTENV=kept\n")
     (folder / "tools.yaml").write_text(TOOLS)
-    command_line = CommandLine(folder, {"ASYA_HOME": str(folder / "home")})
-    try:
-        up = command_line("local", "up", "-f", str(folder), "--transport", "memory", "--no-reload")
-        assert up.code == 0, up.err
+    with mesh_of(folder) as command_line:
         yield command_line
-    finally:
-        assert command_line("local", "down").code == 0
 
 
 def sent(asya: CommandLine, *route: str, payload: Any, envelope_id: str) -> str:
