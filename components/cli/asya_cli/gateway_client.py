@@ -294,25 +294,22 @@ class Gateway:
                 raise TimeoutError
             time.sleep(pause_s)
 
-    def pieces(self, envelope_id: str, show: Show) -> None:
-        """Tell what an envelope's handlers stream, also of one that the gateway does not know; a cut stream is taken up.
+    def pieces(self, envelope_id: str, after: str = "", rest_s: float | None = None) -> Iterator[tuple[str, str, Any]]:
+        """Yield what the handlers of an envelope stream that the gateway does not know: the place, the kind, and its JSON.
+
+        Args:
+            envelope_id: Whose.
+            after: The last place that is known.
+            rest_s: Only what is on its way by now, for so long at most; ``None`` is for ever.
 
         Raises:
-            GatewayAway: The gateway has been away for a minute.
+            GatewayAway: The stream was cut.
             NotAllowed: The token has not the scope ``read``.
+            TimeoutError: ``rest_s`` are over.
         """
-        last, away_since_s, over = "", 0.0, False
-        while not over:
-            try:
-                for told in self._http.events(f"{_path(envelope_id)}/pieces", last, None):
-                    last, away_since_s = told.id, 0.0
-                    show(told.kind, read_piece(told.data))
-                over = True
-            except GatewayAway:
-                away_since_s = away_since_s or time.monotonic()
-                if time.monotonic() - away_since_s > AWAY_LIMIT_S:
-                    raise
-                time.sleep(FIRST_PAUSE_S)
+        path = f"{_path(envelope_id)}/pieces{'' if rest_s is None else '?rest=true'}"
+        for told in self._http.events(path, after, None if rest_s is None else time.monotonic() + rest_s):
+            yield told.id, told.kind, read_piece(told.data)
 
     def history(self, envelope_id: str) -> list[Event]:
         """Read what has happened to an envelope until now: there is always something, also where the gateway is slow.

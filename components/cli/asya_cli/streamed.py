@@ -4,18 +4,21 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from asya_cli.exit_codes import CommandError
+from asya_cli.exit_codes import CommandError, GatewayAway
 from asya_cli.plain_text import json_text, plain
 
 Show = Callable[[str, Any], None]
 """Called with what it is (``partial``, ``anew``, ``gap``) and its JSON."""
 KINDS: Final = frozenset({"partial", "anew", "gap"})
-QUIET_S: Final = 0.3
-"""So long nothing may have come before a stream counts as told to its end, once the result is there."""
+PAUSE_S: Final = 0.5
+"""Before a stream that was cut is taken up again."""
+REST_LIMIT_S: Final = 15.0
+"""So long the rest of a stream that is over may take; a gateway waits 10 s for what is on its way."""
 
 
 class PieceWriter:
@@ -67,29 +70,46 @@ class Following:
         self._home = home
         self._id = envelope_id
         self._writer = writer
+        self._after = ""
+        self._over = threading.Event()
+        self._showing = threading.Lock()
 
     def begin(self) -> None:
         """Follow in a thread, which ends with this process; without a gateway nobody streams."""
         threading.Thread(target=self._follow, name="pieces", daemon=True).start()
 
     def end(self) -> None:
-        """Wait until nothing has come for a moment, where anything has come at all."""
-        while self._writer.last_s is not None and (left_s := self._writer.last_s + QUIET_S - time.monotonic()) > 0:
-            time.sleep(left_s)
+        """Show what the result has overtaken, which goes another way than a stream."""
+        with self._showing:
+            self._over.set()
+        # The result is what was asked for: a gateway that is away costs the pieces alone.
+        with suppress(CommandError, TimeoutError):
+            for _, kind, data in self._pieces(REST_LIMIT_S):
+                self._writer.show(kind, data)
         self._writer.end_line()
 
     def _follow(self) -> None:
+        while not self._over.is_set():
+            try:
+                for place, kind, data in self._pieces():
+                    with self._showing:
+                        if self._over.is_set():
+                            return
+                        self._after = place
+                        self._writer.show(kind, data)
+            except GatewayAway:
+                pass
+            except CommandError:
+                return
+            self._over.wait(PAUSE_S)
+
+    def _pieces(self, rest_s: float | None = None) -> Iterator[tuple[str, str, Any]]:
         from asya_cli.gateway_client import Gateway
         from asya_cli.gateway_http import GatewayHttp
         from asya_cli.gateway_place import own_gateway
 
         own = own_gateway(self._home)
-        if own is None:
-            return
-        try:
-            Gateway(GatewayHttp(*own)).pieces(self._id, self._writer.show)
-        except CommandError:
-            return  # the result is what was asked for
+        return iter(()) if own is None else Gateway(GatewayHttp(*own)).pieces(self._id, self._after, rest_s)
 
 
 def read_piece(data: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -16,12 +16,15 @@ LONGEST_S: Final = 10.0
 """While a stream has not said that it is over, an end waits for a second in which nothing of it comes, and so long at most."""
 
 
-async def follow_pieces(app: App, envelope_id: str, place: Place | None = None) -> AsyncIterator[Sequence[Told] | None]:
+async def follow_pieces(
+    app: App, envelope_id: str, place: Place | None = None, *, rest: bool = False
+) -> AsyncIterator[Sequence[Told] | None]:
     """Yield an envelope's pieces behind a place, those together that are there, until it is final; ``None`` after a silence.
 
-    Of an envelope that is not known here nobody knows the end: until the reader leaves, or the gateway stops.
+    Of an envelope that is not known here nobody knows the end: until the reader leaves, or the gateway stops; or up to what is
+    on its way by now, for a reader that knows the end from elsewhere and asks for the ``rest``.
     """
-    async for _, told in follow_all(app, envelope_id, place=place, ends=False):
+    async for _, told in follow_all(app, envelope_id, place=place, ends=rest):
         if not isinstance(told, Event):
             yield told
 

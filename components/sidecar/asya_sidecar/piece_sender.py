@@ -36,8 +36,8 @@ LONGEST_PAUSE_S: Final = 5.0
 QUIET_S: Final = 60.0
 """After so long a gateway that took no pieces is asked again: it may be another one by then."""
 CLOSE_LIMIT_S: Final = 2.0
-TOLD_LIMIT_S: Final = 1.0
-"""So long outputs wait for the pieces that were streamed before them."""
+TOLD_LIMIT_S: Final = 5.0
+"""So long outputs wait for the pieces that were streamed before them: as long as one request may take."""
 
 
 class Stream:
@@ -140,7 +140,7 @@ class PieceSender:
             self._hurry.set()
 
     async def told(self, envelope_id: str) -> None:
-        """Wait until what an envelope's call streamed is with the gateway, for a second at most; nothing is not waited for."""
+        """Wait until what an envelope's call streamed is with the gateway, for seconds at most; nothing is not waited for."""
         end = self._ends.pop(envelope_id, None)
         if end is None:
             return

@@ -109,7 +109,13 @@ async def test_a_call_that_is_made_again_tells_its_readers_that_the_stream_start
 async def test_an_envelope_that_was_sent_past_the_gateway_has_readers_too(gateway: Gateway) -> None:
     async with gateway.client() as http:
         assert await post(http, batch("stranger", "r1", 0, 1, 2)) == [200]
-        assert pieces(await read(http, "/envelopes/stranger/pieces", 2)) == [1, 2]
+        early = await read(http, "/envelopes/stranger/pieces", 2)
+        assert pieces(early) == [1, 2]
+        resting = asyncio.create_task(read(http, "/envelopes/stranger/pieces?rest=true", after=early[0][0]))
+        await post(http, batch("stranger", "r1", 2, 3, ended=True))
+        assert pieces(await resting) == [2, 3], "its end is known elsewhere: what is on its way, and no more"
+        assert await read(http, "/envelopes/stranger/pieces?rest=true", after=early[-1][0]) == (await resting)[1:]
+        assert await read(http, "/envelopes/nobody/pieces?rest=true") == []
         assert (await http.get("/envelopes/stranger/stream?pieces=true")).status_code == 404
 
 

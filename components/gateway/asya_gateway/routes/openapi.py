@@ -74,6 +74,10 @@ LAST_EVENT: Final[Shape] = {"name": "Last-Event-ID", "in": "header", "schema": {
 WITH_PIECES: Final[Shape] = {
     "name": "pieces", "in": "query", "schema": {"type": "boolean"}, "description": "Whether pieces of streams are told too",
 }  # fmt: skip
+REST: Final[Shape] = {
+    "name": "rest", "in": "query", "schema": {"type": "boolean"},
+    "description": "Whether the stream of an envelope that is not known here ends with what is on its way by now",
+}  # fmt: skip
 
 SCHEMAS: Final[Shape] = {
     "CallToolResult": _object(
@@ -188,7 +192,7 @@ PATHS: Final[Shape] = {
     )},
     "/envelopes/{id}/pieces": {"get": _operation(
         "Follow what an envelope's handlers stream: partial (a piece), anew (what came before counts no more), gap (lost)",
-        {200: ("Events, each with JSON as its data", _STREAM)}, parameters=(ID, LAST_EVENT),
+        {200: ("Events, each with JSON as its data", _STREAM)}, parameters=(ID, LAST_EVENT, REST),
     )},
     "/envelopes/{id}/active": {"get": _operation(
         "Does anybody still wait for it?", {200: ("Yes", _ACTIVE), 410: ("No", _ACTIVE)}, parameters=(ID,),

@@ -45,17 +45,21 @@ async def take(request: Request) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    """Stream pieces after ``Last-Event-ID``, as they come, until their envelope is final; also of one that is not known."""
+    """Stream pieces after ``Last-Event-ID``, as they come, until their envelope is final; also of one that is not known.
+
+    With ``?rest=true`` the stream of one that is not known ends with what is on its way by now.
+    """
     app, envelope_id = app_of(request), path_id(request)
     record = await app.store.get(envelope_id)
     if record is None or not caller(request).sees(record.owner, "read"):
         require(request, "read")
     place = read_place(request.headers.get("last-event-id", ""))
+    rest = request.query_params.get("rest") == "true"
 
     async def frames() -> AsyncIterator[bytes]:
         try:
             with app.metrics.streams.labels("pieces").track_inprogress():
-                async for told in follow_pieces(app, envelope_id, place):
+                async for told in follow_pieces(app, envelope_id, place, rest=rest):
                     yield KEEPALIVE if told is None else b"".join(map(piece_frame, told))
         except StoreUnavailable as exc:
             log.warning("stream cut", extra={"envelope_id": envelope_id, "error": str(exc)})

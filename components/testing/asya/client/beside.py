@@ -2,28 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any
 
 from asya.client.errors import MeshAway
+from asya.client.gateway_link import Pieces
 from asya.client.sent import Event
 
-QUIET_S: Final = 0.3
-"""So long nothing may have come before a stream counts as told to its end: it goes another way than the end does."""
 
+async def beside(pieces: Pieces, end: Coroutine[Any, Any, Event]) -> AsyncIterator[Event]:
+    """Yield pieces until the end is there, then those that it overtook, which goes another way, then the end.
 
-async def beside(pieces: AsyncIterator[Event], end: Coroutine[Any, Any, Event]) -> AsyncIterator[Event]:
-    """Yield pieces until the end is there and nothing has come for a moment, then the end.
-
-    A gateway that is away costs the pieces alone.
+    A gateway that is away, or refuses us, costs the pieces alone.
     """
     came: asyncio.Queue[Event | None] = asyncio.Queue()
 
     async def hear() -> None:
-        try:
-            async for event in pieces:
+        with suppress(MeshAway):
+            async for event in pieces.follow():
                 came.put_nowait(event)
-        except MeshAway:
-            pass
 
     async def wait() -> Event:
         try:
@@ -33,19 +30,17 @@ async def beside(pieces: AsyncIterator[Event], end: Coroutine[Any, Any, Event]) 
 
     hearing, waiting = asyncio.create_task(hear()), asyncio.create_task(wait())
     try:
-        some = False
         while (event := await came.get()) is not None:
-            some = True
             yield event
         last = await waiting
-        try:
-            while some:
-                async with asyncio.timeout(QUIET_S):
-                    event = await came.get()
-                if event is not None:
-                    yield event
-        except TimeoutError:
-            pass
+        hearing.cancel()
+        await asyncio.gather(hearing, return_exceptions=True)
+        while not came.empty():
+            if (event := came.get_nowait()) is not None:
+                yield event
+        with suppress(MeshAway):
+            async for event in pieces.rest():
+                yield event
         yield last
     finally:
         for task in (hearing, waiting):

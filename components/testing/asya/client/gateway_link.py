@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,6 +23,8 @@ PAUSE_S: Final = 1.0
 """Before a cut stream is taken up again."""
 AWAY_LIMIT_S: Final = 60.0
 """A gateway that restarts is back by then."""
+REST_LIMIT_S: Final = 15.0
+"""So long the rest of a stream that is over may take; a gateway waits 10 s for what is on its way."""
 
 
 class GatewayLink:
@@ -101,37 +104,42 @@ class GatewayLink:
         """
         return self._follow(f"/envelopes/{quote(sent.id, safe='')}/stream?pieces=true")
 
-    def pieces(self, sent: Sent) -> AsyncIterator[Event]:
-        """Yield what an envelope's handlers stream, without an end where the gateway does not know it.
-
-        Raises:
-            MeshAway: The gateway has been away for a minute.
-        """
-        return self._follow(f"/envelopes/{quote(sent.id, safe='')}/pieces")
+    def pieces(self, sent: Sent) -> "Pieces":
+        """What the handlers of an envelope that was sent past this gateway stream."""
+        return Pieces(self, f"/envelopes/{quote(sent.id, safe='')}/pieces")
 
     async def _follow(self, path: str) -> AsyncIterator[Event]:
         """Follow a stream to a final event; one that is cut is taken up where it was."""
         after, away_s = "", 0.0
         while True:
-            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
-            timeout = httpx2.Timeout(REQUEST_LIMIT_S, read=SILENCE_LIMIT_S)
             try:
-                async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
-                    if response.status_code != httpx2.codes.OK:
-                        await response.aread()
-                        self._read(response)
-                    async for event in httpx2.EventSource(response, max_event_size=None):
-                        if not event.data:
-                            continue
-                        after, away_s = event.id, 0.0
-                        yield (made := _event(json.loads(event.data), event.event))
-                        if made.final:
-                            return
+                async for place, event in self.once(path, after):
+                    after, away_s = place, 0.0
+                    yield event
+                    if event.final:
+                        return
             except (httpx2.HTTPError, OSError) as exc:
                 if away_s > AWAY_LIMIT_S:
                     raise self._away(exc) from None
             away_s += PAUSE_S
             await asyncio.sleep(PAUSE_S)
+
+    async def once(self, path: str, after: str) -> AsyncIterator[tuple[str, Event]]:
+        """Read a stream behind a place until the gateway ends it: each event's place, and the event.
+
+        Raises:
+            MeshAway: The gateway refuses us.
+            httpx2.HTTPError: The stream was cut.
+        """
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
+        timeout = httpx2.Timeout(REQUEST_LIMIT_S, read=SILENCE_LIMIT_S)
+        async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+            if response.status_code != httpx2.codes.OK:
+                await response.aread()
+                self._read(response)
+            async for event in httpx2.EventSource(response, max_event_size=None):
+                if event.data:
+                    yield event.id, _event(json.loads(event.data), event.event)
 
     async def close(self) -> None:
         """Close what is open."""
@@ -151,6 +159,39 @@ class GatewayLink:
 
     def _away(self, error: Exception) -> MeshAway:
         return MeshAway(f"the gateway at {self.url} cannot be reached: {error or type(error).__name__}")
+
+
+class Pieces:
+    """A stream whose end the gateway does not know."""
+
+    def __init__(self, link: GatewayLink, path: str) -> None:
+        self._link = link
+        self._path = path
+        self._after = ""
+
+    async def follow(self) -> AsyncIterator[Event]:
+        """Yield what comes, for ever; a stream that is cut is taken up where it was.
+
+        Raises:
+            MeshAway: The gateway refuses us.
+        """
+        while True:
+            with suppress(httpx2.HTTPError, OSError):
+                async for place, event in self._link.once(self._path, self._after):
+                    self._after = place
+                    yield event
+            await asyncio.sleep(PAUSE_S)
+
+    async def rest(self) -> AsyncIterator[Event]:
+        """Yield what has not been yielded yet of a stream that is over; nothing where the gateway is away.
+
+        Raises:
+            MeshAway: The gateway refuses us.
+        """
+        with suppress(httpx2.HTTPError, OSError, TimeoutError):
+            async with asyncio.timeout(REST_LIMIT_S):
+                async for _, event in self._link.once(f"{self._path}?rest=true", self._after):
+                    yield event
 
 
 def _event(document: Any, kind: str) -> Event:  # noqa: ANN401 - any JSON value
