@@ -48,6 +48,7 @@ class ActorPool:
         self.plan = plan
         self.replicas: list[Replica] = []
         self.depth = Depth(0)
+        self._in_flight = 0
         self.dead_letters = 0
         self.broker_message = ""
         self.unloadable = ""
@@ -117,6 +118,10 @@ class ActorPool:
         What waits for an actor without a replica is a poll that is due: the depth is known, and somebody waits.
         """
         self.depth = depth
+        # A broker that cannot tell what is in flight (RabbitMQ without its management API) must not cost busy replicas. What
+        # sidecars take from now on is not added: it is among what is ready here.
+        active = sum(replica.reading.active for replica in self.replicas if replica.reading is not None)
+        self._in_flight = max(depth.in_flight, active)
         self.broker_message = ""
         self._backlog.add(now_s, self._tally.received, depth.ready)
         if now_s < self.next_poll_s and not (self._target == 0 and depth.ready):
@@ -127,12 +132,9 @@ class ActorPool:
             self._say_cap(scaling.declared_max)
             self._set_target(scaling.fixed)
             return
-        # A broker that cannot tell what is in flight (RabbitMQ without its management API) must not cost busy replicas.
-        active = sum(replica.reading.active for replica in self.replicas if replica.reading is not None)
-        in_flight = max(depth.in_flight, active)
         wanted = desired_replicas(
-            in_flight=in_flight,
-            total=depth.ready + in_flight,  # what is delayed needs nobody yet: a timer may run for an hour
+            in_flight=self._in_flight,
+            total=depth.ready + self._in_flight,  # what is delayed needs nobody yet: a timer may run for an hour
             concurrency=scaling.concurrency,
             queue_length=scaling.queue_length,
             minimum=scaling.minimum,
@@ -205,7 +207,6 @@ class ActorPool:
             message = self._loading_text()
         if not message and self.dead_letters:
             message = f"{self.dead_letters} in {names.dlq_name(self.plan.queue)}"
-        active = sum(replica.reading.active for replica in self.replicas if replica.reading is not None)
         p50_s, p99_s, oldest_s = self._pace.p50_s, self._pace.p99_s, self._backlog.oldest_s(self._now_s)
         return ActorStatus(
             name=self.name,
@@ -221,7 +222,7 @@ class ActorPool:
             min=self.plan.scaling.minimum,
             max=self.plan.scaling.maximum,
             queued=self.depth.queued(self.name),
-            in_flight=max(self.depth.in_flight, active),
+            in_flight=self._in_flight,
             done=self._tally.done,
             failed=self._tally.failed,
             restarts=self._past_restarts + sum(r.runtime.restarts + r.sidecar.restarts for r in self.replicas),

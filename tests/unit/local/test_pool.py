@@ -70,6 +70,17 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+def test_what_a_sidecar_took_since_the_queue_was_measured_is_counted_once(world: World):
+    world.depth(97)
+    world.serve(active=97, which=0)
+    world.step()
+    first = world.pool.status()
+    assert (first.queued, first.in_flight) == (97, 0)
+    world.depth(3, in_flight=94)
+    then = world.pool.status()
+    assert (then.queued, then.in_flight) == (3, 97), "what a broker does not tell, its sidecars do"
+
+
 def test_what_waits_for_an_actor_without_a_replica_wakes_it_before_its_next_poll(world: World):
     world.depth(0)
     world.step(1)
