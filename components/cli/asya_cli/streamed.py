@@ -98,10 +98,11 @@ class Following:
                         self._after = place
                         self._writer.show(kind, data)
             except GatewayAway:
-                pass
+                self._over.wait(PAUSE_S)
             except CommandError:
                 return
-            self._over.wait(PAUSE_S)
+            else:
+                return  # no gateway, or one that has ended the stream: the rest is asked for at the end
 
     def _pieces(self, rest_s: float | None = None) -> Iterator[tuple[str, str, Any]]:
         from asya_cli.gateway_client import Gateway
