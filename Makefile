@@ -152,6 +152,10 @@ test-tofu: $(STAMP) ## The OpenTofu modules beside the Pulumi program, by OpenTo
 	@nice -n 10 $(BIN)/python -m lab.installs.opentofu >/dev/null
 	@$(BIN)/pytest tests/tofu $(PYTEST_ARGS)
 
+.PHONY: test-cosign
+test-cosign: $(STAMP) ## Signatures of a release by the real cosign, from Debian's package; builds the crew's image twice
+	@$(BIN)/pytest tests/signatures $(PYTEST_ARGS)
+
 .PHONY: test-observability
 test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, spans through a real collector, built the first time
 	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null
