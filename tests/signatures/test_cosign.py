@@ -3,12 +3,11 @@
 What is not proven: a signature in somebody's name (Fulcio's certificate) and its line in a public log (Rekor), which need both.
 """
 
-import json
 import os
 import subprocess
-import urllib.request
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from lab.images.publish import own_version
@@ -33,9 +32,8 @@ def by_architecture(name: str) -> list[str]:
     """The images that an index leads to, by digest."""
     repository, _, digest = name.partition("@")
     host, _, path = repository.partition("/")
-    asked = urllib.request.Request(f"http://{host}/v2/{path}/manifests/{digest}", headers={"Accept": INDEX})
-    with urllib.request.urlopen(asked) as answer:
-        return [f"{repository}@{each['digest']}" for each in json.load(answer)["manifests"]]
+    answer = httpx2.get(f"http://{host}/v2/{path}/manifests/{digest}", headers={"Accept": INDEX})
+    return [f"{repository}@{each['digest']}" for each in answer.raise_for_status().json()["manifests"]]
 
 
 def test_images_and_charts_are_signed_for_every_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
