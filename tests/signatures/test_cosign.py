@@ -3,6 +3,7 @@
 What is not proven: a signature in somebody's name (Fulcio's certificate) and its line in a public log (Rekor), which need both.
 """
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -60,3 +61,23 @@ def test_images_and_charts_are_signed_for_every_architecture(tmp_path: Path, mon
         assert len(each) == 2
         assert [name for name in (*pushed, *each) if not verified(name, tmp_path)] == []
         assert not verified(image, tmp_path, "other.pub")
+        for kind, name in [("slsaprovenance1", image), ("slsaprovenance1", charts[0]), ("cyclonedx", image)]:
+            held = said(
+                "verify-attestation",
+                "--key",
+                "cosign.pub",
+                "--insecure-ignore-tlog",
+                "--type",
+                kind,
+                name,
+                folder=tmp_path,
+            )
+            assert held.returncode == 0, held.stderr
+    sums = made_in / "SHA256SUMS"
+    signature = ("--bundle", f"{sums}.sigstore.json", "--insecure-ignore-tlog")
+    assert said("verify-blob", "--key", "cosign.pub", *signature, str(sums), folder=tmp_path).returncode == 0
+    assert said(
+        "verify-blob", "--key", "cosign.pub", *signature, str(made_in / "pushed.txt"), folder=tmp_path
+    ).returncode
+    listed = json.loads((made_in / "provenance.intoto.json").read_text(encoding="utf-8"))["subject"]
+    assert {each["name"] for each in listed} >= {"pushed.txt", *(name.partition("@")[0] for name in pushed)}

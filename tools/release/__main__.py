@@ -1,18 +1,19 @@
 """Build a release into a folder, and push it to what is given: ``make release VERSION=0.2.0 REGISTRY=ghcr.io/acme/asya``.
 
 Without a registry nothing leaves this machine, and no image is built. INDEX is the upload URL of a package index, whose
-credentials are those that uv reads (UV_PUBLISH_USERNAME, UV_PUBLISH_PASSWORD or UV_PUBLISH_TOKEN). With cosign on PATH, images
-and charts are signed by their digests, in the name of whoever is logged in there; COSIGN_ARGS holds further arguments of
-``cosign sign``, such as ``--key awskms:///alias/asya``. Running it again builds the same once more.
+credentials are those that uv reads (UV_PUBLISH_USERNAME, UV_PUBLISH_PASSWORD or UV_PUBLISH_TOKEN). With cosign on PATH all of
+it is signed (``signatures.py``). RELEASE_BUILDER is the URI of what builds it, for the provenance. Running it again builds the
+same once more.
 """
 
 import argparse
 import hashlib
+import json
 import os
-import shlex
 import shutil
-import subprocess
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,8 @@ from lab.images.catalogue import IMAGES
 from lab.images.packages import MACHINES
 from lab.images.publish import own_version, publish
 from lab.installs.uv import uv
-from tools.release import charts, packages
+from tools.release import charts, packages, provenance
+from tools.release.signatures import sign
 
 FOLDER: Final = ROOT / ".artifacts" / "release"
 
@@ -62,6 +64,7 @@ def release(
         raise LabError(
             f"this checkout is {own_version()}, not {version!r}; set the version in every pyproject.toml first"
         )
+    (commit, changed), began = provenance.commit_and_changes(), datetime.now(UTC)
     target = folder / version
     shutil.rmtree(target, ignore_errors=True)
     for part in ("wheels", "charts", "sbom"):
@@ -74,36 +77,44 @@ def release(
     archives = charts.package(version, by_tag, target / "charts")
     told = [*pushed.values(), *(charts.push(archive, registry) for archive in archives if registry)]
     (target / "pushed.txt").write_text("".join(f"{each}\n" for each in told), encoding="utf-8")
-    sign(told)
+    typed = {"version": version, "images": images, "architectures": architectures}
+    source = provenance.Source(commit, changed, _sum(ROOT / "uv.lock"))
+    where_from = _say_where_from(target, told, source, typed, began)
+    sums = target / "SHA256SUMS"
+    sums.write_text("".join(f"{digest}  {name}\n" for name, digest in _sums(target).items()), encoding="utf-8")
+    beside = {name: {"slsaprovenance1": where_from} for name in told}
+    for room, name in pushed.items():
+        beside[name]["cyclonedx"] = target / "sbom" / f"asya-{room}.cdx.json"
+    sign(told, beside, sums)
     if index:
         uv("publish", "--publish-url", index, *map(str, wheels))
-    _sum_up(target)
     return target
 
 
-def sign(names: list[str]) -> None:
-    """Sign images and charts, by digest, with cosign where it is.
-
-    Raises:
-        LabError: It refuses; holds its own last words.
-    """
-    program = shutil.which("cosign")
-    if program is None:
-        print("release: nothing is signed: cosign is not on PATH")
-        return
-    # All that an index leads to is signed too: a node that pulls one architecture by its digest checks that one's signature.
-    argv = [program, "sign", "--yes", "--recursive", *shlex.split(os.environ.get("COSIGN_ARGS", ""))]
-    for name in names:
-        done = subprocess.run([*argv, name], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LabError(f"cosign sign {name}: {done.stderr.strip()[-1500:]}")
+def _say_where_from(
+    target: Path, told: list[str], source: provenance.Source, typed: Mapping[str, object], began: datetime
+) -> Path:
+    """Write the provenance, and the statement that ties it to every file and all that was pushed; the first's file."""
+    builder = os.environ.get("RELEASE_BUILDER") or provenance.BY_HAND
+    said = provenance.predicate(source, typed, builder, began, datetime.now(UTC))
+    pushed = {name: digest for name, _, digest in (each.partition("@sha256:") for each in told)}
+    statement = provenance.statement(_sums(target) | pushed, said)
+    _write(target / "provenance.intoto.json", statement)
+    _write(target / "provenance.json", said)
+    return target / "provenance.json"
 
 
-def _sum_up(target: Path) -> None:
-    """Write the sums that `sha256sum --check SHA256SUMS` compares."""
-    files = sorted(path for path in target.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(target)}\n" for path in files]
-    (target / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+def _sums(target: Path) -> dict[str, str]:
+    """The sum of each file, by its path from the folder: what `sha256sum --check SHA256SUMS` compares."""
+    return {str(path.relative_to(target)): _sum(path) for path in sorted(target.rglob("*")) if path.is_file()}
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

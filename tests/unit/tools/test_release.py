@@ -9,7 +9,7 @@ import yaml
 from lab.checkout import ROOT
 from lab.errors import LabError
 from lab.images.catalogue import IMAGES
-from tools.release.__main__ import release, sign
+from tools.release.__main__ import release
 from tools.release.charts import FOLDER, with_images
 from tools.release.packages import OWN, top_level
 
@@ -64,36 +64,3 @@ def test_the_names_of_the_old_manifests_are_in_the_crews_image_alone() -> None:
     (crew,) = (image for image in IMAGES if image.room == "crew")
     assert crew.files == ("handlers",)
     assert "COPY handlers /app/handlers" in (ROOT / "components/crew/Dockerfile").read_text(encoding="utf-8")
-
-
-def cosign(folder: Path, code: int) -> None:
-    """A stand-in for cosign, which notes what it is told to sign; `make test-cosign` has the real one."""
-    program = folder / "cosign"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/signed\necho "no identity" >&2\nexit {code}\n')
-    program.chmod(0o755)
-
-
-def test_everything_that_was_pushed_is_signed_by_its_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cosign(tmp_path, 0)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setenv("COSIGN_ARGS", "--key 'my keys/cosign.key'")
-    sign([f"registry.example/asya-crew@{DIGEST}", f"registry.example/charts/asya-crew@{DIGEST}"])
-    assert (tmp_path / "signed").read_text().splitlines() == [
-        f"sign --yes --recursive --key my keys/cosign.key registry.example/asya-crew@{DIGEST}",
-        f"sign --yes --recursive --key my keys/cosign.key registry.example/charts/asya-crew@{DIGEST}",
-    ]
-
-
-def test_a_signature_that_fails_ends_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cosign(tmp_path, 1)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(LabError, match="cosign sign a: no identity"):
-        sign(["a", "b"])
-
-
-def test_without_cosign_the_release_says_that_nothing_is_signed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    sign(["a"])
-    assert "nothing is signed" in capsys.readouterr().out
