@@ -23,14 +23,13 @@ def test_published_images_lead_to_both_processors_and_run_in_the_cluster_by_thei
     cluster: Cluster, tmp_path: Path
 ) -> None:
     with Registry(tmp_path / "registry") as registry, a_stack_s_settings("") as (stack, settings):
-        host = registry.name.replace("127.0.0.1", "localhost")
-        typed(f"make publish REGISTRY={host} STACK={stack}")
+        typed(f"make publish REGISTRY={registry.name}/asya STACK={stack}")
         written = yaml.safe_load(settings.read_text(encoding="utf-8"))["config"]
         assert written.keys() == {f"asya:{image.room}Image" for image in IMAGES}
         for image in IMAGES:
             name, _, digest = written[f"asya:{image.room}Image"].partition("@")
-            assert name == f"{host}/{image.name}:{own_version()}"
-            url = f"http://{registry.name}/v2/{image.name}/manifests/{own_version()}"
+            assert name == f"{registry.name}/asya/{image.name}:{own_version()}"
+            url = f"http://{registry.name}/v2/asya/{image.name}/manifests/{own_version()}"
             answer = urllib3.request("GET", url, headers={"Accept": INDEX}, timeout=30)
             assert answer.headers["Docker-Content-Digest"] == digest
             parts = answer.json()["manifests"]
