@@ -72,6 +72,17 @@ async def test_a_life_is_streamed_from_its_history_to_its_end(gateway: Gateway, 
         assert (gone.status_code, gone.json()) == (410, {"active": False})
         shown = (await http.get(f"/envelopes/{envelope_id}")).json()
         assert (shown["status"], shown["result"], shown["actors_completed"]) == ("succeeded", {"n": 1}, 2)
+        figures = (await http.get("/metrics")).text
+        for line in (
+            'asya_gateway_calls_total{outcome="sent",tool="echo"} 1.0',
+            'asya_gateway_reports_total{kind="progress",outcome="changed"} 2.0',
+            'asya_gateway_reports_total{kind="progress",outcome="late"} 1.0',
+            'asya_gateway_reports_total{kind="final",outcome="changed"} 1.0',
+            'asya_gateway_reports_total{kind="final",outcome="late"} 1.0',
+            'asya_gateway_http_requests_total{code="410",method="GET",route="/envelopes/{id}/active"} 1.0',
+            'asya_gateway_store_duration_seconds_count{operation="report"} ',
+        ):
+            assert line in figures, figures
 
 
 async def test_a_child_is_recorded_under_its_parent_and_never_sent(gateway: Gateway, broker: Transport) -> None:
