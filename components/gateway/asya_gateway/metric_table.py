@@ -103,7 +103,7 @@ CALLBACKS_KEPT: Final = Metric(
     "gauge",
     "Callbacks in the store, the same at each replica; state is waiting or dead.",
     ("state",),
-    "callbacks_kept",
+    "callbacks",
 )
 
 TABLE: Final = (
