@@ -2,22 +2,25 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from asya_gateway.callbacks.post import REFUSED, Poster
 from asya_gateway.callbacks.rule import Allowed, Attempt, read_allowed
+from tests.support.provider import write_certificate
 
 HERE = read_allowed("127.0.0.0/8")
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def server(answer: Answer) -> AsyncIterator[int]:
+async def server(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Serve on a port of this machine."""
-    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     try:
         yield listening.sockets[0].getsockname()[1]
     finally:
@@ -140,3 +143,25 @@ async def test_a_name_is_resolved_once_and_the_address_that_was_judged_is_connec
     assert asked == ["turning.example"] * 2
     assert len(seen) == 1
     assert f"Host: turning.example:{port}".encode() in seen[0]
+
+
+async def test_a_certificate_must_be_good_for_the_url_s_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the connection goes to an address."""
+    chain, key = write_certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(chain, key)
+    seen: list[bytes] = []
+
+    async def resolved(_: str, __: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def told(host: str) -> Attempt:
+        return await Poster(HERE, 10, resolved).post(f"https://{host}:{port}/", {}, b"{}")
+
+    async with server(says(b"HTTP/1.1 200 OK\r\n\r\n", seen), tls) as port:
+        assert "certificate" in (await told("localhost")).problem
+        monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+        assert await told("localhost") == Attempt(200)
+        other = await told("other.example")
+    assert "certificate" in other.problem
+    assert (other.hopeless, len(seen)) == (False, 1)
