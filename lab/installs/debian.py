@@ -65,7 +65,7 @@ def _bootstrap(folder: Path, suite: str, package: str) -> None:
     # Only names differ between the releases' scripts; one that is newer than debootstrap has none of its own.
     script = SCRIPTS / (suite if (SCRIPTS / suite).exists() else "sid")
     argv = ["unshare", "--mount", "--propagation", "private", "debootstrap", "--variant=minbase"]
-    argv += [f"--include={package},ca-certificates", suite, str(folder), _mirror(), str(script)]
+    argv += [f"--include={package},ca-certificates", suite, str(folder), mirror(), str(script)]
     done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_S)
     if done.returncode != 0:
         raise RuntimeError(f"debootstrap of {suite}: {done.stdout[-2000:].decode(errors='replace')}")
@@ -73,7 +73,7 @@ def _bootstrap(folder: Path, suite: str, package: str) -> None:
     shutil.rmtree(folder / "var/cache/apt", ignore_errors=True)
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Where this machine's own packages come from."""
     own = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
     asked = ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages", "Origin: Debian"]

@@ -2,11 +2,14 @@
 
 Without a registry nothing leaves this machine, and no image is built. INDEX is the upload URL of a package index, whose
 credentials are those that uv reads (UV_PUBLISH_USERNAME, UV_PUBLISH_PASSWORD or UV_PUBLISH_TOKEN). With cosign on PATH, images
-and charts are signed by their digests. Running it again builds the same once more.
+and charts are signed by their digests, in the name of whoever is logged in there; COSIGN_ARGS holds further arguments of
+``cosign sign``, such as ``--key awskms:///alias/asya``. Running it again builds the same once more.
 """
 
 import argparse
 import hashlib
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -88,8 +91,10 @@ def sign(names: list[str]) -> None:
     if program is None:
         print("release: nothing is signed: cosign is not on PATH")
         return
+    # All that an index leads to is signed too: a node that pulls one architecture by its digest checks that one's signature.
+    argv = [program, "sign", "--yes", "--recursive", *shlex.split(os.environ.get("COSIGN_ARGS", ""))]
     for name in names:
-        done = subprocess.run([program, "sign", "--yes", name], capture_output=True, text=True, check=False)
+        done = subprocess.run([*argv, name], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise LabError(f"cosign sign {name}: {done.stderr.strip()[-1500:]}")
 

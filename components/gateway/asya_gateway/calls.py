@@ -241,14 +241,14 @@ class Calls:
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
             # Not to callers: the text has hosts, ports and users.
-            log.warning("envelope not created", extra={"tool": name, "error": str(exc)})
+            log.warning("envelope not created", extra={"tool": name, "envelope_id": envelope_id, "error": str(exc)})
             return Answer("failed to create envelope: the envelope store is away, try again", is_error=True)
         if made.calls > 1:
             self._metrics.calls.labels(name, "repeated").inc()
         else:
             problem = await self._send(record, trail)
             sent = problem is None
-            await self._sent(made.key)
+            await self._sent(made.key, envelope_id)
             self._tracing.finish(trail, name, envelope_id, problem)
             self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
         told = _told(tool, made.envelope_id or envelope_id)
@@ -267,18 +267,18 @@ class Calls:
                 first = await self._store.get(claim.envelope_id)
                 if first is not None and not first.status.final and first.events <= UNTOUCHED:
                     await self._send(first)
-                await self._sent(key)
+                await self._sent(key, claim.envelope_id)
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
             claim = await self._store.claim(key) or replace(claim, sending_until=None)
         return Answer("", told={"envelope_id": claim.envelope_id}, key=key, calls=number)
 
-    async def _sent(self, key: CallKey | None) -> None:
+    async def _sent(self, key: CallKey | None, envelope_id: str) -> None:
         try:
             if key is not None:
                 await self._store.claim_sent(key)
         except StoreUnavailable as exc:  # a repetition sends it once more, if no sidecar has told of it until then
-            log.warning("call not noted as sent", extra={"error": str(exc)})
+            log.warning("call not noted as sent", extra={"envelope_id": envelope_id, "error": str(exc)})
 
     async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
         """End an envelope as cancelled; the second value is whether its actors are notified."""

@@ -46,6 +46,9 @@ REPLICAS: Final = Metric(
     (*_ACTOR, "kind"),
     "replicas",
 )
+REPLICA_GPUS: Final = Metric(
+    "actor_replica_gpus", "gauge", "GPUs that one replica of an actor asks for; absent without.", _ACTOR, "GPUs"
+)
 POD_START: Final = Metric(
     "pod_start_seconds",
     "histogram",
@@ -130,6 +133,7 @@ TABLE: Final = (
     ACTOR_STATUS,
     CONDITION,
     REPLICAS,
+    REPLICA_GPUS,
     POD_START,
     QUEUE,
     DEAD,

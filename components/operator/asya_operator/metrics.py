@@ -11,6 +11,7 @@ from typing import Any, Final
 from prometheus_client import generate_latest
 
 from asya_manifest.cluster_needs import HOLES, Hole, parsed
+from asya_manifest.gpus import gpus_of_replica
 from asya_manifest.policies import Scaling
 from asya_manifest.support_ends import support_ends
 from asya_operator import metric_table as table
@@ -44,6 +45,7 @@ class Metrics:
         self._status: Final = make.gauge(table.ACTOR_STATUS)
         self._condition: Final = make.gauge(table.CONDITION)
         self._replicas: Final = make.gauge(table.REPLICAS)
+        self._gpus: Final = make.gauge(table.REPLICA_GPUS)
         self._pod_start: Final = make.histogram(table.POD_START)
         self._queue: Final = make.gauge(table.QUEUE)
         self._dead: Final = make.gauge(table.DEAD)
@@ -82,13 +84,13 @@ class Metrics:
     def show_actors(
         self, actors: Iterable[tuple[Key, Mapping[str, Any]]], scaler: Callable[[Key], Mapping[str, Any] | None]
     ) -> None:
-        """Show every actor's status, conditions and replicas; those that are gone leave.
+        """Show every actor's status, conditions, replicas and their GPUs; those that are gone leave.
 
         Args:
             actors: As the API server showed them.
             scaler: Finds an actor's ScaledObject, whose condition Fallback is KEDA's word.
         """
-        for gauge in (self.actors, self._ready, self._status, self._condition, self._replicas):
+        for gauge in (self.actors, self._ready, self._status, self._condition, self._replicas, self._gpus):
             gauge.clear()
         statuses: Counter[str] = Counter()
         readiness: Counter[str] = Counter()
@@ -110,6 +112,8 @@ class Metrics:
             for kind, count in counts.items():
                 if count is not None:
                     self._replicas.labels(name, namespace, kind).set(count)
+            if gpus := gpus_of_replica(raw):
+                self._gpus.labels(name, namespace).set(gpus)
         for gauge, counted in ((self.actors, statuses), (self._ready, readiness)):
             for word, count in counted.items():
                 gauge.labels(word).set(count)

@@ -284,7 +284,6 @@ class Aws:
             scope=self._scope,
             provider=self._provider,
             system_namespace=settings.system_namespace,
-            gateway=bool(settings.images.gateway),
             role_args=self._own.role_args,
         )
 

@@ -112,21 +112,22 @@ class ActorRoles:
 class PodRoles(ActorRoles):
     """The same, and roles for the mesh's own pods.
 
+    The gateway's is there before a gateway is: EKS gives credentials only to a pod that starts some seconds after its
+    association, and nothing makes a gateway anew that came too early when it was added to a living mesh.
+
     Args:
         name: Begins the roles' names.
         system_namespace: Of the operator and the gateway.
-        gateway: Whether there is one.
         cluster: ``ActorRoles``' other arguments.
     """
 
-    def __init__(self, name: str, *, system_namespace: str, gateway: bool, **cluster: Any) -> None:  # noqa: ANN401
+    def __init__(self, name: str, *, system_namespace: str, **cluster: Any) -> None:  # noqa: ANN401
         super().__init__(name, **cluster)
         duties: list[tuple[str, str, str, Callable[[Scope], policies.Document]]] = [
             ("operator", system_namespace, OPERATOR, policies.operator),
             ("keda", KEDA_NAMESPACE, KEDA_ACCOUNT, policies.keda),
+            ("gateway", system_namespace, GATEWAY, policies.gateway),
         ]
-        if gateway:
-            duties.append(("gateway", system_namespace, GATEWAY, policies.gateway))
         opts = pulumi.ResourceOptions(providers=[self._provider])
         self.ready = [
             self._role(duty, namespace, account, write, opts=opts) for duty, namespace, account, write in duties

@@ -256,6 +256,18 @@ def test_the_whole_answer_in_json_and_on_one_screen():
     ]
 
 
+@pytest.mark.parametrize(
+    ("trace", "shown"),
+    [(("a" * 32, ""), "a" * 32), (("a" * 32, "https://traces.example/a"), "https://traces.example/a")],
+)
+def test_its_trace_is_named_by_a_link_where_there_is_a_template(trace: tuple[str, str], shown: str):
+    evidence = replace(BARE, record=record(), trace=trace)
+    why = explain(evidence)
+    told_of_it = document(evidence, why)
+    assert (told_of_it["trace_id"], told_of_it["trace_url"]) == (trace[0], trace[1] or None)
+    assert f"trace      {shown}" in list(lines(evidence, why))
+
+
 def test_a_retry_is_known_from_the_gateways_events_where_no_log_can_be_read():
     failed = {"attempt": 2, "again_in_s": 10.0, "cause": "E: torn"}
     retry = told("processing", 0) | {"retry": failed, "timestamp": "1970-01-01T00:16:36Z"}

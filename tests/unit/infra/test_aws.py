@@ -168,6 +168,27 @@ def test_pods_find_their_roles_when_they_start() -> None:
         assert seen.one("kubernetes:core/v1:ServiceAccount", f"{actor}-account")
 
 
+def test_a_gateway_that_comes_later_finds_its_role() -> None:
+    """Its role is the mesh's: minutes old when a gateway is added to a living stack, or put there by another program."""
+    kinds = ("iam/role:Role", "iam/rolePolicy:RolePolicy", "eks/podIdentityAssociation:PodIdentityAssociation")
+    bare = run_environment("aws", keda="installed")
+    later = run_environment(
+        "aws",
+        keda="installed",
+        gatewayImage="registry.example/g:1",
+        gatewayTokens="caller",
+        password="good-enough",
+    )
+    assert not [each for each in bare.resources if each.type.startswith("kubernetes:apps") and "gateway" in each.name]
+    for kind in kinds:
+        before, after = bare.one(f"aws:{kind}", "asya-aws-gateway"), later.one(f"aws:{kind}", "asya-aws-gateway")
+        assert before.inputs == after.inputs
+    bound = bare.one(f"aws:{kinds[-1]}", "asya-aws-gateway").inputs
+    pod = later.one("kubernetes:apps/v1:Deployment", "mesh-gateway-deployment-asya-system-asya-gateway").inputs
+    account = pod["spec"]["template"]["spec"]["serviceAccountName"]
+    assert (bound["namespace"], bound["serviceAccount"]) == (pod["metadata"]["namespace"], account)
+
+
 def test_nodes_start_after_the_network_and_the_identity_agent() -> None:
     nodes = run_environment("aws", keda="installed", compute="node-groups").one("aws:eks/nodeGroup:NodeGroup")
     before = {name for _, name in nodes.depends}
@@ -248,7 +269,7 @@ def test_each_part_of_it_may_exist_already() -> None:
     theirs = run_environment("aws", keda="installed", clusterName="theirs")
     assert theirs.of_type("aws:eks/cluster:Cluster") == []
     assert theirs.of_type("aws:ec2/vpc:Vpc") == []
-    assert len(theirs.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation")) == 5
+    assert len(theirs.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation")) == 6
 
 
 @pytest.mark.parametrize(("nat", "count"), [("none", 0), ("single", 1), ("per-zone", 3)])

@@ -38,6 +38,20 @@ def test_an_actor_has_its_status_conditions_and_replicas() -> None:
     assert 'queue="ocr"' not in metrics.render().decode(), "an actor that is gone leaves"
 
 
+def test_an_actor_tells_the_gpus_of_a_replica_where_it_has_some() -> None:
+    containers = [
+        {"name": "asya-runtime", "resources": {"limits": {"nvidia.com/gpu": 2, "cpu": "1"}}},
+        {"name": "beside", "resources": {"limits": {"nvidia.com/gpu": "1"}}},
+        {"name": "without"},
+    ]
+    spec = {"workload": {"template": {"spec": {"containers": containers}}}}
+    metrics = Metrics()
+    metrics.show_actors([(("team", "llm"), {"spec": spec}), (("team", "short"), {"spec": {}})], lambda _key: None)
+    text = metrics.render().decode()
+    assert 'asya_operator_actor_replica_gpus{actor_namespace="team",queue="llm"} 3.0' in text
+    assert 'actor_replica_gpus{actor_namespace="team",queue="short"}' not in text
+
+
 def test_queues_and_dead_letters_are_shown_by_actor() -> None:
     metrics = Metrics()
     metrics.show_queues([(("team", "ocr"), Depth(5, 2, 1))], [(("team", "ocr"), Depth(3))])

@@ -67,7 +67,7 @@ def test_the_names_of_the_old_manifests_are_in_the_crews_image_alone() -> None:
 
 
 def cosign(folder: Path, code: int) -> None:
-    """A stand-in for cosign, which signs by way of a service on the internet: it notes what it is told to sign."""
+    """A stand-in for cosign, which notes what it is told to sign; `make test-cosign` has the real one."""
     program = folder / "cosign"
     program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/signed\necho "no identity" >&2\nexit {code}\n')
     program.chmod(0o755)
@@ -76,10 +76,11 @@ def cosign(folder: Path, code: int) -> None:
 def test_everything_that_was_pushed_is_signed_by_its_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cosign(tmp_path, 0)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("COSIGN_ARGS", "--key 'my keys/cosign.key'")
     sign([f"registry.example/asya-crew@{DIGEST}", f"registry.example/charts/asya-crew@{DIGEST}"])
     assert (tmp_path / "signed").read_text().splitlines() == [
-        f"sign --yes registry.example/asya-crew@{DIGEST}",
-        f"sign --yes registry.example/charts/asya-crew@{DIGEST}",
+        f"sign --yes --recursive --key my keys/cosign.key registry.example/asya-crew@{DIGEST}",
+        f"sign --yes --recursive --key my keys/cosign.key registry.example/charts/asya-crew@{DIGEST}",
     ]
 
 
