@@ -18,6 +18,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from asya_operator.metrics import Metrics
+from asya_operator.pod_starts import Start
 from asya_sidecar.metrics import Metrics as SidecarMetrics
 from asya_transport.port import Depth
 from lab.checkout import ROOT
@@ -73,7 +74,7 @@ def grow(metrics: Metrics) -> None:
     key = ("team", "actor")
     metrics.show_actors([(key, raw)], lambda _key: None)
     metrics.show_queues([(key, Depth(3, 1))], [(key, Depth(0))])
-    metrics.observe_starts([(key, 12.0)])
+    metrics.observe_starts([(key, Start(12.0, 9.0))])
     metrics.leader.set(1)
     metrics.waiting.set(0)
     metrics.count_rounds({"sqs": True})

@@ -146,6 +146,7 @@ def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
         "asya:environment": "aws",
         "asya:region": REGION,
         "asya:compute": "node-groups",
+        "asya:monitoring": "true",  # whose claims want a class and a driver
         "asya:flowLogDays": "7",
         "asya:queuePrefix": "second-",
     }

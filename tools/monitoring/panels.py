@@ -61,6 +61,12 @@ def _both(metric: str, where: str = "", by: str = "") -> tuple[tuple[str, str], 
     return tuple((_quantile(share, metric, by, where), f"{name}p{share * 100:g}") for share in (0.5, 0.99))
 
 
+def _started(what: str) -> str:
+    """The median, in the last hour, from a pod's scheduling to the start of one of its parts."""
+    metric = f"asya_operator_{what}_start_seconds_bucket"
+    return f"histogram_quantile(0.5, sum by (le, queue) (increase({metric}{_HERE}[1h])))"
+
+
 MESH: Final = Board(
     "asya-mesh",
     "Asya: mesh",
@@ -171,15 +177,14 @@ ACTOR: Final = Board(
         ),
         Panel(
             "Cold start",
-            "From a replica's start to its first envelope, and the median from a pod's scheduling to its readiness.",
+            "From a pod's scheduling to its first envelope, the slowest replica's, and the median to its readiness.",
             "s",
             (
-                (f"max by (queue) (asya_actor_cold_start_seconds{_HERE})", "{{queue}} first envelope"),
                 (
-                    "histogram_quantile(0.5, sum by (le, queue)"
-                    f" (increase(asya_operator_pod_start_seconds_bucket{_HERE}[1h])))",
-                    "{{queue}} pod ready",
+                    f"max by (queue) (asya_actor_cold_start_seconds{_HERE}) + on (queue) {_started('sidecar')}",
+                    "{{queue}} first envelope",
                 ),
+                (_started("pod"), "{{queue}} pod ready"),
             ),
         ),
     ),

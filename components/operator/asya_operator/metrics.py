@@ -15,6 +15,7 @@ from asya_manifest.gpus import gpus_of_replica
 from asya_manifest.policies import Scaling
 from asya_manifest.support_ends import support_ends
 from asya_operator import metric_table as table
+from asya_operator.pod_starts import Start
 from asya_operator.status.observation import find_condition
 from asya_process.metrics import Maker
 from asya_transport.port import Depth
@@ -47,6 +48,7 @@ class Metrics:
         self._replicas: Final = make.gauge(table.REPLICAS)
         self._gpus: Final = make.gauge(table.REPLICA_GPUS)
         self._pod_start: Final = make.histogram(table.POD_START)
+        self._sidecar_start: Final = make.histogram(table.SIDECAR_START)
         self._queue: Final = make.gauge(table.QUEUE)
         self._dead: Final = make.gauge(table.DEAD)
         self._rounds: Final = make.counter(table.COUNTED)
@@ -118,10 +120,12 @@ class Metrics:
             for word, count in counted.items():
                 gauge.labels(word).set(count)
 
-    def observe_starts(self, starts: Iterable[tuple[Key, float]]) -> None:
-        """Pods of these actors became ready, so many seconds after they were scheduled."""
-        for (namespace, name), seconds in starts:
-            self._pod_start.labels(name, namespace).observe(seconds)
+    def observe_starts(self, starts: Iterable[tuple[Key, Start]]) -> None:
+        """Pods of these actors became ready."""
+        for (namespace, name), start in starts:
+            self._pod_start.labels(name, namespace).observe(start.ready_s)
+            if start.sidecar_s is not None:
+                self._sidecar_start.labels(name, namespace).observe(start.sidecar_s)
 
     def show_queues(self, depths: Iterable[tuple[Key, Depth]], dead: Iterable[tuple[Key, Depth]]) -> None:
         """Show what queues were last seen to hold."""
