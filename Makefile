@@ -37,7 +37,8 @@ FOREIGN := tests/support/handlers/
 PROGRAMS := examples/pulumi-
 PARALLEL := -n 2 --dist loadgroup
 CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
-PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
+# The charts last: they are made of manifests and dashboards that other pages write.
+PAGES := $(filter-out docs_charts,$(basename $(notdir $(sort $(wildcard tools/docs_*.py))))) docs_charts
 # What runs in users' pods, under the newest Python too.
 NEWEST_PYTHON_TESTS := $(addprefix tests/unit/,protocol process transport store sidecar crew manifest)
 RUNTIME_TESTS := tests/contract/runtime tests/component/runtime

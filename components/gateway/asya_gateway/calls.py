@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from asya_gateway.actors.roster import Roster
+from asya_gateway.callbacks.settings import CallbackSettings
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.call_key import CallKey
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
@@ -29,6 +30,7 @@ from asya_gateway.tools.arguments import InvalidArguments, output_problem
 from asya_gateway.tools.payload import Payloads
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.tracing import CallTracing, CallTrail
+from asya_manifest.callback import Callback
 from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
@@ -125,6 +127,7 @@ class Calls:
         metrics: Where calls are counted.
         most_values: Values that the arguments of one call may have.
         tracing: Traces calls; ``None`` passes on the traces that come.
+        callbacks: What callbacks can be made.
     """
 
     def __init__(
@@ -139,10 +142,12 @@ class Calls:
         metrics: Metrics | None = None,
         most_values: int = 100_000,
         tracing: CallTracing | None = None,
+        callbacks: CallbackSettings | None = None,
     ) -> None:
         self.toolbox = toolbox
         self._payloads = Payloads(most_values)
         self._tracing = tracing or CallTracing()
+        self._callbacks = callbacks or CallbackSettings()
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
         self._graces: set[asyncio.Task[None]] = set()
@@ -174,6 +179,7 @@ class Calls:
         *,
         carrier: Mapping[str, object] = MappingProxyType({}),
         not_before: datetime | None = None,
+        callback: Callback | None = None,
     ) -> Answer:
         """Start a tool for an owner, or find the envelope of an earlier call with the same key.
 
@@ -184,6 +190,7 @@ class Calls:
             key: What its repetitions have in common; the digest of arguments that come as JSON is put in here.
             carrier: The trace that came with the call.
             not_before: No handler may take the envelope before; the tool's time runs from then on.
+            callback: Where its end is told, instead of where the tool says.
 
         Raises:
             UnknownTool: There is none of that name.
@@ -201,6 +208,10 @@ class Calls:
             return Answer(str(exc), is_error=True)
         if self._roster is not None and (wrong := await self._roster.problem(tool.route)) is not None:
             self._metrics.calls.labels(name, "wrong_route").inc()
+            return Answer(f"tool {name} cannot run: {wrong}", is_error=True)
+        callback = callback or tool.callback
+        if callback is not None and (wrong := self._callbacks.problem(callback)) is not None:
+            self._metrics.calls.labels(name, "invalid").inc()
             return Answer(f"tool {name} cannot run: {wrong}", is_error=True)
         key = None if key is None else replace(key, arguments=digest)
         envelope_id = str(uuid.uuid4())
@@ -221,6 +232,7 @@ class Calls:
             deadline=deadline,
             current_actor_name=tool.route[0],
             owner=owner or None,
+            callback=callback,
         )
         try:
             made = Answer("", key=key) if key is None else await self._claim(record, key)

@@ -373,9 +373,12 @@ def _trouble(evidence: Evidence) -> Why | None:
     if facts.desired == 0:
         return Why("scaling", f"no replica of {facts.name} runs and none is wanted yet; {_ahead(facts)}")
     wanted = "" if facts.desired is None else f" of {facts.desired}"
-    return Why(
-        "scaling", f"no replica{wanted} of {facts.name} is ready yet; {_ahead(facts)}", "it should be in seconds"
-    )
+    text = f"no replica{wanted} of {facts.name} is ready yet; "
+    if (
+        facts.message
+    ):  # it takes longer than replicas do, and somebody has seen why: a handler that hangs while it loads
+        return Why("scaling", f"{text}{facts.message}; {_ahead(facts)}", _look_at(evidence, facts.name))
+    return Why("scaling", f"{text}{_ahead(facts)}", "it should be in seconds")
 
 
 def _queued(evidence: Evidence) -> Why | None:

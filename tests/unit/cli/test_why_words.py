@@ -202,6 +202,11 @@ def step(result: str, **more: Any) -> StepFacts:
             "no replica of 2 of ocr is ready yet; 12 queued, 3 in hand, 0 of 2 replicas ready",
         ),
         (
+            replace(BARE, record=record(), actors={"ocr": replace(OCR, ready=0, message="its handler loads for 54 s")}),
+            "scaling",
+            "no replica of 2 of ocr is ready yet; its handler loads for 54 s; 12 queued, 3 in hand, 0 of 2 replicas ready",
+        ),
+        (
             replace(BARE, record=record(), actors={"ocr": replace(OCR, ready=0, desired=0, queued=1, in_flight=0)}),
             "scaling",
             "no replica of ocr runs and none is wanted yet; 1 queued, 0 in hand, 0 of 0 replicas ready",

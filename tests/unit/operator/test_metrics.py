@@ -60,6 +60,29 @@ def test_queues_and_dead_letters_are_shown_by_actor() -> None:
     assert 'asya_operator_dead_letters{actor_namespace="team",queue="ocr"} 3.0' in text
 
 
+def test_rounds_alarms_and_requests_are_told_of_each_broker() -> None:
+    metrics = Metrics()
+    metrics.count_rounds({"sqs": True, "rabbitmq": False})
+    metrics.show_alarms({"rabbitmq": ["memory"]})
+    metrics.count_requests({"GetQueueAttributes": 7})
+    metrics.observe_call("patch", "deployments", 409, 0.2)
+    metrics.observe_call("get", "pods", 0, 0.2)
+    text = metrics.render().decode()
+    for line in (
+        'asya_operator_queue_rounds_total{result="ok",transport="sqs"} 1.0',
+        'asya_operator_queue_rounds_total{result="error",transport="rabbitmq"} 1.0',
+        'asya_operator_broker_away{transport="rabbitmq"} 1.0',
+        'asya_operator_broker_away{transport="sqs"} 0.0',
+        'asya_operator_broker_alarm{alarm="memory",transport="rabbitmq"} 1.0',
+        'asya_operator_broker_requests_total{call="GetQueueAttributes"} 7.0',
+        'asya_operator_api_requests_total{code="409",resource="deployments",verb="patch"} 1.0',
+        'asya_operator_api_requests_total{code="none",resource="pods",verb="get"} 1.0',
+    ):
+        assert line in text
+    metrics.count_rounds({"sqs": True})
+    assert 'broker_away{transport="rabbitmq"}' not in metrics.render().decode(), "a transport that nobody uses leaves"
+
+
 def test_every_metric_of_the_table_is_shown_and_no_other() -> None:
     shown = {family.name for family in Metrics().registry.collect()}
     assert shown == {f"{PREFIX}_{each.name}".removesuffix("_total") for each in TABLE}
