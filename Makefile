@@ -37,10 +37,12 @@ FOREIGN := tests/support/handlers/
 PROGRAMS := examples/pulumi-
 PARALLEL := -n 2 --dist loadgroup
 CHECKS := $(basename $(notdir $(sort $(wildcard tools/check_*.py))))
-PAGES := $(basename $(notdir $(sort $(wildcard tools/docs_*.py))))
+# The charts last: they are made of manifests and dashboards that other pages write.
+PAGES := $(filter-out docs_charts,$(basename $(notdir $(sort $(wildcard tools/docs_*.py))))) docs_charts
 # What runs in users' pods, under the newest Python too.
 NEWEST_PYTHON_TESTS := $(addprefix tests/unit/,protocol process transport store sidecar crew manifest)
 RUNTIME_TESTS := tests/contract/runtime tests/component/runtime
+CHARTS_IN_A_BROWSER := tests/component/gateway/console/test_console.py::test_charts_show_the_last_hours_of_one_actor_and_of_all
 
 ##@ Start here
 .PHONY: help
@@ -157,10 +159,12 @@ test-cosign: $(STAMP) ## Signatures of a release by the real cosign, from Debian
 	@$(BIN)/pytest tests/signatures $(PYTEST_ARGS)
 
 .PHONY: test-observability
-test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, spans through a real collector, built the first time
+test-observability: $(STAMP) ## Alerts and dashboards on a real Prometheus, spans through a real collector, charts in a real browser
 	@nice -n 10 $(BIN)/python -m lab.installs.prometheus >/dev/null
 	@nice -n 10 $(BIN)/python -m lab.installs.collector >/dev/null
-	@$(BIN)/pytest -n 2 tests/observability $(PYTEST_ARGS)
+	@$(BIN)/python -m lab.installs.chromium install
+	@$(BIN)/python -m lab.servers.rabbitmq install
+	@$(BIN)/pytest -n 2 tests/observability $(CHARTS_IN_A_BROWSER) $(PYTEST_ARGS)
 
 .PHONY: test-stack
 test-stack: $(STAMP) ## The real Pulumi engine, built the first time, with stand-ins for its plugins

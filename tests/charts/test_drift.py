@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
+from asya_infra import Retry, Scaling, installation
+from asya_infra.actor_args import ActorArgs, actor_manifest
+from asya_infra.settings import Images
 from asya_oss import images
 from lab.checkout import ROOT
-from tests.charts.conftest import Helm
+from tests.charts.conftest import NAMESPACE, Helm
 from tests.support.chart_values import WAY_IN
 
 RELEASE_LABELS = {
@@ -93,6 +96,42 @@ def test_a_chart_renders_what_deploy_holds(
     rendered = by_name(each_helm.render(chart, **values))
     assert {key: rendered.get(key) for key in plain} == plain
     assert rendered.keys() - plain.keys() == beside
+
+
+@pytest.mark.parametrize(
+    ("chart", "made"),
+    [
+        ("asya-operator", installation.operator_objects(Images(), NAMESPACE)),
+        ("asya-crew", installation.crew_actors("sqs", Images(), NAMESPACE)),
+    ],
+    ids=["asya-operator", "asya-crew"],
+)
+def test_a_chart_renders_what_the_pulumi_program_applies(
+    each_helm: Helm, chart: str, made: list[dict[str, Any]]
+) -> None:
+    rendered, applied = by_name(each_helm.render(chart)), by_name(made)
+    for key, thing in rendered.items():
+        if thing["kind"] == "AsyncActor":  # which is made in the release's namespace where it names none
+            thing["metadata"]["namespace"] = NAMESPACE
+        assert thing == applied.get(key, thing)
+    assert applied.keys() <= rendered.keys()
+
+
+def test_an_actor_s_chart_renders_what_the_pulumi_program_declares(each_helm: Helm) -> None:
+    said = ActorArgs(
+        image="ocr:1",
+        handler="ocr.process",
+        scaling=Scaling(min_replicas=0, max_replicas=50, polling_interval=10, cooldown_period="5m", queue_length=1),
+        retry=Retry(max_attempts=5),
+        env={"LANGUAGE": "de"},
+        resources={"limits": {"nvidia.com/gpu": "1"}},
+        labels={"team": "a"},
+    )
+    declared = actor_manifest("ocr", "sqs", said)
+    (rendered,) = each_helm.render("asya-actor", name="ocr", labels=declared["metadata"]["labels"], **declared["spec"])
+    assert (rendered["apiVersion"], rendered["kind"]) == (declared["apiVersion"], declared["kind"])
+    assert rendered["spec"] == declared["spec"]
+    assert rendered["metadata"]["labels"].items() >= declared["metadata"]["labels"].items()
 
 
 def test_the_dashboards_of_a_chart_are_deploy_s(each_helm: Helm) -> None:

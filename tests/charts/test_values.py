@@ -1,6 +1,7 @@
 """What values do: lint, objects that an API server takes, and refusals of what cannot be meant."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,14 @@ def pods(objects: Objects) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("chart", "values", "why"), REFUSED, ids=[f"{each[0]}-{each[2]}" for each in REFUSED])
 def test_values_that_are_refused(each_helm: Helm, chart: str, values: dict[str, Any], why: str) -> None:
     assert why in each_helm.refuses(chart, **values)
+
+
+@pytest.mark.parametrize("chart", sorted(path.name for path in CHARTS.iterdir() if path.is_dir()))
+def test_a_kubernetes_that_is_too_old_is_refused(each_helm: Helm, chart: str) -> None:
+    values = HELLO if chart == "asya-actor" else {}
+    assert replace(each_helm, kubernetes="1.29.0").render(chart, **values)
+    said = replace(each_helm, kubernetes="1.28.15").refuses(chart, **values)
+    assert "requires kubeVersion: >=1.29.0-0 which is incompatible with Kubernetes" in said
 
 
 def operator_config(objects: Objects) -> dict[str, str]:

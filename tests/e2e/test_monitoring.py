@@ -94,7 +94,8 @@ def test_a_stall_fires_its_alert_and_clears(cluster: Cluster, wire: Wire, stalle
         cluster.apply(scaled(1), namespace=stalled)
         assert wire.result("stalled-0")["payload"] == {}
         eventually(firing, lambda found: found == [], SOON_S, f"{ALERT} to clear")
-        for name in ("asya_actor_messages_received_total", "asya_operator_pod_start_seconds_count"):
+        started = (f"asya_operator_{part}_start_seconds_count" for part in ("pod", "sidecar"))
+        for name in ("asya_actor_messages_received_total", *started):
             series = f'{name}{{queue="{NAME}"}}'
             eventually(lambda asked=series: server.query(asked), bool, SOON_S, series)  # type: ignore[misc]
         parts = {each["metric"]["part"] for each in server.query("asya_operator_part_version")}

@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 import yaml
 
+from asya_aws.eks import kubeconfig
 from asya_aws.node_objects import storage_class
 from lab.checkout import ROOT
 from lab.installs.kubernetes_openapi import openapi_document
+from lab.pulumi_standins.aws.clients import EMULATED_VARIABLE
+from lab.pulumi_standins.aws.eks import CLUSTER
+from lab.pulumi_standins.aws.emulated import note
+from lab.pulumi_standins.kubernetes.eks_cluster import makes_volumes
 from lab.pulumi_standins.kubernetes.port import Refused
 from lab.pulumi_standins.kubernetes.recorder import Recorder, recorded
 
@@ -99,12 +104,35 @@ CLAIM: dict[str, Any] = {
 
 
 @pytest.mark.usefixtures("recorder")
-def test_a_volume_waits_for_ever_without_a_class(tmp_path: Path) -> None:
-    """EKS marks no default class since 1.30."""
+def test_a_volume_waits_for_ever_without_a_class_or_a_driver(tmp_path: Path) -> None:
+    """EKS marks no default class since 1.30, and a class makes nothing without its driver."""
     with pytest.raises(Refused, match="unbound immediate PersistentVolumeClaims"):
-        Recorder(tmp_path, bare=True).create(CLAIM)
-    eks = Recorder(tmp_path, bare=True)
+        Recorder(tmp_path, served=bool).create(CLAIM)
+    eks = Recorder(tmp_path, served={"ebs.csi.eks.amazonaws.com"}.__contains__)
     eks.create({**CLAIM, "spec": {**CLAIM["spec"], "storageClassName": "theirs"}, "metadata": {"name": "other"}})
     eks.create(storage_class(auto=True, tags={}))
     eks.create(CLAIM)
+    with pytest.raises(Refused, match=r"external provisioner .ebs\.csi\.eks\.amazonaws\.com"):
+        Recorder(tmp_path, served={"ebs.csi.aws.com"}.__contains__).create(CLAIM)
     Recorder(tmp_path / "kind").create(CLAIM)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "addon", "served"),
+    [
+        ({"storageConfig": {"blockStorage": {"enabled": True}}}, {}, {"ebs.csi.eks.amazonaws.com"}),
+        ({}, {"podIdentityAssociations": [{"roleArn": "arn"}]}, {"ebs.csi.aws.com"}),
+        ({}, {}, set()),  # the add-on alone may make no volume
+    ],
+)
+def test_what_makes_volumes_on_eks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: dict[str, Any], addon: dict[str, Any], served: set[str]
+) -> None:
+    monkeypatch.setenv(EMULATED_VARIABLE, str(tmp_path / "emulated.json"))
+    note(CLUSTER, "asya-aws", cluster)
+    note("addon", "asya-aws:aws-ebs-csi-driver", addon)
+    text = kubeconfig("asya-aws", "https://eks.example", "Q0E=", "eu-central-1")
+    both = ("ebs.csi.eks.amazonaws.com", "ebs.csi.aws.com")
+    assert {each for each in both if makes_volumes(text, each)} == served
+    theirs = kubeconfig("theirs", "https://eks.example", "Q0E=", "eu-central-1")
+    assert all(makes_volumes(theirs, each) for each in both)

@@ -152,6 +152,7 @@ def project(source: Path, tmp_path: Path, *, aws: str = "", moto: str = "", kube
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+        "PYTHONFAULTHANDLER": "1",  # A crash says where; the engine alone says "exit code: -1".
         "STANDIN_LOG": str(made.calls),
         "STANDIN_EMULATED": str(made.emulated),
         "STANDIN_OPENAPI": str(openapi_document()),

@@ -83,6 +83,7 @@ def evaluated(folder: Path, module: Path, files: list[str], text: str, **variabl
     (folder / "test.tf").write_text(text, encoding="utf-8")
     (folder / "test.auto.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
     tofu(folder, "init", "-no-color", "-input=false")
+    tofu(folder, "validate", "-no-color")
     tofu(folder, "apply", "-auto-approve", "-no-color", "-input=false")
     return json.loads(tofu(folder, "output", "-json", "all"))
 

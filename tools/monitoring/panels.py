@@ -61,6 +61,12 @@ def _both(metric: str, where: str = "", by: str = "") -> tuple[tuple[str, str], 
     return tuple((_quantile(share, metric, by, where), f"{name}p{share * 100:g}") for share in (0.5, 0.99))
 
 
+def _started(what: str) -> str:
+    """The median, in the last hour, from a pod's scheduling to the start of one of its parts."""
+    metric = f"asya_operator_{what}_start_seconds_bucket"
+    return f"histogram_quantile(0.5, sum by (le, queue) (increase({metric}{_HERE}[1h])))"
+
+
 MESH: Final = Board(
     "asya-mesh",
     "Asya: mesh",
@@ -171,15 +177,14 @@ ACTOR: Final = Board(
         ),
         Panel(
             "Cold start",
-            "From a replica's start to its first envelope, and the median from a pod's scheduling to its readiness.",
+            "From a pod's scheduling to its first envelope, the slowest replica's, and the median to its readiness.",
             "s",
             (
-                (f"max by (queue) (asya_actor_cold_start_seconds{_HERE})", "{{queue}} first envelope"),
                 (
-                    "histogram_quantile(0.5, sum by (le, queue)"
-                    f" (increase(asya_operator_pod_start_seconds_bucket{_HERE}[1h])))",
-                    "{{queue}} pod ready",
+                    f"max by (queue) (asya_actor_cold_start_seconds{_HERE}) + on (queue) {_started('sidecar')}",
+                    "{{queue}} first envelope",
                 ),
+                (_started("pod"), "{{queue}} pod ready"),
             ),
         ),
     ),
@@ -299,25 +304,35 @@ OPERATOR: Final = Board(
         Panel("Leader", "One replica has 1.", "short", (("sum(asya_operator_leader)", "leaders"),)),
     ),
 )
+_READY: Final = 'max by (queue, actor_namespace) (asya_operator_actor_replicas{kind="ready"})'
+_AT_WORK: Final = "clamp_max(queue:asya_handler_utilisation:ratio5m, 1)"
+_GPUS: Final = (
+    "sum by (queue) (max by (queue, actor_namespace) (asya_operator_actor_replica_gpus)"
+    f" * on (queue, actor_namespace) {_READY})"
+)
 COST: Final = Board(
     "asya-cost",
     "Asya: cost",
     "What runs without work, and what is billed by request?",
     (
         Panel(
-            "Idle handler slots",
-            "Slots that are paid for and do not work; scaling to zero takes them away.",
+            "Idle replicas",
+            "Replicas that are paid for and do not work; scaling to zero takes them away.",
+            "short",
+            ((f"sum by (queue) ({_READY}) * on (queue) (1 - {_AT_WORK})", "{{queue}}"),),
+        ),
+        Panel(
+            "GPUs held, GPUs at work",
+            "GPU-seconds a second: the mean over an hour times 3,600 is that hour's. The space between the lines is idle.",
             "short",
             (
-                (
-                    "queue:asya_handler_slots:sum * (1 - clamp_max(queue:asya_handler_utilisation:ratio5m, 1))",
-                    "{{queue}}",
-                ),
+                (_GPUS, "{{queue}} held"),
+                (f"{_GPUS} * on (queue) {_AT_WORK}", "{{queue}} at work"),
             ),
         ),
         Panel(
             "Handler seconds a second",
-            "Time in handlers; of an actor with one GPU a replica these are GPU-seconds.",
+            "Time in handlers, of all actors.",
             "short",
             ((_rate("asya_actor_handler_busy_seconds_total", "queue"), "{{queue}}"),),
         ),

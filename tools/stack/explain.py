@@ -72,6 +72,11 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
         "all of it down, asya:protect: false in Pulumi.{env}.yaml, make up ENV={env}, then make down ENV={env}",
     ),
     (
+        r"program exited with non-zero exit code: -1$",
+        "the program was ended by a signal: where it crashed, the lines above say at which place; where they say nothing, "
+        "somebody ended it, or the system for want of memory (dmesg). Nothing has to be removed; run the same again",
+    ),
+    (
         r"is protected|marked for protection|[Dd]eletion ?[Pp]rotection",
         "what holds data is protected, by Pulumi and by AWS itself: asya:protect: false in Pulumi.{env}.yaml, "
         "make up ENV={env}, then make down ENV={env}. That also empties the bucket",
@@ -81,7 +86,7 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
 
 def causes(output: str, environment: str) -> list[str]:
     """What to say about a failed command, the likeliest first; empty when its own words must do."""
-    found = [cure.format(env=environment) for pattern, cure in _CAUSES if re.search(pattern, output)]
+    found = [cure.format(env=environment) for pattern, cure in _CAUSES if re.search(pattern, output, re.MULTILINE)]
     return found[:1]
 
 

@@ -116,6 +116,7 @@ def _prepared(request: Request, name: str) -> "_Stack":
     # Python from where make put it: the Python host of old engines looks on PATH only.
     environ["PATH"] = os.pathsep.join([str(engine), str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     environ["PULUMI_SKIP_UPDATE_CHECK"] = "true"
+    environ.setdefault("PYTHONFAULTHANDLER", "1")  # A crash says where; the engine alone says "exit code: -1".
     given, before_that = {**config, **chosen.settings}, known.get("config") or {}
     made = settings_file.credentials(preset, given, before_that, lambda: secrets.token_hex(24))
     _write(settings, settings_file.merged(shared, known, {**made, **chosen.settings}))

@@ -7,6 +7,7 @@ import click
 from asya_cli.console import Console
 from asya_cli.exit_codes import BadRequest
 from asya_cli.options import Duration, gateway_options, home_option, json_option
+from asya_manifest.callback import DEFAULT_SECRET
 from asya_protocol.nearest import nearest
 
 
@@ -29,6 +30,11 @@ from asya_protocol.nearest import nearest
     "--key", default="",
     help="Makes the call once, however often it is repeated with the same key within a day; a call that is cut is made again.",
 )  # fmt: skip
+@click.option("--callback", "callback_url", metavar="URL", help="Where the gateway posts its end to, signed.")
+@click.option(
+    "--callback-secret", default=DEFAULT_SECRET, show_default=True, metavar="NAME",
+    help="Which of the gateway's secrets signs it.",
+)  # fmt: skip
 @gateway_options
 @home_option
 @json_option
@@ -40,6 +46,8 @@ def call(
     wait: bool,
     timeout_s: float,
     key: str,
+    callback_url: str | None,
+    callback_secret: str,
     url: str | None,
     token_file: Path | None,
     home: Path,
@@ -67,7 +75,8 @@ def call(
             only = ", ".join(found.parameters) or "none at all"
             cause = f"{tool} has no parameter {name!r}, only {only}{nearest(name, found.parameters)}"
             raise BadRequest(cause, f"asya tools {tool}")
-    envelope_id = gateway.call(tool, arguments, key)
+    callback = None if callback_url is None else {"url": callback_url, "secretRef": callback_secret}
+    envelope_id = gateway.call(tool, arguments, key, callback)
     if not wait:
         console.result({"id": envelope_id, "tool": tool, "gateway": gateway.url}, envelope_id)
         return

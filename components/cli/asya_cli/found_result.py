@@ -59,11 +59,11 @@ class FoundResult:
         return str(actors[place]) if place < len(actors) else ""
 
     @property
-    def missing(self) -> tuple[int, ...]:
-        """Indexes of the children without which its fan-out was joined; empty where it is whole."""
-        from asya_protocol.partial import missing_children
+    def missing(self) -> tuple[int | str, ...]:
+        """The children without which its fan-out was joined; empty where it is whole."""
+        from asya_protocol.partial import lacking
 
-        return missing_children(self.envelope.get("headers") or {}) if self.succeeded else ()
+        return lacking(self.envelope.get("headers") or {}) if self.succeeded else ()
 
     @property
     def cause(self) -> str:

@@ -151,17 +151,24 @@ class Gateway:
         near = nearest(name, [tool.name for tool in known])
         raise Unknown(f"the gateway at {self.url} has no tool {name!r}, only {others}{near}", "asya tools")
 
-    def call_raw(self, name: str, arguments: Mapping[str, object], key: str = "") -> dict[str, Any]:
+    def call_raw(
+        self, name: str, arguments: Mapping[str, object], key: str = "", callback: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
         """Start a tool; the answer is MCP's CallToolResult. With a key a call that is cut is made again, and runs once.
 
         Raises:
             Unknown: There is no such tool.
-            BadRequest: The key is none, or was given with other arguments before.
+            BadRequest: The key is none, or was given with other arguments before; or the callback cannot be.
             GatewayAway: It cannot be reached; with a key: for a minute.
         """
-        answer = self._call_again(name, arguments, key) if key else self._post_call(name, arguments)
+        body: dict[str, object] = {"name": name, "arguments": dict(arguments)}
+        if callback is not None:
+            body["callback"] = callback
+        answer = self._call_again(body, key) if key else self._post_call(body)
         if answer.status_code == MISSING:
             raise Unknown(answer.text.strip(), "asya tools")
+        if callback is not None and answer.status_code == INVALID and answer.text.startswith("callback"):
+            raise BadRequest(answer.text.strip())
         if key and answer.status_code in (INVALID, REUSED):
             raise BadRequest(answer.text.strip(), "choose another --key")
         document = read_document(answer)
@@ -169,29 +176,31 @@ class Gateway:
             raise failed(answer)
         return document
 
-    def _post_call(self, name: str, arguments: Mapping[str, object], key: str = "") -> "httpx2.Response":
+    def _post_call(self, body: Mapping[str, object], key: str = "") -> "httpx2.Response":
         headers = {"Idempotency-Key": key} if key else None
-        return self._http.request("POST", "/tools/call", {"name": name, "arguments": dict(arguments)}, headers=headers)
+        return self._http.request("POST", "/tools/call", body, headers=headers)
 
-    def _call_again(self, name: str, arguments: Mapping[str, object], key: str) -> "httpx2.Response":
+    def _call_again(self, body: Mapping[str, object], key: str) -> "httpx2.Response":
         until_s = time.monotonic() + AWAY_LIMIT_S
         for pause_s in pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S):
             try:
-                return self._post_call(name, arguments, key)
+                return self._post_call(body, key)
             except GatewayAway:
                 if time.monotonic() + pause_s > until_s:
                     raise
             time.sleep(pause_s)
         raise AssertionError("pauses never end")
 
-    def call(self, name: str, arguments: Mapping[str, object], key: str = "") -> str:
-        """Start a tool; the envelope's id. ``key`` as in ``call_raw``.
+    def call(
+        self, name: str, arguments: Mapping[str, object], key: str = "", callback: Mapping[str, object] | None = None
+    ) -> str:
+        """Start a tool; the envelope's id. ``key`` as in ``call_raw``; ``callback``: where its end is told.
 
         Raises:
             Unknown: There is no such tool.
             BadRequest: The arguments do not fit.
         """
-        document = self.call_raw(name, arguments, key)
+        document = self.call_raw(name, arguments, key, callback)
         text = text_of(document)
         if document.get("isError"):
             if text.startswith(("missing required parameter", "invalid parameter")):
@@ -238,6 +247,22 @@ class Gateway:
         answer = self._http.request("POST", f"/api/v1{_path(envelope_id)}/replay", body)
         answer = self._known(envelope_id, answer)
         return None if answer.status_code == CONFLICT else read_document(answer)
+
+    def callbacks(self, *, waiting: bool = False) -> dict[str, Any]:
+        """List callbacks that are dead letters, or wait; with the number of both."""
+        return read_document(self._http.request("GET", f"/api/v1/callbacks?state={'waiting' if waiting else 'dead'}"))
+
+    def redrive_callbacks(self, callback_id: str | None) -> int:
+        """Let dead callbacks begin anew, one or all; how many there were.
+
+        Raises:
+            Unknown: It is no dead letter.
+        """
+        body = {"all": True} if callback_id is None else {"id": callback_id}
+        answer = self._http.request("POST", "/api/v1/callbacks/redrive", body)
+        if answer.status_code == MISSING:
+            raise Unknown(f"{callback_id} is no callback that is a dead letter", "asya callbacks ls")
+        return int(read_document(answer)["redriven"])
 
     def failed(self) -> Iterator[dict[str, Any]]:
         """Yield summaries of the envelopes that have failed, newest first."""

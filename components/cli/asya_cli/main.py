@@ -7,6 +7,7 @@ import click
 
 from asya_cli.build import build
 from asya_cli.call import call
+from asya_cli.callbacks import callbacks
 from asya_cli.cancel import cancel
 from asya_cli.console import Console
 from asya_cli.dlq import dlq
@@ -55,6 +56,7 @@ for command in (
     why,
     logs,
     dlq,
+    callbacks,
     limits,
     pause,
     resume,

@@ -11,11 +11,11 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, ParamSpec, TypeVar
 
 from asya_crew.group_store import GroupStore
-from asya_crew.groups import Entry, Group, Verdict, read_entry
+from asya_crew.groups import LACKS, MOST_LACKS, Entry, Group, Verdict, read_entry
 from asya_crew.settings import FAIL, PARTIAL, FanInSettings
 from asya_protocol import names
 from asya_protocol.envelope import parent_of, read_lineage
@@ -75,6 +75,8 @@ class FanIn:
 
     def _arrive(self, envelope: Envelope) -> "_Arrival":
         entry = read_entry(envelope.get("headers") or {})
+        if entry is not None and entry.brings:
+            entry = replace(entry, place=_place(envelope["route"]))
         late = entry is not None and self._is_over(entry)
         again = (
             late
@@ -156,21 +158,30 @@ class FanIn:
     def _end(self, verdict: Verdict, entry: Entry, group: Group, envelope: Envelope) -> Envelope:
         payloads = self._groups.payloads(entry.group, group.here)
         # The children's parent goes on under its own id: that is the one which its sender knows.
-        made = {**_onward(envelope, entry.outer), "id": entry.opener, "payload": payloads}
+        outer = _with_lacks(entry.outer, group.incomplete)
+        made = {**_onward(self._at_its_place(entry, group, envelope), outer), "id": entry.opener, "payload": payloads}
         made.pop("parent_id", None)
         made["headers"] = _as_opener(entry, made["headers"])
         if names.HEADER_LINEAGE in made["headers"]:
             made["parent_id"] = parent_of(entry.opener)
         if entry.trace is not None:
             made["headers"][names.HEADER_LINKS] = self._groups.traces(entry.group, group.here)
-        if group.missing:
-            made["headers"][names.HEADER_MISSING] = sorted(group.missing)
+        if group.incomplete:
+            made["headers"][names.HEADER_MISSING] = group.incomplete
         if verdict is Verdict.FAIL:
             message = _explain(group)
             made["headers"][names.HEADER_FAILED] = message
             details = {"type": CHILDREN_MISSING, "message": message}
             made["payload"] = {"error": "processing_error", "details": details, "original_payload": payloads}
         return made
+
+    def _at_its_place(self, entry: Entry, group: Group, envelope: Envelope) -> Envelope:
+        """Move a notice to where the children came: which of several fan-ins that is, a hop before them can but guess."""
+        place = None if entry.brings else self._groups.place(entry.group, group.here)
+        route = envelope["route"]
+        if place is None or route["actors"][place : place + 1] != [names.FAN_IN]:
+            return envelope
+        return {**envelope, "route": {**route, "current": place}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +230,20 @@ def _onward(envelope: Envelope, stack: Sequence[Any]) -> Envelope:
     if stack:
         headers[names.HEADER_FAN_IN] = list(stack)
     return {**envelope, "route": {**route, "current": route.get("current", 0) + 1}, "headers": headers}
+
+
+def _place(route: Mapping[str, Any]) -> int | None:
+    """Where in its route an envelope came to fan-in; ``None`` where no other place can be meant."""
+    return route.get("current", 0) if route["actors"].count(names.FAN_IN) > 1 else None
+
+
+def _with_lacks(outer: Sequence[Any], lacks: Sequence[int | str]) -> Sequence[Any]:
+    """Tell the group around one what is missing in it."""
+    if not outer or not lacks:
+        return outer
+    *rest, around = outer
+    known = around.get(LACKS)
+    return [*rest, {**around, LACKS: [*(known if isinstance(known, list) else ()), *lacks][:MOST_LACKS]}]
 
 
 def _as_opener(entry: Entry, headers: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Fan-in groups in the object store: one object per child, and one that says who ended the group.
 
 Below ``fan-in/<group>/``: ``group.json`` (who was here first, and when), ``count.json``, ``items/<index>.json`` with a child's
-payload, ``missing/<index>.json`` and ``called-off.json`` with a reason, ``winner``: the token of the one envelope that ends the
+payload, ``lacks/<index>.json`` where that was joined from some of its own children, ``missing/<index>.json`` and
+``called-off.json`` with a reason, ``winner``: the token of the one envelope that ends the
 group; ``failed.json`` where that was for want of children, ``rejoined`` with the token of the replayed child that completed
 it. The winner stays when the rest is tidied away, so that what comes late finds a group that is over.
 """
@@ -18,6 +19,8 @@ from asya_store.port import Store
 PREFIX: Final = "fan-in/"
 TRACE: Final = "asya-traceparent"
 """Metadata of a child's object: the trace that it came with, where that is recorded."""
+PLACE: Final = "asya-place"
+"""Metadata of a child's object: where in its route it came to fan-in, of a route with several."""
 MOST_TRACES: Final = 128
 """Children whose traces are read, each by a request; a span has no more links."""
 THREADS: Final = 16
@@ -56,6 +59,9 @@ class GroupStore:
         group.here = {_index(key) for key in keys if key.startswith(f"{folder}items/")}
         for index in group.here:
             group.given_up.pop(index, None)
+        lacking = [key for key in keys if key.startswith(f"{folder}lacks/")]
+        for key, lacks in zip(lacking, self._threads.map(self._read, lacking), strict=True):
+            group.lacks[_index(key)] = tuple(lacks or ())
         group.called_off = f"{folder}called-off.json" in keys
         if f"{folder}count.json" in keys:
             group.count = self._read(f"{folder}count.json")
@@ -77,6 +83,12 @@ class GroupStore:
         """Read children's payloads in the order of their indexes."""
         folder = _folder(group_id)
         return list(self._threads.map(self._read, [_item(folder, index) for index in sorted(indexes)]))
+
+    def place(self, group_id: str, indexes: Iterable[int]) -> int | None:
+        """Read where in its route a child came to fan-in; ``None`` where there is no child, or its route has one fan-in."""
+        first = min(indexes, default=None)
+        info = None if first is None else self._store.info(_item(_folder(group_id), first))
+        return int(info.metadata[PLACE]) if info is not None and PLACE in info.metadata else None
 
     def traces(self, group_id: str, indexes: Iterable[int]) -> list[str]:
         """Read the traces that children came with, those of the first."""
@@ -131,8 +143,11 @@ class GroupStore:
             # Where the sender knew, every child brings the same count: that of the first is enough.
             self._store.create(f"{folder}count.json", _json(entry.count))
         if entry.index is not None and entry.missing is None:
-            trace = None if entry.trace is None else {TRACE: entry.trace}
-            self._store.put(_item(folder, entry.index), _json(payload), metadata=trace)
+            if entry.lacks:
+                self._store.put(f"{folder}lacks/{entry.index:07}.json", _json(entry.lacks))
+            about = {TRACE: entry.trace, PLACE: None if entry.place is None else str(entry.place)}
+            metadata = {name: value for name, value in about.items() if value is not None}
+            self._store.put(_item(folder, entry.index), _json(payload), metadata=metadata or None)
         elif entry.index is not None:
             self._store.put(f"{folder}missing/{entry.index:07}.json", _json(entry.missing))
 

@@ -15,9 +15,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from asya_protocol import names
+from asya_protocol.partial import inside, lacking
 from asya_protocol.trace import read_traceparent
 
 MAX_COUNT: Final = 1_000_000
+LACKS: Final = "lacks"
+"""Of an entry: what its child was joined without, since it is of this group."""
+MOST_LACKS: Final = 1000
+"""Children of children that are named as missing."""
 
 
 class Verdict(StrEnum):
@@ -43,6 +48,8 @@ class Entry:
         called_off: Why nothing is to be joined, for a notice from the hop that opened the group.
         outer: The stack without this entry: the groups around it.
         trace: ``traceparent`` of an envelope that is traced.
+        lacks: What the child itself was joined without, see ``partial.lacking``.
+        place: Where in its route it came to fan-in, where that tells more than the route does.
     """
 
     group: str
@@ -53,6 +60,8 @@ class Entry:
     called_off: str | None = None
     outer: tuple[Any, ...] = ()
     trace: str | None = None
+    lacks: tuple[int | str, ...] = ()
+    place: int | None = None
 
     @property
     def opener(self) -> str:
@@ -87,6 +96,7 @@ class Group:
         here: Indexes of those whose payload is kept.
         given_up: Index and reason of those that will not come.
         called_off: The hop that opened it did not come to its end; one that runs again may make it whole all the same.
+        lacks: Of those that are here: what they were joined without themselves.
     """
 
     opener: str
@@ -95,6 +105,7 @@ class Group:
     here: set[int] = field(default_factory=set)
     given_up: dict[int, str] = field(default_factory=dict)
     called_off: bool = False
+    lacks: dict[int, tuple[int | str, ...]] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
         """Take in what an envelope says; a child that comes after all counts, one beyond the count does not."""
@@ -106,6 +117,9 @@ class Group:
         if entry.index is not None and entry.missing is None:
             self.here.add(entry.index)
             self.given_up.pop(entry.index, None)
+            self.lacks.pop(entry.index, None)
+            if entry.lacks:
+                self.lacks[entry.index] = entry.lacks
         elif entry.index is not None and entry.index not in self.here:
             self.given_up[entry.index] = entry.missing or ""
 
@@ -114,12 +128,19 @@ class Group:
         if self.count is not None:
             self.here = {index for index in self.here if index < self.count}
             self.given_up = {index: reason for index, reason in self.given_up.items() if index < self.count}
+            self.lacks = {index: lacks for index, lacks in self.lacks.items() if index < self.count}
 
     @property
     def missing(self) -> dict[int, str]:
         """Index and reason of every child that is not here, as far as the count is known."""
         known = range(self.count) if self.count is not None else sorted(self.given_up)
         return {index: self.given_up.get(index, "did not come") for index in known if index not in self.here}
+
+    @property
+    def incomplete(self) -> list[int | str]:
+        """Everything that what is joined lacks: its own children, and children of children."""
+        within = [path for index, lacks in sorted(self.lacks.items()) for path in inside(index, lacks)]
+        return [*sorted(self.missing), *within[:MOST_LACKS]]
 
     def judge(self, *, partial: bool, late: bool) -> Verdict:
         """Say what to do now.
@@ -166,6 +187,7 @@ def read_entry(headers: Mapping[str, Any]) -> Entry | None:
         called_off=None if top.get("called_off") is None else str(top["called_off"]),
         outer=tuple(outer),
         trace=_trace(headers),
+        lacks=lacking({names.HEADER_MISSING: top.get(LACKS)}),
     )
     if entry.index is None and entry.timer is None and entry.count is None and entry.called_off is None:
         raise ValueError(f"header {names.HEADER_FAN_IN} has neither an index nor a count")

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from asya_gateway.actors.roster import Roster
+from asya_gateway.callbacks.settings import CallbackSettings
 from asya_gateway.metrics import Metrics
 from asya_gateway.records.call_key import CallKey
 from asya_gateway.records.lifecycle import Ended, Sending, cancelled, send_failed
@@ -29,6 +30,7 @@ from asya_gateway.tools.arguments import InvalidArguments, output_problem
 from asya_gateway.tools.payload import Payloads
 from asya_gateway.tools.toolbox import Toolbox
 from asya_gateway.tracing import CallTracing, CallTrail
+from asya_manifest.callback import Callback
 from asya_manifest.tools import Tool
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, Route
@@ -125,6 +127,7 @@ class Calls:
         metrics: Where calls are counted.
         most_values: Values that the arguments of one call may have.
         tracing: Traces calls; ``None`` passes on the traces that come.
+        callbacks: What callbacks can be made.
     """
 
     def __init__(
@@ -139,10 +142,12 @@ class Calls:
         metrics: Metrics | None = None,
         most_values: int = 100_000,
         tracing: CallTracing | None = None,
+        callbacks: CallbackSettings | None = None,
     ) -> None:
         self.toolbox = toolbox
         self._payloads = Payloads(most_values)
         self._tracing = tracing or CallTracing()
+        self._callbacks = callbacks or CallbackSettings()
         self._metrics = metrics or Metrics()
         self._errands: set[asyncio.Task[None]] = set()
         self._graces: set[asyncio.Task[None]] = set()
@@ -174,6 +179,7 @@ class Calls:
         *,
         carrier: Mapping[str, object] = MappingProxyType({}),
         not_before: datetime | None = None,
+        callback: Callback | None = None,
     ) -> Answer:
         """Start a tool for an owner, or find the envelope of an earlier call with the same key.
 
@@ -184,6 +190,7 @@ class Calls:
             key: What its repetitions have in common; the digest of arguments that come as JSON is put in here.
             carrier: The trace that came with the call.
             not_before: No handler may take the envelope before; the tool's time runs from then on.
+            callback: Where its end is told, instead of where the tool says.
 
         Raises:
             UnknownTool: There is none of that name.
@@ -201,6 +208,10 @@ class Calls:
             return Answer(str(exc), is_error=True)
         if self._roster is not None and (wrong := await self._roster.problem(tool.route)) is not None:
             self._metrics.calls.labels(name, "wrong_route").inc()
+            return Answer(f"tool {name} cannot run: {wrong}", is_error=True)
+        callback = callback or tool.callback
+        if callback is not None and (wrong := self._callbacks.problem(callback)) is not None:
+            self._metrics.calls.labels(name, "invalid").inc()
             return Answer(f"tool {name} cannot run: {wrong}", is_error=True)
         key = None if key is None else replace(key, arguments=digest)
         envelope_id = str(uuid.uuid4())
@@ -221,6 +232,7 @@ class Calls:
             deadline=deadline,
             current_actor_name=tool.route[0],
             owner=owner or None,
+            callback=callback,
         )
         try:
             made = Answer("", key=key) if key is None else await self._claim(record, key)
@@ -229,14 +241,14 @@ class Calls:
         except StoreUnavailable as exc:
             self._metrics.calls.labels(name, "store_away").inc()
             # Not to callers: the text has hosts, ports and users.
-            log.warning("envelope not created", extra={"tool": name, "error": str(exc)})
+            log.warning("envelope not created", extra={"tool": name, "envelope_id": envelope_id, "error": str(exc)})
             return Answer("failed to create envelope: the envelope store is away, try again", is_error=True)
         if made.calls > 1:
             self._metrics.calls.labels(name, "repeated").inc()
         else:
             problem = await self._send(record, trail)
             sent = problem is None
-            await self._sent(made.key)
+            await self._sent(made.key, envelope_id)
             self._tracing.finish(trail, name, envelope_id, problem)
             self._metrics.calls.labels(name, "sent" if sent else "not_sent").inc()
         told = _told(tool, made.envelope_id or envelope_id)
@@ -255,18 +267,18 @@ class Calls:
                 first = await self._store.get(claim.envelope_id)
                 if first is not None and not first.status.final and first.events <= UNTOUCHED:
                     await self._send(first)
-                await self._sent(key)
+                await self._sent(key, claim.envelope_id)
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
             claim = await self._store.claim(key) or replace(claim, sending_until=None)
         return Answer("", told={"envelope_id": claim.envelope_id}, key=key, calls=number)
 
-    async def _sent(self, key: CallKey | None) -> None:
+    async def _sent(self, key: CallKey | None, envelope_id: str) -> None:
         try:
             if key is not None:
                 await self._store.claim_sent(key)
         except StoreUnavailable as exc:  # a repetition sends it once more, if no sidecar has told of it until then
-            log.warning("call not noted as sent", extra={"error": str(exc)})
+            log.warning("call not noted as sent", extra={"envelope_id": envelope_id, "error": str(exc)})
 
     async def cancel(self, envelope_id: str) -> tuple[Outcome, bool]:
         """End an envelope as cancelled; the second value is whether its actors are notified."""

@@ -16,6 +16,8 @@ log: Final = logging.getLogger(__name__)
 BATCH: Final = 100
 FORGET: Final = 1000
 PURGE_EVERY_S: Final = 3600.0
+DEAD_CALLBACKS_S: Final = 30 * 24 * 3600.0
+"""How long a callback that could not be delivered is kept for a person to redrive it."""
 
 
 async def keep_house(
@@ -36,6 +38,7 @@ async def keep_house(
                 await store.purge(history_s)
                 while kept_s is not None and (gone := await store.forget(kept_s, FORGET)):
                     log.info("old envelopes forgotten", extra={"count": gone})
+                await store.deliveries.forget(DEAD_CALLBACKS_S)
                 purge_at_s = loop.time() + PURGE_EVERY_S
         except StoreUnavailable as exc:
             log.warning("deadlines not looked for", extra={"error": str(exc)})

@@ -14,6 +14,7 @@ from typing import Final
 from asya_gateway.actors.roster import Roster
 from asya_gateway.actors.sampling import keep_history
 from asya_gateway.actors.sources import open_source
+from asya_gateway.callbacks.courier import making_callbacks
 from asya_gateway.calls import Calls
 from asya_gateway.housekeeping import keep_house
 from asya_gateway.metrics import Metrics
@@ -81,6 +82,7 @@ async def run(settings: GatewaySettings) -> None:
             metrics=metrics,
             most_values=settings.max_call_elements,
             tracing=tracing,
+            callbacks=settings.callbacks,
         )
         if settings.door.file is not None:
             background.append(asyncio.create_task(settings.door.file.watch()))
@@ -101,7 +103,8 @@ async def run(settings: GatewaySettings) -> None:
             metrics=metrics,
             objects=objects,
         )
-        async with aclosing(app), aclosing(roster):
+        callbacks = making_callbacks(store.deliveries, settings.callbacks, metrics, settings.drain_timeout_s)
+        async with aclosing(app), aclosing(roster), callbacks:
             sampling = asyncio.create_task(
                 keep_history(app.board, app.call_times, app.history, settings.sample_every_s)
             )

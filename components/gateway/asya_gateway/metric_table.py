@@ -91,6 +91,20 @@ CERTIFICATE_ENDS: Final = Metric(
     ("subject",),
     "s",
 )
+CALLBACKS: Final = Metric(
+    "callbacks_total",
+    "counter",
+    "Attempts to tell the end of an envelope by a callback; outcome is delivered, again (tried again later) or dead.",
+    ("outcome",),
+    "attempts",
+)
+CALLBACKS_KEPT: Final = Metric(
+    "callbacks_kept",
+    "gauge",
+    "Callbacks in the store, the same at each replica; state is waiting or dead.",
+    ("state",),
+    "callbacks",
+)
 
 TABLE: Final = (
     CALLS,
@@ -108,4 +122,6 @@ TABLE: Final = (
     TOOL_RELOADS,
     TOOLS_STALE,
     CERTIFICATE_ENDS,
+    CALLBACKS,
+    CALLBACKS_KEPT,
 )

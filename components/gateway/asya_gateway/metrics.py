@@ -33,6 +33,8 @@ class Metrics:
         self.tool_reloads: Final = make.counter(table.TOOL_RELOADS)
         self.tools_stale: Final = make.gauge(table.TOOLS_STALE)
         self._certificate_ends: Final = make.gauge(table.CERTIFICATE_ENDS)
+        self.callbacks: Final = make.counter(table.CALLBACKS)
+        self.callbacks_kept: Final = make.gauge(table.CALLBACKS_KEPT)
 
     def show_certificate(self, subject: str, ends_s: float) -> None:
         """The certificate in use, and until when it is good (Unix time)."""

@@ -13,6 +13,7 @@ from asya_gateway.access.oidc import Provider, Verifier, check_url
 from asya_gateway.access.token_file import TokenFile
 from asya_gateway.access.tokens import Caller, Door, parse_tokens
 from asya_gateway.actors.sources import check_source, default_source
+from asya_gateway.callbacks.settings import CallbackSettings
 from asya_gateway.store.factory import MEMORY, check_database_url
 from asya_process import settings as process
 from asya_process.settings import setting, whole
@@ -47,7 +48,8 @@ class AccessSettings:
     """`tokens`, or `off`, which lets everyone do everything."""
     tokens: Mapping[bytes, Caller] | None = setting("ASYA_GATEWAY_TOKENS", parse_tokens, None)
     """Bearer tokens, separated by spaces or lines: `TOKEN`, or `TOKEN|scope,scope` with the scopes `call:<tool>`,
-    `call:*`, `read`, `cancel`, `operate` (redrive), `report` (for sidecars), `metrics` (for Prometheus)."""
+    `call:*`, `callback:<secret>`, `callback:*`, `read`, `cancel`, `operate` (redrive), `report` (for sidecars), `metrics`
+    (for Prometheus)."""
     file: TokenFile | None = setting("ASYA_GATEWAY_TOKENS_FILE", _tokens_file, None)
     """A file with tokens, written in the same way, and read anew when it changes."""
 
@@ -64,6 +66,7 @@ class GatewaySettings:
     prefixes: Prefixes = field(default_factory=Prefixes)
     """Where in it the end actors keep what they get."""
     traces: TraceSettings = field(default_factory=TraceSettings)
+    callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     public_url: str = setting("ASYA_GATEWAY_PUBLIC_URL", lambda text: check_url(text).rstrip("/") if text else "", "")
     """Where callers reach it; with a provider, MCP clients learn there who gives out tokens."""
     rate: float = setting("ASYA_GATEWAY_RATE", process.number(0, 10**6), "0")
@@ -159,6 +162,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         store=read_store_settings(env),
         prefixes=process.read(Prefixes, environ),
         traces=read_trace_settings(env),
+        callbacks=process.read(CallbackSettings, env),
     )
     _check_tls(settings)
     if 0 < (settings.kept_s or 0) < settings.history_s:

@@ -36,6 +36,8 @@ STOP_LIMIT_S: Final = 12.0
 """Its own drain takes 10 s at most."""
 _POLL_S: Final = 0.05
 _OURS: Final = "ASYA_"
+_CALLBACKS: Final = "ASYA_GATEWAY_CALLBACK"
+"""Of our own variables those that nobody but who starts the mesh can know: secrets, and where callbacks may go."""
 
 
 class Gateway:
@@ -44,7 +46,7 @@ class Gateway:
     Args:
         state: The mesh's folder.
         launcher: Starts processes.
-        environ: What its process inherits; our own variables in it are left out.
+        environ: What its process inherits; of our own variables in it those of callbacks.
     """
 
     def __init__(self, state: StateFolder, launcher: Launcher, environ: Mapping[str, str]) -> None:
@@ -148,7 +150,7 @@ class Gateway:
         self._state.gateway_tokens()  # the file that the process reads
         tools = _tools_path(self._state, request)
         env = {
-            **{name: value for name, value in self._environ.items() if not name.startswith(_OURS)},
+            **{name: value for name, value in self._environ.items() if _is_inherited(name)},
             **broker_env,
             "ASYA_GATEWAY_HOST": HOST,
             "ASYA_GATEWAY_PORT": self.url.rpartition(":")[2],
@@ -233,6 +235,10 @@ def _choose_port(state: StateFolder, wanted: int | None) -> int:
         port = int(probe.getsockname()[1])
     path.write_text(f"{port}\n", encoding="utf-8")
     return port
+
+
+def _is_inherited(name: str) -> bool:
+    return not name.startswith(_OURS) or name.startswith(_CALLBACKS)
 
 
 async def _answers(url: str) -> bool:

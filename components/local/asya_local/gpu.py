@@ -5,23 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from asya_manifest.gpus import gpus_in
 from asya_manifest.pod import PodTemplate
 
-RESOURCE: Final = re.compile(r"[^/]+/gpu(\..*)?|gpu\.[^/]+/.+")
-"""``nvidia.com/gpu``, ``amd.com/gpu``, ``nvidia.com/gpu.shared``, ``gpu.intel.com/i915``."""
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 _DEVICE: Final = re.compile(r"nvidia\d+|kfd")
 
 
 def gpus_asked(template: PodTemplate) -> int:
-    """How many GPUs the runtime container of one replica asks for, 0 for none.
-
-    Source: https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/ (limits; requests say the same).
-    """
-    resources = (template.runtime.model_extra or {}).get("resources")
-    limits = resources.get("limits") or resources.get("requests") if isinstance(resources, Mapping) else None
-    found = limits.items() if isinstance(limits, Mapping) else ()
-    return sum(int(amount) for name, amount in found if RESOURCE.fullmatch(str(name)) and str(amount).isdecimal())
+    """How many GPUs the runtime container of one replica asks for, 0 for none."""
+    return gpus_in((template.runtime.model_extra or {}).get("resources"))
 
 
 def gpus_here(environ: Mapping[str, str], devices: Path = Path("/dev")) -> int:

@@ -265,11 +265,16 @@ def _source(declared: DeclaredActor, settings: MeshSettings) -> tuple[Path, bool
     if settings.source is not None:
         return settings.source, True
     if annotation is None:
-        return folder.resolve(), False
-    source = (folder / annotation).resolve()
+        return _absolute(folder), False
+    source = _absolute(folder / annotation)
     if not source.is_dir():
         raise MeshError(f"metadata.annotations.{ANNOTATION_SOURCE}: {source} is no folder")
     return source, True
+
+
+def _absolute(folder: Path) -> Path:
+    """Links stay what they are: one that is turned to another folder is an edit of the code behind it."""
+    return folder.resolve() if ".." in folder.parts else folder.absolute()
 
 
 def _python_path(source: Path, base_env: Mapping[str, str], own_env: Mapping[str, str], *, first: bool) -> str:

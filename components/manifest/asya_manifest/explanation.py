@@ -100,7 +100,7 @@ class Evidence:
         events: The gateway's events, oldest first.
         end: ``succeeded`` or ``failed`` as the crew has persisted it, with the error.
         failed_at: The actor at which it failed, as the crew has persisted it; empty where that is not known.
-        missing: Indexes of the children without which it was joined.
+        missing: The children without which it was joined.
         cancelled: It, or what it came from, is on the list of cancels.
         last: The last settlement in the sidecars' logs, or an attempt that failed as the gateway was told last.
         running: Actor, attempt and seconds, of a handler that is at work on it.
@@ -117,7 +117,7 @@ class Evidence:
     events: Sequence[Mapping[str, Any]] = ()
     end: tuple[str, str] | None = None
     failed_at: str = ""
-    missing: Sequence[int] = ()
+    missing: Sequence[int | str] = ()
     cancelled: bool = False
     last: StepFacts | None = None
     running: tuple[str, int, float] | None = None
@@ -373,9 +373,12 @@ def _trouble(evidence: Evidence) -> Why | None:
     if facts.desired == 0:
         return Why("scaling", f"no replica of {facts.name} runs and none is wanted yet; {_ahead(facts)}")
     wanted = "" if facts.desired is None else f" of {facts.desired}"
-    return Why(
-        "scaling", f"no replica{wanted} of {facts.name} is ready yet; {_ahead(facts)}", "it should be in seconds"
-    )
+    text = f"no replica{wanted} of {facts.name} is ready yet; "
+    if (
+        facts.message
+    ):  # it takes longer than replicas do, and somebody has seen why: a handler that hangs while it loads
+        return Why("scaling", f"{text}{facts.message}; {_ahead(facts)}", _look_at(evidence, facts.name))
+    return Why("scaling", f"{text}{_ahead(facts)}", "it should be in seconds")
 
 
 def _queued(evidence: Evidence) -> Why | None:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import yaml
 
+from asya_manifest.callback import Callback, read_callback
 from asya_protocol.durations import parse_duration
 from asya_protocol.errors import AsyaError, Fault
 
@@ -39,7 +40,7 @@ _FLAGS: Final[Mapping[str, bool]] = {
 }
 _TOOL: Final = frozenset({
     "name", "title", "description", "parameters", "route", "progress", "timeout", "wait", "metadata", "annotations",
-    "outputSchema",
+    "outputSchema", "callback",
 })  # fmt: skip
 ANNOTATIONS: Final = ("readOnly", "destructive", "idempotent", "openWorld")
 """What a tool may say of itself, for whoever asks a person before a call."""
@@ -97,6 +98,7 @@ class Tool:
             to the gateway.
         annotations: By the names of ``ANNOTATIONS``, those that are said.
         output_schema: JSON schema of the result, an object; ``None`` promises nothing.
+        callback: Where the ends of its calls are told; ``None`` for nowhere.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Tool:
     wait_s: float | None = None
     annotations: Mapping[str, bool] = field(default_factory=dict)
     output_schema: Mapping[str, Any] | None = None
+    callback: Callback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +249,7 @@ def _tool(entry: object, where: str, routes: _Routes, defaults: _Defaults) -> To
         wait_s=defaults.wait_s if wait_s is None else wait_s,
         annotations={key: value for key, value in said.items() if value is not None},
         output_schema=_output_schema(spec, where),
+        callback=_callback(spec, where),
     )
 
 
@@ -328,6 +332,15 @@ def _wait(spec: Mapping[str, Any], where: str) -> float | None:
         return parse_duration(value if isinstance(value, str) else f"{value}s")
     except ValueError as exc:
         raise InvalidTools(f"{where}.wait: {exc}") from None
+
+
+def _callback(spec: Mapping[str, Any], where: str) -> Callback | None:
+    if spec.get("callback") is None:
+        return None
+    try:
+        return read_callback(spec["callback"])
+    except ValueError as exc:
+        raise InvalidTools(f"{where}.callback: {exc}") from None
 
 
 def _output_schema(spec: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import Final
 from asya_process.metric import Metric
 
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+START_BUCKETS_S: Final = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _ACTOR: Final = ("queue", "actor_namespace")
 
 RECONCILES: Final = Metric(
@@ -46,13 +47,24 @@ REPLICAS: Final = Metric(
     (*_ACTOR, "kind"),
     "replicas",
 )
+REPLICA_GPUS: Final = Metric(
+    "actor_replica_gpus", "gauge", "GPUs that one replica of an actor asks for; absent without.", _ACTOR, "GPUs"
+)
 POD_START: Final = Metric(
     "pod_start_seconds",
     "histogram",
     "From the scheduling of a pod of an actor to its readiness: image, processes, load of a model.",
     _ACTOR,
     "s",
-    (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
+    START_BUCKETS_S,
+)
+SIDECAR_START: Final = Metric(
+    "sidecar_start_seconds",
+    "histogram",
+    "From the scheduling of a pod of an actor to the start of its sidecar: what comes before `asya_actor_cold_start_seconds`.",
+    _ACTOR,
+    "s",
+    START_BUCKETS_S,
 )
 QUEUE: Final = Metric(
     "queue_envelopes",
@@ -130,7 +142,9 @@ TABLE: Final = (
     ACTOR_STATUS,
     CONDITION,
     REPLICAS,
+    REPLICA_GPUS,
     POD_START,
+    SIDECAR_START,
     QUEUE,
     DEAD,
     COUNTED,

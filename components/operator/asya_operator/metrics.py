@@ -11,9 +11,11 @@ from typing import Any, Final
 from prometheus_client import generate_latest
 
 from asya_manifest.cluster_needs import HOLES, Hole, parsed
+from asya_manifest.gpus import gpus_of_replica
 from asya_manifest.policies import Scaling
 from asya_manifest.support_ends import support_ends
 from asya_operator import metric_table as table
+from asya_operator.pod_starts import Start
 from asya_operator.status.observation import find_condition
 from asya_process.metrics import Maker
 from asya_transport.port import Depth
@@ -44,7 +46,9 @@ class Metrics:
         self._status: Final = make.gauge(table.ACTOR_STATUS)
         self._condition: Final = make.gauge(table.CONDITION)
         self._replicas: Final = make.gauge(table.REPLICAS)
+        self._gpus: Final = make.gauge(table.REPLICA_GPUS)
         self._pod_start: Final = make.histogram(table.POD_START)
+        self._sidecar_start: Final = make.histogram(table.SIDECAR_START)
         self._queue: Final = make.gauge(table.QUEUE)
         self._dead: Final = make.gauge(table.DEAD)
         self._rounds: Final = make.counter(table.COUNTED)
@@ -82,13 +86,13 @@ class Metrics:
     def show_actors(
         self, actors: Iterable[tuple[Key, Mapping[str, Any]]], scaler: Callable[[Key], Mapping[str, Any] | None]
     ) -> None:
-        """Show every actor's status, conditions and replicas; those that are gone leave.
+        """Show every actor's status, conditions, replicas and their GPUs; those that are gone leave.
 
         Args:
             actors: As the API server showed them.
             scaler: Finds an actor's ScaledObject, whose condition Fallback is KEDA's word.
         """
-        for gauge in (self.actors, self._ready, self._status, self._condition, self._replicas):
+        for gauge in (self.actors, self._ready, self._status, self._condition, self._replicas, self._gpus):
             gauge.clear()
         statuses: Counter[str] = Counter()
         readiness: Counter[str] = Counter()
@@ -110,14 +114,18 @@ class Metrics:
             for kind, count in counts.items():
                 if count is not None:
                     self._replicas.labels(name, namespace, kind).set(count)
+            if gpus := gpus_of_replica(raw):
+                self._gpus.labels(name, namespace).set(gpus)
         for gauge, counted in ((self.actors, statuses), (self._ready, readiness)):
             for word, count in counted.items():
                 gauge.labels(word).set(count)
 
-    def observe_starts(self, starts: Iterable[tuple[Key, float]]) -> None:
-        """Pods of these actors became ready, so many seconds after they were scheduled."""
-        for (namespace, name), seconds in starts:
-            self._pod_start.labels(name, namespace).observe(seconds)
+    def observe_starts(self, starts: Iterable[tuple[Key, Start]]) -> None:
+        """Pods of these actors became ready."""
+        for (namespace, name), start in starts:
+            self._pod_start.labels(name, namespace).observe(start.ready_s)
+            if start.sidecar_s is not None:
+                self._sidecar_start.labels(name, namespace).observe(start.sidecar_s)
 
     def show_queues(self, depths: Iterable[tuple[Key, Depth]], dead: Iterable[tuple[Key, Depth]]) -> None:
         """Show what queues were last seen to hold."""

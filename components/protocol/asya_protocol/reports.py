@@ -8,8 +8,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from asya_protocol.partial import LONGEST_PATH
+
 Index = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 """Place in a route; what the database's int holds."""
+Path = Annotated[str, msgspec.Meta(max_length=LONGEST_PATH)]
+"""Of a child within children."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=10**12)]
 Json = msgspec.Raw | msgspec.UnsetType
@@ -125,7 +129,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         actors: The route.
         mark: What the gateway gave the envelope to show, from its headers; ours, as are ``by`` and ``retry``.
         ended: How, where that is not the end of its route.
-        missing: Indexes of the children without which its fan-out was joined; ours.
+        missing: The children without which its fan-out was joined, see ``partial.lacking``; ours.
     """
 
     id: str | None = None
@@ -141,7 +145,7 @@ class FinalBody(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     actors: list[str] | None = None
     mark: str | None = None
     ended: HowEnded | None = None
-    missing: list[Index] | None = None
+    missing: list[Index | Path] | None = None
 
 
 class BatchEntry(msgspec.Struct, frozen=True, omit_defaults=True):

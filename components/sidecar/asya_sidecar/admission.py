@@ -14,6 +14,7 @@ from asya_protocol import names
 from asya_protocol.claim import read_claim
 from asya_protocol.envelope import ancestors
 from asya_protocol.errors import InvalidEnvelope, StoreUnavailable
+from asya_sidecar.core.about import about
 from asya_sidecar.core.actions import Ack, Decision, Release
 from asya_sidecar.core.admit import Hop, Work, admit, refuse, refused_at_end, with_payload
 from asya_sidecar.core.decide import cancelled
@@ -116,7 +117,8 @@ class Admission:
             try:
                 await asyncio.to_thread(self._claims.redeem, work.claim)
             except Exception as exc:  # noqa: BLE001 - the delivery is acknowledged: no failure may make it run again
-                log.warning("claim not redeemed", extra={"error": str(exc), "key": work.claim.key})
+                told = {**about(work, self._hop.actor), "error": str(exc), "key": work.claim.key}
+                log.warning("claim not redeemed", extra=told)
 
     async def lighten(self, body: bytes) -> bytes:
         """What is to be sent: the envelope, or one with a claim where it is too large.

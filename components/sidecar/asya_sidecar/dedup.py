@@ -9,6 +9,7 @@ from typing import Final
 from asya_protocol.envelope import origin_mark
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.replay import replay_mark
+from asya_sidecar.core.about import about
 from asya_sidecar.core.actions import Decision
 from asya_sidecar.core.admit import Hop, Work
 from asya_store.dedup_port import DedupStore, Verdict
@@ -56,7 +57,7 @@ class Dedup:
             else:
                 await self._store.forget(key, self._owner)
         except StoreUnavailable as exc:
-            log.warning("dedup state not kept", extra={"envelope_id": work.envelope.id, "error": str(exc)})
+            log.warning("dedup state not kept", extra={**about(work, self._hop.actor), "error": str(exc)})
 
     async def keep(self) -> None:
         """Extend what is held, for ever."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from asya_process.tracer import fresh_ids
 from asya_protocol.reply import Item
+from asya_sidecar.core.about import about
 from asya_sidecar.core.actions import Decision, Release, Use
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.call_outcome import Outcome, Replied
@@ -141,7 +142,7 @@ class Handling:
 
     def despite(self, work: Work | None, exc: Exception) -> Decision:
         """Decide for an envelope on which this program failed; to be called where the exception is handled."""
-        log.exception("a defect", extra={"envelope_id": work.envelope.id if work else "", "actor": self._hop.actor})
+        log.exception("a defect", extra=about(work, self._hop.actor))
         chance = random.random()  # noqa: S311 - jitter
         moment = _moment(work, chance, fresh_ids() if work is None else _ids_of(work))
         return defect(work, self._hop, moment, f"defect of the sidecar: {type(exc).__name__}: {exc}")
@@ -175,7 +176,7 @@ class Handling:
             unwanted = {index for index, work in enumerate(call.works) if is_unwanted(work)} - call.unwanted
             call.unwanted |= unwanted
             if unwanted and len(call.works) == 1:
-                log.info("handler cancelled", extra={"envelope_id": call.works[0].envelope.id})
+                log.info("handler cancelled", extra=about(call.works[0], self._hop.actor))
                 ending.append(runtime.cancel())
         await asyncio.gather(*ending)
 

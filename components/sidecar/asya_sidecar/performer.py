@@ -22,6 +22,7 @@ from asya_protocol.errors import (
     TransportError,
 )
 from asya_sidecar.admission import Admission
+from asya_sidecar.core.about import about
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.build import with_counters
@@ -124,7 +125,7 @@ class Performer:
             await self._admission.let_go(work, done)
         try:
             started_s = 0.0 if trail is None else time.time()
-            await self._settle(done, delivery)
+            await self._settle(done, delivery, work)
             if trail is not None:
                 trail.settling = (started_s, time.time())
             if isinstance(done.settlement, Ack) and work is not None:
@@ -133,7 +134,8 @@ class Performer:
             if isinstance(exc, LeaseLost):
                 self._metrics.lease_lost()
             # The outputs are confirmed, and what was not settled comes again: a duplicate, never a loss.
-            log.warning("settlement not taken", extra={"error": str(exc), "result": done.result})
+            told = {**about(work, self._hop.actor), "error": str(exc), "result": done.result}
+            log.warning("settlement not taken", extra=told)
             await self.release(delivery)
         return done
 
@@ -183,7 +185,7 @@ class Performer:
         gateway has its deadline.
         """
         if isinstance(done.settlement, DeadLetter):
-            log.error("dead letter not reported", extra={"envelope_id": work.envelope.id if work else ""})
+            log.error("dead letter not reported", extra=about(work, self._hop.actor))
             self._metrics.reported("final", "dropped")
             return done
         if work is None:
@@ -192,7 +194,7 @@ class Performer:
         copy = with_counters(work.source or work.body, attempt=work.attempt, delivery=work.delivery, traced_s=traced_s)
         return Decision(RetryLater(copy, away.again_s), "released", failed_reason="gateway_error", cause=str(away))
 
-    async def _settle(self, decision: Decision, delivery: Delivery) -> None:
+    async def _settle(self, decision: Decision, delivery: Delivery, work: Work | None) -> None:
         match decision.settlement:
             case Ack():
                 await self._consumer.ack(delivery)
@@ -204,7 +206,7 @@ class Performer:
                 try:
                     await self._consumer.dead_letter(delivery, reason)
                 except QueueMissing:
-                    await self._without_dead_letter_queue(delivery, reason, fallback)
+                    await self._without_dead_letter_queue(delivery, reason, fallback, work)
 
     async def _retry_later(self, delivery: Delivery, body: bytes, delay_s: float) -> None:
         try:
@@ -216,13 +218,16 @@ class Performer:
         else:
             await self._consumer.ack(delivery)
 
-    async def _without_dead_letter_queue(self, delivery: Delivery, reason: str, fallback: Send | None) -> None:
+    async def _without_dead_letter_queue(
+        self, delivery: Delivery, reason: str, fallback: Send | None, work: Work | None
+    ) -> None:
         """A queue of Asya 0.1.1's operator may have no DLQ; error-end keeps the envelope then."""
         if fallback is not None:
             await self.send_all((fallback,))
             await self._consumer.ack(delivery)
             return
-        log.error("no dead letter queue, delivery released", extra={"queue": self._queue, "reason": reason})
+        told = {**about(work, self._hop.actor), "queue": self._queue, "reason": reason}
+        log.error("no dead letter queue, delivery released", extra=told)
         await self._consumer.release(delivery, LONGEST_PAUSE_S)
 
     async def _send(self, send: Send, trail: Trail | None = None) -> None:

@@ -18,11 +18,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from asya_protocol import names
-from asya_protocol.envelope import Envelope, ancestors, format_time
+from asya_protocol.envelope import ancestors, format_time
 from asya_protocol.errors import TransportError
-from asya_protocol.trace import trace_id_of
 from asya_sidecar.admission import Admission
+from asya_sidecar.core.about import about, trace_of
 from asya_sidecar.core.actions import Decision, RetryLater
 from asya_sidecar.core.admit import Hop, Work, in_time
 from asya_sidecar.core.fan_out import innermost_group
@@ -255,7 +254,7 @@ class Pipeline:
             await self._intake.keep_pace()
         self._metrics.settled(done.result, done.failed_reason, duration_s)
         if done.kind and not self._hop.logs_causes:
-            log.debug("handler failed", extra={"envelope_id": work.envelope.id if work else "", "cause": done.cause})
+            log.debug("handler failed", extra={**about(work, self._hop.actor), "cause": done.cause})
         if self._tracing is not None and trail is not None:
             self._tracing.finish(trail, work, delivery.body, done)
         level = logging.INFO if done.failed_reason is None else logging.WARNING
@@ -282,7 +281,7 @@ class Pipeline:
                 **({"delivery": work.delivery} if work and done.failed_reason else {}),
                 # Not of the handler's own errors, which use up attempts.
                 **({"deliveries": self._hop.max_deliveries} if done.result == "retried" and not done.kind else {}),
-                **({"trace_id": trace_id} if (trace_id := _trace_id(envelope, trail)) else {}),
+                **({"trace_id": trace_id} if (trace_id := trace_of(envelope, trail)) else {}),
             },
         )
 
@@ -297,11 +296,11 @@ class Pipeline:
         try:
             return await self._performer.perform(despite, delivery, work, trail)
         except Exception:
-            log.exception("settlement failed", extra={"envelope_id": work.envelope.id if work else ""})
+            log.exception("settlement failed", extra=about(work, self._hop.actor))
         try:
             await self._performer.release(delivery)
         except Exception:
-            log.exception("delivery not released", extra={"envelope_id": work.envelope.id if work else ""})
+            log.exception("delivery not released", extra=about(work, self._hop.actor))
         return despite
 
     async def _listen(self) -> None:
@@ -312,9 +311,3 @@ class Pipeline:
             await asyncio.sleep(self._admission.listen_s)
             if self._intake.held and await self._admission.refresh():
                 await self._handling.cancel(self._admission.is_cancelled)
-
-
-def _trace_id(envelope: Envelope | None, trail: Trail | None) -> str | None:
-    if trail is not None:
-        return trail.context.trace_id
-    return None if envelope is None else trace_id_of(envelope.headers.get(names.HEADER_TRACEPARENT))

@@ -27,7 +27,7 @@ class NodeGroup:
     """Instance types, all of one architecture and one kind of accelerator."""
     min: int = 1
     max: int = 1
-    """``min`` where a stack does not say it."""
+    """As many as ``min`` where a stack does not say it."""
     disk_gib: int = 50
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Mapping[str, str], ...] = ()

@@ -227,6 +227,8 @@ class McpToolArgs(TypedDict):
     """Told with every answer."""
     schedules: Optional[Any]  # noqa: UP045
     """When it is called by itself, a list as the gateway's tool files have it, without `tool`."""
+    callback: Optional[Any]  # noqa: UP045
+    """Where the ends of its calls are told, as the gateway's tool files have it."""
     system_namespace: Optional[str]  # noqa: UP045
     """Of the gateway; default `asya-system`."""
 
@@ -251,6 +253,7 @@ class McpTool(pulumi.ComponentResource):
             progress=args.get("progress"),
             metadata=args.get("metadata"),
             schedules=args.get("schedules") or [],
+            callback=args.get("callback"),
         )
         target = KubernetesTarget(
             provider=None,

@@ -29,6 +29,7 @@ class McpTool(pulumi.ComponentResource):
         progress: Whether answers name the stream.
         metadata: Told with every answer.
         schedules: When it is called by itself, as the gateway's tool files have them, without ``tool``.
+        callback: Where the ends of its calls are told, as the gateway's tool files have it: ``{"url": ..., "secretRef": ...}``.
         opts: Options of the resource.
 
     Raises:
@@ -50,6 +51,7 @@ class McpTool(pulumi.ComponentResource):
         progress: bool | None = None,
         metadata: Mapping[str, pulumi.Input[str]] | None = None,
         schedules: Sequence[Mapping[str, Any]] = (),
+        callback: Mapping[str, Any] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TYPE, name, {}, opts)
@@ -63,6 +65,7 @@ class McpTool(pulumi.ComponentResource):
             progress=progress,
             metadata=metadata,
             schedules=list(schedules),
+            callback=callback,
         )
         mesh.target.tool(name, text, self, [actor for actor in route if isinstance(actor, AsyncActor)])
         self.tool = pulumi.Output.from_input(name)
@@ -75,7 +78,7 @@ def written_tool(
     *,
     timeout: int | None = None,
     progress: bool | None = None,
-    **said: Any,  # noqa: ANN401 - description, parameters, metadata and schedules, with outputs in them
+    **said: Any,  # noqa: ANN401 - description, parameters, metadata, schedules and callback, with outputs in them
 ) -> pulumi.Input[str]:
     """``tool_file``, during the update where something of it is known only then; judged then, which is late.
 
@@ -105,6 +108,7 @@ def tool_file(
     progress: bool | None = None,
     metadata: Mapping[str, str] | None = None,
     schedules: Sequence[Mapping[str, Any]] = (),
+    callback: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a tool as the gateway reads it, after asking the gateway's own reader whether it would.
 
@@ -117,6 +121,7 @@ def tool_file(
         ("timeout", timeout),
         ("progress", progress),
         ("metadata", dict(metadata or {})),
+        ("callback", dict(callback or {})),
     ):
         if value not in (None, {}):
             tool[key] = value

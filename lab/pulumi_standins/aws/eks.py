@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from lab.pulumi_standins.aws import rules
 from lab.pulumi_standins.aws.clients import Clients
-from lab.pulumi_standins.aws.emulated import Emulated, note
+from lab.pulumi_standins.aws.emulated import Emulated, forget, note
 from lab.pulumi_standins.aws.resource import Resource
 from lab.pulumi_standins.kind import Live, tag_changes
 from lab.pulumi_standins.sdk_types import Problem
 from lab.pulumi_standins.wire import Properties
 
+CLUSTER: Final = "cluster"
+"""What is noted of a cluster by its name, as moto changes nothing of one: its inputs."""
 _MODES: Final = frozenset({"API", "API_AND_CONFIG_MAP", "CONFIG_MAP"})
 
 
@@ -46,8 +48,9 @@ class Cluster(Resource):
         # EKS makes a group for traffic between itself and its nodes; moto does not.
         subnets = clients["ec2"].describe_subnets(SubnetIds=inputs["vpcConfig"]["subnetIds"])["Subnets"]
         clients["ec2"].create_security_group(
-            GroupName=_group_name(inputs["name"]), Description="Made by EKS", VpcId=subnets[0]["VpcId"]
+            GroupName=group_name(inputs["name"]), Description="Made by EKS", VpcId=subnets[0]["VpcId"]
         )
+        note(CLUSTER, inputs["name"], inputs)
         access = inputs.get("accessConfig") or {}
         if access.get("bootstrapClusterCreatorAdminPermissions", True):
             note("access-entry", f"{inputs['name']}:{clients['sts'].get_caller_identity()['Arn']}")
@@ -81,6 +84,7 @@ class Cluster(Resource):
         """UpdateClusterConfig and tags; moto keeps only the tags."""
         rules.auto_mode(new)
         rules.zones_of_a_cluster(_zones(clients, old)[0], *_zones(clients, new))
+        note(CLUSTER, identifier, new)
         gone, changed = tag_changes(old, new)
         arn = clients["eks"].describe_cluster(name=identifier)["cluster"]["arn"]
         if gone:
@@ -95,6 +99,7 @@ class Cluster(Resource):
             note("late-logs", f"/aws/eks/{identifier}/cluster")
         group = _made_by_eks(aws, identifier)["clusterSecurityGroupId"]
         aws["eks"].delete_cluster(name=identifier)
+        forget(CLUSTER, identifier)
         if group:
             aws["ec2"].delete_security_group(GroupId=group)
 
@@ -160,12 +165,13 @@ def _zones(clients: Clients, inputs: Properties) -> tuple[set[str], set[str]]:
     return {subnet["AvailabilityZone"] for subnet in listed}, {subnet["AvailabilityZoneId"] for subnet in listed}
 
 
-def _group_name(cluster: str) -> str:
+def group_name(cluster: str) -> str:
+    """Of the security group that EKS makes of a cluster's nodes and control plane."""
     return f"eks-cluster-sg-{cluster}"
 
 
 def _made_by_eks(aws: Clients, cluster: str) -> Properties:
-    named = [{"Name": "group-name", "Values": [_group_name(cluster)]}]
+    named = [{"Name": "group-name", "Values": [group_name(cluster)]}]
     groups = aws["ec2"].describe_security_groups(Filters=named)["SecurityGroups"]
     return {
         "clusterSecurityGroupId": groups[0]["GroupId"] if groups else "",

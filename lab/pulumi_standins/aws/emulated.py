@@ -65,20 +65,25 @@ class Emulated(Resource):
 
     def remove(self, aws: Clients, identifier: str, state: Properties) -> None:
         """Forget it."""
-        with _records() as records:
-            records.get(self._noun, {}).pop(identifier, None)
+        forget(self._noun, identifier)
 
 
-def note(noun: str, identifier: str) -> None:
-    """Keep what AWS made by itself, so that whoever makes it too is refused."""
+def note(noun: str, identifier: str, facts: Properties | None = None) -> None:
+    """Keep what AWS made by itself, so that whoever makes it too is refused, or what moto does not keep."""
     with _records() as records:
-        records.setdefault(noun, {})[identifier] = {}
+        records.setdefault(noun, {})[identifier] = dict(facts or {})
 
 
-def noted(noun: str) -> set[str]:
-    """Ids of what was noted of one type."""
+def forget(noun: str, identifier: str) -> None:
+    """It is gone."""
     with _records() as records:
-        return set(records.get(noun, {}))
+        records.get(noun, {}).pop(identifier, None)
+
+
+def noted(noun: str) -> dict[str, Properties]:
+    """What was noted of one type, by id."""
+    with _records() as records:
+        return dict(records.get(noun, {}))
 
 
 def recorded(path: Path, noun: str) -> dict[str, Any]:

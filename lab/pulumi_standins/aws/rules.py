@@ -3,6 +3,7 @@
 ``docs/environments.md`` lists them with their sources.
 """
 
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -91,3 +92,18 @@ def association(subnet: str, tables: Collection[str]) -> None:
     """A subnet has one route table."""
     if subnet and tables:
         raise Broken(f"Resource.AlreadyAssociated: {subnet} is associated with {', '.join(sorted(tables))} already")
+
+
+def endpoint(network: Mapping[str, Any], caller: str, sources: Collection[str]) -> None:
+    """A cluster's API answers from the public networks that it names, and privately whom its security group lets in.
+
+    Args:
+        network: The cluster's ``vpcConfig``.
+        caller: Address of whoever asks.
+        sources: Networks that the group lets in at port 443.
+    """
+    public = (network.get("publicAccessCidrs") or ["0.0.0.0/0"]) if network.get("endpointPublicAccess", True) else []
+    private = sources if network.get("endpointPrivateAccess", False) else []
+    address = ipaddress.ip_address(caller)
+    if not any(address in ipaddress.ip_network(each) for each in (*public, *private)):
+        raise Broken("dial tcp 10.60.64.10:443: i/o timeout")

@@ -5,6 +5,8 @@ API server of the provider's kubeconfig. Server-side apply in both, with a dry r
 """
 
 import os
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +16,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from lab.pulumi_standins.kubernetes import objects
 from lab.pulumi_standins.kubernetes.api_server import ApiServer
+from lab.pulumi_standins.kubernetes.eks_cluster import knock, makes_volumes
 from lab.pulumi_standins.kubernetes.port import Store
 from lab.pulumi_standins.kubernetes.recorder import Recorder
 from lab.pulumi_standins.plugin import Plugin, logical_name, serve, token
@@ -119,12 +122,21 @@ class Kubernetes(Plugin):
             store.delete(thing, request.timeout or _DEFAULT_WAIT_S)
 
     def _store(self, context: Any) -> Store:
-        store: Store = self._clients(context)
-        return store
+        cluster: Cluster = self._clients(context)
+        knock(cluster.kubeconfig)
+        return cluster.store
 
     def _dumped(self, properties: Properties, given: Any) -> Any:
         hidden = secret_keys(given) | objects.own_secrets(properties) | repeating_secrets(properties, given)
         return dump(properties, hidden & properties.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What one provider instance reaches, by its kubeconfig."""
+
+    kubeconfig: str
+    store: Store
 
 
 def _is_patch(request: Any) -> bool:
@@ -136,15 +148,20 @@ def _applied(store: Store, request: Any, inputs: Properties) -> Properties:
     return live if request.preview else store.await_ready(live, request.timeout or _DEFAULT_WAIT_S)
 
 
-def connect(configuration: Properties) -> Store:
+def connect(configuration: Properties) -> Cluster:
     """The recording folder, or the API server of the provider's kubeconfig."""
+    kubeconfig = str(configuration.get("kubeconfig") or "")
+    return Cluster(kubeconfig, _store_of(configuration, kubeconfig))
+
+
+def _store_of(configuration: Properties, kubeconfig: str) -> Store:
     namespace = str(configuration.get("namespace") or "")
     if RECORD_VARIABLE in os.environ:
         upsert = str(configuration.get("upsertExistingObjects", "")).lower() == "true"
-        of_eks = '"get-token"' in str(configuration.get("kubeconfig") or "")
-        return Recorder(Path(os.environ[RECORD_VARIABLE]), namespace, upsert=upsert, bare=of_eks)
-    kubeconfig = str(configuration.get("kubeconfig") or os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
-    return ApiServer(kubeconfig, str(configuration.get("context") or ""), namespace)
+        served = partial(makes_volumes, kubeconfig) if '"get-token"' in kubeconfig else None
+        return Recorder(Path(os.environ[RECORD_VARIABLE]), namespace, upsert=upsert, served=served)
+    path = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+    return ApiServer(path, str(configuration.get("context") or ""), namespace)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ count as up. An unknown kind is refused, unless a CustomResourceDefinition among
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -39,11 +40,14 @@ class Recorder:
         folder: Where.
         namespace: Of objects that name none.
         upsert: Take over what exists, also where creating is by POST.
-        bare: Whether the cluster has no StorageClass of its own, as EKS since 1.30: what claims a volume would wait for ever.
+        served: Whether something in the cluster makes volumes of a provisioner's classes, where it has no StorageClass of
+            its own, as EKS since 1.30: what claims another would wait for ever. ``None`` is a cluster that serves all claims.
     """
 
-    def __init__(self, folder: Path, namespace: str = "", *, upsert: bool = False, bare: bool = False) -> None:
-        self.namespace, self._bare = namespace or "default", bare
+    def __init__(
+        self, folder: Path, namespace: str = "", *, upsert: bool = False, served: Callable[[str], bool] | None = None
+    ) -> None:
+        self.namespace, self._served = namespace or "default", served
         self._folder = folder
         self._posts = POST_VARIABLE in os.environ and not upsert
         self._lock = threading.Lock()
@@ -73,10 +77,8 @@ class Recorder:
             raise Refused(f"{kept['kind']} {kept['metadata']['name']} is invalid: " + "; ".join(problems))
         if dry:
             return thing
-        if self._bare and wants_default_class(kept) and not self._has_default_class():
-            raise Refused(
-                f"{kept['kind']} {kept['metadata']['name']}: pod has unbound immediate PersistentVolumeClaims"
-            )
+        for wanted in classes_claimed(kept) if self._served else ():
+            self._find_class(f"{kept['kind']} {kept['metadata']['name']}", wanted)
         namespaced = kept["kind"] not in _CLUSTER_SCOPED
         metadata = {**kept["metadata"], **({"namespace": self._namespace(kept)} if namespaced else {})}
         live = {**kept, "metadata": {**metadata, "uid": f"uid-of-{path.stem}"}}
@@ -113,20 +115,30 @@ class Recorder:
         name = f"{thing['kind']}.{group[0] if group[1] else ''}.{thing['metadata']['name']}.json"
         return self._folder / where / name.replace("/", "_").replace("..", ".")
 
-    def _has_default_class(self) -> bool:
-        found = (json.loads(path.read_text(encoding="utf-8")) for path in self._folder.glob("StorageClass.*.json"))
-        return any((each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for each in found)
+    def _find_class(self, claimant: str, wanted: str | None) -> None:
+        """Refuse a claim that waits for ever; a class that is not recorded is somebody else's."""
+        listed = [json.loads(path.read_text(encoding="utf-8")) for path in self._folder.glob("StorageClass.*.json")]
+        if wanted is None:
+            found = [e for e in listed if (e["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"]
+            if not found:
+                raise Refused(f"{claimant}: pod has unbound immediate PersistentVolumeClaims")
+        else:
+            found = [each for each in listed if each["metadata"]["name"] == wanted]
+        for each in found:
+            if self._served and not self._served(each["provisioner"]):
+                made = f"a volume to be created either by the external provisioner '{each['provisioner']}' or manually"
+                raise Refused(f"{claimant}: Waiting for {made}")
 
     def _definitions(self) -> list[Properties]:
         found = self._folder.glob("CustomResourceDefinition.*.json")
         return [*auto_mode.DEFINITIONS, *(json.loads(path.read_text(encoding="utf-8")) for path in sorted(found))]
 
 
-def wants_default_class(thing: Properties) -> bool:
-    """Whether an object claims a volume and leaves its class to the cluster. Pure."""
+def classes_claimed(thing: Properties) -> set[str | None]:
+    """Names of the classes that an object claims volumes of; ``None`` leaves the class to the cluster. Pure."""
     spec = thing.get("spec") or {}
     claims = [thing] if thing["kind"] == "PersistentVolumeClaim" else spec.get("volumeClaimTemplates") or []
-    return any("storageClassName" not in (claim.get("spec") or {}) for claim in claims)
+    return {(claim.get("spec") or {}).get("storageClassName") for claim in claims}
 
 
 def recorded(folder: Path, suffix: str = "json") -> list[Properties]:

@@ -66,6 +66,17 @@ def test_the_page_about_agents_streams_as_it_says(shell: Shell):
     ]
 
 
+def test_the_page_about_callbacks_leads_to_a_receiver_that_verifies(shell: Shell):
+    *files, commands = fences("docs/callbacks.md")
+    port = str(free_port())
+    for file in files:
+        (shell.folder / file.file).write_text(file.text.replace("8099", port))
+    done = shell(commands.text)
+    told = re.search(r"^([0-9a-f-]{36}\.\d+) envelope\.succeeded (.*)$", done.stdout, re.MULTILINE)
+    assert told is not None, done.stdout
+    assert told[2] == "{'who': 'you', 'message': 'Hello you!'}"
+
+
 def test_the_quick_start_with_the_clusters_part_played_by_a_mesh_and_a_stand_in_for_kubectl(shell: Shell):
     """Everything that a person types and sees; deploying, and the way into the cluster, are for the end-to-end tests."""
     values, session = blocks("From a terminal, in a cluster")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from asya_transport.factory import open_admin
 from asya_transport.port import QueueSpec, Transport
 from asya_transport.settings import read_transport_settings
 from lab.servers.postgres import PostgresServer, postgres
+from lab.waits import wait_until
 from tests.support.gateway_calls import TOKEN, call, envelopes, report, taken
 from tests.support.gateway_process import LIMIT_S, SESSION, Gateway, parse_events
 
@@ -70,6 +72,17 @@ async def test_a_life_is_streamed_from_its_history_to_its_end(gateway: Gateway, 
         assert (gone.status_code, gone.json()) == (410, {"active": False})
         shown = (await http.get(f"/envelopes/{envelope_id}")).json()
         assert (shown["status"], shown["result"], shown["actors_completed"]) == ("succeeded", {"n": 1}, 2)
+        figures = (await http.get("/metrics")).text
+        for line in (
+            'asya_gateway_calls_total{outcome="sent",tool="echo"} 1.0',
+            'asya_gateway_reports_total{kind="progress",outcome="changed"} 2.0',
+            'asya_gateway_reports_total{kind="progress",outcome="late"} 1.0',
+            'asya_gateway_reports_total{kind="final",outcome="changed"} 1.0',
+            'asya_gateway_reports_total{kind="final",outcome="late"} 1.0',
+            'asya_gateway_http_requests_total{code="410",method="GET",route="/envelopes/{id}/active"} 1.0',
+            'asya_gateway_store_duration_seconds_count{operation="report"} ',
+        ):
+            assert line in figures, figures
 
 
 async def test_a_child_is_recorded_under_its_parent_and_never_sent(gateway: Gateway, broker: Transport) -> None:
@@ -133,11 +146,22 @@ async def test_a_send_that_fails_ends_the_envelope(gateway: Gateway, memory_envi
         await call(http, "lost")
         await admin.delete("asya-no-such-actor", force=True)  # it was there a moment ago, so that it is not looked for
         await admin.close()
+        http.headers["traceparent"] = f"00-{'a' * 32}-{'b' * 16}-01"
         told = await call(http, "lost")
         shown = (await http.get(told["status_url"])).json()
         assert shown["status"] == "failed"
         assert shown["error"].startswith("failed to send envelope: queue 'asya-no-such-actor' does not exist")
         assert (await http.get("/ready")).status_code == 200
+    wait_until(lambda: said(gateway, "envelope not sent"), LIMIT_S, "the gateway's log tells of it")
+    (line,) = said(gateway, "envelope not sent")
+    about = (line["envelope_id"], line["actor"], line["trace_id"])
+    assert about == (told["envelope_id"], "no-such-actor", "a" * 32)
+
+
+def said(gateway: Gateway, message: str) -> list[dict[str, Any]]:
+    """Lines of a gateway's log with a message."""
+    found = [json.loads(line) for line in gateway.lines if message in line]
+    return [line for line in found if line["message"] == message]
 
 
 async def test_a_deadline_fires_after_the_gateway_was_killed(environ: dict[str, str]) -> None:

@@ -29,6 +29,7 @@ HANDLERS = {
         "    async with asyncio.TaskGroup() as group:\n        group.create_task(call())\n"
     ),
     "steps": "import time\ndef handle(p):\n    time.sleep(p['s'])\n    return p\n",
+    "books": "def handle(p):\n    return [{'of': of, 'bad': p.get('bad')} for of in p['books']]\n",
     "parts": "def handle(p):\n    return [{'s': s} for s in p]\n",
     "reads": "import os\ndef handle(p):\n    return {name: os.environ.get(name) for name in p}\n",
     "mended": (

@@ -35,6 +35,19 @@ def test_a_group_that_may_be_partial_says_what_it_lacks(asya: CommandLine) -> No
     assert (code, said["payload"], said["missing"]) == (0, {"got": [0, 2]}, [1])
 
 
+def test_groups_in_a_group_tell_what_they_lack_and_fail_under_the_id_that_was_sent(asya: CommandLine) -> None:
+    route = ["books", "split", "weak", "fan-in", "fan-in", "total"]
+    sent(asya, *route, payload={"books": [2, 3], "bad": 2}, envelope_id="ends-shelf")
+    code, failed = ended(asya, "ends-shelf")
+    assert (code, failed["error"]["type"]) == (1, "ChildrenMissing")
+    assert "missing: 1 (2 of 3 children came; missing: 2 (KeyError" in failed["error"]["message"]
+    wish = ("--header", "x-asya-fan-in-on-missing=partial", "--wait", "--timeout", "90s", "--json")
+    done = asya("send", *route, "--payload", '{"books": [2, 3], "bad": 2}', *wish)
+    assert (done.document["payload"], done.document["missing"]) == ({"got": [[0, 1], [0, 1]]}, ["1.2"])
+    sent(asya, *route, payload={"books": []}, envelope_id="ends-no-books")
+    assert ended(asya, "ends-no-books")[1]["payload"] == {"got": []}
+
+
 def test_a_route_that_was_left_early_does_not_pass_its_input_off_as_its_result(asya: CommandLine) -> None:
     code, said = ended(asya, sent(asya, "quiet", "total", payload={"input": 1}, envelope_id="ends-early"))
     assert (code, said["payload"], said["ended"], said["ended_at"]) == (0, None, "early", "quiet")

@@ -202,6 +202,11 @@ def step(result: str, **more: Any) -> StepFacts:
             "no replica of 2 of ocr is ready yet; 12 queued, 3 in hand, 0 of 2 replicas ready",
         ),
         (
+            replace(BARE, record=record(), actors={"ocr": replace(OCR, ready=0, message="its handler loads for 54 s")}),
+            "scaling",
+            "no replica of 2 of ocr is ready yet; its handler loads for 54 s; 12 queued, 3 in hand, 0 of 2 replicas ready",
+        ),
+        (
             replace(BARE, record=record(), actors={"ocr": replace(OCR, ready=0, desired=0, queued=1, in_flight=0)}),
             "scaling",
             "no replica of ocr runs and none is wanted yet; 1 queued, 0 in hand, 0 of 0 replicas ready",
@@ -254,6 +259,18 @@ def test_the_whole_answer_in_json_and_on_one_screen():
         "attempts   2 of 3",
         "next try   1970-01-01T00:16:46Z",
     ]
+
+
+@pytest.mark.parametrize(
+    ("trace", "shown"),
+    [(("a" * 32, ""), "a" * 32), (("a" * 32, "https://traces.example/a"), "https://traces.example/a")],
+)
+def test_its_trace_is_named_by_a_link_where_there_is_a_template(trace: tuple[str, str], shown: str):
+    evidence = replace(BARE, record=record(), trace=trace)
+    why = explain(evidence)
+    told_of_it = document(evidence, why)
+    assert (told_of_it["trace_id"], told_of_it["trace_url"]) == (trace[0], trace[1] or None)
+    assert f"trace      {shown}" in list(lines(evidence, why))
 
 
 def test_a_retry_is_known_from_the_gateways_events_where_no_log_can_be_read():

@@ -58,6 +58,24 @@ def test_each_end_keeps_its_envelopes_under_its_own_prefix(load: Load, tmp_path:
         assert len(list((tmp_path / prefix).glob("*Z/a/e1.json"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("template", "added"),
+    [
+        ("https://traces.example/{trace_id}", {"trace": {"id": "a" * 32, "url": f"https://traces.example/{'a' * 32}"}}),
+        ("", {}),
+    ],
+)
+def test_a_failure_s_object_links_to_its_trace_where_there_is_a_template(
+    load: Load, tmp_path: Path, template: str, added: dict[str, object]
+) -> None:
+    failed = {**ENVELOPE, "headers": {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}}
+    handlers = load(**GOOD, ASYA_STORE_URL=tmp_path.as_uri(), ASYA_TRACE_URL=template)
+    handlers.error_end_handler(failed)
+    handlers.happy_end_handler(failed)
+    assert json.loads((tmp_path / "error-asya" / "e1.json").read_bytes()) == {**failed, **added}
+    assert json.loads((tmp_path / "happy-asya" / "e1.json").read_bytes()) == failed
+
+
 def test_without_a_store_nothing_is_kept_and_nothing_fails(load: Load) -> None:
     assert load(**GOOD).happy_end_handler(ENVELOPE) == {}
 

@@ -216,6 +216,51 @@ def test_partial_joins_what_came(tmp_path: Path) -> None:
     assert "x-asya-failed" not in joined["headers"]
 
 
+NESTED = {"actors": ["books", "pages", "work", "fan-in", "collect", "fan-in", "sum"], "current": 5}
+
+
+def of_job(index: int, place: int = 5, **more: Any) -> Envelope:
+    """A child of the outer of two groups, of three, or a notice about one."""
+    made = child(index, 3, **more)
+    made["headers"]["x-asya-lineage"] = [0]
+    return {**made, "route": {**NESTED, "current": place}}
+
+
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_what_is_joined_of_partial_groups_says_what_they_lack(tmp_path: Path, last: int) -> None:
+    """Whichever child comes last; what a parent lacked before its fan-out is not what its children lack."""
+    collector = Collector(tmp_path, partial=True)
+    children = [of_job(0), of_job(1, missing="lost"), of_job(2, lacks=[1, "0.4"])]
+    children[2]["headers"]["x-asya-fan-in-missing"] = [1, "0.4"]
+    first = [each for index, each in enumerate(children) if index != last]
+    assert collector(*first) == []
+    collector.restart()
+    (joined,) = collector(children[last])
+    assert joined["headers"]["x-asya-fan-in-missing"] == [1, "2.1", "2.0.4"]
+
+
+def test_a_partial_group_tells_the_one_around_it(tmp_path: Path) -> None:
+    collector = Collector(tmp_path, partial=True)
+    around = {"group": "job@0", "index": 1, "count": 2}
+    children = [child(0, 2), child(1, 2, missing="lost")]
+    for each in children:
+        each["headers"]["x-asya-fan-in"].insert(0, around)
+    (joined,) = collector(*children)
+    assert joined["headers"]["x-asya-fan-in"] == [{**around, "lacks": [1]}]
+    assert joined["headers"]["x-asya-fan-in-missing"] == [1]
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_children_say_at_which_fan_in_their_group_is_joined(tmp_path: Path, last: int) -> None:
+    """Not a notice from a hop before them, which can but guess; whichever comes last, also after a restart."""
+    collector = Collector(tmp_path, partial=True)
+    both = [of_job(1), of_job(0, place=3, missing="lost")]
+    collector(of_job(2), both[1 - last])
+    collector.restart()
+    (joined,) = collector(both[last])
+    assert (joined["route"]["current"], joined["payload"]) == (6, [{"n": 1}, {"n": 2}])
+
+
 def test_the_senders_wish_wins(collector: Collector) -> None:
     envelopes = [child(0, 2), child(1, 2, missing="lost")]
     for envelope in envelopes:

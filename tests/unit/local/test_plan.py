@@ -94,6 +94,15 @@ def test_a_named_source_goes_first_and_the_manifests_folder_last(tmp_path: Path)
     assert flag["ocr"].cwd == tmp_path / "flag"
 
 
+@pytest.mark.parametrize(("annotation", "expected"), [("current", "current"), ("../{folder}/current", "one")])
+def test_a_source_that_is_a_link_stays_one(tmp_path: Path, annotation: str, expected: str):
+    """Turned to another folder it is an edit of all code behind it; where the way goes up, it is the folder behind it."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "current").symlink_to("one")
+    found = write(tmp_path, f"{{asya.sh/source: {annotation.format(folder=tmp_path.name)}}}")
+    assert plans(tmp_path, request(found))["ocr"].cwd == tmp_path / expected
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

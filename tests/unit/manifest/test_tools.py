@@ -69,6 +69,17 @@ def test_a_whole_file_is_read() -> None:
         ("tools: [{name: x, route: [a], annotations: {safe: true}}]", 'unknown key "safe"'),
         ("tools: [{name: x, route: [a], annotations: {readOnly: 1}}]", "must be true or false"),
         ("tools: [{name: x, route: [a], outputSchema: {type: array}}]", "type must be object"),
+        ("tools: [{name: x, route: [a], callback: 'https://a.example'}]", "x).callback: must have a url"),
+        ("tools: [{name: x, route: [a], callback: {uri: 'https://a.example'}}]", "unknown key 'uri'"),
+        ("tools: [{name: x, route: [a], callback: {url: 'ftp://a.example'}}]", "must begin with https:// or http://"),
+        (
+            "tools: [{name: x, route: [a], callback: {url: 'https://u:p@a.example'}}]",
+            "must not have a user or a password",
+        ),
+        (
+            "tools: [{name: x, route: [a], callback: {url: 'https://a.example', events: [done]}}]",
+            "events must be a list",
+        ),
         ("tools: [{name: x, route: [1]}]", "list of actor names"),
         ("tools: [{name: x, route: [a], progress: maybe}]", "true or false"),
         ("tools: [{name: x, route: [a], metadata: {k: 1}}]", "quote it"),

@@ -12,6 +12,7 @@ from asya_protocol.reply import ErrorItem, Item
 from asya_sidecar.core.admit import Hop, Work
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
 from asya_sidecar.core.decide import Moment, cancelled, decide, forward
+from asya_sidecar.core.fan_out import place_ahead
 from tests.unit.sidecar.samples import MakeWork, sent
 
 ACTORS = ["ocr", "translate", "fan-in", "sum"]
@@ -205,6 +206,38 @@ def test_a_group_that_fails_gives_up_its_place_in_the_one_around_it(make_work: M
     assert "x-asya-failed" not in sent(error.body)["headers"]
     assert (notice.actor, sent(notice.body)["route"]["current"]) == ("fan-in", 3)
     assert sent(notice.body)["headers"]["x-asya-fan-in"] == [{**stack[0], "missing": "1 of 2 came"}]
+
+
+@pytest.mark.parametrize(("place", "lineage"), [(0, [0, 1]), (None, [0])])
+def test_what_it_gives_up_is_the_child_that_it_would_have_been(
+    make_work: MakeWork, moment: Moment, place: int | None, lineage: list[int]
+) -> None:
+    """Not one of its own children, also where one of those told it: the mark is of what the notice is about."""
+    hop = Hop("fan-in", is_collector=True)
+    route = {"actors": ["a", "b", "fan-in", "fan-in"], "current": 2}
+    own = {"group": "job-7@1~0", **({"timer": "look"} if place is None else {"index": place, "count": 2})}
+    headers = {"x-asya-fan-in": [{"group": "job@0", "index": 7, "count": 9}, own], "x-asya-lineage": lineage}
+    failed = Item(msgspec.Raw(b"{}"), Route(tuple(route["actors"]), 3), {"x-asya-failed": "1 of 2 came"}, "job-7")  # type: ignore[arg-type]
+    _, notice = decide(make_work(hop, route=route, headers=headers), Replied((failed,)), hop, moment).sends
+    assert sent(notice.body)["headers"]["x-asya-lineage"] == [0]
+
+
+@pytest.mark.parametrize(
+    ("actors", "open_groups", "place"),
+    [
+        ("a b fan-in fan-in sum", 1, 3),
+        ("a b fan-in fan-in", 2, 2),
+        ("a b c fan-in fan-in fan-in", 2, 4),
+        ("a fan-in b fan-in", 1, 1),
+        ("a fan-in", 3, 1),
+        ("a b", 1, None),
+    ],
+)
+def test_of_fan_ins_side_by_side_the_last_are_for_the_groups_that_are_open(
+    actors: str, open_groups: int, place: int | None
+) -> None:
+    """A fan-out of nothing, or a child that fails before its own, is not joined at the place of a group that never was."""
+    assert place_ahead(Route(tuple(actors.split()), 0), open_groups) == place
 
 
 def test_a_collector_names_and_delays_its_outputs_and_may_have_none(make_work: MakeWork, moment: Moment) -> None:

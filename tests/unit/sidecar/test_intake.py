@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from asya_protocol.errors import LeaseLost
 from asya_sidecar.core.window import Pace
 from asya_sidecar.intake import Intake
 from asya_sidecar.metrics import Metrics
 from asya_transport.memory.transport import MemoryAdmin, MemoryBroker, MemoryTransport
-from asya_transport.port import Delivery, Depth, QueueSpec
+from asya_transport.port import Consumer, Delivery, Depth, QueueSpec
 
 QUEUE = "asya-ocr"
 
@@ -34,6 +35,8 @@ class Stage:
     intake: Intake
     pace: Pace
     clock: Clock
+    consumer: Consumer
+    metrics: Metrics
 
     async def send(self, *names: str) -> None:
         for name in names:
@@ -53,8 +56,9 @@ async def stage() -> AsyncIterator[Stage]:
     await transport.connect()
     pace, clock = Pace(at_once=1, mean_s=0.01), Clock()
     consumer = await transport.consume(QUEUE)
-    intake = Intake(consumer, pace, Metrics("asya_actor", "ocr", "memory"), workers=lambda: 1, clock=clock)
-    stage = Stage(admin, transport, intake, pace, clock)
+    metrics = Metrics("asya_actor", "ocr", "memory")
+    intake = Intake(consumer, pace, metrics, workers=lambda: 1, clock=clock)
+    stage = Stage(admin, transport, intake, pace, clock, consumer, metrics)
     tasks = [asyncio.create_task(intake.fetch()), asyncio.create_task(intake.keep_free())]
     yield stage
     for task in tasks:
@@ -100,3 +104,30 @@ async def test_what_waits_behind_a_slow_call_is_there_for_others_until_the_call_
     stage.intake.settled(running)
     stage.intake.make_room()
     await stage.until(Depth(ready=0, in_flight=4))
+
+
+async def test_leases_that_are_extended_and_those_that_are_lost_are_counted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = 0
+
+    async def extend(held: list[Delivery], lease_s: float) -> None:
+        nonlocal times
+        times += 1
+        if times == 2:
+            raise LeaseLost("somebody else has it")
+
+    def counted(name: str) -> float:
+        return stage.metrics.registry.get_sample_value(f"asya_actor_{name}_total", {"queue": "ocr"}) or 0.0
+
+    monkeypatch.setattr(type(stage.consumer), "lease_s", 0.03)
+    monkeypatch.setattr(stage.consumer, "extend", extend)
+    await stage.send("a", "b")
+    await stage.until(Depth(0, 2))
+    keeper = asyncio.create_task(stage.intake.keep_leases())
+    async with asyncio.timeout(30):
+        while counted("lease_extensions") < 4:
+            await asyncio.sleep(0.01)
+    keeper.cancel()
+    await asyncio.gather(keeper, return_exceptions=True)
+    assert counted("leases_lost") == 1

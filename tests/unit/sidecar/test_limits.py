@@ -18,6 +18,7 @@ from asya_sidecar.core.call_outcome import Replied
 from asya_sidecar.core.decide import DEFAULT_PAUSE_S, MOST_THROTTLES, Moment, decide
 from asya_sidecar.core.limits import asks_of, spent_in, wait
 from asya_sidecar.limits import AWAY_PAUSE_S, Limits
+from asya_sidecar.metrics import Metrics
 from asya_store.limits.limiter import Limiter
 from asya_store.limits.memory import MemoryLimits
 from asya_store.limits.rule import Ask, Rule
@@ -53,7 +54,8 @@ class Bench:
     def __init__(self, hop: Hop) -> None:
         self.clock = Clock()
         self.limiter = Limiter(MemoryLimits(self.clock))
-        self.admission = Admission(hop, limits=Limits(hop, self.limiter))
+        self.metrics = Metrics("asya_actor", "ocr", "memory")
+        self.admission = Admission(hop, limits=Limits(hop, self.limiter, self.metrics))
 
     async def let_in(self, max_tokens: object = 10, tenant: str = "a", **fields: object) -> Work | Decision:
         headers = {"tenant": tenant, **fields.pop("headers", {})}  # type: ignore[dict-item]
@@ -87,6 +89,8 @@ async def test_who_finds_no_room_comes_again_after_the_wait_and_has_lost_no_atte
     bench.clock.now_s += again.delay_s
     admitted = await bench.admission.let_in(again.body)
     assert isinstance(admitted, Work) and admitted.lease
+    counted = bench.metrics.registry.get_sample_value
+    assert counted("asya_actor_limit_waits_total", {"queue": "ocr", "limit": "openai"}) == 2
 
 
 async def test_a_key_that_is_full_holds_up_no_other(bench: Bench) -> None:

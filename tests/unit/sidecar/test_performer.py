@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from asya_protocol.errors import TransportUnavailable
+from asya_protocol.errors import LeaseLost, TransportUnavailable
 from asya_protocol.reports import FinalBody
 from asya_sidecar import performer as performing
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, Release, Report, RetryLater, Send
@@ -174,6 +174,17 @@ async def test_a_settlement_that_is_not_taken_gives_the_delivery_back(
     monkeypatch.setattr(stage.consumer, "dead_letter", refused)
     assert await stage.performer.perform(decision, stage.delivery, stage.work) == decision
     assert await stage.depth("asya-ocr") == Depth(ready=1)
+
+
+async def test_a_lease_that_is_lost_at_the_settlement_is_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lost(*_: object) -> None:
+        raise LeaseLost("somebody else has it")
+
+    metrics = Metrics("asya_actor", "ocr", "memory")
+    performer = Performer(stage.transport, stage.consumer, Hop("ocr"), metrics)
+    monkeypatch.setattr(stage.consumer, "ack", lost)
+    await performer.perform(Decision(Ack(), "success"), stage.delivery, stage.work)
+    assert metrics.registry.get_sample_value("asya_actor_leases_lost_total", {"queue": "ocr"}) == 1
 
 
 async def test_an_undelivered_final_report_keeps_the_delivery(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,32 @@ async def stage() -> AsyncIterator[Stage]:
     await running
     await transport.close()
     await admin.close()
+
+
+async def test_a_line_about_an_envelope_has_the_fields_by_which_it_is_found(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of docs/logs.md; of a defect as of what went well."""
+    headers = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "x-asya-attempt": 2}
+    stage.runtime.let()
+
+    def lines() -> list[dict[str, Any]]:
+        told = {"envelope settled", "a defect"}
+        return [record.__dict__ for record in caplog.records if record.message in told]
+
+    with caplog.at_level(logging.INFO, "asya_sidecar"):
+        for name in ("fine", "breaks"):
+            await stage.transport.send("asya-ocr", envelope_bytes(id=name, headers=headers))
+        async with asyncio.timeout(60):
+            while len(lines()) < 3:
+                await asyncio.sleep(0.01)
+    assert {(line["message"], line["envelope_id"]) for line in lines()} == {
+        ("envelope settled", "fine"),
+        ("a defect", "breaks"),
+        ("envelope settled", "breaks"),
+    }
+    for line in lines():
+        assert (line["actor"], line["hop"], line["attempt"], line["trace_id"]) == ("ocr", 0, 2, "a" * 32)
 
 
 @pytest.mark.parametrize("name", ["breaks", "breaks the gate"])

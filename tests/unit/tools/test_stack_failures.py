@@ -37,6 +37,7 @@ from tools.stack.state_folder import Place
         ("Minimum capacity 3 can't be greater than desired size 2", "--cluster-name asya-oss --nodegroup-name GROUP"),
         ("AlreadyExistsException: An alias alias/asya-queues-asya exists", "asya:queuePrefix in Pulumi.oss.yaml"),
         ("dial tcp 127.0.0.1:6443: i/o timeout", "PULUMI_K8S_DELETE_UNREACHABLE=true"),
+        ("error: program exited with non-zero exit code: -1\nResources:", "the program was ended by a signal"),
         ("error: no resource plugin 'pulumi-resource-aws' found", "pulumi plugin install"),
     ],
 )
@@ -49,6 +50,7 @@ def test_a_failure_is_explained_in_one_line(output: str, says: str) -> None:
 def test_what_nobody_knows_is_left_to_its_own_words() -> None:
     """No guess is better than a wrong one."""
     assert explain.causes("error: something new", "oss") == []
+    assert explain.causes("error: program exited with non-zero exit code: 1", "oss") == []
 
 
 def test_after_a_failure_the_next_command_is_named() -> None:

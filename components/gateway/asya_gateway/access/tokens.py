@@ -1,7 +1,8 @@
 """Bearer tokens and their scopes. Only digests are kept in memory, so that no dump of this process reveals a token.
 
-A line is ``TOKEN`` (may do everything) or ``TOKEN|scope,scope``. Scopes: ``call:<tool>`` or ``call:*``; ``read`` (status and
-streams); ``cancel``; ``operate`` (redrive dead letters); ``report`` (what sidecars send); ``metrics``; ``*``.
+A line is ``TOKEN`` (may do everything) or ``TOKEN|scope,scope``. Scopes: ``call:<tool>`` or ``call:*``; ``callback:<secret>``
+or ``callback:*`` (have the ends of one's calls told, signed with that secret); ``read`` (status and streams); ``cancel``;
+``operate`` (redrive dead letters); ``report`` (what sidecars send); ``metrics``; ``*``.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from typing import Final, Protocol
 
 SHORTEST: Final = 16
 """Characters; a shorter token can be guessed."""
-SCOPE: Final = re.compile(r"\*|read|cancel|operate|report|metrics|call:.+")
+SCOPE: Final = re.compile(r"\*|read|cancel|operate|report|metrics|call:.+|callback:.+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def parse_tokens(text: str) -> dict[bytes, Caller]:
         granted = frozenset(scopes.split(",")) if bar else frozenset({"*"})
         for scope in sorted(granted):
             if not SCOPE.fullmatch(scope):
-                allowed = "*, call:<tool>, call:*, read, cancel, operate, report, metrics"
+                allowed = (
+                    "*, call:<tool>, call:*, callback:<secret>, callback:*, read, cancel, operate, report, metrics"
+                )
                 raise ValueError(f"token {number} has an unknown scope {scope!r} (allowed: {allowed})")
         digest = _digest(token)
         callers[digest] = Caller(granted, f"token:{digest.hex()[:16]}")

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asya_gateway.access.middleware import beyond_rate, caller, expect_list, require_some_call
+from asya_gateway.access.tokens import Caller
 from asya_gateway.calls import Answer, KeyReused, UnknownTool
 from asya_gateway.mcp import task_methods as mcp_task_methods
 from asya_gateway.mcp.message import UNREADABLE, read_message
@@ -30,6 +31,7 @@ from asya_gateway.mcp.streams import (
 )
 from asya_gateway.mcp.wire import (
     CALL_KEY,
+    CALLBACK_KEY,
     ENVELOPE_VERSION,
     FALLBACK_VERSION,
     HANDSHAKE_VERSIONS,
@@ -52,6 +54,7 @@ from asya_gateway.services import App
 from asya_gateway.tools.arguments import input_schema
 from asya_gateway.tracing import read_carrier
 from asya_gateway.waiting import InvalidWait, read_wait
+from asya_manifest.callback import Callback, read_callback
 from asya_manifest.tools import Tool
 
 SESSION: Final = re.compile(r"mcp-session-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -195,7 +198,8 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
             wait_s = read_wait(question.meta.get(WAIT_KEY, usual_s), app.settings.max_wait_s)
             carrier = read_carrier(question.meta) or read_carrier(request.headers)
             key = _key(question, who.name, name)
-            answer = await app.calls.call(name, arguments, who.name, key, carrier=carrier)
+            callback = _callback(question, who)
+            answer = await app.calls.call(name, arguments, who.name, key, carrier=carrier, callback=callback)
             release_body(request)
         except InvalidWait as exc:
             raise RpcError(INVALID_PARAMS, f"_meta {WAIT_KEY}: {exc}") from None
@@ -206,6 +210,19 @@ async def _call(request: Request, question: Question) -> Mapping[str, object] | 
         if tool is not None and answer.envelope_id and _promises(tool, default_s):
             answer = replace(answer, promised=tool)
         return await _answer(request, question, answer, wait_s=wait_s, given_up=given_up, listening=listening)
+
+
+def _callback(question: Question, who: Caller) -> Callback | None:
+    """Read where the end of a call is told; the caller needs a scope for its secret, which signs what others believe."""
+    if (given := question.meta.get(CALLBACK_KEY)) is None:
+        return None
+    try:
+        callback = read_callback(given)
+    except ValueError as exc:
+        raise RpcError(INVALID_PARAMS, f"_meta {CALLBACK_KEY}: {exc}") from None
+    if not who.may(scope := f"callback:{callback.secret_ref}"):
+        raise RpcError(INVALID_PARAMS, f"_meta {CALLBACK_KEY}: token lacks the scope {scope}")
+    return callback
 
 
 def _key(question: Question, owner: str, name: str) -> CallKey | None:

@@ -68,7 +68,7 @@ class Ended:
         message: In words, instead of the usual ones.
         shown: As of ``Progress``; the gateway's own ends show none.
         how: Where that is not the end of its route.
-        missing: Indexes of the children without which its fan-out was joined.
+        missing: The children without which its fan-out was joined.
     """
 
     succeeded: bool
@@ -82,7 +82,7 @@ class Ended:
     message: str = ""
     shown: str | None = None
     how: HowEnded | None = None
-    missing: tuple[int, ...] = ()
+    missing: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from asya_gateway.records.mark import without_mark
+from asya_manifest.callback import Callback
 from asya_protocol import names
 from asya_protocol.envelope import format_time
 from asya_protocol.progress import facts_in_words
@@ -47,6 +48,7 @@ class Record:
         actors_completed: Number of actors of the route that have completed.
         events: Number of its events so far, also of those that were deleted.
         owner: The caller that created the envelope; a fan-out child inherits it. ``None`` when authentication is off.
+        callback: Where its end is told; ``None`` for nowhere.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Record:
     actors_completed: int = 0
     events: int = 0
     owner: str | None = None
+    callback: Callback | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from asya_gateway.records.body import envelope_body, evidence_of
 from asya_gateway.records.record import Event, Record, trace_body
 from asya_gateway.records.summary import Place, Question, read_cursor, summary_body
 from asya_gateway.requests import app_of, json_answer, path_id
+from asya_gateway.routes import callbacks as callback_routes
 from asya_gateway.routes import dead_letters as dead_letter_routes
 from asya_gateway.routes import replays as replay_routes
 from asya_gateway.services import App
@@ -139,4 +140,6 @@ ROUTES: Final = [
     Route("/api/v1/feed", feed, methods=["GET"]),
     Route("/api/v1/dead-letters", dead_letter_routes.show, methods=["GET"]),
     Route("/api/v1/dead-letters/redrive", dead_letter_routes.redrive, methods=["POST"]),
+    Route("/api/v1/callbacks", callback_routes.show, methods=["GET"]),
+    Route("/api/v1/callbacks/redrive", callback_routes.redrive, methods=["POST"]),
 ]

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from asya_gateway.records.call_key import KEPT_S, CallKey, Claim
+from asya_gateway.records.delivery import delivery_of
 from asya_gateway.records.lifecycle import Report, apply, begun, timed_out
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary, cut, summarise
+from asya_gateway.store.memory_deliveries import MemoryDeliveries
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_protocol.status import Status
 
@@ -27,6 +29,7 @@ class MemoryStore:
 
     def __init__(self, clock: Callable[[], datetime] = _now) -> None:
         self._clock = clock
+        self.deliveries = MemoryDeliveries(clock)
         self._records: dict[str, Record] = {}
         self._events: dict[str, list[Event]] = {}
         self._children: dict[str, list[str]] = {}
@@ -119,6 +122,8 @@ class MemoryStore:
         self._events[envelope_id].append(change.event)
         if change.record.status.final:
             self._open.pop(envelope_id, None)
+            if (delivery := delivery_of(change.record)) is not None:
+                self.deliveries.keep(delivery)
         elif change.record.deadline is not None:
             self._open[envelope_id] = change.record.deadline
         self._wake(envelope_id)

@@ -17,6 +17,7 @@ from asya_gateway.records.call_key import CallKey, Claim
 from asya_gateway.records.lifecycle import Report
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary
+from asya_gateway.store.delivery_port import DeliveryStore
 from asya_protocol.status import Status
 
 Wake = Callable[[str], None]
@@ -41,6 +42,10 @@ class Outcome:
 
 class EnvelopeStore(Protocol):
     """Records and histories. Every method raises StoreUnavailable when the database did not do what was asked."""
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """The ends that are to be told by callbacks; a report that ends an envelope keeps its own there."""
 
     async def open(self, wake: Wake) -> None:
         """Connect, and bring the schema up to date."""

@@ -18,14 +18,17 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from asya_gateway.records.call_key import KEPT_S, CallKey, Claim
+from asya_gateway.records.delivery import delivery_of
 from asya_gateway.records.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary, cut
 from asya_gateway.store.port import Applied, Outcome, Wake
+from asya_gateway.store.postgres_deliveries import KEEP, PostgresDeliveries, keep_values
 from asya_gateway.store.postgres_keys import FORGET_KEYS, READ_KEY, REPEAT, SENT, TAKE, TAKE_OVER
 from asya_gateway.store.postgres_lists import COMPLETED, COUNTS, SOME, page_statement, read_summary
 from asya_gateway.store.postgres_notices import CHANNEL, Notices
 from asya_gateway.store.postgres_schema import bring_up_to_date
+from asya_manifest.callback import Callback
 from asya_protocol.errors import StoreUnavailable
 from asya_protocol.reports import Facts
 from asya_protocol.status import Status
@@ -38,7 +41,7 @@ RELISTEN_S: Final = 1.0
 READ: Final[LiteralString] = """
 SELECT id, route_actors, created_at, updated_at, parent_id, status, route_metadata::text, headers::text, payload::text,
     result::text, error, timeout_sec, deadline, progress_percent::float8, current_actor_idx, current_actor_name, message,
-    actors_completed, events, owner, clock_timestamp() FROM envelopes """
+    actors_completed, events, owner, callback::text, clock_timestamp() FROM envelopes """
 READ_ONE: Final[LiteralString] = READ + "WHERE id = %s"
 LOCK_DUE: Final[LiteralString] = (
     READ
@@ -54,10 +57,10 @@ SELECT envelope_id FROM noted"""
 _KEEP: Final[LiteralString] = """
 kept AS (
 INSERT INTO envelopes (id, message, status, route_actors, route_current, route_metadata, headers, payload, timeout_sec,
-    deadline, created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner)
+    deadline, created_at, updated_at, current_actor_idx, current_actor_name, total_actors, parent_id, events, owner, callback)
 SELECT %(id)s, %(message)s, %(status)s, %(actors)s::text[], %(index)s::int, %(metadata)s::json, %(headers)s::json,
     %(payload)s::json, %(timeout_s)s::int, %(deadline)s::timestamptz, %(created_at)s, %(updated_at)s, %(index)s::int,
-    %(actor)s, %(total)s::int, %(parent_id)s, %(events)s::int, %(owner)s """
+    %(actor)s, %(total)s::int, %(parent_id)s, %(events)s::int, %(owner)s, %(callback)s::json """
 _KEPT: Final[LiteralString] = "ON CONFLICT (id) DO NOTHING RETURNING id), "
 _BEGIN: Final[LiteralString] = """begun AS (
 INSERT INTO envelope_updates (envelope_id, seq, status, message, timestamp, progress_percent)
@@ -67,16 +70,15 @@ INSERT_BEGUN: Final[LiteralString] = "WITH " + _KEEP + _KEPT + _BEGIN + "noted A
 INSERT_ONCE: Final[LiteralString] = (
     "WITH " + TAKE + ", " + _KEEP + "FROM taken " + _KEPT + _BEGIN + "noted AS (" + _NOTE
 )
-UPDATE: Final[LiteralString] = (
-    """
+_UPDATE: Final[LiteralString] = """
 WITH kept AS (
 UPDATE envelopes SET status = %(status)s, route_actors = %(actors)s, route_current = %(index)s, result = %(result)s::json,
     error = %(error)s, updated_at = %(updated_at)s, progress_percent = %(percent)s, current_actor_idx = %(index)s,
     current_actor_name = %(actor)s, message = %(message)s, actors_completed = %(completed)s, total_actors = %(total)s,
     events = %(events)s, deadline = %(deadline)s
-WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), noted AS ("""
-    + _NOTE
-)
+WHERE id = %(id)s AND events = %(events)s - 1 RETURNING id), """
+UPDATE: Final[LiteralString] = _UPDATE + "noted AS (" + _NOTE
+UPDATE_CALLED: Final[LiteralString] = _UPDATE + KEEP + "noted AS (" + _NOTE
 HISTORY: Final[LiteralString] = """
 SELECT envelope_id, seq, status, timestamp, message, result::text, error, progress_percent::float8, actor, actors,
     current_actor_idx, envelope_state, facts::text
@@ -126,6 +128,7 @@ class PostgresStore:
         )
         self._listener: asyncio.Task[None] | None = None
         self._notices = Notices(self._notify)
+        self.deliveries = PostgresDeliveries(self._rows)
 
     async def open(self, wake: Wake) -> None:
         """Connect, bring the schema up to date, and listen."""
@@ -201,7 +204,7 @@ class PostgresStore:
             change = apply(record, report, now)
             if change is None:
                 return Outcome(Applied.FINAL_BEFORE, record)
-            if await self._rows(UPDATE, _values(change)):
+            if await self._rows(*_update(change)):
                 self._notices.tell(record.id)
                 return Outcome(Applied.CHANGED, change.record)
 
@@ -233,7 +236,7 @@ class PostgresStore:
             for row in await (await connection.execute(LOCK_DUE, (limit,))).fetchall():
                 change = apply(_record(row), timed_out(), row[-1])
                 if change is not None:
-                    await connection.execute(UPDATE, _values(change))
+                    await connection.execute(*_update(change))
                     expired.append(change.record.id)
         for envelope_id in expired:
             self._notices.tell(envelope_id)
@@ -332,6 +335,13 @@ def _first_values(changes: Sequence[Change]) -> Mapping[str, object]:
     return {**begin, **_values(changes[-1])}
 
 
+def _update(change: Change) -> tuple[LiteralString, Mapping[str, object]]:
+    delivery = delivery_of(change.record)
+    if delivery is None:
+        return UPDATE, _values(change)
+    return UPDATE_CALLED, {**_values(change), **keep_values(delivery)}
+
+
 def _values(change: Change) -> Mapping[str, object]:
     record, event = change.record, change.event
     return {
@@ -356,6 +366,7 @@ def _values(change: Change) -> Mapping[str, object]:
         "parent_id": _clean(record.parent_id),
         "events": record.events,
         "owner": record.owner,
+        "callback": None if record.callback is None else _json(msgspec.json.encode(record.callback)),
         "e_message": _clean(event.message),
         "e_result": _json(event.result),
         "e_error": _clean(event.error),
@@ -392,6 +403,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         actors_completed=row[17] or 0,
         events=row[18],
         owner=row[19],
+        callback=None if row[20] is None else msgspec.json.decode(row[20], type=Callback),
     )
 
 

@@ -116,7 +116,24 @@ CREATE INDEX envelopes_top_by_status ON envelopes (status, created_at DESC, id D
 """
 """For lists and counts without what fan-outs made."""
 
-STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS, KEYS, TOP)
+CALLBACKS: Final[LiteralString] = """
+ALTER TABLE envelopes ADD COLUMN callback json;
+CREATE TABLE asya_callbacks (
+    id text PRIMARY KEY,
+    envelope_id text NOT NULL,
+    url text NOT NULL,
+    secret_ref text NOT NULL,
+    body text NOT NULL,
+    since timestamptz NOT NULL,
+    due_at timestamptz,
+    attempts int NOT NULL DEFAULT 0,
+    told text NOT NULL DEFAULT ''
+);
+CREATE INDEX asya_callbacks_due_at ON asya_callbacks (due_at);
+"""
+"""Without a turn, `due_at`, it is a dead letter. No foreign key: an end is told also where its record is forgotten."""
+
+STEPS: Final[tuple[LiteralString, ...]] = (ORIGINAL, NUMBERED_EVENTS, OWNERS, LISTS, FACTS, KEYS, TOP, CALLBACKS)
 
 
 def read_url(url: str) -> dict[str, str]:

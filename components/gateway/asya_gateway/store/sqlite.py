@@ -14,10 +14,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from asya_gateway.records.call_key import CallKey, Claim
+from asya_gateway.records.delivery import delivery_of
 from asya_gateway.records.lifecycle import Change, Report, apply, begun, timed_out
 from asya_gateway.records.record import Event, Record
 from asya_gateway.records.summary import Page, Question, Summary, cut, summarise
-from asya_gateway.store import sqlite_keys
+from asya_gateway.store import sqlite_deliveries, sqlite_keys
 from asya_gateway.store.port import Applied, Outcome, Wake
 from asya_gateway.store.sqlite_schema import bring_up_to_date, microseconds
 from asya_protocol.errors import StoreUnavailable
@@ -42,6 +43,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._db: sqlite3.Connection | None = None
         self._wake: Wake = lambda _: None
+        self.deliveries = sqlite_deliveries.SqliteDeliveries(self._change, lambda: self._connection, clock)
 
     async def open(self, wake: Wake) -> None:
         """Open the file, making it where it is missing."""
@@ -195,6 +197,9 @@ class SqliteStore:
         except (sqlite3.Error, OSError, RuntimeError) as exc:  # RuntimeError: its thread has ended
             raise StoreUnavailable(f"envelope database: {exc}") from exc
 
+    async def _change(self, work: Callable[[], T]) -> T:
+        return await self._run(lambda: self._in_transaction(work))
+
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
@@ -235,6 +240,8 @@ class SqliteStore:
         if change is None:
             return Outcome(Applied.FINAL_BEFORE, record)
         self._write(change)
+        if (delivery := delivery_of(change.record)) is not None:
+            sqlite_deliveries.keep(self._connection, delivery)
         return Outcome(Applied.CHANGED, change.record)
 
     def _expire(self, limit: int) -> list[str]:

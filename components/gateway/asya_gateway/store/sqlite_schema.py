@@ -53,6 +53,15 @@ CREATE INDEX envelopes_top_by_status ON envelopes (status, created_us, id) WHERE
 """
 """For lists and counts without what fan-outs made."""
 
+CALLBACKS: Final = """
+CREATE TABLE callbacks (
+    id TEXT PRIMARY KEY, envelope_id TEXT NOT NULL, url TEXT NOT NULL, secret_ref TEXT NOT NULL, body TEXT NOT NULL,
+    since REAL NOT NULL, due_at REAL, attempts INTEGER NOT NULL, told TEXT NOT NULL
+);
+CREATE INDEX callbacks_due_at ON callbacks (due_at);
+"""
+"""Without a turn, `due_at`, it is a dead letter."""
+
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970: exact, unlike a float, so that pages of a list meet."""
@@ -67,6 +76,7 @@ def bring_up_to_date(database: sqlite3.Connection) -> None:
         (LISTS, _fill),
         (KEYS, _nothing),
         (TOP, _nothing),
+        (CALLBACKS, _nothing),
     )
     for version, (script, fill) in enumerate(steps, 1):
         database.execute("BEGIN IMMEDIATE")

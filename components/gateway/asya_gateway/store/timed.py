@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from asya_gateway.metrics import Metrics
+from asya_gateway.store.delivery_port import DeliveryStore
 from asya_gateway.store.port import EnvelopeStore
 from asya_protocol.errors import StoreUnavailable
 
@@ -22,31 +23,51 @@ class TimedStore:
     """
 
     def __init__(self, store: EnvelopeStore, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self.open = self._timed(store.open)
-        self.ping = self._timed(store.ping)
-        self.create = self._timed(store.create)
-        self.create_once = self._timed(store.create_once)
-        self.claim = self._timed(store.claim)
-        self.claim_sent = self._timed(store.claim_sent)
-        self.take_over = self._timed(store.take_over)
-        self.get = self._timed(store.get)
-        self.children = self._timed(store.children)
-        self.owned = self._timed(store.owned)
-        self.announce = self._timed(store.announce)
-        self.report = self._timed(store.report)
-        self.history = self._timed(store.history)
-        self.page = self._timed(store.page)
-        self.summaries = self._timed(store.summaries)
-        self.counts = self._timed(store.counts)
-        self.completed = self._timed(store.completed)
-        self.expire = self._timed(store.expire)
-        self.purge = self._timed(store.purge)
-        self.forget = self._timed(store.forget)
-        self.close = self._timed(store.close)
+        timed = _Timer(metrics).timed
+        self.deliveries: DeliveryStore = _TimedDeliveries(store.deliveries, metrics)
+        self.open = timed(store.open)
+        self.ping = timed(store.ping)
+        self.create = timed(store.create)
+        self.create_once = timed(store.create_once)
+        self.claim = timed(store.claim)
+        self.claim_sent = timed(store.claim_sent)
+        self.take_over = timed(store.take_over)
+        self.get = timed(store.get)
+        self.children = timed(store.children)
+        self.owned = timed(store.owned)
+        self.announce = timed(store.announce)
+        self.report = timed(store.report)
+        self.history = timed(store.history)
+        self.page = timed(store.page)
+        self.summaries = timed(store.summaries)
+        self.counts = timed(store.counts)
+        self.completed = timed(store.completed)
+        self.expire = timed(store.expire)
+        self.purge = timed(store.purge)
+        self.forget = timed(store.forget)
+        self.close = timed(store.close)
 
-    def _timed(self, method: Callable[Given, Awaitable[Answer]]) -> Callable[Given, Coroutine[Any, Any, Answer]]:
-        name, metrics = method.__name__, self._metrics
+
+class _TimedDeliveries:
+    def __init__(self, store: DeliveryStore, metrics: Metrics) -> None:
+        timed = _Timer(metrics, "callbacks_").timed
+        self.lease = timed(store.lease)
+        self.delivered = timed(store.delivered)
+        self.postpone = timed(store.postpone)
+        self.kept = timed(store.kept)
+        self.counts = timed(store.counts)
+        self.redrive = timed(store.redrive)
+        self.forget = timed(store.forget)
+
+
+class _Timer:
+    def __init__(self, metrics: Metrics, prefix: str = "") -> None:
+        self._metrics = metrics
+        self._prefix = prefix
+
+    def timed(self, method: Callable[Given, Awaitable[Answer]]) -> Callable[Given, Coroutine[Any, Any, Answer]]:
+        """Make it one that is timed."""
+        name, metrics = f"{self._prefix}{method.__name__}", self._metrics
 
         @functools.wraps(method)
         async def call(*args: Given.args, **kwargs: Given.kwargs) -> Answer:

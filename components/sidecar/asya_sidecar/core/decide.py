@@ -206,7 +206,8 @@ def _forward_collected(work: Work, items: tuple[Item, ...], hop: Hop, moment: Mo
             sends.append(replace(_send_on(made.envelope, hop), delay_s=made.delay_s, links=made.links))
         else:
             sends.append(Send(hop.error_end, made.envelope.dump(), "error_end", links=made.links))
-            sends += give_up(work.envelope, hop.actor, made.failed)
+            at_fan_in = replace(made.envelope.route, current=made.envelope.route.current - 1)
+            sends += give_up(replace(work.envelope, route=at_fan_in), hop.actor, made.failed)
     return tuple(sends)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from asya_protocol import names
-from asya_protocol.envelope import Envelope, Route, as_child, origin_mark
+from asya_protocol.envelope import Envelope, Route, as_child, origin_mark, read_lineage
 from asya_protocol.replay import replay_mark
 from asya_protocol.trace import trace_id_of
 from asya_sidecar.core.actions import Send
@@ -23,12 +23,25 @@ TRACE_CHARS: Final = 8
 _OWN: Final = (names.HEADER_ATTEMPT, names.HEADER_DELIVERY, names.HEADER_NOT_BEFORE, names.HEADER_CLAIM)
 
 
-def place_ahead(route: Route) -> int | None:
-    """Find where the next fan-in of a route is, the current actor left out; ``None`` when there is none."""
-    try:
-        return route.actors.index(names.FAN_IN, route.current + 1)
-    except ValueError:
+def place_ahead(route: Route, open_groups: int = 1) -> int | None:
+    """Find where the innermost open group of an envelope is joined, the current actor left out.
+
+    Of fan-ins side by side the last ones are for groups that are open; those before them are for groups that were still to be
+    opened within.
+
+    Args:
+        route: Of the envelope.
+        open_groups: How many there are, the one that is asked about being the innermost.
+
+    Returns:
+        The place in the route; ``None`` where no fan-in is ahead.
+    """
+    ahead = range(route.current + 1, len(route.actors))
+    first = next((place for place in ahead if route.actors[place] == names.FAN_IN), None)
+    if first is None:
         return None
+    beyond = next((n for n in range(first, len(route.actors)) if route.actors[n] != names.FAN_IN), len(route.actors))
+    return max(first, beyond - open_groups)
 
 
 def leads_to_fan_in(route: Route) -> bool:
@@ -96,11 +109,11 @@ def close_group(parent: Envelope, route: Route, count: int) -> tuple[Send, ...]:
         route: Theirs.
         count: How many there were.
     """
-    place = place_ahead(replace(route, current=parent.route.current))
-    if place is None:
-        return ()
     group = group_id(parent)
     stack = [*stack_of(parent.headers), {"group": group, "count": count, "end": True}]
+    place = place_ahead(replace(route, current=parent.route.current), len(stack))
+    if place is None:
+        return ()
     return (_notice(replace(parent, route=route), f"{group}/end", place, stack),)
 
 
@@ -111,11 +124,11 @@ def call_off(parent: Envelope, reason: str) -> tuple[Send, ...]:
         parent: The envelope whose hop made it.
         reason: For people.
     """
-    place = place_ahead(parent.route)
-    if place is None:
-        return ()
     group = group_id(parent)
     stack: list[Mapping[str, object]] = [*stack_of(parent.headers), {"group": group, "called_off": reason[:500]}]
+    place = place_ahead(parent.route, len(stack))
+    if place is None:
+        return ()
     return (_notice(parent, f"{group}/called-off", place, stack),)
 
 
@@ -129,8 +142,10 @@ def give_up(envelope: Envelope, actor: str, reason: str) -> tuple[Send, ...]:
     """
     stack = stack_of(envelope.headers)
     if actor == names.FAN_IN and stack:
-        stack.pop()  # the group that failed to join; what waits is the one around it
-    place = place_ahead(envelope.route)
+        ended = stack.pop()  # the group that failed to join; what waits is the one around it
+        if "index" in ended:  # a child's, or about one: from here on it is about the envelope that opened the group
+            envelope = envelope.with_headers({names.HEADER_LINEAGE: list(read_lineage(envelope.headers)[:-1]) or None})
+    place = place_ahead(envelope.route, len(stack))
     if not stack or place is None:
         return ()
     stack[-1] = {**stack[-1], "missing": reason[:500]}

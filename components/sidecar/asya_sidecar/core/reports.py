@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from asya_protocol import names
 from asya_protocol.envelope import Envelope, format_time, left_early_at
-from asya_protocol.partial import failed_place, missing_children
+from asya_protocol.partial import failed_place, lacking
 from asya_protocol.reply import ErrorItem, Item
 from asya_protocol.reports import ChildBody, FinalBody, ProgressBody, Retry
 from asya_protocol.status import Status
@@ -78,7 +78,7 @@ def final_report(envelope: Envelope, items: tuple[Item, ...], hop: Hop, now: dat
         returned = items[0].payload if items else _NOTHING
         result = returned if bytes(returned) not in _EMPTY else envelope.payload
         told = result if bytes(result) != b"null" else msgspec.UNSET
-        missing = missing_children(envelope.headers)[:MOST_MISSING]
+        missing = lacking(envelope.headers)[:MOST_MISSING]
         return (_final(envelope, replace(good, result=told, missing=list(missing) or None), now),)
     if hop.actor != hop.error_end:
         return ()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 To = str | Sequence[str]
 """A tool's name, which a gateway knows, or a route: the names of its actors."""
+Callback = str | Mapping[str, Any]
+"""A URL, or an object with ``url``, and ``secretRef`` and ``events`` where they are not the usual ones."""
 
 
 class AsyncMesh:
@@ -62,6 +64,7 @@ class AsyncMesh:
         deadline_s: float | None = None,
         delay_s: float | None = None,
         not_before: datetime | None = None,
+        callback: Callback | None = None,
     ) -> Sent:
         """Send an envelope, and return once the broker has it.
 
@@ -73,6 +76,7 @@ class AsyncMesh:
             deadline_s: Nobody wants the result of a route's envelope after so many seconds.
             delay_s: No handler takes it before so many seconds have passed.
             not_before: The same as a moment with its zone.
+            callback: Where the gateway posts the end of a tool's envelope to: a URL, or ``{"url": ..., "secretRef": ...}``.
 
         Raises:
             NotSent: The mesh refuses it.
@@ -84,12 +88,14 @@ class AsyncMesh:
             if self._gateway is None:
                 raise NotOffered(f"{to!r} is a tool's name, and this mesh has no gateway; a route is a list of actors")
             try:
-                return await self._gateway.start(to, payload or {}, until)
+                return await self._gateway.start(to, payload or {}, until, _callback(callback))
             except NoSuchTool:
                 if self._link is not None and to in self._link.actors():
                     told = f"{to!r} is the name of an actor, not of a tool; a route is a list of actors: [{to!r}]"
                     raise NoSuchTool(told) from None
                 raise
+        if callback is not None:
+            raise NotOffered("callbacks are a gateway's: they need a tool's name, not a route")
         if self._link is None:
             raise NotOffered("a gateway starts tools; a route of actors needs the mesh on this machine")
         return await self._link.send(
@@ -118,9 +124,10 @@ class AsyncMesh:
         payload: Any = None,  # noqa: ANN401 - any JSON value
         *,
         timeout_s: float | None = None,
+        callback: Callback | None = None,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Send an envelope and wait for what comes of it: ``send`` and ``result`` in one."""
-        return await self.result(await self.send(to, payload), timeout_s=timeout_s)
+        return await self.result(await self.send(to, payload, callback=callback), timeout_s=timeout_s)
 
     async def gather(
         self, sent: Iterable[Sent], *, timeout_s: float | None = None, return_failures: bool = False
@@ -192,6 +199,10 @@ class AsyncMesh:
         if way is None:
             raise NotOffered(f"{sent.id} was sent another way than this mesh has")
         return way
+
+
+def _callback(given: Callback | None) -> Mapping[str, Any] | None:
+    return {"url": given} if isinstance(given, str) else given
 
 
 def _moment(delay_s: float | None, not_before: datetime | None) -> datetime | None:

@@ -45,19 +45,27 @@ class GatewayLink:
             timeout=REQUEST_LIMIT_S,
         )
 
-    async def start(self, tool: str, arguments: Mapping[str, Any], not_before: datetime | None = None) -> Sent:
-        """Start a tool, at once or at a moment.
+    async def start(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        not_before: datetime | None = None,
+        callback: Mapping[str, Any] | None = None,
+    ) -> Sent:
+        """Start a tool, at once or at a moment; ``callback`` says where its end is told.
 
         Raises:
             NoSuchTool: There is none of that name.
-            NotSent: The arguments do not fit, or the moment is too far ahead.
+            NotSent: The arguments do not fit, the moment is too far ahead, or the callback cannot be.
             MeshAway: The gateway cannot be reached, or refuses us.
         """
         call: dict[str, object] = {"name": tool, "arguments": dict(arguments)}
         if not_before is not None:
             call["notBefore"] = not_before.isoformat()
+        if callback is not None:
+            call["callback"] = dict(callback)
         answer = await self._ask("POST", "/tools/call", call)
-        if not_before is not None and answer.status_code == httpx2.codes.BAD_REQUEST:
+        if (not_before is not None or callback is not None) and answer.status_code == httpx2.codes.BAD_REQUEST:
             raise NotSent(answer.text.strip())
         if answer.status_code == httpx2.codes.NOT_FOUND:
             raise NoSuchTool(answer.text.strip())

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from asya.client.async_mesh import AsyncMesh, To
+from asya.client.async_mesh import AsyncMesh, Callback, To
 from asya.client.sent import Event, Sent
 from asya.loop_thread import LoopThread
 
@@ -44,12 +44,21 @@ class Mesh:
         deadline_s: float | None = None,
         delay_s: float | None = None,
         not_before: datetime | None = None,
+        callback: Callback | None = None,
     ) -> Sent:
         """Send an envelope, and return once the broker has it; see ``AsyncMesh.send``."""
         send = self._mesh.send
-        return self._loop.call(
-            send(to, payload, id=id, headers=headers, deadline_s=deadline_s, delay_s=delay_s, not_before=not_before)
+        envelope = send(
+            to,
+            payload,
+            id=id,
+            headers=headers,
+            deadline_s=deadline_s,
+            delay_s=delay_s,
+            not_before=not_before,
+            callback=callback,
         )
+        return self._loop.call(envelope)
 
     def result(self, sent: Sent, *, timeout_s: float | None = None) -> Any:  # noqa: ANN401 - any JSON value
         """Wait for what comes of an envelope; see ``AsyncMesh.result``."""
@@ -61,9 +70,10 @@ class Mesh:
         payload: Any = None,  # noqa: ANN401 - any JSON value
         *,
         timeout_s: float | None = None,
+        callback: Callback | None = None,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Send an envelope and wait for what comes of it."""
-        return self._loop.call(self._mesh.call(to, payload, timeout_s=timeout_s))
+        return self._loop.call(self._mesh.call(to, payload, timeout_s=timeout_s, callback=callback))
 
     def gather(
         self, sent: Iterable[Sent], *, timeout_s: float | None = None, return_failures: bool = False
@@ -82,7 +92,9 @@ class Mesh:
             yield event
 
     def close(self) -> None:
-        """Close what is open; envelopes go on."""
+        """Close what is open; envelopes go on. Closed twice is closed."""
+        if self._loop.closed:
+            return
         try:
             self._loop.call(self._mesh.close())
         finally:

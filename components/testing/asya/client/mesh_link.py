@@ -21,7 +21,7 @@ from asya_protocol.envelope import format_time, left_early_at
 from asya_protocol.errors import AsyaError, TransportUnavailable
 from asya_protocol.new_envelope import new_envelope
 from asya_protocol.not_before import left_s
-from asya_protocol.partial import missing_children, without
+from asya_protocol.partial import lacking, without
 from asya_protocol.status import Status
 from asya_protocol.trace import trace_id_of
 from asya_store.claims import ClaimCheck
@@ -137,7 +137,7 @@ def read_end(sent: Sent, status: Status, envelope: Mapping[str, Any]) -> Any:  #
     payload = envelope.get("payload")
     if status is Status.SUCCEEDED:
         route = envelope.get("route") or {}
-        if lacks := without(missing_children(envelope.get("headers") or {})):
+        if lacks := without(lacking(envelope.get("headers") or {})):
             log.warning("%s succeeded %s", sent.id, lacks)
         early = left_early_at(route.get("actors") or (), route.get("current", 0))
         return None if early else payload  # what is kept of one that left early is what its last handler was given

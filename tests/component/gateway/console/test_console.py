@@ -21,6 +21,7 @@ from tests.component.gateway.console.world import (
     MARKUP,
     READER,
     REPORTER,
+    TRACES,
     World,
     actor_status,
     envelope_body,
@@ -280,6 +281,13 @@ async def test_a_journey_tells_hops_attempts_and_the_traceback(world: World, ope
     await page.goto(f"{world.url}/#/envelopes")
     await expect(row(page, envelope_id)).to_contain_text("Untranslatable: no language is spoken here: wall.png <img")
     assert await page.locator("main img").count() == 0
+
+
+async def test_an_envelope_s_trace_is_a_link_where_there_is_a_template(world: World, open_page: OpenPage) -> None:
+    envelope_id = await world.call(headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}, page="wall.png")
+    page = await open_page(f"#/envelopes/{envelope_id}")
+    link = page.get_by_role("link", name="a" * 32)
+    await expect(link).to_have_attribute("href", TRACES.replace("{trace_id}", "a" * 32))
 
 
 async def test_a_running_envelope_is_followed_to_its_end_and_can_be_cancelled(

@@ -24,6 +24,7 @@ READER: Final = "console-reader-token"
 REPORTER: Final = "console-reporter-token"
 MARKUP: Final = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 """What must be shown as text wherever it comes from."""
+TRACES: Final = "https://traces.example/{trace_id}"
 ACTORS: Final = ("read-page", "translate", "summarise", "happy-end", "error-end")
 
 TOOLS: Final = """
@@ -86,10 +87,10 @@ class World:
         """Open a client."""
         return self.gateway.client(token)
 
-    async def call(self, tool: str = "digest", **arguments: object) -> str:
+    async def call(self, tool: str = "digest", headers: Mapping[str, str] | None = None, **arguments: object) -> str:
         """Call a tool; the envelope's id."""
         async with self.client() as http:
-            answer = await http.post("/tools/call", json={"name": tool, "arguments": arguments})
+            answer = await http.post("/tools/call", json={"name": tool, "arguments": arguments}, headers=headers)
         told: dict[str, Any] = json.loads(answer.json()["content"][0]["text"])
         return str(told["envelope_id"])
 
@@ -161,6 +162,7 @@ async def open_world(broker: Mapping[str, str], folder: Path) -> AsyncIterator[W
         "ASYA_GATEWAY_TOKENS": f"{ADMIN} {READER}|read {REPORTER}|report",
         "ASYA_GATEWAY_ACTORS": f"mesh:{home}/status.json",
         "ASYA_GATEWAY_SAMPLE_EVERY": "250ms",
+        "ASYA_TRACE_URL": TRACES,
     }
     with Gateway(environ) as gateway:
         reporting = {"ASYA_GATEWAY_URL": gateway.url, "ASYA_GATEWAY_TOKEN": REPORTER}

@@ -16,6 +16,8 @@ AUTO = {
     "kubernetesNetworkConfig": {"elasticLoadBalancing": ON},
     "bootstrapSelfManagedAddons": False,
 }
+PRIVATE = {"endpointPrivateAccess": True, "endpointPublicAccess": False}
+PUBLIC = {"endpointPrivateAccess": True, "endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}
 REFUSED: list[tuple[Callable[..., None], tuple[Any, ...], str]] = [
     (rules.zones_of_a_cluster, ({"a", "b"}, {"a", "b", "c"}), "exact set of AZs"),
     (rules.zones_of_a_cluster, ((), {"a"}, {"use1-az3"}), "UnsupportedAvailabilityZoneException: use1-az3"),
@@ -32,6 +34,11 @@ REFUSED: list[tuple[Callable[..., None], tuple[Any, ...], str]] = [
     (rules.database, ({"identifier": "asya--dev"},), "not a valid identifier"),
     (rules.subnet_group, ([],), "at least two Availability Zones"),
     (rules.association, ("subnet-1", ["rtb-1"]), "Resource.AlreadyAssociated"),
+    (rules.endpoint, (PRIVATE, "203.0.113.7", ()), "443: i/o timeout"),
+    (rules.endpoint, (PRIVATE, "10.9.8.7", ()), "443: i/o timeout"),
+    (rules.endpoint, (PRIVATE, "10.9.8.7", ["10.8.0.0/16"]), "443: i/o timeout"),
+    (rules.endpoint, (PUBLIC, "198.51.100.1", ()), "443: i/o timeout"),
+    (rules.endpoint, (PUBLIC, "198.51.100.1", ["10.9.0.0/16"]), "443: i/o timeout"),
 ]
 
 
@@ -52,6 +59,9 @@ PASSES: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
     (rules.database, ({"password": "a-good.one", "identifier": "asya-dev-1"},)),
     (rules.subnet_group, (["a", "b"],)),
     (rules.association, ("subnet-1", [])),
+    (rules.endpoint, (PRIVATE, "10.9.8.7", ["10.9.0.0/16"])),
+    (rules.endpoint, (PUBLIC, "203.0.113.7", ())),
+    (rules.endpoint, ({}, "198.51.100.1", ())),
 ]
 
 
