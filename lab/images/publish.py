@@ -1,6 +1,7 @@
-"""``python -m lab.images.publish REGISTRY``: build every image for amd64 and arm64, push them, and print their digests.
+"""``python -m lab.images.publish REGISTRY``: build every image for amd64 and arm64, push them, and print them by digest.
 
-With ``--stack`` the digests go into that stack's settings file, so that what was pushed is what `make up` installs.
+The tag stands beside the digest, which decides: a reader sees the version. With ``--stack`` they go into that stack's settings
+file, so that what was pushed is what `make up` installs.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def main() -> None:
         print(f"publish: {exc}", file=sys.stderr)
         sys.exit(1)
     if settings is not None:
-        values = {f"asya:{room}Image": reference for room, reference in pushed.items()}
+        values = {f"asya:{room}Image": tagged(image, chosen.version) for room, image in pushed.items()}
         settings.write_text(with_settings(settings.read_text(encoding="utf-8"), values), encoding="utf-8")
         print(f"publish: {settings.name} names them")
 
@@ -72,8 +73,15 @@ def publish(registry: str, version: str, rooms: list[str], architectures: list[s
         name = f"{registry}/{image.name}"
         pushed[image.room] = f"{name}@{builder.push_index(tags, f'{name}:{version}')}"
         took_s = time.monotonic() - began
-        print(f"publish: {pushed[image.room]} ({', '.join(architectures)}, {took_s:.0f} s)", flush=True)
+        print(
+            f"publish: {tagged(pushed[image.room], version)} ({', '.join(architectures)}, {took_s:.0f} s)", flush=True
+        )
     return pushed
+
+
+def tagged(image: str, version: str) -> str:
+    """An image by digest with its tag beside it: ``NAME:VERSION@DIGEST``. Pure."""
+    return image.replace("@", f":{version}@")
 
 
 def with_settings(text: str, values: Mapping[str, str]) -> str:

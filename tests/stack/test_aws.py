@@ -188,6 +188,18 @@ def test_aws_lives_and_dies(environment: Run, clouds: Clouds) -> None:
     logs.delete_log_group(logGroupName=group)
 
 
+def test_a_second_mesh_with_the_same_prefix_is_refused_before_it_costs(environment: Run, clouds: Clouds) -> None:
+    """An alias in KMS is there once, and the network and the cluster wait for it."""
+    kms = client("kms", clouds.aws)
+    kms.create_alias(AliasName="alias/asya-queues-taken", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    settings = SETTINGS | {"asya:environment": "aws", "asya:region": REGION, "asya:queuePrefix": "taken-"}
+    made, stack = environment("twin", settings, SECRETS, aws=clouds.aws, moto=clouds.moto)
+    with pytest.raises(automation.CommandError, match=r"AlreadyExistsException.*alias/asya-queues-taken"):
+        stack.up()
+    costly = {"aws:ec2/vpc:Vpc", "aws:eks/cluster:Cluster", "aws:rds/instance:Instance"}
+    assert costly.isdisjoint(each["type"] for each in made.resources())
+
+
 def left(clouds: Clouds) -> set[str]:
     """Ids of what AWS holds."""
     return {

@@ -20,7 +20,7 @@ from lab.checkout import ROOT
 from lab.errors import LabError
 from lab.images.catalogue import IMAGES
 from lab.images.packages import MACHINES
-from lab.images.publish import own_version, publish
+from lab.images.publish import own_version, publish, tagged
 from lab.installs.uv import uv
 from tools.release import charts, packages
 
@@ -70,7 +70,7 @@ def release(
     packages.write_bills(target / "sbom")
     # The digests of the images stand in the charts, so that they are pushed first.
     pushed = publish(registry, version, images, architectures) if registry and images else {}
-    by_tag = {room: image.replace("@", f":{version}@") for room, image in pushed.items()}
+    by_tag = {room: tagged(image, version) for room, image in pushed.items()}
     archives = charts.package(version, by_tag, target / "charts")
     told = [*pushed.values(), *(charts.push(archive, registry) for archive in archives if registry)]
     (target / "pushed.txt").write_text("".join(f"{each}\n" for each in told), encoding="utf-8")

@@ -33,15 +33,12 @@ class Recorder:
         """
         event = build_event(actor, severity, reason, message, datetime.now(UTC))
         meta = event["metadata"]
-        log.info(
-            "event",
-            extra={
-                "namespace": actor["metadata"].get("namespace"),
-                "actor": actor["metadata"]["name"],
-                "reason": reason,
-                "text": message,
-            },
-        )
+        told = {
+            "namespace": actor["metadata"].get("namespace"),
+            "actor": actor["metadata"]["name"],
+            "reason": reason,
+        }
+        log.info("event", extra={**told, "text": message})
         try:
             try:
                 await self._api.create(event)
@@ -50,7 +47,7 @@ class Recorder:
                 again = {"count": int((present or {}).get("count") or 1) + 1, "lastTimestamp": event["lastTimestamp"]}
                 await self._api.patch(EVENT, meta["namespace"], meta["name"], again)
         except ApiError as exc:
-            log.warning("event not written", extra={"reason": reason, "error": str(exc)})
+            log.warning("event not written", extra={**told, "error": str(exc)})
 
 
 def build_event(actor: Mapping[str, Any], severity: str, reason: str, message: str, now: datetime) -> dict[str, Any]:

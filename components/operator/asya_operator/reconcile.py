@@ -328,7 +328,8 @@ class Reconciler:
         if kind in resources.WATCHED:
             # A reconcile that comes before the watch event must not apply it again.
             self._world.note_answer(kind, stored)
-        log.info("applied", extra={"kind": kind.kind, "namespace": meta["namespace"], "object_name": meta["name"]})
+        told = {"namespace": meta["namespace"], "actor": actor.name, "kind": kind.kind, "object_name": meta["name"]}
+        log.info("applied", extra=told)
 
     async def _apply_owned(self, kind: resources.Kind, manifest: dict[str, Any], actor: AsyncActor) -> dict[str, Any]:
         """Apply one object, unless its name is taken by an object of another owner."""

@@ -18,7 +18,14 @@ class LoopThread:
         self._started.wait()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the loop and wait for it; an interrupted wait cancels it."""
+        """Run a coroutine in the loop and wait for it; an interrupted wait cancels it.
+
+        Raises:
+            RuntimeError: It has been closed.
+        """
+        if self.closed:
+            work.close()
+            raise RuntimeError("this has been closed; open another one")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -26,8 +33,15 @@ class LoopThread:
             future.cancel()
             raise
 
+    @property
+    def closed(self) -> bool:
+        """Whether the loop has ended."""
+        return self._loop.is_closed()
+
     def close(self) -> None:
-        """End the loop, cancelling what is left in it, and the thread."""
+        """End the loop, cancelling what is left in it, and the thread; once it has ended, nothing."""
+        if self.closed:
+            return
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 

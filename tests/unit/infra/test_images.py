@@ -7,6 +7,7 @@ import pytest
 
 from asya_aws import ImageRegistry
 from asya_infra.errors import ConfigError
+from asya_infra.guardrails import pinned_images
 from asya_infra.installation import PULL_SECRET
 from asya_infra.upstream import read_upstream
 from tests.support.pulumi_program import Run, run_environment, run_program
@@ -41,6 +42,20 @@ def test_every_image_of_a_stack_is_a_setting() -> None:
     images = {container["image"] for pod in pods(seen).values() for container in pod["containers"]}
     assert len(images) >= 10
     assert {image for image in images if not image.startswith("mirror.example/")} == set()
+
+
+def test_images_by_digest_with_the_tag_beside_it_are_taken_as_they_are() -> None:
+    """As `make publish STACK=` writes them."""
+    rooms = ("operator", "sidecar", "crew", "gateway")
+    images = {room: f"mirror.example:5000/asya-{room}:0.2.0@sha256:{place:064}" for place, room in enumerate(rooms)}
+    given: dict[str, Any] = {f"{room}Image": image for room, image in images.items()}
+    seen = run_environment("aws", keda="installed", gatewayTokens="t", password="good-enough", **given)
+    containers = [each for pod in pods(seen).values() for each in pod["containers"]]
+    assert {images["operator"], images["crew"], images["gateway"]} <= {each["image"] for each in containers}
+    told = [env for each in containers for env in each.get("env", ()) if env["name"] == "ASYA_SIDECAR_IMAGE"]
+    assert [env["value"] for env in told] == [images["sidecar"]]
+    for each in seen.of_type("kubernetes:apps/v1:Deployment"):
+        assert list(pinned_images(each.type, each.inputs)) == []
 
 
 def test_keda_s_images_too(tmp_path: Any) -> None:

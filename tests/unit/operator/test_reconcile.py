@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -184,6 +185,17 @@ async def test_a_look_leaves_actors_alone_that_are_named_as_objects_of_others_ar
     assert stage.cluster.deleted == []
     for name in neighbours:
         assert {f"Deployment {name}", f"ScaledObject {name}"} <= stage.cluster.names("team")
+
+
+async def test_a_line_about_an_object_names_its_actor(caplog: pytest.LogCaptureFixture) -> None:
+    """By which docs/logs.md finds it, whatever the object is called."""
+    stage = Stage()
+    stage.declare("ocr")
+    with caplog.at_level(logging.INFO, "asya_operator"):
+        await stage.reconcile("ocr")
+    lines = [record.__dict__ for record in caplog.records if record.message == "applied"]
+    assert {line["object_name"] for line in lines} > {"ocr"}
+    assert {(line["namespace"], line["actor"]) for line in lines} == {("team", "ocr")}
 
 
 async def test_what_an_earlier_spec_wanted_goes_unless_it_has_become_somebody_elses() -> None:

@@ -92,7 +92,9 @@ class Mesh:
             yield event
 
     def close(self) -> None:
-        """Close what is open; envelopes go on."""
+        """Close what is open; envelopes go on. Closed twice is closed."""
+        if self._loop.closed:
+            return
         try:
             self._loop.call(self._mesh.close())
         finally:
