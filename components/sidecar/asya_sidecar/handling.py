@@ -15,7 +15,16 @@ from asya_sidecar.core.about import about
 from asya_sidecar.core.actions import Decision, Release, Use
 from asya_sidecar.core.admit import Hop, Work, refuse
 from asya_sidecar.core.call_outcome import Outcome, Replied
-from asya_sidecar.core.decide import Moment, asked_pause_s, cancelled, decide, defect, forward, without_group
+from asya_sidecar.core.decide import (
+    Moment,
+    asked_pause_s,
+    cancelled,
+    decide,
+    defect,
+    forward,
+    keeps_the_id,
+    without_group,
+)
 from asya_sidecar.core.limits import added, spent_in
 from asya_sidecar.core.reports import processing_report, received_report
 from asya_sidecar.core.trail import share_call
@@ -85,10 +94,14 @@ class Handling:
                 )
         ids = [_ids_of(work) for work in works]
         streamed: dict[str, float] = {}
+        held: list[Item] = []
 
         async def on_items(items: tuple[Item, ...], first: int) -> None:
             streamed.update(added(streamed, spent_in(items, self._hop.limits)))
             if not self._hop.is_end_actor:
+                if first == 0 and items and keeps_the_id(items[0], self._hop):
+                    held.append(items[0])
+                    items, first = items[1:], 1
                 sends, reports = forward(works[0], items, first, self._hop, _moment(works[0], 0.0, ids[0]))
                 self._performer.post(reports)
                 await self._performer.send_all(sends, works[0].trail)
@@ -114,6 +127,8 @@ class Handling:
             spent_s = self._clock() - started_s
             self._done_s += spent_s
             _note_call(works, spent_s)
+        if held:  # one envelope: a batch streams nothing
+            outcomes = [replace(each, first=held[0]) if isinstance(each, Replied) else each for each in outcomes]
         elapsed_s = self._clock() - started_s
         self._metrics.called(elapsed_s)
         self._pace.called(elapsed_s / len(works))

@@ -29,6 +29,10 @@ HANDLERS = {
         "    async with asyncio.TaskGroup() as group:\n        group.create_task(call())\n"
     ),
     "steps": "import time\ndef handle(p):\n    time.sleep(p['s'])\n    return p\n",
+    "torn": (
+        "import time\ndef handle(p):\n    for n in range(4):\n        yield {'n': n}\n        time.sleep(0.1)\n"
+        "    raise OSError('torn')\n"
+    ),
     "books": "def handle(p):\n    return [{'of': of, 'bad': p.get('bad')} for of in p['books']]\n",
     "parts": "def handle(p):\n    return [{'s': s} for s in p]\n",
     "reads": "import os\ndef handle(p):\n    return {name: os.environ.get(name) for name in p}\n",

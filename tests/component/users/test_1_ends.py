@@ -48,6 +48,13 @@ def test_groups_in_a_group_tell_what_they_lack_and_fail_under_the_id_that_was_se
     assert ended(asya, "ends-no-books")[1]["payload"] == {"got": []}
 
 
+def test_a_stream_that_breaks_off_ends_as_failed_and_not_with_its_first_item(asya: CommandLine) -> None:
+    sent(asya, "torn", "total", payload={}, envelope_id="ends-torn")
+    code, failed = ended(asya, "ends-torn")
+    assert (code, failed["error"]["type"]) == (1, "OSError")
+    assert ended(asya, "ends-torn-1")[1]["payload"] == {"got": {"n": 1}}
+
+
 def test_a_route_that_was_left_early_does_not_pass_its_input_off_as_its_result(asya: CommandLine) -> None:
     code, said = ended(asya, sent(asya, "quiet", "total", payload={"input": 1}, envelope_id="ends-early"))
     assert (code, said["payload"], said["ended"], said["ended_at"]) == (0, None, "early", "quiet")

@@ -14,7 +14,7 @@ from asya_protocol.reports import Facts, ProgressBody, Retry
 from asya_sidecar.core.actions import Ack, DeadLetter, Decision, RetryLater
 from asya_sidecar.core.admit import Hop
 from asya_sidecar.core.call_outcome import Outcome, Replied, RuntimeLost, TimedOut
-from asya_sidecar.core.decide import END_ACTOR_ATTEMPTS, Moment, decide
+from asya_sidecar.core.decide import END_ACTOR_ATTEMPTS, Moment, decide, keeps_the_id
 from asya_sidecar.core.reports import LONGEST_CAUSE
 from asya_sidecar.core.retry import RetryPolicy
 from tests.unit.sidecar.samples import NOW, SPAN, TRACE, MakeWork, sent
@@ -247,10 +247,26 @@ def test_a_retry_that_would_come_after_the_deadline_is_not_made(make_work: MakeW
 
 
 def test_outputs_before_a_final_error_still_leave(make_work: MakeWork, hop: Hop, moment: Moment) -> None:
-    """As in Asya 0.1.1: what was made before the error goes its way, then the error."""
+    """As in Asya 0.1.1: what was made before the error goes its way, then the error. That alone ends what was sent."""
     work = make_work(headers={"x-asya-attempt": 3})
-    decision = decide(work, Replied((item(0), item(1)), error=ERROR), hop, moment)
-    assert [send.actor for send in decision.sends] == ["translate", "translate", "error-end"]
+    for reply in (Replied((item(0), item(1)), error=ERROR), Replied((), 2, ERROR, first=item(0))):
+        sends = decide(work, reply, hop, moment).sends
+        made = [(send.actor, sent(send.body)["id"], sent(send.body).get("parent_id")) for send in sends]
+        assert made[0] == ("translate", "e1-0", "e1")
+        assert made[-1] == ("error-end", "e1", None)
+        assert made[1:-1] == [("translate", "e1-1", "e1")][: len(reply.items)]
+
+
+def test_the_output_that_keeps_the_id_leaves_when_its_stream_has_ended_well(
+    make_work: MakeWork, hop: Hop, moment: Moment
+) -> None:
+    """So that what was sent has one end, be the stream tried again, or fail for good."""
+    sends = decide(make_work(), Replied((item(5),), streamed=5, first=item(0)), hop, moment).sends
+    assert [sent(send.body)["id"] for send in sends] == ["e1", "e1-5"]
+    assert decide(make_work(), Replied((), 5, ERROR, first=item(0)), hop, moment).sends == ()
+    assert keeps_the_id(item(0), hop)
+    to_fan_in = Item(msgspec.Raw(b"1"), Route(("ocr", "fan-in"), 1))
+    assert not keeps_the_id(to_fan_in, hop)
 
 
 def end(actor: str) -> Hop:

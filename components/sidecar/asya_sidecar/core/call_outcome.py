@@ -14,12 +14,14 @@ class Replied:
         streamed: Outputs before them that left while the handler was running.
         error: The error that ended the outputs, if any.
         is_list: The handler returned a list or a stream, be it without outputs.
+        first: The first of those that were streamed, where it was held back: see ``decide.keeps_the_id``.
     """
 
     items: tuple[Item, ...] = ()
     streamed: int = 0
     error: ErrorItem | None = None
     is_list: bool = False
+    first: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)

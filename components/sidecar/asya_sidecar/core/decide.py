@@ -24,7 +24,7 @@ from typing import Final
 
 from asya_protocol import names
 from asya_protocol.durations import format_duration
-from asya_protocol.envelope import Envelope, Route
+from asya_protocol.envelope import Envelope, Route, as_child
 from asya_protocol.failure import failure_words, last_place
 from asya_protocol.not_before import left_s
 from asya_protocol.reply import ErrorItem, Item
@@ -164,8 +164,23 @@ def defect(work: Work | None, hop: Hop, moment: Moment, cause: str) -> Decision:
     return Decision(DeadLetter(cause), "dead_lettered", failed_reason="runtime_error", cause=cause)
 
 
+def keeps_the_id(item: Item, hop: Hop) -> bool:
+    """Whether the first output of a fan-out goes on under its envelope's id.
+
+    It is that envelope then, with its one end: it must not leave before its handler has ended, which may be by an error.
+    """
+    return not hop.is_collector and not (item.route is not None and leads_to_fan_in(item.route))
+
+
 def forward(
-    work: Work, items: tuple[Item, ...], first: int, hop: Hop, moment: Moment, *, ends: bool = False
+    work: Work,
+    items: tuple[Item, ...],
+    first: int,
+    hop: Hop,
+    moment: Moment,
+    *,
+    ends: bool = False,
+    apart: bool = False,
 ) -> tuple[tuple[Send, ...], tuple[Report, ...]]:
     """Address outputs.
 
@@ -176,6 +191,7 @@ def forward(
         hop: This actor.
         moment: Ids for the trace.
         ends: No more outputs follow.
+        apart: The envelope has another end, so that the first output too gets an id of its own.
 
     Returns:
         One send per item, and one child report for each that has an id of its own.
@@ -189,6 +205,8 @@ def forward(
     reports: list[Report] = []
     for index, item in enumerate(items, start=first):
         made = child(parent, item, index)
+        if apart and index == 0:
+            made = as_child(made, parent, index)
         made, until = rest(made, item.headers, work.envelope.headers, moment.now, hop.longest_wait_s)
         if fans_out:
             made = join_group(made, work.envelope, index, count)
@@ -196,6 +214,16 @@ def forward(
             reports.append(child_report(made))
         sends.append(replace(_send_on(made, hop), delay_s=left_s(until, moment.now), until=until))
     return tuple(sends), tuple(reports)
+
+
+def _forward_reply(
+    work: Work, reply: Replied, items: tuple[Item, ...], hop: Hop, moment: Moment, *, apart: bool = False
+) -> tuple[tuple[Send, ...], tuple[Report, ...]]:
+    """Address the outputs that have not left yet: those that came last, and the first where it was held back."""
+    held = () if reply.first is None else (reply.first,)
+    first, about_first = forward(work, held, 0, hop, moment, apart=apart)
+    sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True, apart=apart)
+    return (*first, *sends), (*about_first, *reports)
 
 
 def _forward_collected(work: Work, items: tuple[Item, ...], hop: Hop, moment: Moment) -> tuple[Send, ...]:
@@ -237,7 +265,7 @@ def _succeed(work: Work, reply: Replied, hop: Hop, moment: Moment) -> Decision:
         send = Send(hop.happy_end, unchanged.dump(), "happy_end")
         sends = (send, *give_up(work.envelope, hop.actor, "its handler returned nothing"))
         return Decision(Ack(), "empty_response", sends=sends)
-    sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True)
+    sends, reports = _forward_reply(work, reply, items, hop, moment)
     if reply.streamed and not hop.is_collector:
         sends += close_group(work.envelope, _route_of(work, items), reply.streamed + len(items))
     until = sends[0].until if sends else None
@@ -275,9 +303,9 @@ def _on_error(work: Work, reply: Replied, error: ErrorItem, hop: Hop, moment: Mo
     if policy.retries(error, work.attempt) and not _too_late(work.envelope, moment.now, delay_s):
         return _again(work, hop, moment, delay_s, cause, attempt=work.attempt + 1)
     # Outputs made before the error have their own way to go, as in Asya 0.1.1; a retry would make them again. Not to fan-in:
-    # what cannot be whole is not joined.
+    # what cannot be whole is not joined. Nor under the envelope's id, whose end is the error.
     items = tuple(item for item in reply.items if hop.is_collector or not (item.route and leads_to_fan_in(item.route)))
-    sends, reports = forward(work, items, reply.streamed, hop, moment, ends=True)
+    sends, reports = _forward_reply(work, reply, items, hop, moment, apart=True)
     failed = _fail(work, hop, moment, error.code, error)
     return replace(failed, sends=(*sends, *failed.sends), reports=reports)
 
