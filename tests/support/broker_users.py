@@ -1,6 +1,9 @@
 """The users that an installed mesh has at RabbitMQ, made on a test's broker."""
 
+import fcntl
 import json
+import tempfile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from asya_oss.accounts import Account, accounts, definitions, derived
@@ -15,7 +18,12 @@ USERS = accounts(names.QUEUE_PREFIX)
 def sign_in(server: Address) -> dict[str, Account]:
     """Give a broker the mesh's users, as its definitions do at its start, and name them by part of the mesh."""
     known = definitions([(account, password(part)) for part, account in USERS.items()])
-    call_management(server.management_url, "POST", "/api/definitions", json.loads(known))
+    # RabbitMQ 4 refuses one of two imports at once that both find a user missing ("user_already_exists"), and tests run in two
+    # processes; a broker reads its own at its start, alone.
+    lock = Path(tempfile.gettempdir()) / f"asya-broker-users-{urlsplit(server.management_url).port}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        call_management(server.management_url, "POST", "/api/definitions", json.loads(known))
     return USERS
 
 
