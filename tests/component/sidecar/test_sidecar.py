@@ -32,7 +32,7 @@ async def coroutine(payload):
 def generator(payload):
     for number in range(payload["n"]):
         yield {"number": number}
-        if number == 0: time.sleep(payload.get("pause", 0))
+        if number == 1: time.sleep(payload.get("pause", 0))
 
 async def stream(payload):
     for number in range(payload["n"]):
