@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import httpx2
 from lightkube import Client, KubeConfig
+from lightkube.core.decoders import decode_list, decode_status
 from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 from lightkube.resources.core_v1 import Namespace
@@ -33,6 +34,27 @@ LISTED: Final[Mapping[str, Kind]] = {
 }
 """Kinds by their names."""
 _EXEC_GROUP: Final = "client.authentication.k8s.io"
+
+
+def _prepare() -> None:
+    """Let msgspec look at every class that something is read into, while the lock of this module's import keeps others out.
+
+    Where two threads read into one class for the first time at once, the interpreter may end by a segmentation fault (msgspec
+    0.22.0, on which lightkube 1.0.1 stands), and a program looks at several kinds at once.
+    """
+    here = {"name": "here"}
+    parts = {
+        "clusters": [{**here, "cluster": {}}],
+        "users": [{**here, "user": {}}],
+        "contexts": [{**here, "context": {"cluster": "here"}}],
+    }
+    KubeConfig.from_dict({**parts, "current-context": "here"})
+    for kind in {ACTOR, DEPLOYMENT, STATEFUL_SET, POD, SCALED_OBJECT, *LISTED.values()}:
+        decode_list(b'{"items": [{"metadata": {}}], "metadata": {}}', kind)
+    decode_status(b"{}")
+
+
+_prepare()
 
 
 class ClusterRefused(Exception):
